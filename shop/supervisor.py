@@ -109,13 +109,16 @@ class Console:
             self._dropped += 1
 
     def _write(self) -> None:
-        # After the terminal or the reader is gone there is nobody left to tell.
-        with contextlib.suppress(OSError):
-            while (text := self._queue.get()) is not None:
-                while text:
+        gone = False
+        while (text := self._queue.get()) is not None:
+            while text and not gone:
+                try:
                     text = text[os.write(1, text) :]
-        while self._queue.get() is not None:
-            pass
+                except BlockingIOError:
+                    time.sleep(POLL)
+                except OSError:
+                    # The terminal or the reader has gone, and nobody is left to tell.
+                    gone = True
 
     def close(self) -> None:
         """Write out what is queued, unless nobody reads it."""

@@ -167,8 +167,15 @@ def test_an_ordinary_user_needs_no_help() -> None:
     with tempfile.TemporaryDirectory(prefix="shop-test-") as name:
         folder = Path(name)
         copy_for_everybody(folder)
-        command = ["-m", "shop.embedded", "sh", "-c", "id -u; ls -ldn $DATA_DIR/postgres; exit 5"]
-        done = as_user(nobody, folder, *command)
+        script = "id -u; ls -ldn $DATA_DIR/postgres; exit 5"
+        done = subprocess.run(
+            [*python_for(nobody), "-m", "shop.embedded", "sh", "-c", script],
+            cwd=folder,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 5, done.stderr
     assert done.stdout.split()[0] == str(nobody.pw_uid)
     assert f" {nobody.pw_uid} {nobody.pw_gid} " in done.stdout
@@ -177,7 +184,7 @@ def test_an_ordinary_user_needs_no_help() -> None:
 def copy_for_everybody(folder: Path) -> None:
     """Copy the modules and the two wheels to where every user can read them."""
     folder.chmod(0o755)
-    (folder / "shop").mkdir()
+    (folder / "shop").mkdir(exist_ok=True)
     (folder / "shop" / "__init__.py").touch()
     for module in ("embedded.py", "supervisor.py"):
         shutil.copy(CHECKOUT / "shop" / module, folder / "shop")
@@ -188,20 +195,16 @@ def copy_for_everybody(folder: Path) -> None:
             shutil.copytree(libraries, folder / libraries.name)
 
 
-def as_user(
-    user: pwd.struct_passwd, folder: Path, *arguments: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a Python that `user` may execute, which the one of the tests need not be."""
-    identity = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-    # setpriv itself still has root's powers when it looks for the program; env does not.
-    identity.append("env")
+def python_for(user: pwd.struct_passwd) -> list[str]:
+    """Start a command line with a Python that `user` may execute, which ours need not be."""
+    # setpriv itself still has root's powers when it looks for its program; env does not.
+    identity = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "env"]
     recent = "import sys; sys.exit(sys.version_info < (3, 11))"
     for python in (os.path.realpath(sys.executable), "/usr/bin/python3"):
-        if subprocess.run([*identity, python, "-c", recent], capture_output=True).returncode == 0:
-            command = [*identity, python, *arguments]
-            return subprocess.run(
-                command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
-            )
+        command = ["setpriv", *identity, python]
+        done = subprocess.run([*command, "-c", recent], capture_output=True, check=False)
+        if done.returncode == 0:
+            return command
     pytest.skip("there is no Python 3.11 that every user may execute")
 
 

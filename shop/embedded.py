@@ -691,7 +691,8 @@ def _await_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
 
 def _run_beside(command: list[str], data_dir: Path, *, durable: bool, delete: bool) -> int:
     with services(data_dir, throwaway=not durable, delete=delete) as pair:
-        environment = Postgres.environment() if pair.servers else dict(os.environ)
+        own = any(isinstance(server, Postgres) for server in pair.servers)
+        environment = Postgres.environment() if own else dict(os.environ)
         environment |= {
             "DATABASE_URL": pair.database_url,
             "REDIS_URL": pair.redis_url,
@@ -741,7 +742,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
     try:
         return _run_beside(command, data_dir, durable=options.durable, delete=not options.data_dir)
-    except EmbeddedError as error:
+    except (EmbeddedError, OSError) as error:
         print(f"shop.embedded: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

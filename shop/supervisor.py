@@ -51,6 +51,8 @@ STEADY = 10.0
 """Seconds after which a process counts as having started well."""
 HURRIED_GRACE = 1.0
 LONGEST_LINE = 65_536
+LONGEST_QUEUE = 4_000_000
+"""Bytes of a line that are kept waiting for its end, and of lines that wait to be written."""
 APPS, SERVERS = 0, 1
 """Stages of a stop: the processes of the Procfile first, then what they depend on."""
 
@@ -82,8 +84,8 @@ class Console:
         self._width = max(map(len, names))
         self._colours = {name: 31 + index % 6 for index, name in enumerate(sorted(names), 1)}
         self._tty = sys.stdout.isatty()
-        self._queue: queue.Queue[bytes | None] = queue.Queue(maxsize=10_000)
-        self._dropped = 0
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._queued = self._written = self._dropped = 0
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
@@ -100,17 +102,20 @@ class Console:
 
     def raw(self, text: bytes) -> None:
         """Print `text` as it is."""
-        try:
-            if self._dropped:
-                self._queue.put_nowait(b"(%d lines dropped)\n" % self._dropped)
-                self._dropped = 0
-            self._queue.put_nowait(text)
-        except queue.Full:
+        if self._queued - self._written > LONGEST_QUEUE:
             self._dropped += 1
+            return
+        if self._dropped:
+            text = b"(%d lines dropped)\n%b" % (self._dropped, text)
+            self._dropped = 0
+        self._queued += len(text)
+        self._queue.put(text)
 
     def _write(self) -> None:
         gone = False
         while (text := self._queue.get()) is not None:
+            # Each thread has a count of its own to increase, so that neither needs a lock.
+            self._written += len(text)
             while text and not gone:
                 try:
                     text = text[os.write(1, text) :]
@@ -122,8 +127,7 @@ class Console:
 
     def close(self) -> None:
         """Write out what is queued, unless nobody reads it."""
-        with contextlib.suppress(queue.Full):
-            self._queue.put_nowait(None)
+        self._queue.put(None)
         self._thread.join(timeout=1.0)
 
 
@@ -180,15 +184,16 @@ class Process:
     def start(self, record: Record, console: Console) -> None:
         """Start the child, its output going to the console."""
         source, output = os.pipe()
+        self.popen = None
+        self.ended.clear()
+        self.lines = Lines(self.name, source, console)
         try:
-            self.ended.clear()
             self.popen = spawn(
                 self.command, record, stop_signal=self.stop_signal, stage=self.stage,
                 env=self.env, cwd=self.cwd, output=output,
             )  # fmt: skip
         finally:
             os.close(output)
-        self.lines = Lines(self.name, source, console)
 
     async def drained(self) -> None:
         """Wait until the console has all that the ended child has written."""
@@ -252,8 +257,7 @@ class Supervisor:
         self.env = self._environment()
 
     def _environment(self) -> dict[str, str]:
-        embedded = not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
-        env = Postgres.environment() if embedded else dict(os.environ)
+        env = dict(os.environ) if os.environ.get("DATABASE_URL") else Postgres.environment()
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
         env |= {"PORT": str(self.port), "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
         env.setdefault("ENVIRONMENT", "development")

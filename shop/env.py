@@ -1,0 +1,93 @@
+"""Typed readers of environment variables that fail loudly.
+
+Every reader takes the variable's name and an optional default. A variable that is set to the
+empty string counts as not set, because that is what an unfilled line of an ``.env`` file gives.
+A secret ``NAME`` may also be given as a file whose path is in ``NAME_FILE``, as container
+platforms do; the file's trailing newline is not part of the secret.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from django.core.exceptions import ImproperlyConfigured
+
+_REQUIRED: Final = object()
+
+# Values that only ever stand in examples. Running in production with one of them would mean
+# that the secret is public.
+EXAMPLE_SECRETS: Final = frozenset({"change-me", "changeme", "secret", "password", "example"})
+
+
+def text(name: str, default: str | object = _REQUIRED) -> str:
+    """Return the variable as text; raise ``ImproperlyConfigured`` if it is missing."""
+    value = os.environ.get(name, "").strip()
+    if value:
+        return value
+    if default is _REQUIRED:
+        raise ImproperlyConfigured(f"{name} is not set. See .env.example for what it is.")
+    return str(default)
+
+
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) -> int:
+    """Return the variable as a whole number between ``minimum`` and ``maximum``."""
+    value = text(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+    if not minimum <= number <= maximum:
+        raise ImproperlyConfigured(f"{name} must be between {minimum} and {maximum}.")
+    return number
+
+
+def boolean(name: str, default: bool) -> bool:
+    """Return the variable as a truth value; only ``true``/``false``, ``1``/``0`` are taken."""
+    value = text(name, "true" if default else "false").lower()
+    if value in ("true", "1", "yes", "on"):
+        return True
+    if value in ("false", "0", "no", "off"):
+        return False
+    raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+
+
+def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    """Return the variable, which must be one of ``choices``."""
+    value = text(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated variable as a list without empty items."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def secret(name: str, *, development: str | None = None, minimum_length: int = 1) -> str:
+    """Return a secret from ``NAME`` or from the file that ``NAME_FILE`` names.
+
+    ``development`` is the value used where none is given; pass ``None`` where a secret is
+    required. Raises ``ImproperlyConfigured`` for a missing, an unreadable or an example secret.
+    """
+    value = os.environ.get(name, "").strip()
+    path = os.environ.get(f"{name}_FILE", "").strip()
+    if value and path:
+        raise ImproperlyConfigured(f"Set either {name} or {name}_FILE, not both.")
+    if path:
+        try:
+            value = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from None
+    if not value:
+        if development is None:
+            raise ImproperlyConfigured(
+                f"{name} is not set. Give it in the environment or as a file in {name}_FILE."
+            )
+        return development
+    if development is None:
+        if value.lower() in EXAMPLE_SECRETS or value.lower().startswith("change-me"):
+            raise ImproperlyConfigured(f"{name} still has its example value.")
+        if len(value) < minimum_length:
+            raise ImproperlyConfigured(f"{name} must have at least {minimum_length} characters.")
+    return value

@@ -45,6 +45,7 @@ $(PYTHON):
 	    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	        echo "Making .venv with $$($$candidate --version)"; \
 	        rm -rf .venv; $$candidate -m venv .venv && exit; \
+	        rm -rf .venv; uv venv --quiet --seed --python $$candidate .venv 2>/dev/null && exit; \
 	        rm -rf .venv; exit 1; \
 	    fi; \
 	done; \

@@ -21,7 +21,9 @@ from shop import embedded
 from shop.embedded import Busy, EmbeddedError, Postgres, Record, Services, Valkey, wait_until
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
+# The suite itself may run under make and beside servers of its own.
+OURS = ("DATABASE_URL", "REDIS_URL", "DATA_DIR", "PORT", "ENVIRONMENT", "MAKEFLAGS", "MAKELEVEL")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OURS}
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs a server as somebody else")
 
 

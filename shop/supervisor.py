@@ -50,12 +50,12 @@ FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
 STEADY = 10.0
 """Seconds after which a process counts as having started well."""
 HURRIED_GRACE = 1.0
+"""Seconds that are left to a process after the second signal."""
 LONGEST_LINE = 65_536
 LONGEST_QUEUE = 4_000_000
 """Bytes of a line that are kept waiting for its end, and of lines that wait to be written."""
 APPS, SERVERS = 0, 1
 """Stages of a stop: the processes of the Procfile first, then what they depend on."""
-
 
 WELCOME = """
   The shop is running at {address}/
@@ -204,8 +204,8 @@ class Process:
         """Take notice if the child has ended, and let nothing of its group outlive it."""
         if self.popen and not self.ended.is_set() and self.popen.poll() is not None:
             kill_group(self.popen.pid)
-            record.remove(self.popen.pid)
             self.ended.set()
+            record.remove(self.popen.pid)
 
     def signal(self, number: int) -> None:
         """Send a signal to the child itself, if it still runs."""
@@ -226,7 +226,10 @@ class Process:
     def fate(self) -> str:
         """How the child ended, in words."""
         code = self.returncode
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        if code >= 0:
+            return f"ended with {code}"
+        names = {number.value: number.name for number in signal.Signals}
+        return f"was killed by {names.get(-code, f'signal {-code}')}"
 
 
 class Supervisor:

@@ -1,0 +1,75 @@
+"""Users: customers, client programs and staff."""
+
+import secrets
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.validators import MinLengthValidator
+from django.db import models
+from django.db.models.functions import Lower
+
+USERNAME_MAX_LENGTH = 150
+USERID_MAX_LENGTH = 64
+
+
+def new_userid() -> str:
+    """Return an external id for somebody who signs up: 16 hexadecimal digits, 64 random bits."""
+    return secrets.token_hex(8)
+
+
+class User(AbstractUser):
+    """Somebody who may sign in, or a customer whom a client program has named.
+
+    ``username`` and ``userid`` are both unique and both known outside. ``userid`` is the id that
+    the shop's other systems use; who signs up gets a random one. A customer whom a client program
+    named has no usable password and no address, so it cannot sign in.
+    """
+
+    first_name = None  # type: ignore[assignment]
+    last_name = None  # type: ignore[assignment]
+    username = models.CharField(
+        max_length=USERNAME_MAX_LENGTH,
+        unique=True,
+        validators=[UnicodeUsernameValidator(), MinLengthValidator(1)],
+    )
+    userid = models.CharField(max_length=USERID_MAX_LENGTH, unique=True, default=new_userid)
+    email = models.EmailField(blank=True)
+    is_client = models.BooleanField(
+        "client program",
+        default=False,
+        help_text="May record purchases for any customer.",
+    )
+
+    objects = UserManager()
+
+    REQUIRED_FIELDS = ["email"]
+
+    class Meta:
+        constraints = [
+            # "Joe" could otherwise pass for "joe".
+            models.UniqueConstraint(Lower("username"), name="accounts_user_username_lower"),
+            models.CheckConstraint(
+                condition=~models.Q(userid="") & ~models.Q(username=""),
+                name="accounts_user_named",
+            ),
+        ]
+
+    def get_full_name(self) -> str:
+        return self.username
+
+    def get_short_name(self) -> str:
+        return self.username
+
+
+class LiveTicket(models.Model):
+    """A one-use pass to the live feed, for clients that can set no header on a websocket.
+
+    Only the ticket's SHA-256 is stored. It carries the credential it was made with, so that the
+    socket it opens closes with that credential.
+    """
+
+    digest = models.BinaryField(primary_key=True, max_length=32)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    token_digest = models.CharField(max_length=128, blank=True)
+    session_key = models.CharField(max_length=40, blank=True)
+    expires_at = models.DateTimeField(db_index=True)

@@ -1,0 +1,115 @@
+"""The ledger and its event log."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+ITEM_MAX_LENGTH = 200
+QUANTITY_MAX = 1_000_000
+PRICE_MAX_DIGITS = 12
+PRICE_DECIMAL_PLACES = 2
+
+
+class UUIDv7(models.Func):
+    """PostgreSQL 18's ``uuidv7()``: ids that grow with time, so that indexes stay compact."""
+
+    function = "uuidv7"
+    output_field = models.UUIDField()
+
+
+class Purchase(models.Model):
+    """One line of the ledger: somebody bought a quantity of an item at a price per unit.
+
+    Rows are only ever added, by :func:`purchases.services.record_purchases`. ``dedupe_key`` is a
+    digest of either the caller and its idempotency key, or of the content; its unique index is
+    what makes a repeated purchase the same purchase. ``fingerprint`` is a digest of the request
+    that came with an idempotency key.
+    """
+
+    id = models.UUIDField(primary_key=True, db_default=UUIDv7(), editable=False)
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="purchases",
+        db_index=False,
+    )
+    item = models.CharField(max_length=ITEM_MAX_LENGTH, blank=True)
+    quantity = models.PositiveIntegerField(default=1)
+    price = models.DecimalField(
+        max_digits=PRICE_MAX_DIGITS, decimal_places=PRICE_DECIMAL_PLACES
+    )
+    currency = models.CharField(max_length=3)
+    timestamp = models.DateTimeField()
+    received_at = models.DateTimeField(db_default=Now())
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    dedupe_key = models.UUIDField(unique=True)
+    fingerprint = models.UUIDField(null=True)
+
+    class Meta:
+        ordering = ["-timestamp", "-id"]
+        indexes = [
+            models.Index(fields=["timestamp", "id"], name="purchases_by_time"),
+            models.Index(fields=["customer", "timestamp", "id"], name="purchases_by_customer"),
+            models.Index(fields=["item", "timestamp", "id"], name="purchases_by_item"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(quantity__gte=1, quantity__lte=QUANTITY_MAX),
+                name="purchases_quantity_range",
+            ),
+            models.CheckConstraint(condition=models.Q(price__gte=0), name="purchases_price_range"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def total(self) -> Decimal:
+        """Return price times quantity, with two decimals."""
+        return self.price * self.quantity
+
+
+class Event(models.Model):
+    """One entry of the event log: a purchase was recorded.
+
+    It is written in the purchase's transaction without a ``position``; the relay numbers
+    committed events in order. ``customer`` repeats the purchase's, so that one index serves
+    "what this customer may see after that position".
+    """
+
+    purchase = models.OneToOneField(
+        Purchase, on_delete=models.PROTECT, primary_key=True, related_name="event"
+    )
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    position = models.BigIntegerField(null=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["position"], name="purchases_event_position"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["customer", "position"],
+                condition=models.Q(position__isnull=False),
+                name="purchases_event_by_customer",
+            ),
+            models.Index(
+                fields=["purchase"],
+                condition=models.Q(position__isnull=True),
+                name="purchases_event_unnumbered",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.position)

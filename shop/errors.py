@@ -1,0 +1,218 @@
+"""Application errors, and the one envelope they are answered in.
+
+A service raises an :class:`ApplicationError`; whoever answers a request, whether Django REST
+framework or the ASGI path of single purchases, turns it into the envelope of
+drf-standardized-errors with :func:`error_body`, so that the answers are the same.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import redis
+import structlog
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from drf_standardized_errors.handler import exception_handler as standardized_handler
+from rest_framework.response import Response
+
+logger = structlog.get_logger(__name__)
+
+RETRY_AFTER_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing that is wrong: a stable code, a sentence, and the field it is about."""
+
+    code: str
+    detail: str
+    attr: str | None = None
+
+
+class ApplicationError(Exception):
+    """Something that a caller is told: an HTTP status and one or more field errors."""
+
+    status = 400
+    code = "error"
+    detail = "The request cannot be carried out."
+    attr: str | None = None
+
+    def __init__(
+        self, detail: str | None = None, *, code: str | None = None, attr: str | None = None
+    ) -> None:
+        self.errors = [FieldError(code or self.code, detail or self.detail, attr or self.attr)]
+        super().__init__(self.errors[0].detail)
+
+
+class ValidationFailed(ApplicationError):
+    """The input breaks one or more rules; every one of them is named."""
+
+    code = "invalid"
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__(errors[0].detail)
+        self.errors = errors
+
+
+class NotAuthenticated(ApplicationError):
+    """The caller is not signed in."""
+
+    status = 401
+    code = "not_authenticated"
+    detail = "Authentication credentials were not provided."
+
+
+class Forbidden(ApplicationError):
+    """The caller is known and may not do this."""
+
+    status = 403
+    code = "permission_denied"
+    detail = "You do not have permission to perform this action."
+
+
+class Conflict(ApplicationError):
+    """The request contradicts what is already stored."""
+
+    status = 409
+    code = "conflict"
+
+
+class Unavailable(ApplicationError):
+    """It cannot be done now, and nothing has been recorded; trying again later is right."""
+
+    status = 503
+    code = "service_unavailable"
+    detail = "The service cannot do this right now, and nothing was recorded. Try again shortly."
+
+
+def error_body(error: ApplicationError) -> dict[str, Any]:
+    """Return the envelope ``{"type", "errors": [{"code", "detail", "attr"}]}``."""
+    if isinstance(error, ValidationFailed):
+        kind = "validation_error"
+    else:
+        kind = "server_error" if error.status >= 500 else "client_error"
+    return {"type": kind, "errors": [asdict(item) for item in error.errors]}
+
+
+def error_headers(error: ApplicationError) -> dict[str, str]:
+    """Return the headers that belong to the error's status."""
+    if error.status in (429, 503):
+        return {"Retry-After": str(getattr(error, "retry_after", RETRY_AFTER_SECONDS))}
+    if error.status == 401:
+        return {"WWW-Authenticate": "Token"}
+    return {}
+
+
+def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer every exception of an API view in the envelope (REST framework's setting).
+
+    Lost connections to PostgreSQL or Valkey become 503, because trying again is right.
+    """
+    if is_outage(exception):
+        logger.warning("request.unavailable", reason=type(exception).__name__)
+        exception = Unavailable()
+    if isinstance(exception, ApplicationError):
+        return Response(
+            error_body(exception), status=exception.status, headers=error_headers(exception)
+        )
+    return standardized_handler(exception, context)  # type: ignore[arg-type]
+
+
+CLASSIC_PREFIX = "/scalable-shop-cm-server"
+_CLASSIC = re.compile(rf"(?:{CLASSIC_PREFIX})?/(?:buy|getAllUserBuys|buyList)(?:/|$)")
+
+
+def is_outage(exception: BaseException) -> bool:
+    """Return whether the exception means that PostgreSQL or Valkey cannot be reached now."""
+    return isinstance(
+        exception,
+        (OperationalError, InterfaceError, redis.ConnectionError, redis.TimeoutError),
+    )
+
+
+def is_classic(path: str) -> bool:
+    """Return whether ``path`` is one of the original service's routes."""
+    return _CLASSIC.match(path) is not None
+
+
+def classic_error(error: ApplicationError) -> dict[str, Any]:
+    """Return an error in the shape of the original service."""
+    body = error_body(error)
+    return {"status": "Error", "message": error.errors[0].detail, "errors": body["errors"]}
+
+
+def wants_json(path: str) -> bool:
+    """Return whether errors at ``path`` are answered as JSON, whatever the client accepts."""
+    return path.startswith("/api/") or path == "/api"
+
+
+def error_response(request: HttpRequest, error: ApplicationError) -> HttpResponse:
+    """Answer an error outside REST framework: an envelope under ``/api/``, else a page.
+
+    The page is the template ``<status>.html``, which is given ``error``.
+    """
+    response: HttpResponse
+    if is_classic(request.path):
+        response = JsonResponse(classic_error(error), status=error.status)
+    elif wants_json(request.path):
+        response = JsonResponse(error_body(error), status=error.status)
+    else:
+        context = {"error": error.errors[0]}
+        response = render(request, f"{error.status}.html", context, status=error.status)
+    for name, value in error_headers(error).items():
+        response[name] = value
+    return response
+
+
+class NotFound(ApplicationError):
+    """There is nothing at this address that the caller may see."""
+
+    status = 404
+    code = "not_found"
+    detail = "Not found."
+
+
+class ServerError(ApplicationError):
+    """A defect of ours; the details are in the log and not in the answer."""
+
+    status = 500
+    code = "error"
+    detail = "The server made a mistake. It has been logged."
+
+
+class PayloadTooLarge(ApplicationError):
+    """The body is larger than is taken here."""
+
+    status = 413
+    code = "payload_too_large"
+    detail = "The request body is too large."
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's ``handler404``."""
+    return error_response(request, NotFound())
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's ``handler403``."""
+    return error_response(request, Forbidden())
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's ``handler400``: suspicious hosts, too many fields, a body over the limit."""
+    if isinstance(exception, RequestDataTooBig):
+        return error_response(request, PayloadTooLarge())
+    return error_response(request, ApplicationError(code="bad_request"))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's ``handler500``."""
+    return error_response(request, ServerError())
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a request whose CSRF token is missing or wrong."""
+    return error_response(request, Forbidden(f"CSRF check failed: {reason}", code="csrf_failed"))

@@ -1,0 +1,531 @@
+"""The PDFs of reports, read back with an independent library: no line, sum or tag is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import typst
+from pypdf import PdfReader
+from pypdf.generic import ArrayObject, ContentStream, DictionaryObject
+
+from reports import rendering
+from reports.rendering import (
+    CurrencyTotal,
+    MonthTotal,
+    RenderingFailed,
+    RenderingTimeout,
+    SalesHeader,
+    SalesLine,
+    StatementHeader,
+    StatementLine,
+    TotalsDisagree,
+    clean_text,
+    render_sales,
+    render_statement,
+)
+
+REPORT_ID = "0197f3c0-1111-7000-8000-000000000001"
+LINE = re.compile(
+    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s(?!UTC\n)(.*?)\s?"
+    r"(\d+)\s(\d+\.\d\d) ([A-Z]{3}) (\d+\.\d\d)\n",
+    re.DOTALL,
+)
+
+HOSTILE = [
+    '#import "@preview/cetz:0.3.0": *',
+    '#read("/etc/passwd")',
+    "$ x^2 $ *bold* _it_ `raw` ] [ } { \\",
+    "<label> @reference // comment /* open",
+    "== heading",
+    "5 0 R /K[1 0 R] endobj (U1x0y0) ((",
+    "W" * 200,
+    "i" * 200,
+    "word " * 40,
+    "a" * 199 + "\u0301",
+    "Z" + "\u0301" * 50 + "algo",
+    "nul \x00 bell \x07 lone \ud800 \udfff",
+    "\u202eoverride\u202c \u2066isolate",
+    "שלום עִבְרִית مرحبا مُحَمَّد",
+    "日本語 😀 👨‍👩‍👧 🇩🇪 हिन्दी ภาษาไทย ລາວ",
+    "tab\tline\nreturn\r\n\u2028\u2029\u00a0\ufeff\u200b",
+    "\ue000\uf8ff\U0010ffff",
+    "",
+    "   ",
+    "\u0301mark first",
+    "ﬁ office AVAVA -- --- ... \"quotes\" 'single'",
+]
+
+
+def make_lines(
+    count: int, currencies: tuple[str, ...] = ("EUR",), items: Iterable[str] = ()
+) -> list[StatementLine]:
+    names = list(items) or [f"Item {index}" for index in range(count)]
+    lines = []
+    for index in range(count):
+        price = Decimal(index * 37 % 100_000) / 100
+        quantity = index % 4 + 1
+        lines.append(
+            StatementLine(
+                timestamp=datetime(2024, 4, 1, tzinfo=UTC)
+                + timedelta(seconds=index * (60 * 86400 // max(count, 1))),
+                item=names[index],
+                quantity=quantity,
+                price=price,
+                currency=currencies[index % len(currencies)],
+                total=price * quantity,
+            )
+        )
+    return lines
+
+
+def make_header(lines: Iterable[StatementLine]) -> StatementHeader:
+    months: defaultdict[tuple[date, str], list[Decimal]] = defaultdict(list)
+    totals: defaultdict[str, list[Decimal]] = defaultdict(list)
+    for line in lines:
+        months[line.timestamp.date().replace(day=1), line.currency].append(line.total)
+        totals[line.currency].append(line.total)
+    return StatementHeader(
+        report_id=REPORT_ID,
+        shop_name="Corner Shop",
+        username="joe",
+        userid="005",
+        email="joe@example.org",
+        since=date(2024, 4, 1),
+        until=date(2024, 5, 31),
+        generated_at=datetime(2024, 6, 1, 10, 30, tzinfo=timezone(timedelta(hours=2))),
+        months=[
+            MonthTotal(month=month, currency=currency, purchases=len(some), total=sum(some))
+            for (month, currency), some in sorted(months.items())
+        ],
+        totals=[
+            CurrencyTotal(currency=currency, purchases=len(some), total=sum(some))
+            for currency, some in sorted(totals.items())
+        ],
+    )
+
+
+def render(path: Path, lines: list[StatementLine], **options) -> PdfReader:
+    header = options.pop("header", None) or make_header(lines)
+    report = render_statement(header=header, lines=iter(lines), output=path, **options)
+    reader = PdfReader(path, strict=True)
+    assert report.pages == len(reader.pages)
+    assert report.size == path.stat().st_size
+    return reader
+
+
+def texts(reader: PdfReader) -> list[str]:
+    return [page.extract_text() + "\n" for page in reader.pages]
+
+
+def squeeze(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+def read_lines(reader: PdfReader) -> list[tuple[str, str, str, str, str, str]]:
+    return [found for text in texts(reader) for found in LINE.findall(text)]
+
+
+def assert_tagged(reader: PdfReader) -> list[DictionaryObject]:
+    """Check that every marked content of every page is what its structure element says it is.
+
+    Return the rows of all tables, in reading order.
+    """
+    catalog = reader.root_object
+    assert catalog["/MarkInfo"]["/Marked"]
+    assert catalog["/Lang"] == "en"
+    root = catalog["/StructTreeRoot"]
+    parents = dict(number_tree(root["/ParentTree"]))
+    ids = dict(name_tree(root["/IDTree"]))
+    assert list(ids) == sorted(ids)
+
+    keys = [page["/StructParents"] for page in reader.pages]
+    assert sorted(parents) == keys == list(range(len(reader.pages)))
+    for page in reader.pages:
+        elements = parents[page["/StructParents"]]
+        marked = [
+            operands[1]["/MCID"]
+            for operands, operator in ContentStream(page["/Contents"], reader).operations
+            if operator == b"BDC" and "/MCID" in operands[1]
+        ]
+        assert sorted(marked) == list(range(len(elements)))
+        for content in marked:
+            element = elements[content].get_object()
+            assert element["/Pg"].get_object() == page.get_object()
+            assert content in element["/K"]
+
+    rows: list[DictionaryObject] = []
+
+    def walk(element: DictionaryObject) -> None:
+        for kid in element.get("/K", ()):
+            if isinstance(kid, int):
+                continue
+            kid = kid.get_object()
+            assert kid["/P"].get_object() is element
+            if kid["/S"] == "/TR":
+                rows.append(kid)
+            if kid["/S"] == "/TD":
+                for name in kid["/A"][0]["/Headers"]:
+                    assert ids[name].get_object()["/S"] == "/TH"
+            walk(kid)
+
+    (document,) = root["/K"]
+    document = document.get_object()
+    assert document["/S"] == "/Document"
+    assert document["/P"].get_object() is root
+    walk(document)
+    return rows
+
+
+def number_tree(node: DictionaryObject) -> Iterable[tuple[int, ArrayObject]]:
+    for kid in node.get("/Kids", ()):
+        found = list(number_tree(kid.get_object()))
+        assert kid.get_object()["/Limits"] == [found[0][0], found[-1][0]]
+        yield from found
+    pairs = node.get("/Nums", [])
+    yield from ((key, value.get_object()) for key, value in zip(pairs[::2], pairs[1::2]))  # noqa: B905
+
+
+def name_tree(node: DictionaryObject) -> Iterable[tuple[str, DictionaryObject]]:
+    for kid in node.get("/Kids", ()):
+        found = list(name_tree(kid.get_object()))
+        assert kid.get_object()["/Limits"] == [found[0][0], found[-1][0]]
+        yield from found
+    pairs = node.get("/Names", [])
+    yield from zip(pairs[::2], pairs[1::2])  # noqa: B905
+
+
+def test_statement_shows_every_purchase_and_sums_that_agree(tmp_path):
+    lines = make_lines(120, ("EUR", "JPY", "USD"))
+    reader = render(tmp_path / "s.pdf", lines)
+
+    found = read_lines(reader)
+    assert [(time, item.strip()) for time, item, *_ in found] == [
+        (f"{line.timestamp:%Y-%m-%d %H:%M:%S}", line.item) for line in lines
+    ]
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for _, _, quantity, price, currency, total in found:
+        assert Decimal(price) * int(quantity) == Decimal(total)
+        sums[currency] += Decimal(total)
+    front = texts(reader)[0]
+    header = make_header(lines)
+    assert {entry.currency: entry.total for entry in header.totals} == sums
+    for whole in header.totals:
+        row = f"Total of the period {whole.purchases} {whole.currency} {whole.total:.2f}\n"
+        assert row in front
+    for entry in header.months:
+        row = f"{entry.month:%B %Y} {entry.purchases} {entry.currency} {entry.total:.2f}\n"
+        assert row in front
+
+
+def test_statement_says_whose_it_is_and_is_tagged(tmp_path):
+    lines = make_lines(3)
+    reader = render(tmp_path / "s.pdf", lines)
+
+    (text,) = texts(reader)
+    for shown in (
+        "Corner Shop",
+        "Statement of purchases",
+        "joe",
+        "005",
+        "joe@example.org",
+        "1 April 2024 to 31 May 2024",
+        "2024-06-01 08:30:00 UTC",
+        REPORT_ID,
+        "Page 1 of 1",
+    ):
+        assert shown in text
+    metadata = reader.metadata
+    assert metadata.title == ("Statement of purchases: joe (005), 1 April 2024 to 31 May 2024")
+    assert metadata.author == "Corner Shop"
+    assert metadata.creation_date == datetime(2024, 6, 1, 8, 30, tzinfo=UTC)
+    assert b"<pdfuaid:part>1<" in reader.root_object["/Metadata"].get_data()
+    assert reader.root_object["/ViewerPreferences"]["/DisplayDocTitle"]
+    # 3 purchases, their header rows in two months, 2 months, the total and its header row.
+    assert len(assert_tagged(reader)) == 3 + 2 + 2 + 1 + 1
+
+
+def test_nothing_bought(tmp_path):
+    reader = render(tmp_path / "s.pdf", [])
+    (text,) = texts(reader)
+    assert "No purchases in this period." in text
+    assert "Page 1 of 1" in text
+    assert_tagged(reader)
+
+
+def test_volumes_become_one_document(tmp_path):
+    lines = make_lines(260)
+    whole = render(tmp_path / "whole.pdf", lines)
+    reader = render(tmp_path / "volumes.pdf", lines, volume_pages=2)
+
+    pages = len(reader.pages)
+    assert pages > 4
+    shown = texts(reader)
+    assert shown == texts(whole)
+    for number, text in enumerate(shown, 1):
+        assert f"Page {number} of {pages}" in text
+        assert f"Report {REPORT_ID}" in text
+    # The running title and each column's title are on every page.
+    for text in shown[1:]:
+        assert "Statement of purchases: joe (005)" in text
+        assert "Time (UTC) Item Quantity Unit price Currency Total\n" in text
+    assert len(LINE.findall("".join(shown))) == len(lines)
+    assert len(assert_tagged(reader)) == len(assert_tagged(whole))
+    assert reader.metadata == whole.metadata
+    assert f"NPages>{pages}<".encode() in reader.root_object["/Metadata"].get_data()
+
+    bookmarks = [(mark.title, reader.get_destination_page_number(mark)) for mark in reader.outline]
+    assert bookmarks == [
+        (mark.title, whole.get_destination_page_number(mark)) for mark in whole.outline
+    ]
+    assert [title for title, _ in bookmarks] == [
+        "Summary",
+        "Purchases in April 2024",
+        "Purchases in May 2024",
+    ]
+    for title, page in bookmarks:
+        assert title in shown[page]
+
+
+def test_hostile_texts_are_shown_and_nothing_more(tmp_path):
+    lines = make_lines(len(HOSTILE), items=HOSTILE)
+    header = replace(
+        make_header(lines),
+        shop_name="#panic() " + "W" * 200,
+        username=HOSTILE[0],
+        userid=HOSTILE[2],
+        email="e" * 254,
+    )
+    reader = render(tmp_path / "s.pdf", lines, header=header)
+    assert_tagged(reader)
+
+    found = read_lines(reader)
+    assert len(found) == len(lines)
+    for (_, shown, *_), line in zip(found, lines, strict=True):
+        if line.item.isascii():
+            assert squeeze(shown) == squeeze(clean_text(line.item))
+    width = float(reader.pages[0].mediabox.width)
+    for page in reader.pages:
+        ends: list[float] = []
+        page.extract_text(
+            visitor_text=lambda text, cm, tm, font, size, ends=ends: ends.append(tm[4] + cm[4])
+        )
+        assert max(ends) < width - rendering.MARGIN_X
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("e\u0301 Ω Ж ש", "é Ω Ж ש"),
+        ("nul\x00", "nul\N{REPLACEMENT CHARACTER}"),
+        ("\ud800", "\N{REPLACEMENT CHARACTER}"),
+        ("日😀", "\N{REPLACEMENT CHARACTER}" * 2),
+        ("a\u202eb\u200bc", "abc"),
+        (" a\n\tb\u00a0 c ", "a b c"),
+        ("x" + "\u0301" * 9, "x" + "\u0301" * 2),
+    ],
+)
+def test_clean_text(text, shown):
+    assert clean_text(text) == shown
+
+
+def test_glyph_table_is_what_typst_has():
+    characters = "".join(char for char, width in rendering._WIDTHS.items() if width)
+    source = b"""
+        #set text(font: ("Libertinus Serif", "DejaVu Sans Mono"), size: 100pt, fallback: false,
+          kerning: false, ligatures: false, lang: "en")
+        #set page(width: 5000pt, height: auto)
+        #set document(title: "glyphs")
+        #let all = json(bytes(sys.inputs.all))
+        #context [#metadata(all.map(c => calc.round(measure(c).width / 0.1pt))) <widths>]
+        #text(size: 5pt, all.join(" "))
+        #text(size: 5pt, weight: "semibold", all.join(" "))
+    """
+    inputs = {"all": json.dumps([char for char in characters if char != " "])}
+    # PDF/UA refuses a document with a character that no font has.
+    typst.compile(source, ignore_system_fonts=True, sys_inputs=inputs, pdf_standards=["ua-1"])
+    (widths,) = json.loads(
+        typst.query(source, "<widths>", field="value", ignore_system_fonts=True, sys_inputs=inputs)
+    )
+    measured = dict(zip(characters.replace(" ", ""), widths, strict=True))
+    assert {
+        char: (width, rendering._WIDTHS[char])
+        for char, width in measured.items()
+        if width != rendering._WIDTHS[char]
+    } == {}
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path):
+    lines = make_lines(150)
+    header = make_header(lines)
+    reports = [
+        render_statement(header=header, lines=lines, output=tmp_path / name, volume_pages=1)
+        for name in ("one.pdf", "two.pdf")
+    ]
+    assert reports[0] == reports[1]
+    other = render_statement(
+        header=replace(header, email="jo@example.org"),
+        lines=lines,
+        output=tmp_path / "three.pdf",
+        volume_pages=1,
+    )
+    assert other.sha256 != reports[0].sha256
+
+
+def test_lines_must_add_up_to_the_totals(tmp_path):
+    lines = make_lines(5)
+    header = make_header(lines)
+    with pytest.raises(TotalsDisagree, match="EUR"):
+        render_statement(header=header, lines=lines[:-1], output=tmp_path / "s.pdf")
+    with pytest.raises(TotalsDisagree):
+        render_statement(
+            header=replace(header, months=header.months[1:]),
+            lines=lines,
+            output=tmp_path / "s.pdf",
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_amounts_and_times_are_never_guessed(tmp_path):
+    (line,) = make_lines(1)
+    for wrong in (
+        replace(line, total=Decimal("0.005")),
+        replace(line, timestamp=datetime(2024, 4, 1)),
+    ):
+        with pytest.raises(ValueError, match=r"decimals|offset"):
+            render_statement(header=make_header([wrong]), lines=[wrong], output=tmp_path / "s.pdf")
+
+
+@pytest.fixture
+def template(tmp_path, monkeypatch):
+    """Put another template in the place of the real one."""
+
+    def use(source: str) -> None:
+        folder = tmp_path / "templates"
+        folder.mkdir()
+        (folder / "report.typ").write_text(source)
+        monkeypatch.setattr(rendering, "TEMPLATES", folder)
+
+    return use
+
+
+def children() -> set[str]:
+    return {
+        pid
+        for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        if b"rendering.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    }
+
+
+def test_time_limit_ends_the_child(tmp_path, template):
+    template("#for a in range(100000) { for b in range(100000) { a = b } }")
+    output = tmp_path / "out" / "s.pdf"
+    output.parent.mkdir()
+    output.write_text("earlier")
+    with pytest.raises(RenderingTimeout, match="time limit"):
+        render(output, [], time_limit=0.5)
+    assert children() == set()
+    assert output.read_text() == "earlier"
+    assert list(output.parent.iterdir()) == [output]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '#read("/etc/passwd")',
+        '#read("../../../../../../etc/passwd")',
+        "#panic()",
+        "two #pagebreak() pages",
+    ],
+)
+def test_template_errors_and_files_elsewhere_fail(tmp_path, template, source):
+    template(source)
+    with pytest.raises(RenderingFailed):
+        render(tmp_path / "s.pdf", [])
+
+
+def test_killed_child_is_reported(tmp_path, monkeypatch):
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\nkill -9 $$\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake))
+    with pytest.raises(RenderingFailed, match="SIGKILL"):
+        render(tmp_path / "s.pdf", [])
+
+
+def test_sales(tmp_path):
+    lines = [
+        SalesLine(
+            username=f"customer-{index}",
+            userid=f"{index:03}",
+            currency=currency,
+            purchases=index + 1,
+            total=Decimal(index) + Decimal("0.30"),
+        )
+        for index in range(90)
+        for currency in ("EUR", "USD")
+    ]
+    totals = [
+        CurrencyTotal(
+            currency=currency,
+            purchases=sum(line.purchases for line in lines if line.currency == currency),
+            total=sum(line.total for line in lines if line.currency == currency),
+        )
+        for currency in ("EUR", "USD")
+    ]
+    header = SalesHeader(
+        report_id=REPORT_ID,
+        shop_name="Corner Shop",
+        since=date(2024, 5, 1),
+        until=date(2024, 5, 31),
+        generated_at=datetime(2024, 6, 1, tzinfo=UTC),
+        months=[
+            MonthTotal(
+                month=date(2024, 5, 1),
+                currency=entry.currency,
+                purchases=entry.purchases,
+                total=entry.total,
+            )
+            for entry in totals
+        ],
+        totals=totals,
+    )
+    path = tmp_path / "sales.pdf"
+    report = render_sales(header=header, lines=iter(lines), output=path, volume_pages=1)
+    reader = PdfReader(path, strict=True)
+    assert report.pages == len(reader.pages) > 1
+    assert_tagged(reader)
+    text = "".join(texts(reader))
+    assert "Sales by customer" in text
+    assert f"Total of the period 4095 EUR {totals[0].total}\n" in text
+    rows = re.findall(r"(customer-\d+) (\d+) (\d+) ([A-Z]{3}) (\d+\.\d\d)\n", text)
+    assert rows == [
+        (line.username, line.userid, str(line.purchases), line.currency, str(line.total))
+        for line in lines
+    ]
+
+
+def test_no_sales(tmp_path):
+    header = SalesHeader(
+        report_id=REPORT_ID,
+        shop_name="Corner Shop",
+        since=date(2024, 5, 1),
+        until=date(2024, 5, 1),
+        generated_at=datetime(2024, 6, 1, tzinfo=UTC),
+        months=[],
+        totals=[],
+    )
+    render_sales(header=header, lines=[], output=tmp_path / "sales.pdf")
+    text = PdfReader(tmp_path / "sales.pdf").pages[0].extract_text()
+    assert "No purchases in this period." in text
+    assert "1 May 2024" in text

@@ -37,9 +37,7 @@ class Purchase(models.Model):
     )
     item = models.CharField(max_length=ITEM_MAX_LENGTH, blank=True)
     quantity = models.PositiveIntegerField(default=1)
-    price = models.DecimalField(
-        max_digits=PRICE_MAX_DIGITS, decimal_places=PRICE_DECIMAL_PLACES
-    )
+    price = models.DecimalField(max_digits=PRICE_MAX_DIGITS, decimal_places=PRICE_DECIMAL_PLACES)
     currency = models.CharField(max_length=3)
     timestamp = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now())

@@ -112,7 +112,9 @@ def _database() -> dict[str, Any]:
         parts = {
             "dbname": env.text("POSTGRES_DB", "shop"),
             "user": env.text("POSTGRES_USER", "shop"),
-            "password": env.secret("POSTGRES_PASSWORD", development="shop" if DEVELOPMENT else None),
+            "password": env.secret(
+                "POSTGRES_PASSWORD", development="shop" if DEVELOPMENT else None
+            ),
             "host": env.text("POSTGRES_HOST", "postgres"),
             "port": env.text("POSTGRES_PORT", "5432"),
         }
@@ -153,7 +155,10 @@ REDIS_URL = env.secret("REDIS_URL", development="redis://localhost:6379/0" if DE
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2}], "prefix": "shop"},
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2}],
+            "prefix": "shop",
+        },
     }
 }
 CACHES = {
@@ -349,7 +354,10 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["shop.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "shop.schema.AutoSchema",
     "EXCEPTION_HANDLER": "shop.errors.exception_handler",
-    "DEFAULT_THROTTLE_RATES": {"sign_in": "30/min", "sign_up": "20/hour" if not DEVELOPMENT else "600/hour"},
+    "DEFAULT_THROTTLE_RATES": {
+        "sign_in": "30/min",
+        "sign_up": "20/hour" if not DEVELOPMENT else "600/hour",
+    },
     "NUM_PROXIES": env.integer("NUM_PROXIES", 0 if DEVELOPMENT else 1, maximum=10),
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,
@@ -375,6 +383,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- Purchases -----------------------------------------------------------------------------
 
+# Threads for pages and REST in a process that serves ASGI too.
+WSGI_THREADS = env.integer("WSGI_THREADS", 8, minimum=1, maximum=100)
 DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "EUR")
 
 # --- Logs ----------------------------------------------------------------------------------

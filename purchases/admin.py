@@ -1,0 +1,77 @@
+"""The ledger and the event log in the admin: to look at, never to change."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from shop.admin_tools import LargeTableAdmin
+
+from purchases.models import Event, Purchase
+
+
+class _ReadOnly(LargeTableAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Purchase)
+class PurchaseAdmin(_ReadOnly):
+    list_display = ["id", "customer", "item", "quantity", "price", "currency", "timestamp"]
+    list_select_related = ["customer"]
+    ordering = ["-timestamp", "-id"]
+    search_fields = ["=id", "=customer__username", "=customer__userid", "=item"]
+    search_help_text = "An id, a username, a userid or an item, exactly."
+    date_hierarchy = None
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search by one exact value at a time, so that each search is one index's work."""
+        from uuid import UUID
+
+        from accounts.models import User
+
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(pk=UUID(term)), False
+        except ValueError:
+            pass
+        customers = [
+            *User.objects.filter(username=term).values_list("pk", flat=True),
+            *User.objects.filter(userid=term).values_list("pk", flat=True),
+        ]
+        if customers:
+            return queryset.filter(customer__in=customers), False
+        return queryset.filter(item=term), False
+
+
+@admin.register(Event)
+class EventAdmin(_ReadOnly):
+    list_display = ["position", "purchase_id", "customer"]
+    list_select_related = ["customer"]
+    ordering = ["-position"]
+    search_fields = ["=position"]
+    search_help_text = "A position."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # NULLs sort first in a descending index; they are what the relay has yet to number.
+        return super().get_queryset(request).filter(position__isnull=False)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if not (term.isascii() and term.isdigit() and len(term) < 19):
+            return queryset.none(), False
+        return queryset.filter(position=int(term)), False

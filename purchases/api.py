@@ -1,0 +1,429 @@
+"""The REST API of the ledger and of the event log."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from accounts.access import Caller, may_see_everything
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from django_filters.utils import translate_validation
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+)
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from purchases import exports, selectors
+from purchases.bulk import CONTENT_TYPES, READERS, record_lines, spool
+from purchases.filters import PurchaseFilter
+from purchases.models import Purchase
+from purchases.pagination import KeysetPagination
+from purchases.serializers import (
+    BulkResultSerializer,
+    EventPageSerializer,
+    PurchaseInputSerializer,
+    PurchaseSerializer,
+)
+from purchases.services import record_purchase
+from purchases.validation import parse_idempotency_key, parse_purchase
+from shop.errors import FieldError, Forbidden, NotFound, ValidationFailed
+
+EVENTS_LIMIT = 500
+EVENTS_LIMIT_MAX = 5000
+WAIT_MAX_SECONDS = 30
+POSITION_MAX = 2**63 - 1
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description=(
+        "Up to 255 printable characters, scoped to the caller. The same key with the same body "
+        "is the same purchase; with another body it is refused with 422."
+    ),
+)
+FILTERS = [
+    OpenApiParameter(
+        "since", OpenApiTypes.STR, description="A day or a time with an offset, inclusive."
+    ),
+    OpenApiParameter(
+        "until", OpenApiTypes.STR, description="A day or a time with an offset, inclusive."
+    ),
+    OpenApiParameter("min_price", OpenApiTypes.DECIMAL, description="Lowest price per unit."),
+    OpenApiParameter("max_price", OpenApiTypes.DECIMAL, description="Highest price per unit."),
+    OpenApiParameter("item", OpenApiTypes.STR, description="The item, exactly."),
+    OpenApiParameter("username", OpenApiTypes.STR, description="One customer's (staff)."),
+]
+EXAMPLE = {
+    "id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",
+    "username": "joe",
+    "userid": "005",
+    "item": "book",
+    "quantity": 1,
+    "price": "1195.30",
+    "currency": "EUR",
+    "total": "1195.30",
+    "timestamp": "2024-05-31T15:54:32.204000Z",
+    "received_at": "2024-05-31T15:54:33.010512Z",
+}
+
+
+def filtered(request: Request) -> QuerySet[Purchase]:
+    """Return what the caller may see and has asked for; raises for a filter that is malformed."""
+    queryset = selectors.purchases_visible_to(Caller.of(request.user))
+    filters = PurchaseFilter(request.query_params, queryset=queryset)
+    if not filters.is_valid():
+        raise translate_validation(filters.errors)
+    return filters.qs
+
+
+class PurchaseListView(APIView):
+    """The ledger."""
+
+    @extend_schema(
+        operation_id="purchases_list",
+        summary="List purchases, newest first",
+        description="Your own purchases; staff sees everybody's. Keyset pages, without a count.",
+        parameters=[
+            *FILTERS,
+            *[
+                OpenApiParameter(
+                    "cursor",
+                    OpenApiTypes.STR,
+                    description="A cursor from `next` or `previous`, or `last` for the oldest page.",
+                ),
+                OpenApiParameter(
+                    "page_size", OpenApiTypes.INT, description="Rows a page, up to 500; default 50."
+                ),
+            ],
+        ],
+        responses={
+            200: OpenApiResponse(
+                response={
+                    "type": "object",
+                    "required": ["next", "previous", "results"],
+                    "properties": {
+                        "next": {"type": "string", "format": "uri", "nullable": True},
+                        "previous": {"type": "string", "format": "uri", "nullable": True},
+                        "results": {
+                            "type": "array",
+                            "items": {"$ref": "#/components/schemas/Purchase"},
+                        },
+                    },
+                },
+                examples=[
+                    OpenApiExample("page", {"next": None, "previous": None, "results": [EXAMPLE]})
+                ],
+            )
+        },
+    )
+    def get(self, request: Request) -> Response:
+        paginator = KeysetPagination()
+        purchases = paginator.paginate_queryset(filtered(request), request)
+        return paginator.get_paginated_response(
+            [selectors.purchase_of_row(purchase) for purchase in purchases]
+        )
+
+    @extend_schema(
+        operation_id="purchases_record",
+        summary="Record a purchase",
+        description=(
+            "Answered after the purchase is durable. A repeat, by `Idempotency-Key` or, without "
+            "one, by equal customer, item, quantity, price, currency and given timestamp, is "
+            "answered `200` with the first one and `Idempotent-Replayed: true`."
+        ),
+        parameters=[IDEMPOTENCY_KEY],
+        request=PurchaseInputSerializer,
+        examples=[
+            OpenApiExample(
+                "a book",
+                {
+                    "item": "book",
+                    "quantity": 1,
+                    "price": "1195.30",
+                    "timestamp": "2024-05-31T15:54:32.204Z",
+                },
+                request_only=True,
+            ),
+            OpenApiExample("the purchase", EXAMPLE, response_only=True),
+        ],
+        responses={
+            201: PurchaseSerializer,
+            200: OpenApiResponse(PurchaseSerializer, description="It was recorded before."),
+            409: OpenApiResponse(
+                {"$ref": "#/components/schemas/ErrorEnvelope"},
+                description="The userid belongs to another username.",
+            ),
+            422: OpenApiResponse(
+                {"$ref": "#/components/schemas/ErrorEnvelope"},
+                description="The Idempotency-Key was used before with another body.",
+            ),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+        purchase = parse_purchase(request.data, now=timezone.now())
+        recorded = record_purchase(
+            caller=Caller.of(request.user), purchase=purchase, idempotency_key=key
+        )
+        if recorded.replayed:
+            return Response(recorded.purchase, headers={"Idempotent-Replayed": "true"})
+        return Response(recorded.purchase, status=201)
+
+
+class PurchaseView(APIView):
+    """One purchase."""
+
+    @extend_schema(
+        operation_id="purchases_retrieve",
+        summary="Show a purchase",
+        parameters=[OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)],
+        responses={200: PurchaseSerializer},
+        examples=[OpenApiExample("the purchase", EXAMPLE, response_only=True)],
+    )
+    def get(self, request: Request, id: str) -> Response:
+        try:
+            key = UUID(id)
+        except ValueError:
+            raise NotFound() from None
+        purchase = selectors.purchase_of(Caller.of(request.user), key)
+        return Response(selectors.purchase_of_row(purchase))
+
+
+class _BulkParser(BaseParser):
+    """Lets the content type through; the view reads the body itself, line by line."""
+
+    def __init__(self, media_type: str = "*/*") -> None:
+        self.media_type = media_type
+
+
+class BulkView(APIView):
+    """Many purchases in one request."""
+
+    @extend_schema(
+        operation_id="purchases_bulk",
+        summary="Record many purchases",
+        description=(
+            "NDJSON, CSV with a header, or a JSON array, up to 100 000 lines and 128 MiB. A bad "
+            "line never stops a good one; the good ones are recorded in one transaction. With an "
+            "`Idempotency-Key` each line gets that key with its number, so that a repeated "
+            "request records nothing twice even where lines have no timestamp."
+        ),
+        parameters=[
+            IDEMPOTENCY_KEY,
+            OpenApiParameter(
+                "dry_run", OpenApiTypes.STR, enum=["0", "1"], description="1: record nothing."
+            ),
+        ],
+        request={
+            "application/x-ndjson": {
+                "schema": {"type": "string"},
+                "example": '{"item":"book","price":"12.50"}\n{"item":"pen","price":"1.20"}\n',
+            },
+            "text/csv": {
+                "schema": {"type": "string"},
+                "example": "item,price,timestamp\nbook,12.50,2024-05-31T15:54:32Z\n",
+            },
+            "application/json": {
+                "schema": {
+                    "type": "array",
+                    "items": {"$ref": "#/components/schemas/PurchaseInputRequest"},
+                },
+                "example": [{"item": "book", "price": "12.50"}],
+            },
+        },
+        responses={
+            200: OpenApiResponse(
+                BulkResultSerializer,
+                examples=[
+                    OpenApiExample(
+                        "result",
+                        {
+                            "recorded": 2,
+                            "duplicates": 1,
+                            "rejected": 1,
+                            "errors": [
+                                {
+                                    "line": 3,
+                                    "errors": [
+                                        {
+                                            "code": "required",
+                                            "detail": "This field is required.",
+                                            "attr": "price",
+                                        }
+                                    ],
+                                }
+                            ],
+                        },
+                    )
+                ],
+            )
+        },
+    )
+    def post(self, request: Request) -> Response:
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        if media_type not in CONTENT_TYPES:
+            raise UnsupportedMediaType(media_type or "none")
+        dry_run = request.query_params.get("dry_run", "0")
+        if dry_run not in ("0", "1"):
+            raise ValidationFailed([FieldError("invalid", "Give 0 or 1.", "dry_run")])
+        key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+        length = request.META.get("CONTENT_LENGTH") or ""
+        with spool(request._request, int(length) if length.isdigit() else None) as file:
+            result = record_lines(
+                READERS[media_type](file),
+                caller=Caller.of(request.user),
+                idempotency_key=key,
+                dry_run=dry_run == "1",
+            )
+        return Response(
+            {
+                "recorded": result.recorded,
+                "duplicates": result.duplicates,
+                "rejected": result.rejected,
+                "errors": result.errors,
+            }
+        )
+
+
+class _ExportView(APIView):
+    filename = ""
+    content_type = ""
+
+    def rows(self, queryset: QuerySet[Purchase]) -> Iterator[bytes]:
+        return iter(())
+
+    def answer(self, request: Request) -> StreamingHttpResponse:
+        response = StreamingHttpResponse(
+            self.rows(filtered(request).order_by("-timestamp", "-id")),
+            content_type=self.content_type,
+        )
+        response["Content-Disposition"] = f'attachment; filename="{self.filename}"'
+        return response
+
+
+class ExportCSVView(_ExportView):
+    """The list as CSV."""
+
+    filename = "purchases.csv"
+    content_type = "text/csv; charset=utf-8"
+
+    def rows(self, queryset: QuerySet[Purchase]) -> Iterator[bytes]:
+        return exports.csv_export(queryset)
+
+    @extend_schema(
+        operation_id="purchases_export_csv",
+        summary="Export purchases as CSV",
+        description="The filtered list, streamed. Cells that look like formulas begin with '.",
+        parameters=FILTERS,
+        responses={(200, "text/csv"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        return self.answer(request)
+
+
+class ExportJSONLView(_ExportView):
+    """The list as JSON lines."""
+
+    filename = "purchases.jsonl"
+    content_type = "application/x-ndjson"
+
+    def rows(self, queryset: QuerySet[Purchase]) -> Iterator[bytes]:
+        return exports.jsonl_export(queryset)
+
+    @extend_schema(
+        operation_id="purchases_export_jsonl",
+        summary="Export purchases as JSON lines",
+        description="The filtered list, streamed, one purchase a line.",
+        parameters=FILTERS,
+        responses={(200, "application/x-ndjson"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        return self.answer(request)
+
+
+def _whole_number(value: str | None, name: str, default: int, maximum: int) -> int:
+    if value is None or value == "":
+        return default
+    if not (value.isascii() and value.isdigit() and len(value) <= 19 and int(value) <= maximum):
+        detail = f"Give a whole number from 0 to {maximum}."
+        raise ValidationFailed([FieldError("invalid", detail, name)])
+    return int(value)
+
+
+def events_parameters(query: Any, *, staff: bool) -> tuple[int, int, int, bool]:
+    """Return ``(after, limit, wait, everything)`` of a request for events, or raise.
+
+    ``query`` is a mapping of strings. Without ``scope`` the caller gets what it may see.
+    """
+    after = _whole_number(query.get("after"), "after", 0, POSITION_MAX)
+    limit = _whole_number(query.get("limit"), "limit", EVENTS_LIMIT, EVENTS_LIMIT_MAX)
+    wait = _whole_number(query.get("wait"), "wait", 0, WAIT_MAX_SECONDS)
+    if limit == 0:
+        raise ValidationFailed([FieldError("invalid", "Give at least 1.", "limit")])
+    scope = query.get("scope") or ("all" if staff else "mine")
+    if scope not in ("mine", "all"):
+        raise ValidationFailed([FieldError("invalid", "scope is mine or all.", "scope")])
+    if scope == "all" and not staff:
+        raise Forbidden("scope=all is for staff.")
+    return after, limit, wait, scope == "all"
+
+
+class EventListView(APIView):
+    """The event log."""
+
+    @extend_schema(
+        operation_id="events_list",
+        summary="Read the event log",
+        description=(
+            "What you may see after a position, in order. With `wait` the answer is held until "
+            "something comes, for that many seconds at most. `position` is what to give as "
+            "`after` next time; it may be larger than that of the last event."
+        ),
+        parameters=[
+            OpenApiParameter("after", OpenApiTypes.INT, description="Default 0, the beginning."),
+            OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 5000; default 500."),
+            OpenApiParameter("wait", OpenApiTypes.INT, description="0 to 30 seconds; default 0."),
+            OpenApiParameter(
+                "scope", OpenApiTypes.STR, enum=["mine", "all"], description="Staff: default all."
+            ),
+        ],
+        responses={200: EventPageSerializer},
+        examples=[
+            OpenApiExample(
+                "one event",
+                {
+                    "events": [
+                        {
+                            "position": 124,
+                            "event": "purchase.recorded",
+                            "at": EXAMPLE["received_at"],
+                            "purchase": EXAMPLE,
+                        }
+                    ],
+                    "position": 124,
+                },
+                response_only=True,
+            )
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        caller = Caller.of(request.user)
+        after, limit, _, everything = events_parameters(
+            request.query_params, staff=may_see_everything(caller)
+        )
+        # `wait` is honoured by purchases.longpoll, in front of this view, where waiting holds no
+        # thread.
+        events, position = selectors.events_page(
+            caller, after=after, limit=limit, everything=everything
+        )
+        return Response({"events": [event for _, _, event in events], "position": position})

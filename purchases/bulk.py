@@ -1,0 +1,249 @@
+"""Many purchases at once: a body of NDJSON, CSV or a JSON array, read line by line.
+
+The body is put aside on disk first, so that a slow client holds no transaction open, and is then
+recorded in one transaction: either every good line is in the ledger or, with an error, none is.
+Memory stays flat: lines are read and recorded in chunks.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+import ijson
+from accounts.access import Caller
+from django.db import transaction
+from django.utils import timezone
+from shop.parsers import decode_json
+
+from purchases.services import Entry, Recorded, record_purchases, with_line_key
+from purchases.validation import parse_purchase
+from shop.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
+
+LINES = 100_000
+ERRORS_SHOWN = 1000
+LINE_MAX_BYTES = 16 * 1024
+BODY_MAX_BYTES = 128 * 1024 * 1024
+CHUNK = 2000
+_BLOCK = 256 * 1024
+_IN_MEMORY = 1024 * 1024
+
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+JSON = "application/json"
+CONTENT_TYPES = (NDJSON, CSV, JSON)
+
+
+class TooManyLines(ApplicationError):
+    """The body has more lines than one request may have; nothing was recorded."""
+
+    status = 413
+    code = "too_many_lines"
+    detail = f"At most {LINES} lines are taken at once; nothing was recorded."
+
+
+class IncompleteBody(ApplicationError):
+    """The body ended before its Content-Length; nothing was recorded."""
+
+    code = "incomplete_body"
+    detail = "The request body ended early; nothing was recorded."
+
+
+@dataclass(slots=True)
+class BulkResult:
+    """What became of the lines; ``errors`` holds the first of those that were rejected."""
+
+    recorded: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    errors: list[dict[str, Any]] = field(default_factory=list)
+
+    def reject(self, line: int, error: ApplicationError) -> None:
+        """Count a rejected line and keep its errors if there is room."""
+        self.rejected += 1
+        if len(self.errors) < ERRORS_SHOWN:
+            self.errors.append(
+                {
+                    "line": line,
+                    "errors": [
+                        {"code": item.code, "detail": item.detail, "attr": item.attr}
+                        for item in error.errors
+                    ],
+                }
+            )
+
+
+Line = tuple[int, Any]
+
+
+def spool(stream: Any, length: int | None) -> IO[bytes]:
+    """Return a temporary file with the whole body of a request.
+
+    ``length`` is its Content-Length, if it has one. Raises ``PayloadTooLarge`` and
+    ``IncompleteBody``.
+    """
+    if length is not None and length > BODY_MAX_BYTES:
+        raise PayloadTooLarge()
+    file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+    size = 0
+    while block := stream.read(_BLOCK):
+        size += len(block)
+        if size > BODY_MAX_BYTES:
+            file.close()
+            raise PayloadTooLarge()
+        file.write(block)
+    if length is not None and size != length:
+        file.close()
+        raise IncompleteBody()
+    file.seek(0)
+    return file  # type: ignore[return-value]
+
+
+def _physical_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | ApplicationError]]:
+    number = 0
+    while True:
+        line = file.readline(LINE_MAX_BYTES + 1)
+        if not line:
+            return
+        number += 1
+        if len(line) > LINE_MAX_BYTES:
+            while line and not line.endswith(b"\n"):
+                line = file.readline(LINE_MAX_BYTES)
+            yield number, PayloadTooLarge(f"A line has at most {LINE_MAX_BYTES} bytes.")
+        elif line.strip():
+            yield number, line
+
+
+def ndjson_lines(file: IO[bytes]) -> Iterator[Line]:
+    """Yield ``(line number, object or error)`` of newline-delimited JSON; blank lines are skipped."""
+    for number, line in _physical_lines(file):
+        if isinstance(line, ApplicationError):
+            yield number, line
+            continue
+        try:
+            yield number, decode_json(line)
+        except ApplicationError as error:
+            yield number, error
+
+
+def csv_lines(file: IO[bytes]) -> Iterator[Line]:
+    """Yield ``(line number, row or error)`` of CSV whose first line names the columns."""
+
+    def decoded() -> Iterator[str]:
+        for _, line in _physical_lines(file):
+            if isinstance(line, ApplicationError):
+                # The reader has no place for an error; a row that fits no column count is one.
+                yield "\x00\n"
+                continue
+            yield line.decode("utf-8-sig" if reader.line_num == 0 else "utf-8", "surrogateescape")
+
+    reader: Any = None
+    source = decoded()
+    reader = csv.reader(source, strict=True)
+    try:
+        columns = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise ValidationFailed([FieldError("parse_error", f"The header: {error}.")]) from None
+    if "price" not in columns or len(set(columns)) != len(columns):
+        raise ValidationFailed(
+            [FieldError("invalid_header", "The first line must name each column once, with price.")]
+        )
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield reader.line_num, ValidationFailed([FieldError("parse_error", f"{error}.")])
+            reader = csv.reader(source, strict=True)
+            continue
+        yield _csv_row(reader.line_num, columns, row)
+
+
+def _csv_row(number: int, columns: list[str], row: list[str]) -> Line:
+    if len(row) != len(columns):
+        detail = f"Expected {len(columns)} fields, found {len(row)}."
+        return number, ValidationFailed([FieldError("parse_error", detail)])
+    # An empty cell is a field that was left out.
+    return number, {name: value for name, value in zip(columns, row, strict=True) if value != ""}
+
+
+def json_lines(file: IO[bytes]) -> Iterator[Line]:
+    """Yield ``(place, element)`` of a JSON array; a syntax error ends it with an error."""
+    first = file.read(1)
+    while first and first in b" \t\r\n":
+        first = file.read(1)
+    if first != b"[":
+        raise ValidationFailed([FieldError("not_a_list", "Expected a JSON array of purchases.")])
+    file.seek(-1, io.SEEK_CUR)
+    number = 0
+    try:
+        for number, item in enumerate(ijson.items(file, "item"), 1):
+            yield number, item
+    except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        detail = f"The array is malformed from here on: {str(error).splitlines()[0][:200]}"
+        yield number + 1, ValidationFailed([FieldError("parse_error", detail)])
+
+
+READERS = {NDJSON: ndjson_lines, CSV: csv_lines, JSON: json_lines}
+
+
+class _Undo(Exception):
+    """Rolls a dry run back."""
+
+
+def record_lines(
+    lines: Iterator[Line],
+    *,
+    caller: Caller,
+    idempotency_key: str | None = None,
+    dry_run: bool = False,
+) -> BulkResult:
+    """Record the good ones of many lines in one transaction and return what became of them all.
+
+    Raises ``TooManyLines`` and whatever the database raises, with nothing recorded.
+    """
+    result = BulkResult()
+    try:
+        with transaction.atomic():
+            chunk: list[tuple[int, Entry]] = []
+            for count, (number, data) in enumerate(lines, 1):
+                if count > LINES:
+                    raise TooManyLines()
+                if isinstance(data, ApplicationError):
+                    result.reject(number, data)
+                    continue
+                try:
+                    purchase = parse_purchase(data, now=timezone.now())
+                except ValidationFailed as error:
+                    result.reject(number, error)
+                    continue
+                entry = Entry(caller, purchase, idempotency_key)
+                chunk.append((number, with_line_key(entry, number)))
+                if len(chunk) == CHUNK:
+                    _record_chunk(chunk, result)
+                    chunk = []
+            if chunk:
+                _record_chunk(chunk, result)
+            if dry_run:
+                raise _Undo
+    except _Undo:
+        pass
+    result.errors.sort(key=lambda item: item["line"])
+    return result
+
+
+def _record_chunk(chunk: list[tuple[int, Entry]], result: BulkResult) -> None:
+    outcomes = record_purchases([entry for _, entry in chunk])
+    for (number, _), outcome in zip(chunk, outcomes, strict=True):
+        if not isinstance(outcome, Recorded):
+            result.reject(number, outcome)
+        elif outcome.replayed:
+            result.duplicates += 1
+        else:
+            result.recorded += 1
+
+
+__all__ = ["CONTENT_TYPES", "READERS", "BulkResult", "record_lines", "spool"]

@@ -1,0 +1,152 @@
+"""The original service's routes: same accounts, same rules, its own field names."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from accounts.access import Caller
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from purchases import selectors
+from purchases.representation import PurchaseData, classic_data
+from purchases.serializers import ClassicListSerializer, ClassicPurchaseSerializer
+from purchases.services import record_purchase
+from purchases.validation import parse_idempotency_key, parse_purchase
+
+FIELDS = ("username", "userid", "price", "timestamp")
+
+
+def classic_purchase(data: Any) -> Any:
+    """Return only the fields the original service knew, so that others cannot slip in."""
+    if not isinstance(data, Mapping):
+        return data
+    return {name: data[name] for name in FIELDS if name in data}
+
+
+def classic_recorded(purchase: PurchaseData) -> dict[str, str]:
+    """Return the original service's answer to a purchase that is in the ledger."""
+    return {
+        "status": "Ok!",
+        "message": "Purchase successfully recorded!",
+        "_id": purchase["id"],
+    }
+
+
+class ClassicView(APIView):
+    """A view whose errors have the original service's shape."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response = super().handle_exception(exc)
+        if "status" not in response.data and "errors" in response.data:
+            errors = response.data["errors"]
+            response.data = {
+                "status": "Error",
+                "message": errors[0]["detail"],
+                "errors": errors,
+            }
+        return response
+
+
+class BuyView(ClassicView):
+    """Record one purchase."""
+
+    @extend_schema(
+        operation_id="buy",
+        summary="Record a purchase (original route)",
+        tags=["original routes"],
+        request=ClassicPurchaseSerializer,
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="As at `POST /api/v1/purchases/`.",
+            )
+        ],
+        responses={
+            200: OpenApiResponse(
+                response={
+                    "type": "object",
+                    "required": ["status", "message", "_id"],
+                    "properties": {
+                        "status": {"type": "string"},
+                        "message": {"type": "string"},
+                        "_id": {"type": "string", "format": "uuid"},
+                    },
+                },
+                examples=[
+                    OpenApiExample(
+                        "recorded",
+                        {
+                            "status": "Ok!",
+                            "message": "Purchase successfully recorded!",
+                            "_id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",
+                        },
+                    )
+                ],
+            )
+        },
+    )
+    def post(self, request: Request) -> Response:
+        key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+        purchase = parse_purchase(classic_purchase(request.data), now=timezone.now())
+        recorded = record_purchase(
+            caller=Caller.of(request.user), purchase=purchase, idempotency_key=key
+        )
+        headers = {"Idempotent-Replayed": "true"} if recorded.replayed else None
+        return Response(classic_recorded(recorded.purchase), headers=headers)
+
+
+def _stream(head: dict[str, Any], rows: Iterator[PurchaseData]) -> Iterator[bytes]:
+    """Yield ``{**head, "purchases": [...]}`` without ever holding the whole list."""
+    yield msgspec.json.encode(head)[:-1] + b',"purchases":['
+    chunk: list[bytes] = []
+    first = True
+    for row in rows:
+        chunk.append(msgspec.json.encode(classic_data(row)))
+        if len(chunk) == 500:
+            yield (b"" if first else b",") + b",".join(chunk)
+            first, chunk = False, []
+    if chunk:
+        yield (b"" if first else b",") + b",".join(chunk)
+    yield b"]}"
+
+
+class _ListView(ClassicView):
+    def list(self, request: Request, username: str, head: dict[str, Any]) -> StreamingHttpResponse:
+        queryset = selectors.purchases_of(Caller.of(request.user), username)
+        return StreamingHttpResponse(
+            _stream(head, selectors.purchase_rows(queryset)), content_type="application/json"
+        )
+
+
+class GetAllUserBuysView(_ListView):
+    """List all purchases of a customer, oldest first."""
+
+    @extend_schema(
+        operation_id="getAllUserBuys",
+        summary="List all purchases of a customer (original route)",
+        tags=["original routes"],
+        responses={200: ClassicListSerializer},
+    )
+    def get(self, request: Request, username: str) -> StreamingHttpResponse:
+        return self.list(request, username, {"username": username})
+
+
+class BuyListView(_ListView):
+    """List all purchases of a customer, oldest first."""
+
+    @extend_schema(
+        operation_id="buyList",
+        summary="List all purchases of a customer, with a status (original route)",
+        tags=["original routes"],
+        responses={200: ClassicListSerializer},
+    )
+    def get(self, request: Request, username: str) -> StreamingHttpResponse:
+        return self.list(request, username, {"status": "Ok!"})

@@ -1,0 +1,208 @@
+"""The websocket of the live feed: it signs the caller in, joins the hub, and leaves."""
+
+import asyncio
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
+from accounts.access import Caller, may_see_everything
+from accounts.authentication import (
+    Credential,
+    caller_by_session,
+    callers_by_digest,
+    ticket_redeem,
+    token_digest,
+)
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.utils import await_many_dispatch
+from django.conf import settings
+from django.http.cookie import parse_cookie
+from django.http.request import split_domain_port, validate_host
+
+from purchases.hub import (
+    CLOSE_BAD_REQUEST,
+    CLOSE_NOT_ALLOWED,
+    CLOSE_NOT_SIGNED_IN,
+    CLOSE_RESTARTING,
+    Reader,
+    hub,
+    in_database,
+)
+from shop.errors import is_outage
+
+logger = structlog.get_logger(__name__)
+
+POSITION_MAX = 2**63 - 1
+QUERY_MAX_BYTES = 2048
+
+
+class Refused(Exception):
+    """The socket is closed with this code instead of being served."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def header(scope: Any, name: bytes) -> str | None:
+    """Return a request header of an ASGI scope as text, or ``None``."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value).decode("latin-1")
+    return None
+
+
+def parse_after(value: str | None) -> int | None:
+    """Return a position; ``ValueError`` for anything but 0 to 2⁶³-1."""
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 19):
+        raise ValueError("after is a position: a whole number, 0 or more.")
+    position = int(value)
+    if position > POSITION_MAX:
+        raise ValueError("after is larger than any position.")
+    return position
+
+
+def origin_is_ours(scope: Any) -> bool:
+    """Return whether the Origin header names this very site.
+
+    A browser sends the session cookie with a websocket that any page opens, so a cookie counts
+    only where the page is ours.
+    """
+    origin, host = header(scope, b"origin"), header(scope, b"host")
+    if not origin or not host:
+        return False
+    if origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    domain = split_domain_port(host)[0]
+    return parts.netloc.lower() == host.lower() and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+async def sign_in(scope: Any, ticket: str | None) -> tuple[Caller, Credential] | None:
+    """Return who opens the request and by which credential; ``None`` for nobody.
+
+    Token, ticket and session are tried in this order, and what is given must be good: a bad
+    token is not made up for by a good cookie.
+    """
+    authorization = header(scope, b"authorization")
+    if authorization is not None:
+        kind, _, token = authorization.partition(" ")
+        digest = token_digest(token.strip()) if kind.lower() == "token" else None
+        if digest is None:
+            return None
+        caller = (await in_database(callers_by_digest, [digest])).get(digest)
+        return (caller, Credential(token_digest=digest)) if caller else None
+    if ticket is not None:
+        redeemed: tuple[Caller, Credential] | None = await in_database(ticket_redeem, ticket)
+        return redeemed
+    if not origin_is_ours(scope):
+        return None
+    cookies = parse_cookie(header(scope, b"cookie") or "")
+    session_key = cookies.get(settings.SESSION_COOKIE_NAME)
+    if not session_key:
+        return None
+    caller = await in_database(caller_by_session, session_key)
+    return (caller, Credential(session_key=session_key)) if caller else None
+
+
+class FeedConsumer(AsyncWebsocketConsumer):
+    """``/ws/purchases/?after=<position>&scope=mine|all``."""
+
+    reader: Reader | None = None
+    joining: asyncio.Task[None] | None = None
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        """Serve one socket without a channel of its own: the hub subscribes for all of them."""
+        self.scope = scope
+        self.channel_layer = None
+        self.base_send = send
+        try:
+            await await_many_dispatch([receive], self.dispatch)
+        except StopConsumer:
+            return
+        finally:
+            self._leave()
+
+    async def connect(self) -> None:
+        await self.accept()
+        try:
+            after, everything, ticket = self._parameters()
+            signed_in = await sign_in(self.scope, ticket)
+            if signed_in is None:
+                raise Refused(CLOSE_NOT_SIGNED_IN, "Sign in first.")
+            caller, credential = signed_in
+            if everything and not may_see_everything(caller):
+                raise Refused(CLOSE_NOT_ALLOWED, "scope=all is for staff.")
+        except Refused as refused:
+            await self.close(code=refused.code, reason=refused.reason)
+            return
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            await self.close(code=CLOSE_RESTARTING, reason="Try again shortly.")
+            return
+        self.reader = Reader(
+            caller=caller,
+            credential=credential,
+            everything=everything,
+            send=self._send_text,
+            close=self._close,
+        )
+        # Joining may replay much; meanwhile the socket's own messages are still attended to.
+        self.joining = asyncio.create_task(self._join(self.reader, after))
+
+    async def _join(self, reader: Reader, after: int | None) -> None:
+        try:
+            await hub.join(reader, after)
+        except Exception as error:
+            if not is_outage(error):
+                logger.exception("feed.join_failed")
+            reader.close(CLOSE_RESTARTING)
+
+    def _parameters(self) -> tuple[int | None, bool, str | None]:
+        raw = self.scope.get("query_string", b"")
+        if len(raw) > QUERY_MAX_BYTES:
+            raise Refused(CLOSE_BAD_REQUEST, "The query is too long.")
+        try:
+            query = parse_qs(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+            after = parse_after(query.get("after", [None])[0])  # type: ignore[list-item]
+        except ValueError as error:
+            raise Refused(CLOSE_BAD_REQUEST, str(error)[:100]) from None
+        scope = query.get("scope", ["mine"])[0]
+        if scope not in ("mine", "all"):
+            raise Refused(CLOSE_BAD_REQUEST, "scope is mine or all.")
+        ticket = query.get("ticket", [None])[0]  # type: ignore[list-item]
+        return after, scope == "all", ticket
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Refuse what a client says: the feed goes one way."""
+        if self.reader is not None:
+            self.reader.close(CLOSE_BAD_REQUEST)
+        else:
+            await self.close(code=CLOSE_BAD_REQUEST, reason="The feed takes no messages.")
+
+    async def disconnect(self, code: int) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        if self.joining is not None:
+            self.joining.cancel()
+        if self.reader is not None:
+            hub.leave(self.reader)
+            self.reader = None
+
+    async def _send_text(self, text: str) -> None:
+        await self.base_send({"type": "websocket.send", "text": text})
+
+    async def _close(self, code: int) -> None:
+        await self.base_send({"type": "websocket.close", "code": code, "reason": ""})

@@ -1,0 +1,82 @@
+"""The filters of the purchase list, shared by API, pages and exports."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+
+from accounts.models import USERNAME_MAX_LENGTH
+from purchases.models import ITEM_MAX_LENGTH, Purchase
+from purchases.validation import parse_moment
+
+
+class MomentField(forms.CharField):
+    """A day (``2024-05-31``, in UTC) or an ISO 8601 time with an offset.
+
+    The value is ``(moment, is_day)``; a day's moment is its first.
+    """
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        if not text:
+            return None
+        try:
+            if len(text) == 10:
+                day = date.fromisoformat(text)
+                return datetime(day.year, day.month, day.day, tzinfo=UTC), True
+            # A plus sign that nobody escaped arrives as a space.
+            return parse_moment(text.replace(" ", "+", 1) if text[10:11] in "Tt" else text), False
+        except ValueError:
+            raise forms.ValidationError(
+                "Give a day such as 2024-05-31 or a time with an offset such as "
+                "2024-05-31T15:54:32Z.",
+                code="invalid",
+            ) from None
+
+
+class MomentFilter(django_filters.Filter):
+    field_class = MomentField
+
+
+class PriceFilter(django_filters.NumberFilter):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=Decimal(0), max_digits=20, decimal_places=4, **kwargs)
+
+
+class PurchaseFilter(django_filters.FilterSet):
+    """``since`` and ``until`` (both inclusive), ``min_price``, ``max_price``, ``item`` (exact).
+
+    ``username`` narrows what staff sees to one customer; for everybody else it can only name
+    themselves, because the queryset holds nothing else.
+    """
+
+    since = MomentFilter(method="filter_since", label="Since")
+    until = MomentFilter(method="filter_until", label="Until")
+    min_price = PriceFilter(field_name="price", lookup_expr="gte", label="Lowest price")
+    max_price = PriceFilter(field_name="price", lookup_expr="lte", label="Highest price")
+    item = django_filters.CharFilter(max_length=ITEM_MAX_LENGTH, label="Item")
+    username = django_filters.CharFilter(
+        field_name="customer__username", max_length=USERNAME_MAX_LENGTH, label="Customer"
+    )
+
+    class Meta:
+        model = Purchase
+        fields: list[str] = []
+
+    def filter_since(
+        self, queryset: QuerySet[Purchase], name: str, value: tuple[datetime, bool]
+    ) -> QuerySet[Purchase]:
+        return queryset.filter(timestamp__gte=value[0])
+
+    def filter_until(
+        self, queryset: QuerySet[Purchase], name: str, value: tuple[datetime, bool]
+    ) -> QuerySet[Purchase]:
+        moment, is_day = value
+        if not is_day:
+            return queryset.filter(timestamp__lte=moment)
+        if moment.date() == date.max:
+            return queryset
+        return queryset.filter(timestamp__lt=moment + timedelta(days=1))

@@ -1,0 +1,366 @@
+"""The hub: one subscription to the event log for each live process, fanned out to its readers.
+
+A frame is serialised once for all sockets that are to get the same events. The hub keeps a
+position; an announcement that does not follow it, or silence, makes it read the event table, so
+what Valkey or the relay lost is repaired here, once for all readers.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import structlog
+from accounts.access import Caller
+from accounts.authentication import Credential, credentials_still_valid
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+
+from purchases.channel import GROUP
+from purchases.relay import encode_event
+from purchases.selectors import events_after, latest_position
+from shop.errors import is_outage
+
+logger = structlog.get_logger(__name__)
+
+CATCH_UP_LIMIT = 500
+SILENCE_SECONDS = 2.0
+HEARTBEAT_SECONDS = 15.0
+CREDENTIALS_SECONDS = 20.0
+QUEUE_FRAMES = 200
+QUEUE_BYTES = 1024 * 1024
+SEND_SECONDS = 15.0
+
+CLOSE_BAD_REQUEST = 4400
+CLOSE_NOT_SIGNED_IN = 4401
+CLOSE_NOT_ALLOWED = 4403
+CLOSE_TOO_SLOW = 4408
+CLOSE_RESTARTING = 1012
+
+Send = Callable[[str], Awaitable[None]]
+Close = Callable[[int], Awaitable[None]]
+
+
+def frame(events: Iterable[str], position: int) -> str:
+    """Return the text of an ``events`` message from events that are already JSON."""
+    return f'{{"type":"events","events":[{",".join(events)}],"position":{position}}}'
+
+
+class Reader:
+    """One socket's place in the feed, and the frames that wait for it.
+
+    ``position`` is the highest position whose events have been put into the queue. A reader is
+    ``live`` once it has been given everything up to the hub's position.
+    """
+
+    def __init__(
+        self, *, caller: Caller, credential: Credential, everything: bool, send: Send, close: Close
+    ) -> None:
+        self.caller = caller
+        self.credential = credential
+        self.everything = everything
+        self.position = 0
+        self.live = False
+        self._send = send
+        self._close = close
+        self._frames: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_FRAMES + 1)
+        self._queued_bytes = 0
+        self._close_code: int | None = None
+        self._writer = asyncio.create_task(self._write())
+
+    @property
+    def customer_id(self) -> int | None:
+        """Return whose events this reader gets; ``None`` for everybody's."""
+        return None if self.everything else self.caller.id
+
+    def put(self, text: str) -> None:
+        """Queue a frame; a reader that lets too many wait is closed with 4408."""
+        if self._close_code is not None:
+            return
+        if self._frames.qsize() >= QUEUE_FRAMES or self._queued_bytes > QUEUE_BYTES:
+            self.close(CLOSE_TOO_SLOW)
+            return
+        self._queued_bytes += len(text)
+        self._frames.put_nowait(text)
+
+    def close(self, code: int) -> None:
+        """End the socket with ``code``, without waiting for the frames before it."""
+        if self._close_code is not None:
+            return
+        self._close_code = code
+        while not self._frames.empty():
+            self._frames.get_nowait()
+        self._queued_bytes = 0
+        self._frames.put_nowait(None)
+        if code == CLOSE_TOO_SLOW:
+            self._writer.cancel()
+
+    def cancel(self) -> None:
+        """Stop writing; the socket is gone."""
+        self._close_code = self._close_code or 1000
+        self._writer.cancel()
+
+    async def drained(self) -> None:
+        """Wait until the queue is short, so that a replay does not outrun its reader."""
+        while self._frames.qsize() > 4 and self._close_code is None:
+            await asyncio.sleep(0.01)
+
+    @property
+    def closing(self) -> bool:
+        return self._close_code is not None
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                text = await self._frames.get()
+                if text is None:
+                    break
+                self._queued_bytes -= len(text)
+                await asyncio.wait_for(self._send(text), SEND_SECONDS)
+        except TimeoutError:
+            self._close_code = CLOSE_TOO_SLOW
+        except asyncio.CancelledError:
+            if self._close_code != CLOSE_TOO_SLOW:
+                raise
+        except Exception as error:
+            # The connection broke; its consumer hears of that and unregisters the reader.
+            logger.debug("feed.send_failed", reason=type(error).__name__)
+            return
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._close(self._close_code or 1000), SEND_SECONDS)
+
+
+class Waiting:
+    """Somebody who waits for one event; made before the look at the table that finds none yet."""
+
+    def __init__(self, waiters: "set[Waiting]", customer_id: int | None) -> None:
+        self.customer_id = customer_id
+        self.event = asyncio.Event()
+        self._waiters = waiters
+        waiters.add(self)
+
+    async def wait(self, seconds: float) -> None:
+        """Return when an event comes or the seconds are over."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.event.wait(), seconds)
+
+    def cancel(self) -> None:
+        """Stop waiting."""
+        self._waiters.discard(self)
+
+
+class Hub:
+    """Every reader of this process, and the position they have been brought to."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.started = False
+        self._heard = 0.0
+        self._readers: set[Reader] = set()
+        self._everything: set[Reader] = set()
+        self._by_customer: defaultdict[int, set[Reader]] = defaultdict(set)
+        self._waiters: set[Waiting] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._catching_up = asyncio.Lock()
+
+    # --- life ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start listening; returns at once, and readers wait until the position is known."""
+        self._tasks = [
+            asyncio.create_task(self._forever(work), name=f"hub.{work.__name__}")
+            for work in (self._listen, self._watch, self._check_credentials)
+        ]
+
+    async def stop(self) -> None:
+        """Close every socket with 1012, so that clients resume elsewhere."""
+        for task in self._tasks:
+            task.cancel()
+        for reader in list(self._readers):
+            reader.close(CLOSE_RESTARTING)
+        deadline = time.monotonic() + 2
+        while self._readers and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+
+    async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                if not is_outage(error):
+                    logger.exception("hub.failed", work=work.__name__)
+                await asyncio.sleep(0.5)
+
+    # --- events in -----------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        layer = get_channel_layer()
+        channel = await layer.new_channel()
+        try:
+            await layer.group_add(GROUP, channel)
+            while True:
+                message = await layer.receive(channel)
+                if message["type"] == "events":
+                    await self._hear(message)
+        finally:
+            with contextlib.suppress(Exception):
+                await layer.group_discard(GROUP, channel)
+
+    async def _hear(self, message: dict[str, Any]) -> None:
+        self._heard = time.monotonic()
+        if not self.started or message["position"] <= self.position:
+            return
+        async with self._catching_up:
+            if message["previous"] <= self.position < message["position"]:
+                events = [tuple(event) for event in message["events"] if event[0] > self.position]
+                self._deliver(events, message["position"])
+                return
+        await self._catch_up()
+
+    async def _watch(self) -> None:
+        """Read the table whenever the relay has not been heard, and keep sockets awake."""
+        beat = time.monotonic()
+        while True:
+            if not self.started or time.monotonic() - self._heard > SILENCE_SECONDS:
+                await self._catch_up()
+            if time.monotonic() - beat > HEARTBEAT_SECONDS:
+                beat = time.monotonic()
+                for reader in self._readers:
+                    if reader.live:
+                        position = max(self.position, reader.position)
+                        reader.put(f'{{"type":"heartbeat","position":{position}}}')
+            await asyncio.sleep(0.5)
+
+    async def _catch_up(self) -> None:
+        async with self._catching_up:
+            if not self.started:
+                self.position = await in_database(latest_position)
+                self.started = True
+                return
+            while True:
+                rows = await in_database(
+                    events_after, self.position, customer_id=None, limit=CATCH_UP_LIMIT
+                )
+                if rows:
+                    self._deliver(
+                        [(row[0], row[1], encode_event(row[2])) for row in rows], rows[-1][0]
+                    )
+                if len(rows) < CATCH_UP_LIMIT:
+                    return
+
+    def _deliver(self, events: list[Any], position: int) -> None:
+        """Give events, which follow the hub's position, to every live reader; never waits."""
+        self.position = position
+        if not events:
+            return
+        everything = frame((event[2] for event in events), position)
+        for reader in self._everything:
+            self._give(reader, events, everything)
+        mine: dict[int, list[Any]] = defaultdict(list)
+        for event in events:
+            if event[1] in self._by_customer:
+                mine[event[1]].append(event)
+        for customer_id, own in mine.items():
+            text = frame((event[2] for event in own), own[-1][0])
+            for reader in self._by_customer[customer_id]:
+                self._give(reader, own, text)
+        customers = {event[1] for event in events}
+        for waiting in self._waiters:
+            if waiting.customer_id is None or waiting.customer_id in customers:
+                waiting.event.set()
+
+    def _give(self, reader: Reader, events: list[Any], text: str) -> None:
+        if not reader.live or reader.position >= events[-1][0]:
+            return
+        if reader.position >= events[0][0]:
+            # The replay has already given the first of them.
+            fresh = [event for event in events if event[0] > reader.position]
+            text = frame((event[2] for event in fresh), fresh[-1][0])
+        reader.position = events[-1][0]
+        reader.put(text)
+
+    # --- readers -------------------------------------------------------------------------
+
+    async def join(self, reader: Reader, after: int | None) -> None:
+        """Register a reader and bring it from ``after`` (``None``: from now) to the present.
+
+        Raises what the database raises; the reader is then not registered.
+        """
+        while not self.started:
+            await self._catch_up()
+        self._readers.add(reader)
+        if reader.everything:
+            self._everything.add(reader)
+        else:
+            self._by_customer[reader.caller.id].add(reader)
+        if after is None:
+            # What was numbered before this moment, heard of or not, is the past.
+            latest = await in_database(latest_position)
+            reader.position = max(latest, self.position)
+        else:
+            reader.position = after
+        scope = "all" if reader.everything else "mine"
+        reader.put(f'{{"type":"hello","position":{reader.position},"scope":"{scope}"}}')
+        # `live` is set with nothing awaited since the comparison, so no event falls between.
+        while reader.position < self.position and not reader.closing:
+            end = self.position
+            rows = await in_database(
+                events_after,
+                reader.position,
+                customer_id=reader.customer_id,
+                limit=CATCH_UP_LIMIT,
+                until=end,
+            )
+            full = len(rows) == CATCH_UP_LIMIT
+            if rows:
+                reader.put(frame((encode_event(row[2]) for row in rows), rows[-1][0]))
+            reader.position = rows[-1][0] if full else end
+            await reader.drained()
+        reader.live = True
+
+    def leave(self, reader: Reader) -> None:
+        """Forget a reader whose socket has closed."""
+        reader.cancel()
+        self._readers.discard(reader)
+        self._everything.discard(reader)
+        own = self._by_customer.get(reader.caller.id)
+        if own is not None:
+            own.discard(reader)
+            if not own:
+                del self._by_customer[reader.caller.id]
+
+    def waiting(self, customer_id: int | None) -> "Waiting":
+        """Return what can be waited on for the customer's (``None``: anybody's) next event."""
+        return Waiting(self._waiters, customer_id)
+
+    async def _check_credentials(self) -> None:
+        """Close the sockets whose token, session or account is no longer good."""
+        while True:
+            await asyncio.sleep(CREDENTIALS_SECONDS)
+            credentials = {reader.credential for reader in self._readers}
+            if not credentials:
+                continue
+            valid = await in_database(credentials_still_valid, credentials)
+            for reader in list(self._readers):
+                if reader.credential in credentials and reader.credential not in valid:
+                    reader.close(CLOSE_NOT_SIGNED_IN)
+
+
+def _with_connection(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    from django.db import connection
+
+    try:
+        return work(*args, **kwargs)
+    finally:
+        # The connection goes back to the pool as soon as the work is done.
+        connection.close()
+
+
+async def in_database(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Run synchronous database work in a thread and give its connection back afterwards."""
+    return await sync_to_async(_with_connection, thread_sensitive=False)(work, *args, **kwargs)
+
+
+hub = Hub()

@@ -1,0 +1,164 @@
+"""Keyset pages: a page is found by the row it follows, so the last costs what the first does."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import F, Model, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shop.errors import FieldError, ValidationFailed
+
+PAGE_SIZE = 50
+PAGE_SIZE_MAX = 500
+LAST = "last"
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[M]):
+    """The rows of one page, newest first, and the cursors of its neighbours, if there are any."""
+
+    items: Sequence[M]
+    next_cursor: str | None
+    previous_cursor: str | None
+
+
+def _encode(direction: str, row: Model, moment_field: str) -> str:
+    text = f"{direction}|{getattr(row, moment_field).isoformat()}|{row.pk}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[str, datetime, UUID]:
+    try:
+        text = base64.b64decode(
+            cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        ).decode("ascii")
+        direction, moment, key = text.split("|")
+        position = (direction, datetime.fromisoformat(moment), UUID(key))
+        if direction not in ("n", "p") or position[1].tzinfo is None:
+            raise ValueError(cursor)
+    except (ValueError, binascii.Error):
+        raise ValidationFailed([FieldError("invalid", "Invalid cursor.", "cursor")]) from None
+    return position
+
+
+def paginate(
+    queryset: QuerySet[M],
+    *,
+    cursor: str | None = None,
+    page_size: int = PAGE_SIZE,
+    moment_field: str = "timestamp",
+) -> Page[M]:
+    """Return one page of ``queryset``, ordered by ``moment_field`` and key, newest first.
+
+    ``cursor`` is one that an earlier page gave, ``"last"`` for the oldest page, or ``None`` for
+    the newest. Raises ``ValidationFailed`` for any other. One query, without a count.
+    """
+    direction, position = "n", None
+    if cursor == LAST:
+        direction = "p"
+    elif cursor:
+        if len(cursor) > 200:
+            raise ValidationFailed([FieldError("invalid", "Invalid cursor.", "cursor")])
+        direction, *position = _decode(cursor)
+    backwards = direction == "p"
+    if backwards:
+        queryset = queryset.order_by(moment_field, "pk")
+    else:
+        queryset = queryset.order_by(f"-{moment_field}", "-pk")
+    if position is not None:
+        compare = TupleGreaterThan if backwards else TupleLessThan
+        queryset = queryset.filter(compare(Tuple(F(moment_field), F("pk")), tuple(position)))
+    rows = list(queryset[: page_size + 1])
+    more = len(rows) > page_size
+    rows = rows[:page_size]
+    if backwards:
+        rows.reverse()
+    has_next = more if not backwards else position is not None
+    has_previous = more if backwards else position is not None
+    return Page(
+        items=rows,
+        next_cursor=_encode("n", rows[-1], moment_field) if rows and has_next else None,
+        previous_cursor=_encode("p", rows[0], moment_field) if rows and has_previous else None,
+    )
+
+
+class KeysetPagination(BasePagination):
+    """REST framework's view of :func:`paginate`: ``{"next", "previous", "results"}``."""
+
+    moment_field = "timestamp"
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: Any = None
+    ) -> list[Any]:
+        self.request = request
+        self.page = paginate(
+            queryset,
+            cursor=request.query_params.get("cursor"),
+            page_size=self._page_size(request.query_params.get("page_size")),
+            moment_field=getattr(view, "moment_field", self.moment_field),
+        )
+        return list(self.page.items)
+
+    def _page_size(self, value: str | None) -> int:
+        if value is None or value == "":
+            return PAGE_SIZE
+        if value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0:
+            return min(int(value), PAGE_SIZE_MAX)
+        raise ValidationFailed(
+            [FieldError("invalid", f"Give a number from 1 to {PAGE_SIZE_MAX}.", "page_size")]
+        )
+
+    def _link(self, cursor: str | None) -> str | None:
+        if cursor is None:
+            return None
+        query = self.request.query_params.copy()
+        query["cursor"] = cursor
+        return self.request.build_absolute_uri(
+            f"{self.request.path}?{urlencode(list(query.items()))}"
+        )
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response(
+            {
+                "next": self._link(self.page.next_cursor),
+                "previous": self._link(self.page.previous_cursor),
+                "results": data,
+            }
+        )
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": "cursor",
+                "in": "query",
+                "required": False,
+                "description": "A cursor from `next` or `previous`, or `last` for the oldest page.",
+                "schema": {"type": "string", "maxLength": 200},
+            },
+            {
+                "name": "page_size",
+                "in": "query",
+                "required": False,
+                "description": f"Rows a page; more than {PAGE_SIZE_MAX} counts as that.",
+                "schema": {"type": "integer", "minimum": 1, "default": PAGE_SIZE},
+            },
+        ]

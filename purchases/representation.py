@@ -1,0 +1,104 @@
+"""A purchase and an event as the outside sees them: one function for each shape."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypedDict
+from uuid import UUID
+
+
+class PurchaseData(TypedDict):
+    """A purchase in the API, the feed and the exports."""
+
+    id: str
+    username: str
+    userid: str
+    item: str
+    quantity: int
+    price: str
+    currency: str
+    total: str
+    timestamp: str
+    received_at: str
+
+
+class EventData(TypedDict):
+    """One entry of the event log."""
+
+    position: int
+    event: str
+    at: str
+    purchase: PurchaseData
+
+
+PURCHASE_RECORDED = "purchase.recorded"
+
+# The columns, in this order, that `purchase_data` takes.
+PURCHASE_FIELDS = (
+    "id",
+    "customer__username",
+    "customer__userid",
+    "item",
+    "quantity",
+    "price",
+    "currency",
+    "timestamp",
+    "received_at",
+)
+
+
+def iso(moment: datetime) -> str:
+    """Return a UTC time with microseconds, as ``2024-05-31T15:54:32.204000Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def iso_milliseconds(moment: datetime) -> str:
+    """Return a UTC time with milliseconds, as the original service wrote it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def purchase_data(
+    id: UUID,
+    username: str,
+    userid: str,
+    item: str,
+    quantity: int,
+    price: Decimal,
+    currency: str,
+    timestamp: datetime,
+    received_at: datetime,
+) -> PurchaseData:
+    """Return the purchase as the API shows it; the arguments are a row of PURCHASE_FIELDS."""
+    return {
+        "id": str(id),
+        "username": username,
+        "userid": userid,
+        "item": item,
+        "quantity": quantity,
+        "price": f"{price:.2f}",
+        "currency": currency,
+        "total": f"{price * quantity:.2f}",
+        "timestamp": iso(timestamp),
+        "received_at": iso(received_at),
+    }
+
+
+def event_data(position: int, purchase: PurchaseData) -> EventData:
+    """Return the event "this purchase was recorded"."""
+    return {
+        "position": position,
+        "event": PURCHASE_RECORDED,
+        "at": purchase["received_at"],
+        "purchase": purchase,
+    }
+
+
+def classic_data(purchase: PurchaseData) -> dict[str, Any]:
+    """Return the purchase in the original service's field names."""
+    moment = datetime.fromisoformat(purchase["timestamp"])
+    return {
+        "_id": purchase["id"],
+        "username": purchase["username"],
+        "userid": purchase["userid"],
+        "price": purchase["price"],
+        "timestamp": iso_milliseconds(moment),
+    }

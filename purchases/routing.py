@@ -1,0 +1,7 @@
+"""The websocket routes."""
+
+from django.urls import path
+
+from purchases.consumers import FeedConsumer
+
+websocket_urlpatterns = [path("ws/purchases/", FeedConsumer.as_asgi())]

@@ -1,0 +1,110 @@
+"""Reads of the ledger and of the event log, each limited to what the caller may see."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from accounts.access import Caller, may_see_everything
+from django.db.models import Max, QuerySet
+
+from accounts.models import User
+from purchases.models import Event, Purchase
+from purchases.representation import (
+    PURCHASE_FIELDS,
+    EventData,
+    PurchaseData,
+    event_data,
+    purchase_data,
+)
+from shop.errors import NotFound
+
+_EVENT_FIELDS = tuple(f"purchase__{field}" for field in PURCHASE_FIELDS)
+
+
+def purchases_visible_to(caller: Caller) -> QuerySet[Purchase]:
+    """Return the purchases that the caller may see: everything for staff, else its own."""
+    queryset = Purchase.objects.select_related("customer")
+    if may_see_everything(caller):
+        return queryset
+    return queryset.filter(customer_id=caller.id)
+
+
+def purchase_of(caller: Caller, id: UUID) -> Purchase:
+    """Return one purchase; raise ``NotFound`` where the caller may not see it."""
+    purchase = purchases_visible_to(caller).filter(pk=id).first()
+    if purchase is None:
+        raise NotFound()
+    return purchase
+
+
+def purchases_of(caller: Caller, username: str) -> QuerySet[Purchase]:
+    """Return a customer's purchases, oldest first; ``NotFound`` where the caller may not see them.
+
+    A username that does not exist gets the same answer as one that is somebody else's.
+    """
+    customer = User.objects.filter(username=username).only("id").first()
+    if customer is None or not (may_see_everything(caller) or customer.pk == caller.id):
+        raise NotFound()
+    return Purchase.objects.filter(customer=customer).order_by("timestamp", "id")
+
+
+def purchase_rows(queryset: QuerySet[Purchase], chunk_size: int = 2000) -> Iterator[PurchaseData]:
+    """Yield each purchase of the queryset as API data, through a server-side cursor."""
+    rows = queryset.values_list(*PURCHASE_FIELDS).iterator(chunk_size=chunk_size)
+    return (purchase_data(*row) for row in rows)
+
+
+def purchase_of_row(purchase: Purchase) -> PurchaseData:
+    """Return a purchase, fetched with its customer, as API data."""
+    return purchase_data(
+        purchase.id,
+        purchase.customer.username,
+        purchase.customer.userid,
+        purchase.item,
+        purchase.quantity,
+        purchase.price,
+        purchase.currency,
+        purchase.timestamp,
+        purchase.received_at,
+    )
+
+
+def latest_position() -> int:
+    """Return the highest position of the event log, 0 where it is empty."""
+    return Event.objects.aggregate(latest=Max("position"))["latest"] or 0
+
+
+def events_after(
+    position: int, *, customer_id: int | None, limit: int, until: int | None = None
+) -> list[tuple[int, int, EventData]]:
+    """Return ``(position, customer id, event)`` of numbered events after ``position``, in order.
+
+    ``customer_id`` limits them to one customer's, ``until`` to those up to a position.
+    """
+    queryset = Event.objects.filter(position__gt=position).order_by("position")
+    if customer_id is not None:
+        queryset = queryset.filter(customer_id=customer_id)
+    if until is not None:
+        queryset = queryset.filter(position__lte=until)
+    rows: Any = queryset.values_list("position", "customer_id", *_EVENT_FIELDS)[:limit]
+    return [
+        (number, customer, event_data(number, purchase_data(*row)))
+        for number, customer, *row in rows
+    ]
+
+
+def events_page(
+    caller: Caller, *, after: int, limit: int, everything: bool
+) -> tuple[list[tuple[int, int, EventData]], int]:
+    """Return a page of events and the position up to which the caller has now seen everything.
+
+    With a page that is not full that is the log's end as it was before the page was read, so an
+    event that is numbered meanwhile is never skipped.
+    """
+    end = latest_position()
+    events = events_after(
+        after, customer_id=None if everything else caller.id, limit=limit, until=end
+    )
+    if len(events) == limit:
+        return events, events[-1][0]
+    return events, max(after, end)

@@ -1,0 +1,289 @@
+"""The one way into the ledger: :func:`record_purchases`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import structlog
+from accounts.access import Caller, may_record_for_anyone
+from accounts.services import customers_resolve
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+from purchases.models import Event, Purchase
+from purchases.representation import PurchaseData, purchase_data
+from purchases.validation import PurchaseInput, digest
+from shop.errors import ApplicationError, Forbidden
+
+logger = structlog.get_logger(__name__)
+
+
+class IdempotencyKeyReused(ApplicationError):
+    """The idempotency key came before, with another body."""
+
+    status = 422
+    code = "idempotency_key_reused"
+    detail = "This Idempotency-Key was used before with another body."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A purchase to record: who asks, what, and under which idempotency key."""
+
+    caller: Caller
+    purchase: PurchaseInput
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A purchase that is in the ledger; ``replayed`` where it was there before."""
+
+    purchase: PurchaseData
+    replayed: bool
+
+
+Outcome = Recorded | ApplicationError
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An entry whose customer is known, with the keys that identify it."""
+
+    index: int
+    customer_id: int
+    username: str
+    userid: str
+    entry: Entry
+    dedupe_key: UUID
+    fingerprint: UUID | None
+
+
+def authorise(caller: Caller, purchase: PurchaseInput) -> None:
+    """Raise ``Forbidden`` where the caller names somebody it may not record for."""
+    if may_record_for_anyone(caller):
+        return
+    if purchase.userid not in (None, caller.userid):
+        raise Forbidden("You may record purchases for yourself only.", attr="userid")
+    if purchase.username is not None and purchase.username.lower() != caller.username.lower():
+        raise Forbidden("You may record purchases for yourself only.", attr="username")
+
+
+# One statement writes purchases and events. Ids are given in the order of the input, so that
+# the events of one batch keep it; rows are inserted in the order of their keys, so that two
+# batches that hold the same keys wait for each other instead of deadlocking.
+_INSERT = f"""
+WITH input AS MATERIALIZED (
+    SELECT uuidv7() AS id, row.*
+    FROM unnest(
+        %s::bigint[], %s::text[], %s::int[], %s::numeric[], %s::text[], %s::timestamptz[],
+        %s::bigint[], %s::uuid[], %s::uuid[]
+    ) AS row (customer_id, item, quantity, price, currency, "timestamp", recorded_by_id,
+              dedupe_key, fingerprint)
+), recorded AS (
+    INSERT INTO {Purchase._meta.db_table}
+        (id, customer_id, item, quantity, price, currency, "timestamp", received_at,
+         recorded_by_id, dedupe_key, fingerprint)
+    SELECT id, customer_id, item, quantity, price, currency, coalesce("timestamp", now()), now(),
+           recorded_by_id, dedupe_key, fingerprint
+    FROM input
+    ORDER BY dedupe_key
+    ON CONFLICT (dedupe_key) DO NOTHING
+    RETURNING id, customer_id, "timestamp", received_at, dedupe_key
+), logged AS (
+    INSERT INTO {Event._meta.db_table} (purchase_id, customer_id)
+    SELECT id, customer_id FROM recorded
+)
+SELECT dedupe_key, id, "timestamp", received_at FROM recorded
+"""  # noqa: S608
+
+
+def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
+    """Record purchases and their events in one transaction; return one outcome for each entry.
+
+    This is the only code that writes a purchase. An entry that may not be recorded gets its
+    ``ApplicationError`` as its outcome and does not touch its neighbours. When this returns, what
+    is ``Recorded`` is committed, unless the caller holds a transaction of its own open.
+
+    Raises ``OperationalError`` where PostgreSQL cannot do it now; then nothing was recorded, or
+    nobody has been told so.
+    """
+    try:
+        with transaction.atomic():
+            return _record(entries)
+    except DatabaseError as error:
+        # One row that the database refuses, or a deadlock with another batch, must not take the
+        # neighbours with it. A lost connection concerns them all.
+        if len(entries) == 1 or connection.in_atomic_block or not _concerns_rows(error):
+            raise
+        logger.warning("purchase.batch_split", entries=len(entries), reason=str(error.__cause__))
+        return [_record_one(entry) for entry in entries]
+
+
+def _concerns_rows(error: DatabaseError) -> bool:
+    if isinstance(error, OperationalError):
+        return isinstance(error.__cause__, psycopg.errors.DeadlockDetected)
+    return not isinstance(error, InterfaceError)
+
+
+def _record_one(entry: Entry) -> Outcome:
+    with transaction.atomic():
+        return _record([entry])[0]
+
+
+def record_purchase(
+    *, caller: Caller, purchase: PurchaseInput, idempotency_key: str | None = None
+) -> Recorded:
+    """Record one purchase; raise its ``ApplicationError`` where it may not be recorded."""
+    outcome = record_purchases([Entry(caller, purchase, idempotency_key)])[0]
+    if isinstance(outcome, ApplicationError):
+        raise outcome
+    return outcome
+
+
+def _record(entries: Sequence[Entry]) -> list[Outcome]:
+    outcomes: list[Outcome | None] = [None] * len(entries)
+    rows = _identify(entries, outcomes)
+    if rows:
+        recorded = _insert(rows)
+        missing = {row.dedupe_key for row in rows} - recorded.keys()
+        found = _read_back(missing) if missing else {}
+        for row in rows:
+            outcomes[row.index] = _outcome(row, recorded, found)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _identify(entries: Sequence[Entry], outcomes: list[Outcome | None]) -> list[_Row]:
+    """Find each entry's customer; put an error into ``outcomes`` where there is none."""
+    named: list[tuple[int, tuple[str | None, str | None]]] = []
+    customers: dict[int, tuple[int, str, str]] = {}
+    for index, entry in enumerate(entries):
+        caller, purchase = entry.caller, entry.purchase
+        try:
+            authorise(caller, purchase)
+        except ApplicationError as error:
+            outcomes[index] = error
+            continue
+        if (purchase.userid is None and purchase.username is None) or not may_record_for_anyone(
+            caller
+        ):
+            customers[index] = (caller.id, caller.username, caller.userid)
+        else:
+            named.append((index, (purchase.userid, purchase.username)))
+    if named:
+        resolved = customers_resolve([names for _, names in named])
+        for (index, _), customer in zip(named, resolved, strict=True):
+            if isinstance(customer, ApplicationError):
+                outcomes[index] = customer
+            else:
+                customers[index] = (customer.id, customer.username, customer.userid)
+    return [_row(index, entries[index], *customer) for index, customer in sorted(customers.items())]
+
+
+def _row(index: int, entry: Entry, customer_id: int, username: str, userid: str) -> _Row:
+    purchase = entry.purchase
+    content = (
+        customer_id,
+        purchase.item,
+        purchase.quantity,
+        purchase.price,
+        purchase.currency,
+        purchase.timestamp,
+    )
+    fingerprint = None
+    if entry.idempotency_key is not None:
+        dedupe_key = digest("key", entry.caller.id, entry.idempotency_key)
+        fingerprint = digest(*content)
+    elif purchase.timestamp is not None:
+        dedupe_key = digest("content", *content)
+    else:
+        # Without a key and without a time nothing tells a repeat from a second purchase.
+        dedupe_key = uuid4()
+    return _Row(index, customer_id, username, userid, entry, dedupe_key, fingerprint)
+
+
+def _columns(rows: Sequence[_Row]) -> list[list[Any]]:
+    purchases = [row.entry.purchase for row in rows]
+    return [
+        [row.customer_id for row in rows],
+        [purchase.item for purchase in purchases],
+        [purchase.quantity for purchase in purchases],
+        [purchase.price for purchase in purchases],
+        [purchase.currency for purchase in purchases],
+        [purchase.timestamp for purchase in purchases],
+        [row.entry.caller.id for row in rows],
+        [row.dedupe_key for row in rows],
+        [row.fingerprint for row in rows],
+    ]
+
+
+def _insert(rows: Sequence[_Row]) -> dict[UUID, tuple[UUID, datetime, datetime]]:
+    """Insert what is new; return id, timestamp and time of receipt by dedupe key."""
+    connection.ensure_connection()
+    # psycopg's own cursor binds on the server and keeps the statement prepared, which Django's
+    # does not.
+    with psycopg.Cursor(connection.connection) as cursor, connection.wrap_database_errors:
+        cursor.execute(_INSERT, _columns(rows), prepare=True)
+        return {key: (id, timestamp, at) for key, id, timestamp, at in cursor.fetchall()}
+
+
+def _read_back(keys: set[UUID]) -> dict[UUID, tuple[UUID | None, PurchaseData]]:
+    """Return fingerprint and purchase by dedupe key for those that were there before."""
+    found = {}
+    queryset = Purchase.objects.filter(dedupe_key__in=keys).select_related("customer")
+    for purchase in queryset:
+        customer = purchase.customer
+        found[purchase.dedupe_key] = (
+            purchase.fingerprint,
+            purchase_data(
+                purchase.id,
+                customer.username,
+                customer.userid,
+                purchase.item,
+                purchase.quantity,
+                purchase.price,
+                purchase.currency,
+                purchase.timestamp,
+                purchase.received_at,
+            ),
+        )
+    return found
+
+
+def _outcome(
+    row: _Row,
+    recorded: dict[UUID, tuple[UUID, datetime, datetime]],
+    found: dict[UUID, tuple[UUID | None, PurchaseData]],
+) -> Outcome:
+    new = recorded.get(row.dedupe_key)
+    if new is not None:
+        id, timestamp, received_at = new
+        purchase = row.entry.purchase
+        data = purchase_data(
+            id,
+            row.username,
+            row.userid,
+            purchase.item,
+            purchase.quantity,
+            purchase.price,
+            purchase.currency,
+            timestamp,
+            received_at,
+        )
+        # A second entry with this key in the same batch is a repeat of the first.
+        found[row.dedupe_key] = (row.fingerprint, data)
+        del recorded[row.dedupe_key]
+        return Recorded(data, replayed=False)
+    fingerprint, data = found[row.dedupe_key]
+    if fingerprint != row.fingerprint:
+        return IdempotencyKeyReused()
+    return Recorded(data, replayed=True)
+
+
+def with_line_key(entry: Entry, line: int) -> Entry:
+    """Return the entry of a bulk request's line, whose key is the request's with the line."""
+    if entry.idempotency_key is None:
+        return entry
+    return replace(entry, idempotency_key=f"{entry.idempotency_key}:{line}")

@@ -1,0 +1,243 @@
+"""The rules of a purchase, in one place for every way in.
+
+The REST serializer, the batched ASGI path, bulk, import and the pages all call
+:func:`parse_purchase`; nothing else decides what a valid purchase is.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+from django.conf import settings
+
+from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH
+from purchases.models import ITEM_MAX_LENGTH, PRICE_DECIMAL_PLACES, PRICE_MAX_DIGITS, QUANTITY_MAX
+from shop.errors import FieldError, ValidationFailed
+
+IDEMPOTENCY_KEY_MAX_LENGTH = 255
+FUTURE_TOLERANCE = timedelta(minutes=5)
+
+_MAX_PRICE = Decimal(10) ** (PRICE_MAX_DIGITS - PRICE_DECIMAL_PLACES)
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?"
+    r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?",
+    re.ASCII,
+)
+# Control characters, and the halves of surrogate pairs, which UTF-8 cannot hold.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseInput:
+    """A purchase that keeps every rule, before it is known whose it is.
+
+    ``userid`` and ``username`` are ``None`` where the caller named nobody, ``timestamp`` where it
+    left the time to the server. ``price`` has two decimals and ``timestamp`` is in UTC.
+    """
+
+    item: str
+    quantity: int
+    price: Decimal
+    currency: str
+    timestamp: datetime | None
+    userid: str | None
+    username: str | None
+
+
+@cache
+def currencies() -> frozenset[str]:
+    """Return the alphabetic codes of ISO 4217."""
+    import pycountry
+
+    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
+
+
+class _Invalid(Exception):
+    """One field's error, on its way to the list of all of them."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def _text(value: Any, maximum: int) -> str:
+    if not isinstance(value, str):
+        raise _Invalid("invalid", "Not a valid string.")
+    value = value.strip()
+    if len(value) > maximum:
+        raise _Invalid("max_length", f"Ensure this field has no more than {maximum} characters.")
+    if _UNPRINTABLE.search(value):
+        raise _Invalid("invalid_characters", "Control characters are not allowed.")
+    return value
+
+
+def _name(value: Any, maximum: int) -> str | None:
+    if value is None:
+        return None
+    value = _text(value, maximum)
+    if not value:
+        raise _Invalid("blank", "This field may not be blank.")
+    return str(value)
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, str):
+        value = value.strip()
+        if not _DECIMAL.fullmatch(value):
+            raise _Invalid("invalid", "A valid number is required.")
+    elif isinstance(value, bool) or not isinstance(value, (int, Decimal, float)):
+        raise _Invalid("invalid", "A valid number is required.")
+    try:
+        number = Decimal(repr(value) if isinstance(value, float) else value)
+    except InvalidOperation:
+        raise _Invalid("invalid", "A valid number is required.") from None
+    if not number.is_finite():
+        raise _Invalid("invalid", "A valid number is required.")
+    return number
+
+
+def _price(value: Any) -> Decimal:
+    number = _decimal(value)
+    if number < 0:
+        raise _Invalid("min_value", "Ensure this value is greater than or equal to 0.")
+    if number >= _MAX_PRICE:
+        raise _Invalid(
+            "max_digits", f"Ensure that there are no more than {PRICE_MAX_DIGITS} digits in total."
+        )
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -PRICE_DECIMAL_PLACES:
+        raise _Invalid(
+            "max_decimal_places",
+            f"Ensure that there are no more than {PRICE_DECIMAL_PLACES} decimal places.",
+        )
+    return abs(number.quantize(Decimal("0.01")))
+
+
+def _quantity(value: Any) -> int:
+    if isinstance(value, str):
+        value = value.strip()
+        if not _INTEGER.fullmatch(value):
+            raise _Invalid("invalid", "A valid integer is required.")
+        value = int(value)
+    elif isinstance(value, (Decimal, float)):
+        number = _decimal(value)
+        if number.adjusted() > 20 or number != number.to_integral_value():
+            raise _Invalid("invalid", "A valid integer is required.")
+        value = int(number)
+    elif isinstance(value, bool) or not isinstance(value, int):
+        raise _Invalid("invalid", "A valid integer is required.")
+    if value < 1:
+        raise _Invalid("min_value", "Ensure this value is greater than or equal to 1.")
+    if value > QUANTITY_MAX:
+        raise _Invalid("max_value", f"Ensure this value is less than or equal to {QUANTITY_MAX}.")
+    return int(value)
+
+
+def _currency(value: Any) -> str:
+    if not isinstance(value, str) or value not in currencies():
+        raise _Invalid("invalid_currency", "Not a currency code of ISO 4217, such as EUR.")
+    return value
+
+
+def parse_moment(value: Any) -> datetime:
+    """Return an ISO 8601 time with an offset as a datetime in UTC.
+
+    Raises ``ValueError`` with a sentence that says what is wrong. Digits beyond the microsecond
+    are dropped.
+    """
+    if not isinstance(value, str):
+        raise ValueError("Give a string in ISO 8601, such as 2024-05-31T15:54:32Z.")
+    value = value.strip()
+    match = _TIMESTAMP.fullmatch(value)
+    if not match:
+        raise ValueError("Not a time in ISO 8601, such as 2024-05-31T15:54:32Z.")
+    if not match["offset"]:
+        raise ValueError("The time needs an offset, such as Z or +02:00.")
+    try:
+        return datetime.fromisoformat(value.replace(",", ".").upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("There is no such time.") from None
+
+
+def _timestamp(value: Any, now: datetime) -> datetime:
+    try:
+        moment = value if isinstance(value, datetime) else parse_moment(value)
+    except ValueError as error:
+        raise _Invalid("invalid", str(error)) from None
+    if moment > now + FUTURE_TOLERANCE:
+        raise _Invalid("in_the_future", "The time is more than 5 minutes in the future.")
+    return moment
+
+
+def parse_purchase(data: Any, *, now: datetime) -> PurchaseInput:
+    """Return the purchase that ``data``, a mapping decoded from JSON, CSV or a form, describes.
+
+    ``now`` is the server's time. Numbers may come as ``int``, ``Decimal``, ``float`` or digits;
+    ``timestamp`` also as an aware datetime. Unknown fields are ignored. Raises
+    ``ValidationFailed`` that names every field that breaks a rule.
+    """
+    if not isinstance(data, Mapping):
+        kind = type(data).__name__
+        raise ValidationFailed([FieldError("invalid", f"Expected an object, not {kind}.")])
+    errors: list[FieldError] = []
+    get = data.get
+
+    def field(name: str, parse: Any, default: Any, *arguments: Any) -> Any:
+        value = get(name)
+        if value is None:
+            if name in data and name not in ("timestamp", "userid", "username"):
+                errors.append(FieldError("null", "This field may not be null.", name))
+            return default
+        try:
+            return parse(value, *arguments)
+        except _Invalid as error:
+            errors.append(FieldError(error.code, error.detail, name))
+            return default
+
+    if "price" not in data:
+        errors.append(FieldError("required", "This field is required.", "price"))
+    purchase = PurchaseInput(
+        item=field("item", _text, "", ITEM_MAX_LENGTH),
+        quantity=field("quantity", _quantity, 1),
+        price=field("price", _price, Decimal(0)),
+        currency=field("currency", _currency, settings.DEFAULT_CURRENCY),
+        timestamp=field("timestamp", _timestamp, None, now),
+        userid=field("userid", _name, None, USERID_MAX_LENGTH),
+        username=field("username", _name, None, USERNAME_MAX_LENGTH),
+    )
+    if errors:
+        raise ValidationFailed(errors)
+    return purchase
+
+
+def parse_idempotency_key(value: str | None) -> str | None:
+    """Return the ``Idempotency-Key`` header, or ``None`` where there is none.
+
+    Raises ``ValidationFailed`` for an empty, an overlong or an unprintable one.
+    """
+    if value is None:
+        return None
+    value = value.strip()
+    if not value or len(value) > IDEMPOTENCY_KEY_MAX_LENGTH or _UNPRINTABLE.search(value):
+        detail = f"Give 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} printable characters."
+        raise ValidationFailed([FieldError("invalid", detail, "Idempotency-Key")])
+    return value
+
+
+def digest(*parts: object) -> uuid.UUID:
+    """Return a 128-bit digest of the parts, each of them delimited.
+
+    It identifies a purchase among those of one customer or one caller, so that nobody can make it
+    collide with another's.
+    """
+    text = "\x1f".join(map(str, parts))
+    return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())

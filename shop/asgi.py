@@ -1,0 +1,83 @@
+"""The ASGI application: the live feed, single purchases, and everything else.
+
+Websockets, single purchases and waiting for events are asynchronous. Pages, admin and REST run as
+WSGI in threads, because Django's own ASGI handler changes threads for every synchronous view,
+which costs most of a small request's time.
+"""
+
+import os
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+django_application = get_wsgi_application()
+
+# Django must be set up before anything that imports a model.
+from channels.routing import URLRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+from purchases.hub import hub  # noqa: E402
+from purchases.ingest import IngestMiddleware, ingest  # noqa: E402
+from purchases.longpoll import LongPollMiddleware  # noqa: E402
+from purchases.routing import websocket_urlpatterns  # noqa: E402
+
+_websockets = URLRouter(websocket_urlpatterns)
+
+
+class ClientDisconnected(OSError):
+    """The client went away before its body was complete."""
+
+
+class _Threads:
+    """Django in a bounded number of threads."""
+
+    def __init__(self) -> None:
+        self._app = WSGIMiddleware(django_application, workers=settings.WSGI_THREADS)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def checked_receive() -> Any:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                # The bridge would take a broken-off body for a complete one.
+                raise ClientDisconnected("The client went away.")
+            return message
+
+        await self._app(scope, checked_receive, send)
+
+
+_http = IngestMiddleware(LongPollMiddleware(_Threads()))
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            hub.start()
+            ingest.start()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await ingest.stop()
+            await hub.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def _no_route(receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": 4400, "reason": "There is no such feed."})
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Serve one connection."""
+    if scope["type"] == "http":
+        await _http(scope, receive, send)
+    elif scope["type"] == "websocket":
+        if scope["path"] == "/ws/purchases/":
+            await _websockets(scope, receive, send)
+        else:
+            await _no_route(receive, send)
+    else:
+        await _lifespan(receive, send)

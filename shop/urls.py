@@ -1,0 +1,32 @@
+"""The URL configuration of the whole site."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+
+from purchases.urls import api_urlpatterns, classic_urlpatterns
+from shop import documentation, health
+from shop.errors import CLASSIC_PREFIX
+
+handler400 = "shop.errors.bad_request"
+handler403 = "shop.errors.permission_denied"
+handler404 = "shop.errors.not_found"
+handler500 = "shop.errors.server_error"
+
+admin.site.site_header = admin.site.site_title = "Scalable Shop"
+admin.site.index_title = "Administration"
+
+_CLASSIC = [*classic_urlpatterns, *health.healthz_urlpatterns]
+
+urlpatterns = [
+    path("api/v1/", include((api_urlpatterns, "api"))),
+    path("api/v1/", include("accounts.urls")),
+    path("api/v1/", include("reports.urls")),
+    *_CLASSIC,
+    re_path(rf"^{CLASSIC_PREFIX.lstrip('/')}/", include((_CLASSIC, "prefixed"))),
+    *health.urlpatterns,
+    *documentation.urlpatterns,
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("purchases.page_urls")),
+    path("", include("reports.page_urls")),
+]

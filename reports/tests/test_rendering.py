@@ -12,11 +12,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typst
 from pypdf import PdfReader
-from pypdf.generic import ArrayObject, ContentStream, DictionaryObject
+from pypdf.generic import ContentStream
 
 from reports import rendering
 from reports.rendering import (
@@ -104,17 +105,19 @@ def make_header(lines: Iterable[StatementLine]) -> StatementHeader:
         until=date(2024, 5, 31),
         generated_at=datetime(2024, 6, 1, 10, 30, tzinfo=timezone(timedelta(hours=2))),
         months=[
-            MonthTotal(month=month, currency=currency, purchases=len(some), total=sum(some))
+            MonthTotal(
+                month=month, currency=currency, purchases=len(some), total=sum(some, Decimal())
+            )
             for (month, currency), some in sorted(months.items())
         ],
         totals=[
-            CurrencyTotal(currency=currency, purchases=len(some), total=sum(some))
+            CurrencyTotal(currency=currency, purchases=len(some), total=sum(some, Decimal()))
             for currency, some in sorted(totals.items())
         ],
     )
 
 
-def render(path: Path, lines: list[StatementLine], **options) -> PdfReader:
+def render(path: Path, lines: list[StatementLine], **options) -> Any:
     header = options.pop("header", None) or make_header(lines)
     report = render_statement(header=header, lines=iter(lines), output=path, **options)
     reader = PdfReader(path, strict=True)
@@ -123,7 +126,7 @@ def render(path: Path, lines: list[StatementLine], **options) -> PdfReader:
     return reader
 
 
-def texts(reader: PdfReader) -> list[str]:
+def texts(reader: Any) -> list[str]:
     return [page.extract_text() + "\n" for page in reader.pages]
 
 
@@ -131,16 +134,16 @@ def squeeze(text: str) -> str:
     return re.sub(r"\s", "", text)
 
 
-def read_lines(reader: PdfReader) -> list[tuple[str, str, str, str, str, str]]:
+def read_lines(reader: Any) -> list[tuple[str, str, str, str, str, str]]:
     return [found for text in texts(reader) for found in LINE.findall(text)]
 
 
-def assert_tagged(reader: PdfReader) -> list[DictionaryObject]:
+def assert_tagged(reader: Any) -> list[Any]:
     """Check that every marked content of every page is what its structure element says it is.
 
     Return the rows of all tables, in reading order.
     """
-    catalog = reader.root_object
+    catalog: Any = reader.root_object
     assert catalog["/MarkInfo"]["/Marked"]
     assert catalog["/Lang"] == "en"
     root = catalog["/StructTreeRoot"]
@@ -150,6 +153,7 @@ def assert_tagged(reader: PdfReader) -> list[DictionaryObject]:
 
     keys = [page["/StructParents"] for page in reader.pages]
     assert sorted(parents) == keys == list(range(len(reader.pages)))
+    page: Any
     for page in reader.pages:
         elements = parents[page["/StructParents"]]
         marked = [
@@ -163,9 +167,9 @@ def assert_tagged(reader: PdfReader) -> list[DictionaryObject]:
             assert element["/Pg"].get_object() == page.get_object()
             assert content in element["/K"]
 
-    rows: list[DictionaryObject] = []
+    rows: list[Any] = []
 
-    def walk(element: DictionaryObject) -> None:
+    def walk(element: Any) -> None:
         for kid in element.get("/K", ()):
             if isinstance(kid, int):
                 continue
@@ -186,7 +190,7 @@ def assert_tagged(reader: PdfReader) -> list[DictionaryObject]:
     return rows
 
 
-def number_tree(node: DictionaryObject) -> Iterable[tuple[int, ArrayObject]]:
+def number_tree(node: Any) -> Iterable[tuple[int, Any]]:
     for kid in node.get("/Kids", ()):
         found = list(number_tree(kid.get_object()))
         assert kid.get_object()["/Limits"] == [found[0][0], found[-1][0]]
@@ -195,7 +199,7 @@ def number_tree(node: DictionaryObject) -> Iterable[tuple[int, ArrayObject]]:
     yield from ((key, value.get_object()) for key, value in zip(pairs[::2], pairs[1::2]))  # noqa: B905
 
 
-def name_tree(node: DictionaryObject) -> Iterable[tuple[str, DictionaryObject]]:
+def name_tree(node: Any) -> Iterable[tuple[str, Any]]:
     for kid in node.get("/Kids", ()):
         found = list(name_tree(kid.get_object()))
         assert kid.get_object()["/Limits"] == [found[0][0], found[-1][0]]
@@ -244,7 +248,7 @@ def test_statement_says_whose_it_is_and_is_tagged(tmp_path):
         "Page 1 of 1",
     ):
         assert shown in text
-    metadata = reader.metadata
+    metadata: Any = reader.metadata
     assert metadata.title == ("Statement of purchases: joe (005), 1 April 2024 to 31 May 2024")
     assert metadata.author == "Corner Shop"
     assert metadata.creation_date == datetime(2024, 6, 1, 8, 30, tzinfo=UTC)
@@ -316,9 +320,11 @@ def test_hostile_texts_are_shown_and_nothing_more(tmp_path):
     width = float(reader.pages[0].mediabox.width)
     for page in reader.pages:
         ends: list[float] = []
-        page.extract_text(
-            visitor_text=lambda text, cm, tm, font, size, ends=ends: ends.append(tm[4] + cm[4])
-        )
+
+        def note(text, cm, tm, font, size, ends=ends):
+            ends.append(tm[4] + cm[4])
+
+        page.extract_text(visitor_text=note)
         assert max(ends) < width - rendering.MARGIN_X
 
 
@@ -479,7 +485,7 @@ def test_sales(tmp_path):
         CurrencyTotal(
             currency=currency,
             purchases=sum(line.purchases for line in lines if line.currency == currency),
-            total=sum(line.total for line in lines if line.currency == currency),
+            total=sum((line.total for line in lines if line.currency == currency), Decimal()),
         )
         for currency in ("EUR", "USD")
     ]

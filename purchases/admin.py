@@ -5,9 +5,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from shop.admin_tools import LargeTableAdmin
 
 from purchases.models import Event, Purchase
+from shop.admin_tools import LargeTableAdmin
 
 
 class _ReadOnly(LargeTableAdmin):

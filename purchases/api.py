@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from accounts.access import Caller, may_see_everything
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
@@ -22,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import Caller, may_see_everything
 from purchases import exports, selectors
 from purchases.bulk import CONTENT_TYPES, READERS, record_lines, spool
 from purchases.filters import PurchaseFilter

@@ -13,14 +13,14 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 import ijson
-from accounts.access import Caller
 from django.db import transaction
 from django.utils import timezone
-from shop.parsers import decode_json
 
+from accounts.access import Caller
 from purchases.services import Entry, Recorded, record_purchases, with_line_key
 from purchases.validation import parse_purchase
 from shop.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
+from shop.parsers import decode_json
 
 LINES = 100_000
 ERRORS_SHOWN = 1000

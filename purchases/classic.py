@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from accounts.access import Caller
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -13,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import Caller
 from purchases import selectors
 from purchases.representation import PurchaseData, classic_data
 from purchases.serializers import ClassicListSerializer, ClassicPurchaseSerializer

@@ -5,14 +5,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
-from accounts.access import Caller, may_see_everything
-from accounts.authentication import (
-    Credential,
-    caller_by_session,
-    callers_by_digest,
-    ticket_redeem,
-    token_digest,
-)
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -21,6 +13,14 @@ from django.conf import settings
 from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
+from accounts.access import Caller, may_see_everything
+from accounts.authentication import (
+    Credential,
+    caller_by_session,
+    callers_by_digest,
+    ticket_redeem,
+    token_digest,
+)
 from purchases.hub import (
     CLOSE_BAD_REQUEST,
     CLOSE_NOT_ALLOWED,

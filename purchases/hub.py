@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import structlog
-from accounts.access import Caller
-from accounts.authentication import Credential, credentials_still_valid
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 
+from accounts.access import Caller
+from accounts.authentication import Credential, credentials_still_valid
 from purchases.channel import GROUP
 from purchases.relay import encode_event
 from purchases.selectors import events_after, latest_position

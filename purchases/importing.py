@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import IO, Any
 from zoneinfo import ZoneInfo
 
-from accounts.access import Caller
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.access import Caller
 from accounts.models import User
 from purchases.bulk import BulkResult
 from purchases.services import Entry, Recorded, record_purchases

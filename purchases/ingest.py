@@ -16,13 +16,11 @@ from typing import Any
 
 import msgspec
 import structlog
-from accounts.access import Caller
-from accounts.authentication import callers_by_digest, token_digest
 from django.db import connection
 from django.utils import timezone
-from shop.metrics import observe_request
-from shop.parsers import decode_json
 
+from accounts.access import Caller
+from accounts.authentication import callers_by_digest, token_digest
 from purchases.classic import classic_purchase, classic_recorded
 from purchases.services import Entry, Outcome, Recorded, record_purchases
 from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
@@ -37,6 +35,8 @@ from shop.errors import (
     error_headers,
     is_outage,
 )
+from shop.metrics import observe_request
+from shop.parsers import decode_json
 
 logger = structlog.get_logger(__name__)
 

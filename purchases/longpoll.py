@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from accounts.access import may_see_everything
-
 from purchases.api import events_parameters
 from purchases.consumers import sign_in
 from purchases.hub import hub, in_database

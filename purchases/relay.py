@@ -15,11 +15,11 @@ import psycopg
 import structlog
 from channels.layers import get_channel_layer
 from django.db import connection as django_connection
-from shop.health import RELAY_LOCK
 
 from purchases.channel import GROUP, Announcement
 from purchases.models import Event, Purchase
 from purchases.representation import event_data, purchase_data
+from shop.health import RELAY_LOCK
 
 logger = structlog.get_logger(__name__)
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from accounts.access import Caller, may_see_everything
 from django.db.models import Max, QuerySet
 
+from accounts.access import Caller, may_see_everything
 from accounts.models import User
 from purchases.models import Event, Purchase
 from purchases.representation import (

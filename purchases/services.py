@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import psycopg
 import structlog
-from accounts.access import Caller, may_record_for_anyone
-from accounts.services import customers_resolve
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
+from accounts.access import Caller, may_record_for_anyone
+from accounts.services import customers_resolve
 from purchases.models import Event, Purchase
 from purchases.representation import PurchaseData, purchase_data
 from purchases.validation import PurchaseInput, digest

@@ -10,15 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import redis
-import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from drf_standardized_errors.handler import exception_handler as standardized_handler
-from rest_framework.response import Response
-
-logger = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 
@@ -104,21 +99,6 @@ def error_headers(error: ApplicationError) -> dict[str, str]:
     if error.status == 401:
         return {"WWW-Authenticate": "Token"}
     return {}
-
-
-def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer every exception of an API view in the envelope (REST framework's setting).
-
-    Lost connections to PostgreSQL or Valkey become 503, because trying again is right.
-    """
-    if is_outage(exception):
-        logger.warning("request.unavailable", reason=type(exception).__name__)
-        exception = Unavailable()
-    if isinstance(exception, ApplicationError):
-        return Response(
-            error_body(exception), status=exception.status, headers=error_headers(exception)
-        )
-    return standardized_handler(exception, context)  # type: ignore[arg-type]
 
 
 CLASSIC_PREFIX = "/scalable-shop-cm-server"

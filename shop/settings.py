@@ -65,7 +65,7 @@ if DEVELOPMENT and sys.argv[1:2] == ["runserver"]:
 
 MIDDLEWARE = [
     "shop.middleware.Metrics",
-    "shop.middleware.Unavailable",
+    "shop.middleware.Unavailable503",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -353,7 +353,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["shop.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["shop.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "shop.schema.AutoSchema",
-    "EXCEPTION_HANDLER": "shop.errors.exception_handler",
+    "EXCEPTION_HANDLER": "shop.exception_handler.exception_handler",
     "DEFAULT_THROTTLE_RATES": {
         "sign_in": "30/min",
         "sign_up": "20/hour" if not DEVELOPMENT else "600/hour",
@@ -406,3 +406,15 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
+
+# --- Reports -------------------------------------------------------------------------------
+
+# A claim that was not renewed for this long belongs to a worker that died.
+REPORTS_CLAIM_SECONDS = env.integer("REPORTS_CLAIM_SECONDS", 30, minimum=2)
+# A mail whose worker says nothing for this long has an unknown outcome.
+REPORTS_SENDING_SECONDS = env.integer("REPORTS_SENDING_SECONDS", 120, minimum=2)
+REPORTS_SWEEP_SECONDS = env.integer("REPORTS_SWEEP_SECONDS", 10, minimum=1)
+REPORTS_RETRY_SECONDS = env.integer("REPORTS_RETRY_SECONDS", 10, minimum=1)
+REPORTS_RENDER_ATTEMPTS = 5
+REPORTS_MAIL_ATTEMPTS = 12
+REPORTS_ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024

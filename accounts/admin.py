@@ -1,0 +1,65 @@
+"""Users in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from knox.models import AuthToken
+
+from accounts.models import User
+from shop.admin_tools import LargeTableAdmin
+
+
+class UserCreationForm(AdminUserCreationForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ("username", "userid")
+
+
+@admin.register(User)
+class UserAdmin(LargeTableAdmin, DjangoUserAdmin):  # type: ignore[type-arg, misc]
+    """Found by exact username, userid or address; never counted."""
+
+    add_form = UserCreationForm
+    ordering = ["-id"]
+    list_display = ["username", "userid", "email", "is_active", "is_client", "is_staff"]
+    list_filter = ["is_staff", "is_client"]
+    search_fields = ["=username", "=userid"]
+    search_help_text = "A username or a userid, exactly."
+    fieldsets = [
+        (None, {"fields": ["username", "userid", "email", "password"]}),
+        (
+            "What it may do",
+            {"fields": ["is_active", "is_client", "is_staff", "is_superuser", "groups"]},
+        ),
+        ("Dates", {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["username", "userid", "usable_password", "password1", "password2"]})
+    ]
+    filter_horizontal = ["groups"]
+    readonly_fields = ["last_login", "date_joined"]
+    actions = ["revoke_tokens", "deactivate"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        ids = {
+            *User.objects.filter(username=term).values_list("pk", flat=True),
+            *User.objects.filter(userid=term).values_list("pk", flat=True),
+        }
+        return queryset.filter(pk__in=ids), False
+
+    @admin.action(description="Revoke all tokens of the selected users")
+    def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        AuthToken.objects.filter(user__in=queryset).delete()
+
+    @admin.action(description="Deactivate the selected users")
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        queryset.exclude(pk=request.user.pk).update(is_active=False)

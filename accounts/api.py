@@ -1,0 +1,186 @@
+"""The account API."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib.auth import logout
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from knox.models import AuthToken
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.views import APIView
+
+from accounts.authentication import Credential, ticket_issue
+from accounts.serializers import (
+    AccountSerializer,
+    MeSerializer,
+    SignInSerializer,
+    SignUpSerializer,
+    TicketSerializer,
+    TokenSerializer,
+)
+from accounts.services import account_create, token_create
+
+
+class _ByAddress(SimpleRateThrottle):
+    """Counts the requests of one network address."""
+
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        return f"throttle:{self.scope}:{self.get_ident(request)}"
+
+
+class SignInThrottle(_ByAddress):
+    scope = "sign_in"
+
+
+class SignUpThrottle(_ByAddress):
+    scope = "sign_up"
+
+
+class AccountListView(APIView):
+    """Sign-up."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (SignUpThrottle,)
+
+    @extend_schema(
+        operation_id="accounts_create",
+        summary="Sign up",
+        description="Creates an account and mails a link that verifies its address.",
+        request=SignUpSerializer,
+        responses={201: AccountSerializer},
+        examples=[
+            OpenApiExample(
+                "sign up",
+                {"username": "eve", "email": "eve@example.com", "password": "orchid-lamp-42"},
+                request_only=True,
+            ),
+            OpenApiExample(
+                "the account",
+                {"username": "eve", "userid": "9f86d081884c7d65", "email": "eve@example.com"},
+                response_only=True,
+            ),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        serializer = SignUpSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        user = account_create(request=request._request, **serializer.validated_data)
+        return Response(
+            {"username": user.username, "userid": user.userid, "email": user.email}, status=201
+        )
+
+
+class TokenView(APIView):
+    """Sign-in for programs."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (SignInThrottle,)
+
+    @extend_schema(
+        operation_id="auth_token",
+        summary="Sign in and get a token",
+        description="The token is shown only here; what is stored is its digest.",
+        request=SignInSerializer,
+        responses={
+            200: TokenSerializer,
+            401: OpenApiResponse(
+                {"$ref": "#/components/schemas/ErrorEnvelope"},
+                description="Username or password is wrong.",
+            ),
+        },
+        examples=[
+            OpenApiExample(
+                "sign in", {"username": "joe", "password": "demo-joe"}, request_only=True
+            ),
+            OpenApiExample(
+                "the token",
+                {"token": "0b9f…", "expires_at": "2024-06-30T15:54:32.204000Z"},
+                response_only=True,
+            ),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        serializer = SignInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        token, expires_at = token_create(request=request._request, **serializer.validated_data)
+        return Response({"token": token, "expires_at": expires_at})
+
+
+class LogoutView(APIView):
+    """Sign-out."""
+
+    @extend_schema(
+        operation_id="auth_logout",
+        summary="Sign out",
+        description="Revokes the token that the request carries, or ends the session.",
+        request=None,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        if isinstance(request.auth, AuthToken):
+            request.auth.delete()
+        else:
+            logout(request._request)
+        return Response(status=204)
+
+
+class MeView(APIView):
+    """The caller's own account."""
+
+    @extend_schema(
+        operation_id="accounts_me",
+        summary="Show your account",
+        responses={200: MeSerializer},
+        examples=[
+            OpenApiExample(
+                "joe",
+                {
+                    "username": "joe",
+                    "userid": "005",
+                    "email": "joe@example.com",
+                    "email_verified": True,
+                    "is_staff": False,
+                },
+            )
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        user: Any = request.user
+        verified = EmailAddress.objects.filter(
+            user=user, email__iexact=user.email, verified=True
+        ).exists()
+        return Response(
+            {
+                "username": user.username,
+                "userid": user.userid,
+                "email": user.email,
+                "email_verified": verified,
+                "is_staff": user.is_staff,
+            }
+        )
+
+
+class LiveTicketView(APIView):
+    """Passes to the live feed."""
+
+    @extend_schema(
+        operation_id="live_ticket",
+        summary="Get a one-use ticket for the live feed",
+        description="For clients that can set no header: give it as `?ticket=` within 30 seconds.",
+        request=None,
+        responses={200: TicketSerializer},
+        examples=[OpenApiExample("a ticket", {"ticket": "k3J…", "expires_in": 30})],
+    )
+    def post(self, request: Request) -> Response:
+        if isinstance(request.auth, AuthToken):
+            credential = Credential(token_digest=request.auth.digest)
+        else:
+            credential = Credential(session_key=request._request.session.session_key or "")
+        ticket = ticket_issue(user=request.user, credential=credential)  # type: ignore[arg-type]
+        return Response({"ticket": ticket, "expires_in": settings.LIVE_TICKET_SECONDS})

@@ -1,0 +1,171 @@
+"""Signing in: tokens, sessions and one-use tickets, for REST and for sockets."""
+
+import re
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+)
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from knox.auth import TokenAuthentication as KnoxTokenAuthentication
+from knox.crypto import hash_token
+from knox.models import AuthToken
+from rest_framework import authentication, exceptions
+from rest_framework.request import Request
+
+from accounts.access import Caller
+from accounts.models import LiveTicket, User
+
+_TOKEN = re.compile(r"[0-9a-zA-Z_-]{16,128}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a socket was opened with: a token's digest or a session's key."""
+
+    token_digest: str = ""
+    session_key: str = ""
+
+
+def token_digest(token: str) -> str | None:
+    """Return the digest under which a token is stored, or ``None`` for what cannot be one."""
+    return str(hash_token(token)) if _TOKEN.fullmatch(token) else None
+
+
+_CALLERS = """
+SELECT token.digest, account.id, account.username, account.userid,
+       account.is_staff, account.is_client
+FROM knox_authtoken AS token JOIN accounts_user AS account ON account.id = token.user_id
+WHERE token.digest = ANY(%s) AND account.is_active
+  AND (token.expiry IS NULL OR token.expiry > now())
+"""
+
+
+def callers_by_digest(digests: Collection[str]) -> dict[str, Caller]:
+    """Return the callers of those digests whose token is good and whose account is active."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CALLERS, [list(digests)])
+        return {digest: Caller(*account) for digest, *account in cursor.fetchall()}
+
+
+class TokenAuthentication(KnoxTokenAuthentication):  # type: ignore[misc]
+    """``Authorization: Token <token>``, found by its digest in one query."""
+
+    def authenticate_credentials(self, token: bytes) -> tuple[User, AuthToken]:
+        """Return user and token; raise ``AuthenticationFailed`` for any that is not good."""
+        digest = token_digest(token.decode("latin-1"))
+        found = (
+            AuthToken.objects.select_related("user").filter(digest=digest).first()
+            if digest
+            else None
+        )
+        if (
+            found is None
+            or (found.expiry is not None and found.expiry <= timezone.now())
+            or not found.user.is_active
+        ):
+            raise exceptions.AuthenticationFailed("Invalid token.")
+        return found.user, found
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """The browser's session cookie, with CSRF on every write."""
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Session"
+
+
+def _sessions(keys: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Return ``(user id, session hash)`` by key for the sessions that have not ended."""
+    rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    found = {}
+    for row in rows:
+        data = row.get_decoded()
+        if data.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS:
+            found[row.session_key] = (
+                str(data.get(SESSION_KEY, "")),
+                str(data.get(HASH_SESSION_KEY, "")),
+            )
+    return found
+
+
+def _is_session_of(user: User | None, session_hash: str) -> bool:
+    if user is None or not user.is_active:
+        return False
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return any(constant_time_compare(session_hash, each) for each in hashes)
+
+
+def caller_by_session(session_key: str) -> Caller | None:
+    """Return whose session it is, checked as ``django.contrib.auth.get_user`` does."""
+    if not re.fullmatch(r"[0-9a-z]{8,40}", session_key):
+        return None
+    user_id, session_hash = _sessions([session_key]).get(session_key, ("", ""))
+    user = User.objects.filter(pk=user_id).first() if user_id.isdigit() else None
+    return Caller.of(user) if user is not None and _is_session_of(user, session_hash) else None
+
+
+def credentials_still_valid(credentials: Collection[Credential]) -> set[Credential]:
+    """Return those credentials that are still good, in at most three queries."""
+    digests = [each.token_digest for each in credentials if each.token_digest]
+    keys = [each.session_key for each in credentials if each.session_key]
+    good_digests = callers_by_digest(digests).keys() if digests else set()
+    good_keys: set[str] = set()
+    if keys:
+        sessions = _sessions(keys)
+        ids = {user_id for user_id, _ in sessions.values() if user_id.isdigit()}
+        users = {str(user.pk): user for user in User.objects.filter(pk__in=ids)}
+        good_keys = {
+            key
+            for key, (user_id, session_hash) in sessions.items()
+            if _is_session_of(users.get(user_id), session_hash)
+        }
+    return {
+        each
+        for each in credentials
+        if each.token_digest in good_digests or each.session_key in good_keys
+    }
+
+
+def ticket_issue(*, user: User, credential: Credential) -> str:
+    """Return a one-use pass to the live feed, good for ``LIVE_TICKET_SECONDS``."""
+    ticket = secrets.token_urlsafe(32)
+    LiveTicket.objects.create(
+        digest=sha256(ticket.encode()).digest(),
+        user=user,
+        token_digest=credential.token_digest,
+        session_key=credential.session_key,
+        expires_at=timezone.now() + timedelta(seconds=settings.LIVE_TICKET_SECONDS),
+    )
+    return ticket
+
+
+def ticket_redeem(ticket: str) -> tuple[Caller, Credential] | None:
+    """Use a ticket up; return whose it is and the credential it was made with, or ``None``."""
+    if not _TOKEN.fullmatch(ticket):
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM accounts_liveticket WHERE digest = %s"
+            " RETURNING user_id, token_digest, session_key, expires_at > now()",
+            [sha256(ticket.encode()).digest()],
+        )
+        row: Any = cursor.fetchone()
+    if row is None or not row[3]:
+        return None
+    credential = Credential(token_digest=row[1], session_key=row[2])
+    user = User.objects.filter(pk=row[0], is_active=True).first()
+    if user is None or credential not in credentials_still_valid([credential]):
+        return None
+    return Caller.of(user), credential

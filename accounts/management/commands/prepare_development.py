@@ -1,0 +1,57 @@
+"""Bring a development database up to date and make the demo accounts."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+
+from accounts.models import User
+
+# username, userid, what else it is
+DEMO_ACCOUNTS: list[tuple[str, str, dict[str, Any]]] = [
+    ("joe", "005", {}),
+    ("ann", "006", {}),
+    ("till", "till", {"is_client": True}),
+    ("staff", "staff", {"is_staff": True, "is_superuser": True}),
+]
+
+
+class Command(BaseCommand):
+    help = "Migrates where needed and makes the demo accounts; for development only."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEVELOPMENT:
+            raise CommandError("Demo accounts exist only where ENVIRONMENT=development.")
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", verbosity=1, interactive=False)
+        existing = set(
+            User.objects.filter(username__in=[name for name, _, _ in DEMO_ACCOUNTS]).values_list(
+                "username", flat=True
+            )
+        )
+        for username, userid, extra in DEMO_ACCOUNTS:
+            if username not in existing:
+                self._create(username, userid, extra)
+
+    def _create(self, username: str, userid: str, extra: dict[str, Any]) -> None:
+        email = f"{username}@example.com"
+        with transaction.atomic():
+            user, created = User.objects.get_or_create(
+                username=username,
+                defaults={
+                    "userid": userid,
+                    "email": email,
+                    "password": make_password(f"demo-{username}"),
+                    **extra,
+                },
+            )
+            if created:
+                EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+                self.stdout.write(f"Made the demo account {username}.")

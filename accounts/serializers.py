@@ -1,0 +1,39 @@
+"""The shapes of the account API."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.models import USERNAME_MAX_LENGTH
+
+
+class SignUpSerializer(serializers.Serializer[Any]):
+    username = serializers.CharField(max_length=USERNAME_MAX_LENGTH)
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+
+
+class AccountSerializer(serializers.Serializer[Any]):
+    username = serializers.CharField()
+    userid = serializers.CharField()
+    email = serializers.EmailField()
+
+
+class MeSerializer(AccountSerializer):
+    email_verified = serializers.BooleanField()
+    is_staff = serializers.BooleanField()
+
+
+class SignInSerializer(serializers.Serializer[Any]):
+    username = serializers.CharField(max_length=USERNAME_MAX_LENGTH)
+    password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+
+
+class TokenSerializer(serializers.Serializer[Any]):
+    token = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+
+
+class TicketSerializer(serializers.Serializer[Any]):
+    ticket = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds.")

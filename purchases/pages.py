@@ -1,0 +1,115 @@
+"""The pages of the shop: views parse, authorise, make one call and render."""
+
+import uuid
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts.access import Caller, may_record_for_anyone, may_see_everything
+from purchases import selectors
+from purchases.filters import PurchaseFilter
+from purchases.pagination import paginate
+from purchases.services import record_purchase
+from purchases.validation import parse_idempotency_key, parse_purchase
+from shop.errors import ApplicationError, Forbidden, ValidationFailed, error_response
+
+RECENT = 20
+FORM_FIELDS = ("item", "quantity", "price", "currency", "timestamp", "username", "userid")
+
+
+def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
+    """Return the newest purchases, and a position read before them to continue the feed from."""
+    position = selectors.latest_position()
+    queryset = selectors.purchases_visible_to(caller)
+    if not everything:
+        queryset = queryset.filter(customer_id=caller.id)
+    rows = queryset.order_by("-timestamp", "-id")[:RECENT]
+    return {
+        "position": position,
+        "recent": [selectors.purchase_of_row(purchase) for purchase in rows],
+    }
+
+
+def shop(request: HttpRequest) -> HttpResponse:
+    """Show the form and the live feed; record a purchase that the form sends."""
+    if not request.user.is_authenticated:
+        return render(request, "purchases/welcome.html")
+    caller = Caller.of(request.user)
+    status = 200
+    given: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        given = {name: request.POST[name].strip() for name in FORM_FIELDS if name in request.POST}
+        try:
+            recorded = record_purchase(
+                caller=caller,
+                purchase=parse_purchase(
+                    {name: value for name, value in given.items() if value}, now=timezone.now()
+                ),
+                idempotency_key=parse_idempotency_key(request.POST.get("idempotency_key")),
+            )
+        except ApplicationError as error:
+            status = error.status
+            errors = {item.attr or "": item.detail for item in error.errors}
+        else:
+            word = "was already recorded" if recorded.replayed else "recorded"
+            purchase = recorded.purchase
+            messages.success(
+                request, f"Purchase {word}: {purchase['total']} {purchase['currency']}."
+            )
+            return redirect("shop")
+    context = {
+        **_recent(caller, everything=False),
+        "given": given,
+        "errors": errors,
+        "may_name": may_record_for_anyone(caller),
+        "idempotency_key": uuid.uuid4(),
+        "scope": "mine",
+    }
+    return render(request, "purchases/shop.html", context, status=status)
+
+
+@require_safe
+@login_required
+def purchase_list(request: HttpRequest) -> HttpResponse:
+    """Show the caller's purchases with filters and pages."""
+    caller = Caller.of(request.user)
+    filters = PurchaseFilter(
+        request.GET, queryset=selectors.purchases_visible_to(caller), request=request
+    )
+    errors: dict[str, str] = {}
+    page = None
+    query = request.GET.copy()
+    cursor = query.pop("cursor", [None])[-1]
+    if filters.is_valid():
+        try:
+            page = paginate(filters.qs, cursor=cursor)
+        except ValidationFailed as error:
+            errors["cursor"] = error.errors[0].detail
+    else:
+        errors = {name: str(problems[0]) for name, problems in filters.errors.items()}
+    context = {
+        "page": page,
+        "purchases": [selectors.purchase_of_row(row) for row in page.items] if page else [],
+        "errors": errors,
+        "given": {name: request.GET.get(name, "") for name in filters.filters},
+        "query": query.urlencode(),
+        "everything": may_see_everything(caller),
+    }
+    return render(request, "purchases/list.html", context, status=400 if errors else 200)
+
+
+@require_safe
+@login_required
+def live(request: HttpRequest) -> HttpResponse:
+    """Show everybody's purchases as they come; for staff."""
+    caller = Caller.of(cast(Any, request.user))
+    if not may_see_everything(caller):
+        return error_response(request, Forbidden("The live view is for staff."))
+    context = {**_recent(caller, everything=True), "scope": "all"}
+    return render(request, "purchases/live.html", context)

@@ -1,0 +1,38 @@
+"""Reports in the admin: to look at."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.models import User
+from reports.models import Report
+from shop.admin_tools import LargeTableAdmin
+
+
+@admin.register(Report)
+class ReportAdmin(LargeTableAdmin):
+    list_display = ["id", "kind", "requested_by", "since", "until", "status", "emailed_at"]
+    list_select_related = ["requested_by"]
+    ordering = ["-created_at", "-id"]
+    search_fields = ["=requested_by__username"]
+    search_help_text = "A username, exactly."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        user = User.objects.filter(username=term).first()
+        return (queryset.filter(requested_by=user) if user else queryset.none()), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,160 @@
+"""The report API."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import User
+from purchases.api import IDEMPOTENCY_KEY
+from purchases.pagination import KeysetPagination
+from purchases.validation import parse_idempotency_key
+from reports import selectors
+from reports.models import Report
+from reports.serializers import ReportInputSerializer, ReportSerializer
+from reports.services import report_request
+from shop.errors import Conflict, NotFound
+
+EXAMPLE = {
+    "id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",
+    "kind": "statement",
+    "status": "queued",
+    "since": "2024-05-01",
+    "until": "2024-05-31",
+    "created_at": "2024-06-01T08:00:00.000000Z",
+    "emailed_at": None,
+    "pdf": None,
+    "error": "",
+}
+_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
+
+
+class NotReady(Conflict):
+    """The PDF is not rendered yet."""
+
+    code = "not_ready"
+    detail = "The PDF is not ready yet."
+
+
+def _report(request: Request, id: str) -> Report:
+    try:
+        key = UUID(id)
+    except ValueError:
+        raise NotFound() from None
+    return selectors.report_of(cast(User, request.user), key)
+
+
+class ReportListView(APIView):
+    """Reports."""
+
+    moment_field = "created_at"
+
+    @extend_schema(
+        operation_id="reports_list",
+        summary="List reports, newest first",
+        parameters=[
+            OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next` or `previous`."),
+            OpenApiParameter("page_size", OpenApiTypes.INT, description="Up to 500; default 50."),
+        ],
+        responses={
+            200: OpenApiResponse(
+                response={
+                    "type": "object",
+                    "required": ["next", "previous", "results"],
+                    "properties": {
+                        "next": {"type": "string", "format": "uri", "nullable": True},
+                        "previous": {"type": "string", "format": "uri", "nullable": True},
+                        "results": {
+                            "type": "array",
+                            "items": {"$ref": "#/components/schemas/Report"},
+                        },
+                    },
+                }
+            )
+        },
+    )
+    def get(self, request: Request) -> Response:
+        paginator = KeysetPagination()
+        reports = paginator.paginate_queryset(
+            selectors.reports_for(cast(User, request.user)), request, self
+        )
+        return paginator.get_paginated_response(ReportSerializer(reports, many=True).data)
+
+    @extend_schema(
+        operation_id="reports_create",
+        summary="Request a report",
+        description=(
+            "A worker renders the PDF and mails it to the account's verified address, once. "
+            "`sales`, every customer's purchases, is for staff."
+        ),
+        parameters=[IDEMPOTENCY_KEY],
+        request=ReportInputSerializer,
+        responses={
+            202: ReportSerializer,
+            409: OpenApiResponse(_ENVELOPE, description="The account's address is not verified."),
+            422: OpenApiResponse(_ENVELOPE, description="The key was used with another body."),
+        },
+        examples=[
+            OpenApiExample(
+                "May",
+                {"kind": "statement", "since": "2024-05-01", "until": "2024-05-31"},
+                request_only=True,
+            ),
+            OpenApiExample("the report", EXAMPLE, response_only=True),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+        serializer = ReportInputSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        report, replayed = report_request(
+            caller_user=cast(User, request.user), idempotency_key=key, **serializer.validated_data
+        )
+        headers = {"Idempotent-Replayed": "true"} if replayed else None
+        return Response(ReportSerializer(report).data, status=202, headers=headers)
+
+
+class ReportView(APIView):
+    """One report."""
+
+    @extend_schema(
+        operation_id="reports_retrieve",
+        summary="Show a report",
+        parameters=[OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)],
+        responses={200: ReportSerializer},
+        examples=[OpenApiExample("the report", EXAMPLE, response_only=True)],
+    )
+    def get(self, request: Request, id: str) -> Response:
+        return Response(ReportSerializer(_report(request, id)).data)
+
+
+class ReportPDFView(APIView):
+    """A report's PDF."""
+
+    @extend_schema(
+        operation_id="reports_pdf",
+        summary="Download a report",
+        parameters=[OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)],
+        responses={
+            (200, "application/pdf"): OpenApiTypes.BINARY,
+            409: OpenApiResponse(_ENVELOPE, description="It is not ready yet (`not_ready`)."),
+        },
+    )
+    def get(self, request: Request, id: str) -> Any:
+        report = _report(request, id)
+        if not report.has_pdf:
+            raise NotReady()
+        response = FileResponse(
+            default_storage.open(report.pdf.name),
+            content_type="application/pdf",
+            as_attachment=True,
+            filename=f"{report.kind}-{report.since}-{report.until}.pdf",
+        )
+        response["Cache-Control"] = "private, no-store"
+        return response

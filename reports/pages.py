@@ -1,0 +1,70 @@
+"""The page of reports."""
+
+import datetime
+import uuid
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from accounts.models import User
+from purchases.pagination import paginate
+from purchases.validation import parse_idempotency_key
+from reports import selectors
+from reports.models import Report
+from reports.serializers import ReportInputSerializer, ReportSerializer
+from reports.services import report_request
+from shop.errors import ApplicationError, ValidationFailed
+
+FIELDS = ("kind", "since", "until")
+
+
+@login_required
+def report_list(request: HttpRequest) -> HttpResponse:
+    """Show the caller's reports; queue one that the form asks for."""
+    user = cast(User, request.user)
+    today = timezone.now().date()
+    first = (today.replace(day=1) - datetime.timedelta(days=1)).replace(day=1)
+    given: dict[str, str] = {"kind": "statement", "since": str(first), "until": str(today)}
+    errors: dict[str, str] = {}
+    status = 200
+    if request.method == "POST":
+        given = {name: request.POST.get(name, "") for name in FIELDS}
+        serializer = ReportInputSerializer(data=given)
+        if serializer.is_valid():
+            try:
+                report_request(
+                    caller_user=user,
+                    idempotency_key=parse_idempotency_key(request.POST.get("idempotency_key")),
+                    **serializer.validated_data,
+                )
+            except ApplicationError as error:
+                status = error.status
+                errors = {item.attr or "": item.detail for item in error.errors}
+            else:
+                messages.success(request, "The report is queued; it will be mailed to you.")
+                return redirect("report_list")
+        else:
+            status = 400
+            errors = {name: str(problems[0]) for name, problems in serializer.errors.items()}
+    page: Any = None
+    try:
+        page = paginate(
+            selectors.reports_for(user),
+            cursor=request.GET.get("cursor"),
+            moment_field="created_at",
+        )
+    except ValidationFailed as error:
+        status, errors = 400, {"": error.errors[0].detail}
+    context = {
+        "page": page,
+        "reports": ReportSerializer(page.items, many=True).data if page else [],
+        "given": given,
+        "errors": errors,
+        "kinds": Report.Kind.choices if user.is_staff else [Report.Kind.choices[0]],
+        "idempotency_key": uuid.uuid4(),
+    }
+    return render(request, "reports/list.html", context, status=status)

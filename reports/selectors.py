@@ -1,0 +1,158 @@
+"""Reads for reports: whose they are, and the purchases they are about."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, time
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Count, DecimalField, ExpressionWrapper, F, QuerySet, Sum
+from django.db.models.functions import TruncMonth
+from django.utils import timezone
+
+from accounts.models import User
+from purchases.models import Purchase
+from reports.models import Report
+from reports.rendering import (
+    CurrencyTotal,
+    MonthTotal,
+    SalesHeader,
+    SalesLine,
+    StatementHeader,
+    StatementLine,
+)
+from shop.errors import NotFound
+
+_AMOUNT = ExpressionWrapper(
+    F("price") * F("quantity"), output_field=DecimalField(max_digits=30, decimal_places=2)
+)
+
+
+def reports_for(user: User) -> QuerySet[Report]:
+    """Return the reports that the account may see: its own, and for staff everybody's."""
+    queryset = Report.objects.select_related("requested_by")
+    return queryset if user.is_staff else queryset.filter(requested_by=user)
+
+
+def report_of(user: User, id: UUID) -> Report:
+    """Return one report; raise ``NotFound`` where the account may not see it."""
+    report = reports_for(user).filter(pk=id).first()
+    if report is None:
+        raise NotFound()
+    return report
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Read everything within as it was at one moment, so that lines and totals agree."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
+def _purchases(report: Report) -> QuerySet[Purchase]:
+    begin = datetime.combine(report.since, time.min, tzinfo=UTC)
+    end = datetime.combine(report.until, time.max, tzinfo=UTC)
+    queryset = Purchase.objects.filter(timestamp__gte=begin, timestamp__lte=end)
+    if report.kind == Report.Kind.STATEMENT:
+        queryset = queryset.filter(customer=report.requested_by)
+    return queryset
+
+
+def _totals(report: Report) -> tuple[list[MonthTotal], list[CurrencyTotal]]:
+    queryset = _purchases(report).order_by()
+    sums: dict[str, Any] = {"purchases": Count("pk"), "amount": Sum(_AMOUNT)}
+    months = (
+        queryset.annotate(month=TruncMonth("timestamp", tzinfo=UTC))
+        .values("month", "currency")
+        .annotate(**sums)
+        .order_by("month", "currency")
+    )
+    totals = queryset.values("currency").annotate(**sums).order_by("currency")
+    return (
+        [
+            MonthTotal(
+                month=row["month"].date(),
+                currency=row["currency"],
+                purchases=row["purchases"],
+                total=row["amount"],
+            )
+            for row in months
+        ],
+        [
+            CurrencyTotal(currency=row["currency"], purchases=row["purchases"], total=row["amount"])
+            for row in totals
+        ],
+    )
+
+
+def statement_header(report: Report) -> StatementHeader:
+    """Return a statement's customer, period and totals."""
+    months, totals = _totals(report)
+    customer = report.requested_by
+    return StatementHeader(
+        report_id=report.pk,
+        shop_name=settings.SITE_NAME,
+        username=customer.username,
+        userid=customer.userid,
+        email=customer.email,
+        since=report.since,
+        until=report.until,
+        generated_at=timezone.now(),
+        months=months,
+        totals=totals,
+    )
+
+
+def statement_lines(report: Report) -> Iterator[StatementLine]:
+    """Yield the period's purchases, oldest first, through a server-side cursor."""
+    rows = (
+        _purchases(report)
+        .order_by("timestamp", "id")
+        .values_list("timestamp", "item", "quantity", "price", "currency")
+    )
+    for timestamp, item, quantity, price, currency in rows.iterator(chunk_size=2000):
+        yield StatementLine(
+            timestamp=timestamp,
+            item=item,
+            quantity=quantity,
+            price=price,
+            currency=currency,
+            total=price * quantity,
+        )
+
+
+def sales_header(report: Report) -> SalesHeader:
+    """Return the period and totals of everybody's purchases."""
+    months, totals = _totals(report)
+    return SalesHeader(
+        report_id=report.pk,
+        shop_name=settings.SITE_NAME,
+        since=report.since,
+        until=report.until,
+        generated_at=timezone.now(),
+        months=months,
+        totals=totals,
+    )
+
+
+def sales_lines(report: Report) -> Iterator[SalesLine]:
+    """Yield what each customer bought in the period, by username and currency."""
+    rows = (
+        _purchases(report)
+        .order_by()
+        .values("customer__username", "customer__userid", "currency")
+        .annotate(purchases=Count("pk"), amount=Sum(_AMOUNT))
+        .order_by("customer__username", "customer__userid", "currency")
+    )
+    for row in rows.iterator(chunk_size=2000):
+        yield SalesLine(
+            username=row["customer__username"],
+            userid=row["customer__userid"],
+            currency=row["currency"],
+            purchases=row["purchases"],
+            total=row["amount"],
+        )

@@ -1,0 +1,38 @@
+"""The shapes of the report API."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from reports.models import Report
+
+
+class ReportInputSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=Report.Kind.choices)
+    since = serializers.DateField(help_text="First day of the period, in UTC.")
+    until = serializers.DateField(help_text="Last day of the period, in UTC.")
+
+
+class ReportSerializer(serializers.ModelSerializer[Report]):
+    status = serializers.ChoiceField(
+        source="public_status", choices=["queued", "rendering", "ready", "sent", "failed"]
+    )
+    pdf = serializers.SerializerMethodField(help_text="Where the PDF is, once it is ready.")
+
+    class Meta:
+        model = Report
+        fields = [
+            "id",
+            "kind",
+            "status",
+            "since",
+            "until",
+            "created_at",
+            "emailed_at",
+            "pdf",
+            "error",
+        ]
+        read_only_fields = fields
+
+    def get_pdf(self, report: Report) -> str | None:
+        return f"/api/v1/reports/{report.pk}/pdf/" if report.has_pdf else None

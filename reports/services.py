@@ -1,0 +1,387 @@
+"""Writes to reports: requesting one, and the steps a worker takes it through.
+
+Each step claims the row with a conditional update, commits, works outside any transaction, and
+writes the outcome with another conditional update. Whatever dies in between leaves a row that the
+sweep understands.
+"""
+
+import contextlib
+import os
+import smtplib
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.core.mail import EmailMessage, get_connection
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models import User
+from reports import selectors
+from reports.models import Report
+from reports.rendering import RenderingFailed, render_sales, render_statement
+from shop.celery import app
+from shop.errors import ApplicationError, Conflict, FieldError, Forbidden, ValidationFailed
+
+logger = structlog.get_logger(__name__)
+
+UNFINISHED_MAX = 50
+PERIOD_MAX = timedelta(days=366 * 100)
+UNKNOWN_OUTCOME = (
+    "Outcome unknown: the mail may or may not have been delivered. It is not sent again; "
+    "the PDF can be downloaded."
+)
+
+
+class EmailNotVerified(Conflict):
+    """A report is mailed, so the account needs a verified address first."""
+
+    code = "email_not_verified"
+    detail = "Verify your e-mail address first; the report is mailed to it."
+
+
+class TooManyReports(ApplicationError):
+    """The account has too many reports that are not finished."""
+
+    status = 429
+    code = "too_many_reports"
+    detail = f"At most {UNFINISHED_MAX} reports can be under way for one account."
+    retry_after = 30
+
+
+class IdempotencyKeyReused(ApplicationError):
+    """The idempotency key came before, with another body."""
+
+    status = 422
+    code = "idempotency_key_reused"
+    detail = "This Idempotency-Key was used before with another body."
+
+
+def report_request(
+    *,
+    caller_user: User,
+    kind: str,
+    since: date,
+    until: date,
+    idempotency_key: str | None = None,
+) -> tuple[Report, bool]:
+    """Queue a report for the account; return it and whether it was requested before.
+
+    ``since`` and ``until`` both belong to the period. Raises ``Forbidden``, ``EmailNotVerified``,
+    ``ValidationFailed``, ``IdempotencyKeyReused`` or ``TooManyReports``.
+    """
+    if kind == Report.Kind.SALES and not caller_user.is_staff:
+        raise Forbidden("The sales report is for staff.")
+    if since > until:
+        raise ValidationFailed(
+            [FieldError("invalid", "The period ends before it begins.", "until")]
+        )
+    if until - since > PERIOD_MAX:
+        raise ValidationFailed([FieldError("invalid", "The period is too long.", "since")])
+    if not verified_address(caller_user):
+        raise EmailNotVerified()
+    body = {"kind": kind, "since": since, "until": until}
+    if idempotency_key is not None:
+        earlier = _earlier(caller_user, idempotency_key, body)
+        if earlier is not None:
+            return earlier, True
+    unfinished = Report.objects.filter(requested_by=caller_user).exclude(
+        status__in=[Report.Status.SENT, Report.Status.FAILED]
+    )
+    if len(unfinished.values_list("pk")[:UNFINISHED_MAX]) >= UNFINISHED_MAX:
+        raise TooManyReports()
+    try:
+        with transaction.atomic():
+            report = Report.objects.create(
+                requested_by=caller_user, idempotency_key=idempotency_key, **body
+            )
+    except IntegrityError:
+        earlier = _earlier(caller_user, idempotency_key or "", body)
+        if earlier is None:
+            raise
+        return earlier, True
+    report.refresh_from_db()
+    transaction.on_commit(lambda: announce(report.pk))
+    return report, False
+
+
+def _earlier(user: User, idempotency_key: str, body: dict[str, Any]) -> Report | None:
+    report = Report.objects.filter(requested_by=user, idempotency_key=idempotency_key).first()
+    if report is not None and any(getattr(report, name) != body[name] for name in body):
+        raise IdempotencyKeyReused()
+    return report
+
+
+def verified_address(user: User) -> str | None:
+    """Return the account's address if it is verified."""
+    found = EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).first()
+    return user.email if found else None
+
+
+def announce(report_id: uuid.UUID) -> None:
+    """Tell the workers of a report; a broker that is away is no harm, since the sweep looks."""
+    try:
+        app.send_task("reports.deliver", kwargs={"report_id": str(report_id)}, retry=False)
+    except Exception as error:
+        logger.warning(
+            "report.announcement_lost", report_id=str(report_id), reason=type(error).__name__
+        )
+
+
+# --- rendering --------------------------------------------------------------------------------
+
+
+def report_render(report_id: uuid.UUID) -> None:
+    """Render a queued report and store its PDF; do nothing where it is not queued."""
+    claim = uuid.uuid4()
+    taken = Report.objects.filter(pk=report_id, status=Report.Status.QUEUED).update(
+        status=Report.Status.RENDERING,
+        claim=claim,
+        claimed_at=timezone.now(),
+        attempts=F("attempts") + 1,
+    )
+    if not taken:
+        return
+    report = Report.objects.select_related("requested_by").get(pk=report_id)
+    name = f"{report.created_at:%Y/%m}/{report.pk}.pdf"
+    target = Path(default_storage.path(name))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    logger.info("report.rendering", report_id=str(report.pk), attempt=report.attempts)
+    try:
+        with _renewing(claim), tempfile.TemporaryDirectory() as folder:
+            output = Path(folder) / "report.pdf"
+            with selectors.snapshot():
+                rendered = _render(report, output)
+            # The claim is in the name, so that two workers never write the same file.
+            partial = target.with_suffix(f".{claim.hex}")
+            partial.write_bytes(output.read_bytes())
+            _to_disk(partial)
+            os.replace(partial, target)
+    except RenderingFailed as error:
+        _rendering_failed(report, claim, str(error))
+        return
+    except OSError as error:
+        _rendering_failed(report, claim, f"The PDF could not be stored: {error.strerror}")
+        return
+    Report.objects.filter(pk=report.pk, claim=claim).update(
+        status=Report.Status.READY,
+        pdf=name,
+        pages=rendered.pages,
+        size=rendered.size,
+        sha256=rendered.sha256,
+        rendered_at=timezone.now(),
+        next_attempt_at=timezone.now(),
+        error="",
+    )
+    logger.info("report.ready", report_id=str(report.pk), pages=rendered.pages)
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _render(report: Report, output: Path) -> Any:
+    if report.kind == Report.Kind.SALES:
+        return render_sales(
+            header=selectors.sales_header(report),
+            lines=selectors.sales_lines(report),
+            output=output,
+        )
+    return render_statement(
+        header=selectors.statement_header(report),
+        lines=selectors.statement_lines(report),
+        output=output,
+    )
+
+
+def _rendering_failed(report: Report, claim: uuid.UUID, reason: str) -> None:
+    logger.warning("report.rendering_failed", report_id=str(report.pk), reason=reason)
+    final = report.attempts >= settings.REPORTS_RENDER_ATTEMPTS
+    Report.objects.filter(pk=report.pk, claim=claim).update(
+        status=Report.Status.FAILED if final else Report.Status.QUEUED,
+        error=f"Rendering failed: {reason}"[:500],
+        next_attempt_at=timezone.now() + timedelta(seconds=settings.REPORTS_RETRY_SECONDS),
+    )
+
+
+@contextlib.contextmanager
+def _renewing(claim: uuid.UUID) -> Iterator[None]:
+    """Renew a claim from a thread, so that only a dead worker's goes stale."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(settings.REPORTS_CLAIM_SECONDS / 4):
+            with contextlib.suppress(Exception):
+                Report.objects.filter(claim=claim, status=Report.Status.RENDERING).update(
+                    claimed_at=timezone.now()
+                )
+            connection.close()
+
+    thread = threading.Thread(target=renew, name="renew", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+# --- mailing ----------------------------------------------------------------------------------
+
+
+class NotAccepted(Exception):
+    """The mail server certainly did not take the mail; sending it later is safe."""
+
+
+def report_mail(report_id: uuid.UUID) -> None:
+    """Mail a ready report to its account, once; do nothing where it is not ready or not due.
+
+    The connection to the mail server is made before the report is claimed, so that a server that
+    is away leaves the report as it was. Once claimed, only an answer that certainly means "not
+    accepted" makes it ready again.
+    """
+    report = (
+        Report.objects.select_related("requested_by")
+        .filter(pk=report_id, status=Report.Status.READY, next_attempt_at__lte=timezone.now())
+        .first()
+    )
+    if report is None:
+        return
+    address = verified_address(report.requested_by)
+    if address is None:
+        Report.objects.filter(pk=report.pk, status=Report.Status.READY).update(
+            status=Report.Status.FAILED, error="The account has no verified e-mail address."
+        )
+        return
+    mailer = get_connection(fail_silently=False)
+    try:
+        message = _message(report, address)
+        mailer.open()
+    except (OSError, smtplib.SMTPException) as error:
+        _not_accepted(report, None, error)
+        return
+    claim = uuid.uuid4()
+    taken = Report.objects.filter(pk=report.pk, status=Report.Status.READY).update(
+        status=Report.Status.SENDING,
+        claim=claim,
+        claimed_at=timezone.now(),
+        mail_attempts=F("mail_attempts") + 1,
+    )
+    if not taken:
+        mailer.close()
+        return
+    try:
+        mailer.send_messages([message])
+    except (
+        smtplib.SMTPRecipientsRefused,
+        smtplib.SMTPSenderRefused,
+        smtplib.SMTPDataError,
+        smtplib.SMTPHeloError,
+        smtplib.SMTPNotSupportedError,
+    ) as error:
+        _not_accepted(report, claim, error)
+        return
+    except (OSError, smtplib.SMTPException) as error:
+        logger.warning(
+            "report.outcome_unknown", report_id=str(report.pk), reason=type(error).__name__
+        )
+        Report.objects.filter(pk=report.pk, claim=claim).update(
+            status=Report.Status.FAILED, error=UNKNOWN_OUTCOME
+        )
+        return
+    finally:
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            mailer.close()
+    # Also where the sweep gave this worker up meanwhile: the mail did go out.
+    Report.objects.filter(pk=report.pk, claim=claim).update(
+        status=Report.Status.SENT, emailed_at=timezone.now(), error=""
+    )
+    logger.info("report.sent", report_id=str(report.pk))
+
+
+def _message(report: Report, address: str) -> EmailMessage:
+    period = f"{report.since} to {report.until}"
+    name = "Sales" if report.kind == Report.Kind.SALES else "Statement"
+    link = f"{settings.SITE_URL}/reports/"
+    attached = (report.size or 0) <= settings.REPORTS_ATTACHMENT_MAX_BYTES
+    where = (
+        "It is attached to this mail"
+        if attached
+        else "It is too large for a mail, so it is not attached"
+    )
+    message = EmailMessage(
+        subject=f"{settings.SITE_NAME}: {name.lower()} {period}",
+        body=(
+            f"Hello {report.requested_by.username},\n\n"
+            f"the {name.lower()} you asked for, {period}, is ready.\n"
+            f"{where}, and you can download it at {link}\n\n{settings.SITE_NAME}\n"
+        ),
+        to=[address],
+        headers={"Message-ID": report.message_id},
+    )
+    if attached:
+        with default_storage.open(report.pdf.name) as file:
+            message.attach(
+                f"{name.lower()}-{report.since}-{report.until}.pdf", file.read(), "application/pdf"
+            )
+    return message
+
+
+def _not_accepted(report: Report, claim: uuid.UUID | None, error: Exception) -> None:
+    """Put a report back to ready for a later attempt, or fail it when there were enough."""
+    reason = str(error).strip()[:300] or type(error).__name__
+    logger.warning("report.mail_not_accepted", report_id=str(report.pk), reason=reason)
+    attempts = report.mail_attempts + 1
+    final = attempts >= settings.REPORTS_MAIL_ATTEMPTS
+    delay = min(settings.REPORTS_RETRY_SECONDS * 2 ** min(attempts, 10), 1800)
+    changes: dict[str, Any] = {
+        "status": Report.Status.FAILED if final else Report.Status.READY,
+        "error": f"The mail could not be delivered: {reason}"[:500],
+        "next_attempt_at": timezone.now() + timedelta(seconds=delay),
+    }
+    if claim is None:
+        changes["mail_attempts"] = attempts
+        Report.objects.filter(
+            pk=report.pk, status=Report.Status.READY, mail_attempts=report.mail_attempts
+        ).update(**changes)
+    else:
+        Report.objects.filter(pk=report.pk, claim=claim).update(**changes)
+
+
+# --- the sweep --------------------------------------------------------------------------------
+
+
+def reports_sweep() -> int:
+    """Give up on dead workers and announce every report that is due; return how many are."""
+    now = timezone.now()
+    stale = now - timedelta(seconds=settings.REPORTS_CLAIM_SECONDS)
+    abandoned = Report.objects.filter(status=Report.Status.RENDERING, claimed_at__lt=stale)
+    abandoned.filter(attempts__gte=settings.REPORTS_RENDER_ATTEMPTS).update(
+        status=Report.Status.FAILED,
+        claim=None,
+        error="Rendering was interrupted too often.",
+    )
+    abandoned.update(status=Report.Status.QUEUED, claim=None, next_attempt_at=now)
+    Report.objects.filter(
+        status=Report.Status.SENDING,
+        claimed_at__lt=now - timedelta(seconds=settings.REPORTS_SENDING_SECONDS),
+    ).update(status=Report.Status.FAILED, error=UNKNOWN_OUTCOME)
+    waiting = now - timedelta(seconds=settings.REPORTS_SWEEP_SECONDS)
+    due = Report.objects.filter(
+        Q(status=Report.Status.QUEUED, created_at__lt=waiting) | Q(status=Report.Status.READY),
+        next_attempt_at__lte=now,
+    ).order_by("next_attempt_at")
+    ids = list(due.values_list("pk", flat=True)[:500])
+    for report_id in ids:
+        announce(report_id)
+    return len(ids)

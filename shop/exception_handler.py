@@ -1,0 +1,26 @@
+"""REST framework's exception handler: every error of an API view in one envelope."""
+
+from typing import Any
+
+import structlog
+from drf_standardized_errors.handler import exception_handler as standardized_handler
+from rest_framework.response import Response
+
+from shop.errors import ApplicationError, Unavailable, error_body, error_headers, is_outage
+
+logger = structlog.get_logger(__name__)
+
+
+def exception_handler(exception: Exception, context: Any) -> Response | None:
+    """Answer an exception of an API view in the envelope.
+
+    Lost connections to PostgreSQL or Valkey become 503, because trying again is right.
+    """
+    if is_outage(exception):
+        logger.warning("request.unavailable", reason=type(exception).__name__)
+        exception = Unavailable()
+    if isinstance(exception, ApplicationError):
+        return Response(
+            error_body(exception), status=exception.status, headers=error_headers(exception)
+        )
+    return standardized_handler(exception, context)

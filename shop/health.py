@@ -1,0 +1,148 @@
+"""Health: whether the process lives, and whether what it depends on answers."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+
+import redis
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+
+from shop.metrics import metrics
+
+# The key of the advisory lock that the leading relay holds: "shop" in ASCII.
+RELAY_LOCK = 0x73686F70
+CHECK_SECONDS = 3.0
+RELAY_LAG_SECONDS = 10
+
+_RELAY = f"""
+SELECT
+  EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = {RELAY_LOCK}
+      AND objsubid = 1
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())),
+  coalesce((
+    SELECT extract(epoch FROM clock_timestamp() - purchase.received_at)
+    FROM purchases_event AS event
+    JOIN purchases_purchase AS purchase ON purchase.id = event.purchase_id
+    WHERE event.position IS NULL ORDER BY event.purchase_id LIMIT 1), 0)
+"""  # noqa: S608
+
+
+class Unhealthy(Exception):
+    """A dependency answers, and what it says is not good."""
+
+
+def _postgresql() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _relay() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_RELAY)
+        leading, lag = cursor.fetchone() or (False, 0)
+    if not leading:
+        raise Unhealthy("no relay leads")
+    if lag > RELAY_LAG_SECONDS:
+        raise Unhealthy(f"events wait for {lag:.0f} s")
+
+
+def _valkey() -> None:
+    client = redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1, retry=None
+    )
+    try:
+        client.ping()
+    finally:
+        client.close()
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    "postgresql": _postgresql,
+    "valkey": _valkey,
+    "relay": _relay,
+}
+_threads = ThreadPoolExecutor(6, thread_name_prefix="health")
+
+
+def _run(check: Callable[[], None]) -> tuple[str, float]:
+    started = time.perf_counter()
+    try:
+        check()
+        problem = ""
+    except Unhealthy as error:
+        problem = str(error)
+    except Exception as error:
+        problem = type(error).__name__
+    finally:
+        connection.close()
+    return problem, round((time.perf_counter() - started) * 1000, 1)
+
+
+def check_dependencies() -> dict[str, tuple[str, float]]:
+    """Return ``(problem or "", milliseconds)`` for each dependency, within CHECK_SECONDS."""
+    started = time.perf_counter()
+    futures = {name: _threads.submit(_run, check) for name, check in CHECKS.items()}
+    results = {}
+    for name, future in futures.items():
+        left = CHECK_SECONDS - (time.perf_counter() - started)
+        try:
+            results[name] = future.result(max(0.0, left))
+        except FutureTimeout:
+            future.cancel()
+            results[name] = ("no answer", round(CHECK_SECONDS * 1000, 1))
+    return results
+
+
+def _no_store(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def livez(request: HttpRequest) -> HttpResponse:
+    """Answer 200 as long as the process does."""
+    return _no_store(HttpResponse("ok\n", content_type="text/plain"))
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Answer ``Success`` only if PostgreSQL, Valkey and the relay answer."""
+    bad = [f"{name}: {problem}" for name, (problem, _) in check_dependencies().items() if problem]
+    if bad:
+        response = HttpResponse("\n".join(bad) + "\n", status=503, content_type="text/plain")
+        response["Retry-After"] = "2"
+        return _no_store(response)
+    return _no_store(HttpResponse("Success", content_type="text/plain"))
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Answer each dependency with its milliseconds; 503 if PostgreSQL is not there.
+
+    Valkey and the relay are hints and numbering: purchases are taken without them.
+    """
+    results = check_dependencies()
+    ready = not results["postgresql"][0]
+    body = {
+        "ready": ready,
+        "dependencies": {
+            name: {
+                "ok": not problem,
+                "milliseconds": taken,
+                **({"error": problem} if problem else {}),
+            }
+            for name, (problem, taken) in results.items()
+        },
+    }
+    return _no_store(JsonResponse(body, status=200 if ready else 503))
+
+
+healthz_urlpatterns = [path("healthz", healthz, name="healthz")]
+urlpatterns = [
+    path("livez", livez, name="livez"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
+]

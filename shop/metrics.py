@@ -1,0 +1,129 @@
+"""Metrics for Prometheus: requests of this process, and the state of the whole system."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.cache import cache
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+
+registry = CollectorRegistry()
+ProcessCollector(registry=registry)
+PlatformCollector(registry=registry)
+
+REQUESTS = Counter(
+    "shop_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
+)
+SECONDS = Histogram(
+    "shop_http_request_seconds",
+    "Time until the answer began.",
+    ["method", "route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=registry,
+)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def observe_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Count one answered request. ``route`` is a pattern of the URL conf, never a raw path."""
+    method = method if method in METHODS else "other"
+    REQUESTS.labels(method, route, str(status)).inc()
+    SECONDS.labels(method, route).observe(seconds)
+
+
+_STATE = """
+SELECT
+  (SELECT coalesce(max(position), 0) FROM purchases_event),
+  (SELECT count(*) FROM (
+     SELECT 1 FROM purchases_event WHERE position IS NULL LIMIT 10000) AS waiting),
+  (SELECT extract(epoch FROM now() - purchase.received_at) FROM purchases_event AS event
+     JOIN purchases_purchase AS purchase ON purchase.id = event.purchase_id
+     WHERE event.position IS NULL ORDER BY event.purchase_id LIMIT 1)
+"""
+_REPORTS = """
+SELECT status, count(*) FROM reports_report WHERE status NOT IN ('sent', 'failed') GROUP BY status
+"""
+
+
+class StateCollector:
+    """Figures of the whole system, read from PostgreSQL and Valkey at each scrape."""
+
+    def collect(self) -> Iterator[Any]:
+        """Yield the figures; a part that cannot be read is left out."""
+        up = GaugeMetricFamily("shop_up", "Whether a dependency answers.", labels=["dependency"])
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(_STATE)
+                position, waiting, age = cursor.fetchone() or (0, 0, 0)
+                cursor.execute(_REPORTS)
+                reports = cursor.fetchall()
+        except Exception:
+            up.add_metric(["postgresql"], 0)
+        else:
+            up.add_metric(["postgresql"], 1)
+            yield GaugeMetricFamily(
+                "shop_event_position", "Highest position of the event log.", value=position
+            )
+            yield GaugeMetricFamily(
+                "shop_events_unnumbered", "Events the relay has yet to number.", value=waiting
+            )
+            yield GaugeMetricFamily(
+                "shop_event_lag_seconds",
+                "Age of the oldest event without a position.",
+                value=max(0.0, float(age or 0)),
+            )
+            unfinished = GaugeMetricFamily(
+                "shop_reports_unfinished", "Reports by status.", labels=["status"]
+            )
+            for status, count in reports:
+                unfinished.add_metric([status], count)
+            yield unfinished
+        try:
+            client = cache._cache.get_client(None, write=True)  # type: ignore[attr-defined]
+            length = client.llen("celery")
+        except Exception:
+            up.add_metric(["valkey"], 0)
+        else:
+            up.add_metric(["valkey"], 1)
+            yield GaugeMetricFamily(
+                "shop_task_queue_length", "Tasks waiting for a worker.", value=length
+            )
+        yield up
+
+
+registry.register(StateCollector())  # type: ignore[arg-type]
+
+
+class Metrics:
+    """Middleware that counts every request that Django answers."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        response: HttpResponse = self.get_response(request)
+        match = request.resolver_match
+        observe_request(
+            request.method or "",
+            match.route if match else "none",
+            response.status_code,
+            time.perf_counter() - started,
+        )
+        return response
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer ``/metrics``; nginx keeps it from the outside."""
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,72 @@
+"""Middleware of our own."""
+
+import threading
+from typing import Any
+
+import structlog
+from django.core.signals import got_request_exception
+from django.http import HttpRequest, HttpResponse
+
+from shop.errors import ApplicationError, Unavailable, error_response, is_outage
+from shop.metrics import Metrics
+
+logger = structlog.get_logger(__name__)
+
+PATH_AND_QUERY_MAX = 8192
+
+
+class MalformedInput:
+    """Refuses addresses that cannot name anything: NUL, broken UTF-8, or overlong."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        query = request.META.get("QUERY_STRING", "")
+        if len(request.path) + len(query) > PATH_AND_QUERY_MAX:
+            return error_response(request, _Malformed("The address is too long."))
+        if "\x00" in request.path or "%00" in query or "\x00" in query:
+            return error_response(request, _Malformed("The address holds a NUL character."))
+        if "\ufffd" in request.path:
+            return error_response(request, _Malformed("The address is not UTF-8."))
+        response: HttpResponse = self.get_response(request)
+        return response
+
+
+class _Malformed(ApplicationError):
+    status = 400
+    code = "malformed_address"
+
+
+_last = threading.local()
+
+
+def _remember(sender: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
+    import sys
+
+    _last.exception = sys.exc_info()[1]
+
+
+got_request_exception.connect(_remember, dispatch_uid="shop.unavailable")
+
+
+class Unavailable503:
+    """Turns a lost PostgreSQL or Valkey, met anywhere in Django, into 503 with Retry-After.
+
+    Django makes a 500 of an exception at the layer of middleware where it occurs. The signal it
+    sends then tells which exception that was.
+    """
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        _last.exception = None
+        response: HttpResponse = self.get_response(request)
+        if response.status_code == 500 and _last.exception and is_outage(_last.exception):
+            logger.warning("request.unavailable", reason=type(_last.exception).__name__)
+            return error_response(request, Unavailable())
+        return response
+
+
+__all__ = ["MalformedInput", "Metrics", "Unavailable503"]

@@ -1,0 +1,50 @@
+"""Strict JSON in."""
+
+from decimal import Decimal
+from typing import IO, Any
+
+import msgspec
+from rest_framework.parsers import BaseParser
+
+from shop.errors import ApplicationError, PayloadTooLarge
+
+BODY_MAX_BYTES = 1024 * 1024
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class ParseError(ApplicationError):
+    """The body is not JSON."""
+
+    code = "parse_error"
+    detail = "The body is not valid JSON."
+
+
+def decode_json(body: bytes) -> Any:
+    """Return what JSON text says; numbers with a fraction or exponent become ``Decimal``.
+
+    Raises ``ParseError`` for anything that RFC 8259 does not allow, NaN and Infinity included,
+    for text that UTF-8 cannot hold, and for nesting that is too deep.
+    """
+    try:
+        return _decoder.decode(body)
+    except RecursionError:
+        raise ParseError("The JSON is nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, ArithmeticError) as error:
+        raise ParseError(f"The body is not valid JSON: {str(error)[:200]}") from None
+
+
+class JSONParser(BaseParser):
+    """``application/json`` of at most 1 MiB."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None
+    ) -> Any:
+        body = stream.read(BODY_MAX_BYTES + 1)
+        if len(body) > BODY_MAX_BYTES:
+            raise PayloadTooLarge()
+        return decode_json(body)
+
+
+__all__ = ["JSONParser", "ParseError", "decode_json"]

@@ -1,0 +1,123 @@
+"""The OpenAPI schema: what drf-spectacular cannot read from the views."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+
+ENVELOPE = {
+    "type": "object",
+    "required": ["type", "errors"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "enum": ["validation_error", "client_error", "server_error"],
+        },
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["code", "detail", "attr"],
+                "properties": {
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                    "attr": {"type": "string", "nullable": True},
+                },
+            },
+        },
+    },
+    "example": {
+        "type": "validation_error",
+        "errors": [{"code": "required", "detail": "This field is required.", "attr": "price"}],
+    },
+}
+CLASSIC_ERROR = {
+    "type": "object",
+    "required": ["status", "message", "errors"],
+    "properties": {
+        "status": {"type": "string", "enum": ["Error"]},
+        "message": {"type": "string"},
+        "errors": ENVELOPE["properties"]["errors"],  # type: ignore[index]
+    },
+}
+MEANINGS = {
+    "400": "Something about the request is malformed; `errors` says what.",
+    "401": "Not signed in, or the token is not good.",
+    "403": "Signed in, and not allowed.",
+    "404": "There is nothing here that you may see.",
+    "413": "The body is too large.",
+    "415": "The content type is not taken.",
+    "429": "Too many requests; `Retry-After` says when to try again.",
+    "503": "It cannot be done now, and nothing was recorded; `Retry-After` says when to try again.",
+}
+OPEN = {"accounts_create", "auth_token"}
+THROTTLED = {"accounts_create", "auth_token", "reports_create"}
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+    target_class = "accounts.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`Token <token>`, from `POST /api/v1/auth/token/`.",
+        }
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+    target_class = "accounts.authentication.SessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "sessionid",
+            "description": "The browser's session; writes also need `X-CSRFToken`.",
+        }
+
+
+class AutoSchema(SpectacularAutoSchema):  # type: ignore[misc]
+    """Groups operations by the first part of their path below ``/api/v1/``."""
+
+    def get_tags(self) -> list[str]:
+        parts = self.path.removeprefix("/api/v1/").strip("/").split("/")
+        return ["accounts" if parts[0] == "auth" else parts[0]]
+
+
+def _statuses(operation: dict[str, Any], path: str) -> list[str]:
+    name = operation["operationId"]
+    statuses = ["400", "503"]
+    if name not in OPEN:
+        statuses += ["401", "403"]
+    if "{" in path:
+        statuses.append("404")
+    if "requestBody" in operation:
+        statuses += ["413", "415"]
+    if name in THROTTLED:
+        statuses.append("429")
+    return statuses
+
+
+def document_errors(
+    result: dict[str, Any], generator: Any, request: Any, public: bool
+) -> dict[str, Any]:
+    """Add the error envelope, and the error answers that every operation can give."""
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    schemas["ErrorEnvelope"] = ENVELOPE
+    schemas["OriginalError"] = CLASSIC_ERROR
+    for path in [path for path in result["paths"] if path.startswith("/scalable-shop-cm-server")]:
+        # The prefix is an alias; it is mentioned in the description.
+        del result["paths"][path]
+    for path, operations in result["paths"].items():
+        name = "ErrorEnvelope" if path.startswith("/api/") else "OriginalError"
+        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+        for operation in operations.values():
+            responses = operation["responses"]
+            for status in _statuses(operation, path):
+                responses.setdefault(status, {"description": MEANINGS[status], "content": content})
+            operation["responses"] = dict(sorted(responses.items()))
+    return result

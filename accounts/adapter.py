@@ -2,21 +2,45 @@
 
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from django import forms
 from django.conf import settings
+from django.http import HttpRequest
 
 from accounts.models import User
+from accounts.services import username_taken
+
+logger = structlog.get_logger(__name__)
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):
     """Usernames are unique without regard to case; mails carry the shop's name."""
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
-        username = super().clean_username(username, shallow=shallow)
-        if not shallow and User.objects.filter(username__iexact=username).exists():
-            raise forms.ValidationError("A user with that username already exists.")
+        """Return the username as it is stored; ``ValidationError`` where it is taken."""
+        username = super().clean_username(User.normalize_username(username), shallow=True)
+        if not shallow and username_taken(username):
+            raise forms.ValidationError("A user with that username already exists.", code="taken")
         return username
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        super().send_mail(template_prefix, email, {**context, "site_name": settings.SITE_NAME})
+        """Send one of allauth's mails; its templates also get ``site_name``."""
+        super().send_mail(template_prefix, email, {"site_name": settings.SITE_NAME, **context})
+
+    def send_confirmation_mail(
+        self, request: HttpRequest, emailconfirmation: Any, signup: bool
+    ) -> None:
+        """Mail the link that verifies an address, or log that it could not be sent.
+
+        The account exists already, and the mail can be asked for again on the pages, so a mail
+        server that is away does not fail the sign-up.
+        """
+        try:
+            super().send_confirmation_mail(request, emailconfirmation, signup)
+        except OSError as error:
+            logger.warning(
+                "account.verification_mail_failed",
+                user_id=emailconfirmation.email_address.user_id,
+                reason=type(error).__name__,
+            )

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
-from accounts.authentication import Credential, ticket_issue
+from accounts.authentication import ticket_issue
 from accounts.serializers import (
     AccountSerializer,
     MeSerializer,
@@ -178,9 +178,10 @@ class LiveTicketView(APIView):
         examples=[OpenApiExample("a ticket", {"ticket": "k3J…", "expires_in": 30})],
     )
     def post(self, request: Request) -> Response:
+        user: Any = request.user
         if isinstance(request.auth, AuthToken):
-            credential = Credential(token_digest=request.auth.digest)
+            ticket = ticket_issue(user=user, token_digest=request.auth.digest)
         else:
-            credential = Credential(session_key=request._request.session.session_key or "")
-        ticket = ticket_issue(user=request.user, credential=credential)  # type: ignore[arg-type]
+            session_key = request._request.session.session_key or ""
+            ticket = ticket_issue(user=user, session_key=session_key)
         return Response({"ticket": ticket, "expires_in": settings.LIVE_TICKET_SECONDS})

@@ -9,11 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import (
-    BACKEND_SESSION_KEY,
-    HASH_SESSION_KEY,
-    SESSION_KEY,
-)
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
@@ -27,7 +23,8 @@ from rest_framework.request import Request
 from accounts.access import Caller
 from accounts.models import LiveTicket, User
 
-_TOKEN = re.compile(r"[0-9a-zA-Z_-]{16,128}", re.ASCII)
+_TOKEN = re.compile(r"[0-9a-zA-Z_-]{16,128}")
+_SESSION_KEY = re.compile(r"[0-9a-z]{8,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +35,10 @@ class Credential:
     session_key: str = ""
 
 
-def token_digest(token: str) -> str | None:
+def token_digest(token: str | bytes) -> str | None:
     """Return the digest under which a token is stored, or ``None`` for what cannot be one."""
-    return str(hash_token(token)) if _TOKEN.fullmatch(token) else None
+    text = token.decode("latin-1") if isinstance(token, bytes) else token
+    return str(hash_token(text)) if _TOKEN.fullmatch(text) else None
 
 
 _CALLERS = """
@@ -53,21 +51,26 @@ WHERE token.digest = ANY(%s) AND account.is_active
 
 
 def callers_by_digest(digests: Collection[str]) -> dict[str, Caller]:
-    """Return the callers of those digests whose token is good and whose account is active."""
+    """Return the callers of those digests whose token is good and whose account is active.
+
+    Takes one query, and none for no digests.
+    """
+    if not digests:
+        return {}
     with connection.cursor() as cursor:
         cursor.execute(_CALLERS, [list(digests)])
         return {digest: Caller(*account) for digest, *account in cursor.fetchall()}
 
 
-class TokenAuthentication(KnoxTokenAuthentication):  # type: ignore[misc]
+class TokenAuthentication(KnoxTokenAuthentication):
     """``Authorization: Token <token>``, found by its digest in one query."""
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, AuthToken]:
         """Return user and token; raise ``AuthenticationFailed`` for any that is not good."""
-        digest = token_digest(token.decode("latin-1"))
+        digest = token_digest(token)
         found = (
             AuthToken.objects.select_related("user").filter(digest=digest).first()
-            if digest
+            if digest is not None
             else None
         )
         if (
@@ -88,6 +91,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 def _sessions(keys: Collection[str]) -> dict[str, tuple[str, str]]:
     """Return ``(user id, session hash)`` by key for the sessions that have not ended."""
+    keys = [key for key in keys if _SESSION_KEY.fullmatch(key)]
     rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
     found = {}
     for row in rows:
@@ -109,7 +113,7 @@ def _is_session_of(user: User | None, session_hash: str) -> bool:
 
 def caller_by_session(session_key: str) -> Caller | None:
     """Return whose session it is, checked as ``django.contrib.auth.get_user`` does."""
-    if not re.fullmatch(r"[0-9a-z]{8,40}", session_key):
+    if not _SESSION_KEY.fullmatch(session_key):
         return None
     user_id, session_hash = _sessions([session_key]).get(session_key, ("", ""))
     user = User.objects.filter(pk=user_id).first() if user_id.isdigit() else None
@@ -117,10 +121,14 @@ def caller_by_session(session_key: str) -> Caller | None:
 
 
 def credentials_still_valid(credentials: Collection[Credential]) -> set[Credential]:
-    """Return those credentials that are still good, in at most three queries."""
+    """Return those credentials that are still good, in at most three queries.
+
+    A token is good until it is revoked or ends, a session until it ends or is logged out of or
+    the password changes, and both only while the account is active.
+    """
     digests = [each.token_digest for each in credentials if each.token_digest]
     keys = [each.session_key for each in credentials if each.session_key]
-    good_digests = callers_by_digest(digests).keys() if digests else set()
+    good_digests = callers_by_digest(digests).keys()
     good_keys: set[str] = set()
     if keys:
         sessions = _sessions(keys)
@@ -138,21 +146,27 @@ def credentials_still_valid(credentials: Collection[Credential]) -> set[Credenti
     }
 
 
-def ticket_issue(*, user: User, credential: Credential) -> str:
-    """Return a one-use pass to the live feed, good for ``LIVE_TICKET_SECONDS``."""
+def ticket_issue(*, user: User, token_digest: str = "", session_key: str = "") -> str:
+    """Return a one-use pass to the live feed, good for ``LIVE_TICKET_SECONDS``.
+
+    ``token_digest`` or ``session_key`` is the credential of the request that asks for it.
+    """
     ticket = secrets.token_urlsafe(32)
     LiveTicket.objects.create(
         digest=sha256(ticket.encode()).digest(),
         user=user,
-        token_digest=credential.token_digest,
-        session_key=credential.session_key,
+        token_digest=token_digest,
+        session_key=session_key,
         expires_at=timezone.now() + timedelta(seconds=settings.LIVE_TICKET_SECONDS),
     )
     return ticket
 
 
 def ticket_redeem(ticket: str) -> tuple[Caller, Credential] | None:
-    """Use a ticket up; return whose it is and the credential it was made with, or ``None``."""
+    """Use a ticket up; return whose it is and the credential it was made with.
+
+    ``None`` for a ticket that is unknown, used, too old, or whose credential is no longer good.
+    """
     if not _TOKEN.fullmatch(ticket):
         return None
     with connection.cursor() as cursor:

@@ -2,11 +2,11 @@
 
 import secrets
 
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.validators import MinLengthValidator
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 
 USERNAME_MAX_LENGTH = 150
 USERID_MAX_LENGTH = 64
@@ -40,8 +40,6 @@ class User(AbstractUser):
         help_text="May record purchases for any customer.",
     )
 
-    objects = UserManager()
-
     REQUIRED_FIELDS = ["email"]
 
     class Meta:
@@ -51,6 +49,13 @@ class User(AbstractUser):
             models.CheckConstraint(
                 condition=~models.Q(userid="") & ~models.Q(username=""),
                 name="accounts_user_named",
+            ),
+        ]
+        indexes = [
+            # allauth looks usernames up with ``iexact``, which Django writes as ``UPPER()``.
+            models.Index(Upper("username"), name="accounts_user_username_upper"),
+            models.Index(
+                fields=["email"], name="accounts_user_email", condition=~models.Q(email="")
             ),
         ]
 
@@ -73,3 +78,6 @@ class LiveTicket(models.Model):
     token_digest = models.CharField(max_length=128, blank=True)
     session_key = models.CharField(max_length=40, blank=True)
     expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return bytes(self.digest).hex()[:12]

@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import structlog
-from allauth.account.internal.flows.email_verification import send_verification_email_to_address
 from allauth.account.models import EmailAddress
-from django.contrib.auth import authenticate
+from django.contrib.auth import user_logged_in
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Field, QuerySet, Value
+from django.db.models.functions import Lower
 from django.http import HttpRequest
 from knox.models import AuthToken
 
-from accounts.models import USERNAME_MAX_LENGTH, User
+from accounts.models import User
 from shop.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
 logger = structlog.get_logger(__name__)
@@ -49,95 +51,129 @@ _TAKEN_USERNAME = FieldError("taken", "A user with that username already exists.
 _TAKEN_EMAIL = FieldError("taken", "A user with that e-mail address already exists.", "email")
 
 
+def _with_username(username: str) -> QuerySet[User]:
+    return User.objects.alias(lower=Lower("username")).filter(lower=Lower(Value(username)))
+
+
+def username_taken(username: str) -> bool:
+    """Return whether somebody has this username, in whatever case."""
+    return _with_username(username).exists()
+
+
+def _email_taken(email: str) -> bool:
+    return (
+        EmailAddress.objects.filter(email=email).exists()
+        or User.objects.filter(email=email).exists()
+    )
+
+
 def account_create(*, username: str, email: str, password: str, request: HttpRequest) -> User:
     """Create an account, then mail a link that verifies its address.
 
-    Raises ``ValidationFailed`` with every field that is malformed, taken or weak.
+    Raises ``ValidationFailed`` that names everything malformed, taken (code ``taken``) or weak.
     """
-    user = User(username=username, email=email)
-    errors: list[FieldError] = []
-    if len(username) > USERNAME_MAX_LENGTH:
-        errors.append(FieldError("max_length", "The username is too long.", "username"))
-    try:
-        for validator in User._meta.get_field("username").validators:
-            validator(username)
-    except ValidationError as error:
-        errors.append(FieldError("invalid", error.messages[0], "username"))
-    try:
-        validate_email(email)
-        if len(email) > 254:
-            raise ValidationError("The address is too long.")
-    except ValidationError as error:
-        errors.append(FieldError("invalid", error.messages[0], "email"))
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        errors += [
-            FieldError(each.code or "invalid", each.messages[0], "password")
-            for each in error.error_list
-        ]
-    if not errors:
-        if User.objects.filter(username__iexact=username).exists():
-            errors.append(_TAKEN_USERNAME)
-        if EmailAddress.objects.filter(email__iexact=email).exists():
-            errors.append(_TAKEN_EMAIL)
-    if errors:
+    user = User(username=User.normalize_username(username), email=email.lower())
+    if errors := [*_field_errors(user), *_password_errors(password, user)]:
         raise ValidationFailed(errors)
     user.set_password(password)
     try:
-        with transaction.atomic():
-            user.save()
+        with transaction.atomic(durable=True):
+            with connection.cursor() as cursor:
+                # An address is unique only once it is verified; two sign-ups at once that name
+                # the same one wait for each other here, and the second then sees the first.
+                cursor.execute(
+                    "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+                    [f"accounts.email:{user.email}"],
+                )
+            if taken := _taken_errors(user):
+                raise ValidationFailed(taken)
+            user.save(force_insert=True)
             address = EmailAddress.objects.create(
-                user=user, email=email.lower(), primary=True, verified=False
+                user=user, email=user.email, primary=True, verified=False
             )
     except IntegrityError:
-        # Somebody took one of them between the look and the insert.
+        # Somebody took the username between the look and the insert.
         raise ValidationFailed([_TAKEN_USERNAME]) from None
-    try:
-        send_verification_email_to_address(request, address, signup=True)
-    except OSError as error:
-        # The account exists; the mail can be asked for again on the pages.
-        logger.warning("account.verification_mail_failed", user_id=user.pk, reason=str(error))
+    logger.info("account.created", user_id=user.pk)
+    address.send_confirmation(request, signup=True)
     return user
+
+
+def _field_errors(user: User) -> list[FieldError]:
+    errors = []
+    for name in ("username", "email"):
+        field = cast("Field[str, str]", User._meta.get_field(name))
+        value = getattr(user, name)
+        try:
+            if not value:
+                raise ValidationError("This field may not be blank.", code="blank")
+            field.run_validators(value)
+        except ValidationError as error:
+            # One for each field: the others would only vary the first.
+            first = error.error_list[0]
+            errors.append(FieldError(first.code or "invalid", first.messages[0], name))
+    return errors or _taken_errors(user)
+
+
+def _password_errors(password: str, user: User) -> list[FieldError]:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        return [
+            FieldError(each.code or "invalid", each.messages[0], "password")
+            for each in error.error_list
+        ]
+    return []
+
+
+def _taken_errors(user: User) -> list[FieldError]:
+    errors = []
+    if username_taken(user.username):
+        errors.append(_TAKEN_USERNAME)
+    if _email_taken(user.email):
+        errors.append(_TAKEN_EMAIL)
+    return errors
 
 
 def token_create(
     *, username: str, password: str, request: HttpRequest
 ) -> tuple[str, datetime | None]:
-    """Return a new token, shown only now, and when it ends; ``InvalidCredentials`` otherwise."""
-    user = authenticate(request, username=username, password=password)
+    """Return a new token, shown only now, and when it ends.
+
+    Raises ``InvalidCredentials``, which is the same, and takes about as long, for a wrong
+    password, an unknown username and an account that is not active.
+    """
+    user = _with_username(User.normalize_username(username)).first()
     if user is None:
+        make_password(password)
+        raise InvalidCredentials()
+    if not user.check_password(password) or not user.is_active:
         raise InvalidCredentials()
     instance, token = AuthToken.objects.create(user=user)
+    user_logged_in.send(sender=User, request=request, user=user)
     return token, instance.expiry
 
 
 Names = tuple[str | None, str | None]
+_Match = tuple[Customer | None, Customer | None]
 
-
-def _find(userids: list[str], usernames: list[str]) -> list[Customer]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, username, userid FROM accounts_user WHERE userid = ANY(%s)"
-            " UNION SELECT id, username, userid FROM accounts_user WHERE lower(username) = ANY(%s)",
-            [userids, usernames],
-        )
-        return [Customer(*row) for row in cursor.fetchall()]
-
-
-def _create(names: list[tuple[str, str]]) -> None:
-    # Sorted, so that two batches that create the same customers wait instead of deadlocking.
-    # "!" is Django's mark of a password that nothing matches.
-    names = sorted(names)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO accounts_user (password, is_superuser, username, userid, email, is_staff,"
-            " is_active, is_client, date_joined)"
-            " SELECT '!', false, name.username, name.userid, '', false, true, false, now()"
-            " FROM unnest(%s::text[], %s::text[]) AS name (userid, username)"
-            " ON CONFLICT DO NOTHING",
-            [[userid for userid, _ in names], [username for _, username in names]],
-        )
+# PostgreSQL does the comparing: its idea of lower case is the one that the unique index has.
+_FIND = """
+SELECT by_userid.id, by_userid.username, by_userid.userid,
+       by_username.id, by_username.username, by_username.userid
+FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS name (userid, username, place)
+LEFT JOIN accounts_user AS by_userid ON by_userid.userid = name.userid
+LEFT JOIN accounts_user AS by_username ON lower(by_username.username) = lower(name.username)
+ORDER BY name.place
+"""
+# "!" is Django's mark of a password that nothing matches.
+_INSERT = """
+INSERT INTO accounts_user
+    (password, is_superuser, username, userid, email, is_staff, is_active, is_client, date_joined)
+SELECT '!', false, name.username, name.userid, '', false, true, false, now()
+FROM unnest(%s::text[], %s::text[]) AS name (userid, username)
+ON CONFLICT DO NOTHING
+"""
 
 
 def customers_resolve(names: Sequence[Names]) -> list[Customer | ApplicationError]:
@@ -145,50 +181,70 @@ def customers_resolve(names: Sequence[Names]) -> list[Customer | ApplicationErro
 
     At least one of the two is given. A pair not seen before becomes a customer account that
     cannot sign in; with only a userid, that is its username too. Userids are compared exactly,
-    usernames without regard to case. Call it inside the transaction that needs the customers.
+    usernames without regard to case. The errors are ``UseridConflict`` and ``ValidationFailed``
+    with the code ``unknown_customer``.
+
+    Takes one query where everybody is known and three where not, however many names there are.
+    Call it inside the transaction that needs the customers.
     """
-    wanted = set(names)
-    known = _index(_find(*_keys(wanted)))
-    unseen = {
-        (userid, username or userid)
-        for userid, username in wanted
-        if userid is not None
-        and userid not in known[0]
-        and (username or userid).lower() not in known[1]
-    }
-    if unseen:
-        _create(list(unseen))
-        known = _index(_find(*_keys(wanted)))
-    answers = {pair: _choose(pair, *known) for pair in wanted}
+    # In the order of the input, so that of two names that exclude each other the first wins.
+    wanted = list(dict.fromkeys(names))
+    found = _find(wanted)
+    if unseen := [
+        pair for pair, match in found.items() if pair[0] is not None and match == (None, None)
+    ]:
+        _insert(unseen)
+        found |= _find(unseen)
+    answers = {pair: _choose(pair, match) for pair, match in found.items()}
     return [answers[pair] for pair in names]
 
 
-def _keys(names: set[Names]) -> tuple[list[str], list[str]]:
-    userids = [userid for userid, _ in names if userid is not None]
-    usernames = [(username or userid or "").lower() for userid, username in names]
-    return userids, usernames
+def _find(names: list[Names]) -> dict[Names, _Match]:
+    """Return for each pair who has the userid, and who has the username."""
+    userids = [userid for userid, _ in names]
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [userids, [_username(pair) for pair in names]])
+        rows = cursor.fetchall()
+    return {
+        pair: (
+            Customer(*row[:3]) if row[0] is not None else None,
+            Customer(*row[3:]) if row[3] is not None else None,
+        )
+        for pair, row in zip(names, rows, strict=True)
+    }
 
 
-def _index(customers: list[Customer]) -> tuple[dict[str, Customer], dict[str, Customer]]:
-    return (
-        {customer.userid: customer for customer in customers},
-        {customer.username.lower(): customer for customer in customers},
-    )
+def _insert(names: list[Names]) -> None:
+    chosen: dict[str, str] = {}
+    taken: set[str] = set()
+    for userid, username in ((pair[0] or "", _username(pair)) for pair in names):
+        if userid not in chosen and username.lower() not in taken:
+            chosen[userid] = username
+            taken.add(username.lower())
+    # Sorted, so that two batches that create the same customers wait instead of deadlocking.
+    rows = sorted(chosen.items())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT, [[userid for userid, _ in rows], [username for _, username in rows]]
+        )
 
 
-def _choose(
-    names: Names, by_userid: dict[str, Customer], by_username: dict[str, Customer]
-) -> Customer | ApplicationError:
+def _username(names: Names) -> str:
+    """Return the username that a pair names or, with a userid only, would get."""
     userid, username = names
+    return username if username is not None else userid or ""
+
+
+def _choose(names: Names, match: _Match) -> Customer | ApplicationError:
+    userid, username = names
+    by_userid, by_username = match
     if userid is None:
-        customer = by_username.get((username or "").lower())
-        if customer is None:
+        if by_username is None:
             detail = "There is no such customer; give its userid too to make one."
             return ValidationFailed([FieldError("unknown_customer", detail, "username")])
-        return customer
-    customer = by_userid.get(userid)
-    if customer is None:
+        return by_username
+    if by_userid is None:
         return UseridConflict("This username belongs to another userid.")
-    if username is not None and customer.username.lower() != username.lower():
+    if username is not None and by_userid != by_username:
         return UseridConflict("This userid belongs to another username.")
-    return customer
+    return by_userid

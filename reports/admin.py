@@ -1,13 +1,14 @@
-"""Reports in the admin: to look at."""
+"""Reports in the admin: to look at, and to start failed ones anew."""
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
 from reports.models import Report
+from reports.services import reports_requeue
 from shop.admin_tools import LargeTableAdmin
 
 
@@ -18,6 +19,18 @@ class ReportAdmin(LargeTableAdmin):
     ordering = ["-created_at", "-id"]
     search_fields = ["=requested_by__username"]
     search_help_text = "A username, exactly."
+    actions = ["queue_again"]
+
+    @admin.action(
+        description="Queue again failed reports that were not mailed", permissions=["requeue"]
+    )
+    def queue_again(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
+        """Leave out those that may have been mailed: nobody gets one report twice."""
+        count = reports_requeue(list(queryset.values_list("pk", flat=True)))
+        self.message_user(request, f"{count} queued again.", messages.SUCCESS)
+
+    def has_requeue_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("reports.change_report")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

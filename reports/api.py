@@ -99,6 +99,7 @@ class ReportListView(APIView):
             202: ReportSerializer,
             409: OpenApiResponse(_ENVELOPE, description="The account's address is not verified."),
             422: OpenApiResponse(_ENVELOPE, description="The key was used with another body."),
+            429: OpenApiResponse(_ENVELOPE, description="Too many of your reports are under way."),
         },
         examples=[
             OpenApiExample(
@@ -150,8 +151,12 @@ class ReportPDFView(APIView):
         report = _report(request, id)
         if not report.has_pdf:
             raise NotReady()
+        try:
+            file = default_storage.open(report.pdf.name)
+        except FileNotFoundError:
+            raise NotFound("The stored PDF is missing.", code="pdf_missing") from None
         response = FileResponse(
-            default_storage.open(report.pdf.name),
+            file,
             content_type="application/pdf",
             as_attachment=True,
             filename=f"{report.kind}-{report.since}-{report.until}.pdf",

@@ -12,7 +12,8 @@ class Report(models.Model):
 
     A worker takes a report with a conditional update that writes a ``claim`` and renews
     ``claimed_at`` while it renders; a claim that is no longer renewed is given to another.
-    ``SENDING`` is different: a mail that may have gone out is never sent again.
+    ``SENDING`` is different: a mail that may have gone out is never sent again. Such a report
+    fails with its ``claim`` kept; a failed report without a claim was certainly not mailed.
     """
 
     class Kind(models.TextChoices):

@@ -31,9 +31,14 @@ _AMOUNT = ExpressionWrapper(
 
 
 def reports_for(user: User) -> QuerySet[Report]:
-    """Return the reports that the account may see: its own, and for staff everybody's."""
+    """Return the reports that the account may see: its own, and for staff everybody's.
+
+    Whoever has left the staff no longer sees the sales reports of that time.
+    """
     queryset = Report.objects.select_related("requested_by")
-    return queryset if user.is_staff else queryset.filter(requested_by=user)
+    if user.is_staff:
+        return queryset
+    return queryset.filter(requested_by=user).exclude(kind=Report.Kind.SALES)
 
 
 def report_of(user: User, id: UUID) -> Report:
@@ -49,7 +54,7 @@ def snapshot() -> Iterator[None]:
     """Read everything within as it was at one moment, so that lines and totals agree."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
 
 

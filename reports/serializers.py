@@ -18,6 +18,7 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
         source="public_status", choices=["queued", "rendering", "ready", "sent", "failed"]
     )
     pdf = serializers.SerializerMethodField(help_text="Where the PDF is, once it is ready.")
+    error = serializers.SerializerMethodField(help_text="Why it failed, else empty.")
 
     class Meta:
         model = Report
@@ -36,3 +37,6 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
 
     def get_pdf(self, report: Report) -> str | None:
         return f"/api/v1/reports/{report.pk}/pdf/" if report.has_pdf else None
+
+    def get_error(self, report: Report) -> str:
+        return report.error if report.status == Report.Status.FAILED else ""

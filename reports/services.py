@@ -6,15 +6,13 @@ sweep understands.
 """
 
 import contextlib
-import os
 import smtplib
-import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from allauth.account.models import EmailAddress
@@ -28,7 +26,7 @@ from django.utils import timezone
 from accounts.models import User
 from reports import selectors
 from reports.models import Report
-from reports.rendering import RenderingFailed, render_sales, render_statement
+from reports.rendering import RenderedReport, RenderingFailed, render_sales, render_statement
 from shop.celery import app
 from shop.errors import ApplicationError, Conflict, FieldError, Forbidden, ValidationFailed
 
@@ -36,10 +34,14 @@ logger = structlog.get_logger(__name__)
 
 UNFINISHED_MAX = 50
 PERIOD_MAX = timedelta(days=366 * 100)
+FUTURE_MAX = timedelta(days=366)
 UNKNOWN_OUTCOME = (
     "Outcome unknown: the mail may or may not have been delivered. It is not sent again; "
     "the PDF can be downloaded."
 )
+NO_LONGER_ALLOWED = "The account may no longer have this report."
+
+T = TypeVar("T")
 
 
 class EmailNotVerified(Conflict):
@@ -86,7 +88,10 @@ def report_request(
             [FieldError("invalid", "The period ends before it begins.", "until")]
         )
     if until - since > PERIOD_MAX:
-        raise ValidationFailed([FieldError("invalid", "The period is too long.", "since")])
+        raise ValidationFailed([FieldError("invalid", "The period is over 100 years.", "since")])
+    if until > timezone.now().date() + FUTURE_MAX:
+        detail = "The period ends more than a year from now."
+        raise ValidationFailed([FieldError("invalid", detail, "until")])
     if not verified_address(caller_user):
         raise EmailNotVerified()
     body = {"kind": kind, "since": since, "until": until}
@@ -127,14 +132,25 @@ def verified_address(user: User) -> str | None:
     return user.email if found else None
 
 
-def announce(report_id: uuid.UUID) -> None:
-    """Tell the workers of a report; a broker that is away is no harm, since the sweep looks."""
+def report_allowed(report: Report) -> bool:
+    """Return whether the requester may still have what was once requested."""
+    user = report.requested_by
+    return user.is_active and (user.is_staff or report.kind != Report.Kind.SALES)
+
+
+def announce(report_id: uuid.UUID) -> bool:
+    """Tell the workers of a report; return whether the broker took the message.
+
+    A broker that is away is no harm, since the sweep looks again.
+    """
     try:
         app.send_task("reports.deliver", kwargs={"report_id": str(report_id)}, retry=False)
     except Exception as error:
         logger.warning(
             "report.announcement_lost", report_id=str(report_id), reason=type(error).__name__
         )
+        return False
+    return True
 
 
 # --- rendering --------------------------------------------------------------------------------
@@ -154,25 +170,26 @@ def report_render(report_id: uuid.UUID) -> None:
     report = Report.objects.select_related("requested_by").get(pk=report_id)
     name = f"{report.created_at:%Y/%m}/{report.pk}.pdf"
     target = Path(default_storage.path(name))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    # The claim is in the name, so that two workers never write the same file.
+    output = target.with_suffix(f".{claim.hex}")
     logger.info("report.rendering", report_id=str(report.pk), attempt=report.attempts)
     try:
-        with _renewing(claim), tempfile.TemporaryDirectory() as folder:
-            output = Path(folder) / "report.pdf"
-            with selectors.snapshot():
-                rendered = _render(report, output)
-            # The claim is in the name, so that two workers never write the same file.
-            partial = target.with_suffix(f".{claim.hex}")
-            partial.write_bytes(output.read_bytes())
-            _to_disk(partial)
-            os.replace(partial, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
+        with _renewing(claim):
+            rendered = _render(report, output)
+        if not Report.objects.filter(pk=report.pk, claim=claim).exists():
+            # Given to another worker meanwhile, whose file must not be replaced.
+            output.unlink(missing_ok=True)
+            return
+        output.replace(target)
     except RenderingFailed as error:
-        _rendering_failed(report, claim, str(error))
+        _rendering_failed(report, claim, "The PDF could not be made.", error)
         return
     except OSError as error:
-        _rendering_failed(report, claim, f"The PDF could not be stored: {error.strerror}")
+        _rendering_failed(report, claim, "The PDF could not be stored.", error)
         return
-    Report.objects.filter(pk=report.pk, claim=claim).update(
+    stored = Report.objects.filter(pk=report.pk, claim=claim).update(
         status=Report.Status.READY,
         pdf=name,
         pages=rendered.pages,
@@ -182,34 +199,47 @@ def report_render(report_id: uuid.UUID) -> None:
         next_attempt_at=timezone.now(),
         error="",
     )
-    logger.info("report.ready", report_id=str(report.pk), pages=rendered.pages)
+    if stored:
+        logger.info("report.ready", report_id=str(report.pk), pages=rendered.pages)
 
 
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _remove_leftovers(target: Path) -> None:
+    """Delete what workers that were killed while rendering this report have left."""
+    for pattern in (f"{target.stem}.*", f".{target.stem}.*"):
+        for path in target.parent.glob(pattern):
+            if path != target:
+                path.unlink(missing_ok=True)
 
 
-def _render(report: Report, output: Path) -> Any:
-    if report.kind == Report.Kind.SALES:
-        return render_sales(
-            header=selectors.sales_header(report),
-            lines=selectors.sales_lines(report),
+def _render(report: Report, output: Path) -> RenderedReport:
+    with contextlib.ExitStack() as reading:
+        reading.enter_context(selectors.snapshot())
+        if report.kind == Report.Kind.SALES:
+            return render_sales(
+                header=selectors.sales_header(report),
+                lines=_closing(selectors.sales_lines(report), reading),
+                output=output,
+            )
+        return render_statement(
+            header=selectors.statement_header(report),
+            lines=_closing(selectors.statement_lines(report), reading),
             output=output,
         )
-    return render_statement(
-        header=selectors.statement_header(report),
-        lines=selectors.statement_lines(report),
-        output=output,
-    )
 
 
-def _rendering_failed(report: Report, claim: uuid.UUID, reason: str) -> None:
-    logger.warning("report.rendering_failed", report_id=str(report.pk), reason=reason)
+def _closing(lines: Iterator[T], reading: contextlib.ExitStack) -> Iterator[T]:
+    """Yield the lines and end the snapshot after the last, as typesetting may take minutes."""
+    yield from lines
+    reading.close()
+
+
+def _rendering_failed(report: Report, claim: uuid.UUID, told: str, error: Exception) -> None:
+    logger.warning("report.rendering_failed", report_id=str(report.pk), reason=str(error))
     final = report.attempts >= settings.REPORTS_RENDER_ATTEMPTS
     Report.objects.filter(pk=report.pk, claim=claim).update(
         status=Report.Status.FAILED if final else Report.Status.QUEUED,
-        error=f"Rendering failed: {reason}"[:500],
+        claim=None,
+        error=told,
         next_attempt_at=timezone.now() + timedelta(seconds=settings.REPORTS_RETRY_SECONDS),
     )
 
@@ -239,10 +269,6 @@ def _renewing(claim: uuid.UUID) -> Iterator[None]:
 # --- mailing ----------------------------------------------------------------------------------
 
 
-class NotAccepted(Exception):
-    """The mail server certainly did not take the mail; sending it later is safe."""
-
-
 def report_mail(report_id: uuid.UUID) -> None:
     """Mail a ready report to its account, once; do nothing where it is not ready or not due.
 
@@ -258,9 +284,11 @@ def report_mail(report_id: uuid.UUID) -> None:
     if report is None:
         return
     address = verified_address(report.requested_by)
-    if address is None:
+    if address is None or not report_allowed(report):
         Report.objects.filter(pk=report.pk, status=Report.Status.READY).update(
-            status=Report.Status.FAILED, error="The account has no verified e-mail address."
+            status=Report.Status.FAILED,
+            claim=None,
+            error=EmailNotVerified.detail if address is None else NO_LONGER_ALLOWED,
         )
         return
     mailer = get_connection(fail_silently=False)
@@ -291,7 +319,8 @@ def report_mail(report_id: uuid.UUID) -> None:
     ) as error:
         _not_accepted(report, claim, error)
         return
-    except (OSError, smtplib.SMTPException) as error:
+    except Exception as error:
+        # A lost connection, a timeout, the task's time limit: the server may have the mail.
         logger.warning(
             "report.outcome_unknown", report_id=str(report.pk), reason=type(error).__name__
         )
@@ -327,7 +356,7 @@ def _message(report: Report, address: str) -> EmailMessage:
             f"{where}, and you can download it at {link}\n\n{settings.SITE_NAME}\n"
         ),
         to=[address],
-        headers={"Message-ID": report.message_id},
+        headers={"Message-ID": report.message_id, "Auto-Submitted": "auto-generated"},
     )
     if attached:
         with default_storage.open(report.pdf.name) as file:
@@ -339,14 +368,14 @@ def _message(report: Report, address: str) -> EmailMessage:
 
 def _not_accepted(report: Report, claim: uuid.UUID | None, error: Exception) -> None:
     """Put a report back to ready for a later attempt, or fail it when there were enough."""
-    reason = str(error).strip()[:300] or type(error).__name__
-    logger.warning("report.mail_not_accepted", report_id=str(report.pk), reason=reason)
+    logger.warning("report.mail_not_accepted", report_id=str(report.pk), reason=str(error))
     attempts = report.mail_attempts + 1
     final = attempts >= settings.REPORTS_MAIL_ATTEMPTS
     delay = min(settings.REPORTS_RETRY_SECONDS * 2 ** min(attempts, 10), 1800)
     changes: dict[str, Any] = {
         "status": Report.Status.FAILED if final else Report.Status.READY,
-        "error": f"The mail could not be delivered: {reason}"[:500],
+        "claim": None,
+        "error": "The mail server did not take the mail.",
         "next_attempt_at": timezone.now() + timedelta(seconds=delay),
     }
     if claim is None:
@@ -382,6 +411,33 @@ def reports_sweep() -> int:
         next_attempt_at__lte=now,
     ).order_by("next_attempt_at")
     ids = list(due.values_list("pk", flat=True)[:500])
+    announced = []
     for report_id in ids:
-        announce(report_id)
+        if not announce(report_id):
+            break
+        announced.append(report_id)
+    # What waits for a free worker is not announced again at every sweep.
+    Report.objects.filter(pk__in=announced, status=Report.Status.QUEUED).update(
+        next_attempt_at=now + timedelta(seconds=settings.REPORTS_CLAIM_SECONDS)
+    )
     return len(ids)
+
+
+def reports_requeue(ids: Collection[uuid.UUID]) -> int:
+    """Start failed reports anew that were certainly not mailed; return how many those were."""
+    again: dict[str, Any] = {
+        "attempts": 0,
+        "mail_attempts": 0,
+        "error": "",
+        "next_attempt_at": timezone.now(),
+    }
+    failed = Report.objects.filter(
+        pk__in=ids, status=Report.Status.FAILED, claim=None, emailed_at=None
+    )
+    with transaction.atomic():
+        count = failed.filter(rendered_at=None).update(status=Report.Status.QUEUED, **again)
+        count += failed.update(status=Report.Status.READY, **again)
+    for report_id in ids:
+        if not announce(report_id):
+            break
+    return count

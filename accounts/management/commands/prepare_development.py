@@ -21,6 +21,9 @@ DEMO_ACCOUNTS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
+LOCK = 7_265_001_913
+
+
 class Command(BaseCommand):
     help = "Migrates where needed and makes the demo accounts; for development only."
     requires_system_checks: list[str] = []
@@ -28,6 +31,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEVELOPMENT:
             raise CommandError("Demo accounts exist only where ENVIRONMENT=development.")
+        with connection.cursor() as cursor:
+            # A second start at the same moment waits for the first to be done.
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            try:
+                self._prepare()
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+    def _prepare(self) -> None:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", verbosity=1, interactive=False)

@@ -1,0 +1,38 @@
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.models import User
+
+PASSWORD = "orchid-lamp-42"
+
+
+@pytest.fixture(autouse=True)
+def _fast_and_unthrottled(settings: Any) -> Any:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def alice(db: Any) -> User:
+    return User.objects.create_user("alice", "alice@example.com", PASSWORD, userid="100")
+
+
+@pytest.fixture
+def sign_in(client: Client) -> Any:
+    """Sign in by password; return the headers that carry the token."""
+
+    def get(username: str = "alice", password: str = PASSWORD) -> dict[str, str]:
+        response = client.post(
+            "/api/v1/auth/token/",
+            {"username": username, "password": password},
+            content_type="application/json",
+        )
+        assert response.status_code == 200, response.content
+        return {"authorization": f"Token {response.json()['token']}"}
+
+    return get

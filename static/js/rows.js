@@ -1,0 +1,30 @@
+// One purchase as a table row; everything goes in as text, never as markup.
+export function cell(text, className) {
+  const td = document.createElement("td");
+  td.textContent = text;
+  if (className) td.className = className;
+  return td;
+}
+
+export function time(iso) {
+  const td = document.createElement("td");
+  const element = document.createElement("time");
+  element.dateTime = iso;
+  element.textContent = `${iso.slice(0, 10)} ${iso.slice(11, 19)}`;
+  td.append(element);
+  return td;
+}
+
+export function purchaseRow(purchase, showCustomer) {
+  const row = document.createElement("tr");
+  row.dataset.id = purchase.id;
+  row.append(time(purchase.timestamp));
+  if (showCustomer) row.append(cell(purchase.username));
+  row.append(
+    cell(purchase.item || "–"),
+    cell(purchase.quantity, "number"),
+    cell(purchase.price, "number"),
+    cell(`${purchase.total} ${purchase.currency}`, "number"),
+  );
+  return row;
+}

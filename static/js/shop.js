@@ -1,0 +1,84 @@
+// Buys without leaving the page. The key changes only after an answer, so that trying again after
+// a failure can never record twice.
+import { cell, time } from "./rows.js";
+
+const form = document.getElementById("buy");
+const button = document.getElementById("buy-button");
+const result = document.getElementById("buy-result");
+const key = form.elements.idempotency_key;
+const token = form.elements.csrfmiddlewaretoken.value;
+
+function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function tell(kind, text) {
+  const note = document.createElement("p");
+  note.className = `note ${kind}`;
+  note.textContent = text;
+  result.replaceChildren(note);
+}
+
+function mark(errors) {
+  for (const input of form.querySelectorAll("input")) input.removeAttribute("aria-invalid");
+  for (const error of errors) form.elements[error.attr]?.setAttribute?.("aria-invalid", "true");
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (button.disabled) return;
+  button.disabled = true;
+  const body = {};
+  for (const name of ["item", "quantity", "price", "currency", "timestamp", "username", "userid"]) {
+    const value = form.elements[name]?.value.trim();
+    if (value) body[name] = value;
+  }
+  try {
+    const response = await fetch("/api/v1/purchases/", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": token, "Idempotency-Key": key.value },
+      body: JSON.stringify(body),
+    });
+    const answer = await response.json();
+    if (response.ok) {
+      const verb = response.headers.get("Idempotent-Replayed") ? "Was already recorded" : "Recorded";
+      tell("good", `${verb}: ${answer.total} ${answer.currency}.`);
+      mark([]);
+      key.value = newKey();
+      form.elements.item.focus();
+    } else {
+      tell("bad", answer.errors.map((error) => (error.attr ? `${error.attr}: ${error.detail}` : error.detail)).join(" "));
+      mark(answer.errors);
+      if (response.status < 500 && response.status !== 429) key.value = newKey();
+    }
+  } catch {
+    tell("bad", "There was no answer. Press Buy again: it is recorded once at most.");
+  } finally {
+    button.disabled = false;
+  }
+});
+
+document.getElementById("all-buys").addEventListener("click", async () => {
+  const section = document.getElementById("all");
+  const rows = document.getElementById("all-rows");
+  const count = document.getElementById("all-count");
+  section.hidden = false;
+  try {
+    const response = await fetch(`/getAllUserBuys/${encodeURIComponent(form.dataset.username)}`);
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.message);
+    const shown = answer.purchases.slice(-1000).reverse();
+    rows.replaceChildren(
+      ...shown.map((purchase) => {
+        const row = document.createElement("tr");
+        row.append(time(purchase.timestamp), cell(purchase._id), cell(purchase.price, "number"));
+        return row;
+      }),
+    );
+    const total = answer.purchases.length;
+    count.textContent = total > shown.length ? `The last ${shown.length} of ${total} purchases.` : `${total} purchases.`;
+  } catch (error) {
+    count.textContent = `The list could not be loaded: ${error.message}`;
+  }
+  section.focus();
+});

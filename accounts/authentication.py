@@ -46,7 +46,7 @@ SELECT token.digest, account.id, account.username, account.userid,
        account.is_staff, account.is_client
 FROM knox_authtoken AS token JOIN accounts_user AS account ON account.id = token.user_id
 WHERE token.digest = ANY(%s) AND account.is_active
-  AND (token.expiry IS NULL OR token.expiry > now())
+  AND (token.expiry IS NULL OR token.expiry > statement_timestamp())
 """
 
 
@@ -172,7 +172,7 @@ def ticket_redeem(ticket: str) -> tuple[Caller, Credential] | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM accounts_liveticket WHERE digest = %s"
-            " RETURNING user_id, token_digest, session_key, expires_at > now()",
+            " RETURNING user_id, token_digest, session_key, expires_at > statement_timestamp()",
             [sha256(ticket.encode()).digest()],
         )
         row: Any = cursor.fetchone()

@@ -7,6 +7,7 @@ from typing import cast
 
 import structlog
 from allauth.account.models import EmailAddress
+from allauth.core.context import request_context
 from django.contrib.auth import user_logged_in
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
@@ -95,7 +96,8 @@ def account_create(*, username: str, email: str, password: str, request: HttpReq
         # Somebody took the username between the look and the insert.
         raise ValidationFailed([_TAKEN_USERNAME]) from None
     logger.info("account.created", user_id=user.pk)
-    address.send_confirmation(request, signup=True)
+    with request_context(request):
+        address.send_confirmation(request, signup=True)
     return user
 
 

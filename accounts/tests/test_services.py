@@ -1,8 +1,9 @@
 """Sign-ups and named customers, alone and many at once."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -25,7 +26,7 @@ from shop.errors import ApplicationError, ValidationFailed
 pytestmark = pytest.mark.django_db
 
 
-def at_once(works: list[Callable[[], Any]]) -> list[Any]:
+def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
     """Do all works at the same moment; return their results or their errors."""
     barrier = Barrier(len(works))
 
@@ -74,7 +75,7 @@ def test_unseen_customers_get_accounts_that_cannot_sign_in(client: Client) -> No
     assert user.is_active
     assert not user.email
     assert not user.has_usable_password()
-    assert not (user.is_staff or user.is_superuser or user.is_client)
+    assert not any([user.is_staff, user.is_superuser, user.is_client])
 
 
 def test_names_that_contradict_accounts(alice: User) -> None:
@@ -131,7 +132,7 @@ def test_five_thousand_at_once() -> None:
 def test_customers_under_a_race() -> None:
     names: list[Names] = [(str(number), f"user{number}") for number in range(200)]
     orders = [names, names[::-1], names[100:] + names[:100], names[::2] + names[1::2]]
-    works = [lambda order=order: resolve(*order) for order in orders]  # type: ignore[misc]
+    works = [partial(resolve, *order) for order in orders]
     answers = at_once(works)
     assert User.objects.count() == 200
     ids = [{answer.userid: answer.id for answer in each} for each in answers]
@@ -140,8 +141,8 @@ def test_customers_under_a_race() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_one_username_under_a_race_has_one_userid() -> None:
-    works = [lambda n=n: resolve((str(n), "joe"))[0] for n in range(6)]  # type: ignore[misc]
-    answers = at_once(works)
+    works = [partial(resolve, (str(number), "joe")) for number in range(6)]
+    answers = [answer for [answer] in at_once(works)]
     assert sum(isinstance(answer, Customer) for answer in answers) == 1
     assert {code(answer) for answer in answers if not isinstance(answer, Customer)} == {CONFLICT}
 
@@ -157,13 +158,14 @@ def _request() -> HttpRequest:
 )
 def test_sign_ups_under_a_race(username: str, email: str, attr: str, mailoutbox: list[Any]) -> None:
     works = [
-        lambda n=n: account_create(  # type: ignore[misc]
-            username=username.format(n) if n % 2 else username.format(n).lower(),
-            email=email.format(n),
+        partial(
+            account_create,
+            username=(username if number % 2 else username.lower()).format(number),
+            email=email.format(number),
             password=PASSWORD,
             request=_request(),
         )
-        for n in range(6)
+        for number in range(6)
     ]
     answers = at_once(works)
     assert sum(isinstance(answer, User) for answer in answers) == 1

@@ -4,9 +4,14 @@ from typing import Any
 
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
 from django import forms
 from django.conf import settings
+from django.contrib import messages
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.shortcuts import redirect
+from knox.models import AuthToken
 
 from accounts.models import User
 from accounts.services import username_taken
@@ -44,3 +49,18 @@ class AccountAdapter(DefaultAccountAdapter):
                 user_id=emailconfirmation.email_address.user_id,
                 reason=type(error).__name__,
             )
+
+    def set_password(self, user: User, password: str) -> None:
+        """Change a password, and revoke every token that the old one got."""
+        with transaction.atomic():
+            super().set_password(user, password)
+            AuthToken.objects.filter(user=user).delete()
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> Any:
+        """Save who signs up; on a username taken that very moment, ask for another."""
+        try:
+            with transaction.atomic():
+                return super().save_user(request, user, form, commit)
+        except IntegrityError:
+            messages.error(request, "A user with that username already exists.")
+            raise ImmediateHttpResponse(redirect("account_signup")) from None

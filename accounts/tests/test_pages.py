@@ -1,0 +1,144 @@
+"""allauth's pages with our adapter, the admin, and the demo accounts."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from threading import Barrier
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+from django.test import Client
+from knox.models import AuthToken
+
+from accounts.models import User
+from accounts.tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+EVE = {
+    "username": "eve",
+    "email": "eve@example.com",
+    "password1": PASSWORD,
+    "password2": PASSWORD,
+}
+
+
+def test_sign_up_page(client: Client, mailoutbox: list[Any]) -> None:
+    response = client.post("/accounts/signup/", EVE)
+    assert response.status_code == 302
+    assert response["Location"] == "/"
+    user = User.objects.get(username="eve")
+    assert re.fullmatch("[0-9a-f]{16}", user.userid)
+    assert client.get("/api/v1/accounts/me/").json()["email_verified"] is False
+    link = re.search(r"http://testserver(/accounts/confirm-email/\S+)", mailoutbox[0].body)
+    assert link is not None
+    assert client.post(link[1]).status_code == 302
+    assert client.get("/api/v1/accounts/me/").json()["email_verified"] is True
+
+
+def test_sign_up_page_refuses_a_username_in_another_case(client: Client, alice: User) -> None:
+    response = client.post("/accounts/signup/", {**EVE, "username": "ALICE"})
+    assert response.status_code == 200
+    assert b"already exists" in response.content
+    assert User.objects.count() == 1
+
+
+def test_sign_up_page_with_a_mail_server_that_is_away(client: Client, monkeypatch: Any) -> None:
+    def refuse(*args: Any) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", refuse)
+    assert client.post("/accounts/signup/", EVE).status_code == 302
+    assert User.objects.filter(username="eve").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sign_up_button_pressed_twice() -> None:
+    barrier = Barrier(2)
+
+    def press(client: Client) -> int:
+        try:
+            barrier.wait()
+            return client.post("/accounts/signup/", EVE).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        statuses = set(pool.map(press, [Client(), Client()]))
+    assert statuses <= {200, 302}
+    assert User.objects.count() == 1
+
+
+def test_sign_in_page_redirects_to_this_site_only(client: Client, alice: User) -> None:
+    for after, expected in [("/live/", "/live/"), ("https://evil.example/", "/")]:
+        client.logout()
+        form = {"login": "Alice", "password": PASSWORD, "next": after}
+        assert client.post("/accounts/login/", form)["Location"] == expected
+
+
+def test_a_forgotten_password_revokes_tokens(
+    client: Client, alice: User, sign_in: Any, mailoutbox: list[Any]
+) -> None:
+    headers = sign_in()
+    client.post("/accounts/password/reset/", {"email": "alice@example.com"})
+    link = re.search(r"http://testserver(/accounts/password/reset/key/\S+)", mailoutbox[0].body)
+    assert link is not None
+    page = client.get(link[1])
+    form = {"password1": "another-lamp-43", "password2": "another-lamp-43"}
+    assert client.post(page["Location"], form).status_code == 302
+    assert Client().get("/api/v1/accounts/me/", headers=headers).status_code == 401
+    sign_in(password="another-lamp-43")
+
+
+def test_admin_is_for_staff(client: Client, alice: User) -> None:
+    client.force_login(alice)
+    assert client.get("/admin/accounts/user/").status_code == 302
+
+
+def test_admin(admin_client: Client, alice: User) -> None:
+    AuthToken.objects.create(user=alice)
+    me = User.objects.get(username="admin")
+    for path in ("", "?q=100", "?is_staff__exact=0", f"{alice.pk}/change/", "add/"):
+        assert admin_client.get(f"/admin/accounts/user/{path}").status_code == 200
+    assert b"alice@" in admin_client.get("/admin/accounts/user/?q=alice").content
+    assert b"alice@" not in admin_client.get("/admin/accounts/user/?q=alic").content
+    chosen = [alice.pk, me.pk]
+    for action in ("revoke_tokens", "deactivate"):
+        form = {"action": action, "_selected_action": chosen}
+        assert admin_client.post("/admin/accounts/user/", form).status_code == 302
+    assert not AuthToken.objects.exists()
+    assert list(User.objects.filter(is_active=True)) == [me]
+
+
+def test_demo_accounts(client: Client, settings: Any, sign_in: Any, monkeypatch: Any) -> None:
+    settings.DEVELOPMENT = True
+    call_command("prepare_development", stdout=StringIO())
+    demo = {user.username: user for user in User.objects.all()}
+    assert {name: user.userid for name, user in demo.items()} == {
+        "joe": "005",
+        "ann": "006",
+        "till": "till",
+        "staff": "staff",
+    }
+    assert [name for name, user in demo.items() if user.is_client] == ["till"]
+    assert [name for name, user in demo.items() if user.is_staff] == ["staff"]
+    for name in ("joe", "ann", "staff"):
+        headers = sign_in(name, f"demo-{name}")
+        me = client.get("/api/v1/accounts/me/", headers=headers).json()
+        assert me["email"] == f"{name}@example.com"
+        assert me["email_verified"] is True
+    # A warm start hashes nothing and changes nothing.
+    monkeypatch.delattr("django.contrib.auth.hashers.MD5PasswordHasher.encode")
+    call_command("prepare_development")
+    assert EmailAddress.objects.count() == User.objects.count() == 4
+
+
+def test_demo_accounts_are_for_development_only(settings: Any) -> None:
+    settings.DEVELOPMENT = False
+    with pytest.raises(CommandError):
+        call_command("prepare_development")
+    assert not User.objects.exists()

@@ -130,11 +130,12 @@ def test_five_thousand_at_once() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_customers_under_a_race() -> None:
-    names: list[Names] = [(str(number), f"user{number}") for number in range(200)]
-    orders = [names, names[::-1], names[100:] + names[:100], names[::2] + names[1::2]]
+    # Enough that, written in the order given, these deadlock.
+    names: list[Names] = [(str(number), f"user{number}") for number in range(4000)]
+    orders = [names, names[::-1], names[2000:] + names[:2000], names[::2] + names[1::2]]
     works = [partial(resolve, *order) for order in orders]
     answers = at_once(works)
-    assert User.objects.count() == 200
+    assert User.objects.count() == 4000
     ids = [{answer.userid: answer.id for answer in each} for each in answers]
     assert ids[0] == ids[1] == ids[2] == ids[3]
 

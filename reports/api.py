@@ -152,7 +152,7 @@ class ReportPDFView(APIView):
         if not report.has_pdf:
             raise NotReady()
         try:
-            file = default_storage.open(report.pdf.name)
+            file = default_storage.open(str(report.pdf))
         except FileNotFoundError:
             raise NotFound("The stored PDF is missing.", code="pdf_missing") from None
         response = FileResponse(

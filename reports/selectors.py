@@ -69,14 +69,15 @@ def _purchases(report: Report) -> QuerySet[Purchase]:
 
 def _totals(report: Report) -> tuple[list[MonthTotal], list[CurrencyTotal]]:
     queryset = _purchases(report).order_by()
+    # The stubs know no columns that come in through a mapping, hence `Any`.
     sums: dict[str, Any] = {"purchases": Count("pk"), "amount": Sum(_AMOUNT)}
-    months = (
+    months: Any = (
         queryset.annotate(month=TruncMonth("timestamp", tzinfo=UTC))
         .values("month", "currency")
         .annotate(**sums)
         .order_by("month", "currency")
     )
-    totals = queryset.values("currency").annotate(**sums).order_by("currency")
+    totals: Any = queryset.values("currency").annotate(**sums).order_by("currency")
     return (
         [
             MonthTotal(

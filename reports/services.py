@@ -359,7 +359,7 @@ def _message(report: Report, address: str) -> EmailMessage:
         headers={"Message-ID": report.message_id, "Auto-Submitted": "auto-generated"},
     )
     if attached:
-        with default_storage.open(report.pdf.name) as file:
+        with default_storage.open(str(report.pdf)) as file:
             message.attach(
                 f"{name.lower()}-{report.since}-{report.until}.pdf", file.read(), "application/pdf"
             )

@@ -1,0 +1,94 @@
+"""A small SMTP server on a real socket that can misbehave in exactly one place."""
+
+import contextlib
+import socketserver
+import threading
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import Message
+
+
+class SMTPServer(socketserver.ThreadingTCPServer):
+    """Keeps what it accepted in ``accepted`` and what it read, accepted or not, in ``received``.
+
+    ``mode``: ``ok``; ``refuse`` answers a finished mail with 451; ``reject`` the recipient with
+    550; ``drop`` and ``hang`` do so after a whole mail; ``silent`` does not even greet.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Session)
+        self.mode = "ok"
+        self.accepted: list[Message] = []
+        self.received: list[Message] = []
+        self.connections = 0
+        self.released = threading.Event()
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class _Session(socketserver.StreamRequestHandler):
+    server: SMTPServer
+
+    def say(self, line: str) -> None:
+        self.wfile.write(line.encode() + b"\r\n")
+
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            self.converse()
+
+    def converse(self) -> None:
+        self.server.connections += 1
+        if self.server.mode == "silent":
+            self.server.released.wait(60)
+            return
+        self.say("220 test")
+        while line := self.rfile.readline():
+            verb = line[:4].upper()
+            if verb == b"DATA":
+                self.say("354 go on")
+                if not self.take():
+                    return
+            elif verb == b"RCPT" and self.server.mode == "reject":
+                self.say("550 no such mailbox")
+            elif verb == b"QUIT":
+                self.say("221 bye")
+                return
+            else:
+                self.say("250 fine")
+
+    def take(self) -> bool:
+        lines = []
+        while (line := self.rfile.readline()) != b".\r\n":
+            lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
+        message = message_from_bytes(b"".join(lines))
+        self.server.received.append(message)
+        if self.server.mode == "drop":
+            return False
+        if self.server.mode == "hang":
+            self.server.released.wait(60)
+            return False
+        if self.server.mode == "refuse":
+            self.say("451 later")
+            return True
+        self.server.accepted.append(message)
+        self.say("250 taken")
+        return True
+
+
+@contextlib.contextmanager
+def smtp_server() -> Iterator[SMTPServer]:
+    """Run the server for the length of the context."""
+    with SMTPServer() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.released.set()
+            server.shutdown()
+            thread.join()

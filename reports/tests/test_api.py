@@ -1,0 +1,189 @@
+"""The report API, for owner, outsider, staff and anonymous."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from reports import services
+from reports.models import Report
+from reports.tests.conftest import make_user
+from shop.celery import app
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v1/reports/"
+MAY = {"kind": "statement", "since": "2024-05-01", "until": "2024-05-31"}
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Collect what would go to the broker."""
+    messages: list[Any] = []
+    monkeypatch.setattr(
+        app, "send_task", lambda name, **options: messages.append((name, options["kwargs"]))
+    )
+    return messages
+
+
+def post(client: Client, body: Any, **headers: str) -> Any:
+    return client.post(URL, body, content_type="application/json", headers=headers)
+
+
+def as_user(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def code(response: Any) -> str:
+    return response.json()["errors"][0]["code"]
+
+
+def test_request_is_queued_and_announced_after_commit(
+    joe: User, sent: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        response = post(as_user(joe), MAY)
+        assert sent == []
+    assert response.status_code == 202, response.content
+    body = response.json()
+    report = Report.objects.get()
+    assert body == {
+        **MAY,
+        "id": str(report.pk),
+        "status": "queued",
+        "created_at": body["created_at"],
+        "emailed_at": None,
+        "pdf": None,
+        "error": "",
+    }
+    assert sent == [("reports.deliver", {"report_id": str(report.pk)})]
+
+
+def test_idempotency_key(joe: User, ann: User) -> None:
+    client = as_user(joe)
+    headers = {"Idempotency-Key": "k"}
+    first, second = (post(client, MAY, **headers) for _ in range(2))
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json()["id"] == second.json()["id"]
+    assert "Idempotent-Replayed" not in first.headers
+    assert second.headers["Idempotent-Replayed"] == "true"
+    other = post(client, {**MAY, "until": "2024-05-30"}, **headers)
+    assert (other.status_code, code(other)) == (422, "idempotency_key_reused")
+    assert post(as_user(ann), MAY, **headers).json()["id"] != first.json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "attr"),
+    [
+        ({"kind": "poem"}, "kind"),
+        ({"since": "2024-13-01"}, "since"),
+        ({"since": None}, "since"),
+        ({"until": "2024-04-30"}, "until"),
+        ({"since": "1900-01-01"}, "since"),
+        ({"until": "2090-01-01"}, "until"),
+    ],
+)
+def test_malformed_is_400(joe: User, change: dict[str, Any], attr: str) -> None:
+    response = post(as_user(joe), {**MAY, **change})
+    assert response.status_code == 400, response.content
+    assert response.json()["type"] == "validation_error"
+    assert response.json()["errors"][0]["attr"] == attr
+    assert not Report.objects.exists()
+
+
+def test_who_may_not(joe: User) -> None:
+    assert post(Client(), MAY).status_code == 401
+    assert post(as_user(joe), {**MAY, "kind": "sales"}).status_code == 403
+    response = post(as_user(make_user("new", verified=False)), MAY)
+    assert (response.status_code, code(response)) == (409, "email_not_verified")
+
+
+def test_too_many_unfinished(joe: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "UNFINISHED_MAX", 1)
+    client = as_user(joe)
+    assert post(client, MAY).status_code == 202
+    response = post(client, MAY)
+    assert (response.status_code, code(response)) == (429, "too_many_reports")
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def test_only_the_owner_and_staff_see_a_report(joe: User, ann: User, staff: User) -> None:
+    id = post(as_user(joe), MAY).json()["id"]
+    for path in (f"{URL}{id}/", f"{URL}{id}/pdf/"):
+        assert Client().get(path).status_code == 401
+        assert as_user(ann).get(path).status_code == 404
+    assert as_user(joe).get(f"{URL}{id}/").json()["status"] == "queued"
+    assert as_user(staff).get(f"{URL}{id}/").status_code == 200
+    assert as_user(joe).get(f"{URL}nonsense/").status_code == 404
+    response = as_user(joe).get(f"{URL}{id}/pdf/")
+    assert (response.status_code, code(response)) == (409, "not_ready")
+
+
+def test_sales_reports_are_lost_with_staff(staff: User) -> None:
+    id = post(as_user(staff), {**MAY, "kind": "sales"}).json()["id"]
+    User.objects.filter(pk=staff.pk).update(is_staff=False)
+    assert as_user(staff).get(f"{URL}{id}/").status_code == 404
+    assert as_user(staff).get(URL).json()["results"] == []
+    Report.objects.update(status=Report.Status.READY, rendered_at=timezone.now())
+    services.report_mail(Report.objects.get().pk)
+    report = Report.objects.get()
+    assert (report.status, report.error) == (Report.Status.FAILED, services.NO_LONGER_ALLOWED)
+
+
+def test_list_has_pages_and_a_constant_query_count(
+    joe: User, ann: User, django_assert_num_queries: Any
+) -> None:
+    def make(count: int) -> None:
+        for _ in range(count):
+            Report.objects.create(requested_by=joe, kind="statement", since="2024-01-01",
+                                  until="2024-01-31")  # fmt: skip
+
+    make(2)
+    Report.objects.create(
+        requested_by=ann, kind="statement", since="2024-01-01", until="2024-01-31"
+    )
+    client = as_user(joe)
+    with django_assert_num_queries(3):
+        assert len(client.get(URL).json()["results"]) == 2
+    make(48)
+    with django_assert_num_queries(3):
+        assert len(client.get(URL).json()["results"]) == 50
+    seen, url = [], f"{URL}?page_size=20"
+    while url:
+        page = client.get(url).json()
+        seen += [row["id"] for row in page["results"]]
+        url = page["next"]
+    assert len(seen) == len(set(seen)) == 50
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_status_and_error_as_the_outside_sees_them(joe: User) -> None:
+    id = post(as_user(joe), MAY).json()["id"]
+    Report.objects.update(status=Report.Status.SENDING, error="451", rendered_at=timezone.now())
+    body = as_user(joe).get(f"{URL}{id}/").json()
+    assert (body["status"], body["error"]) == ("ready", "")
+    assert body["pdf"] == f"{URL}{id}/pdf/"
+
+
+def test_requeue_leaves_out_what_may_have_been_mailed(joe: User, sent: list[Any]) -> None:
+    post(as_user(joe), MAY)
+    report = Report.objects.get()
+    failed = Report.objects.filter(pk=report.pk)
+    failed.update(status="failed", claim=report.pk, rendered_at=timezone.now())
+    assert services.reports_requeue([report.pk]) == 0
+    failed.update(claim=None)
+    assert services.reports_requeue([report.pk]) == 1
+    assert Report.objects.get().status == Report.Status.READY
+
+
+def test_sweep_announces_once_while_a_message_waits(joe: User, sent: list[Any]) -> None:
+    post(as_user(joe), MAY)
+    assert services.reports_sweep() == 0
+    Report.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+    assert services.reports_sweep() == 1
+    assert services.reports_sweep() == 0
+    assert len(sent) == 1

@@ -209,7 +209,7 @@ class IngestMiddleware:
             digest is None
             or not length.isdigit()
             or len(length) > 6
-            or int(length) > BODY_MAX_BYTES
+            or not 0 < int(length) <= BODY_MAX_BYTES
             or headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
             != b"application/json"
             or scope["query_string"]

@@ -5,8 +5,10 @@ import { cell, time } from "./rows.js";
 const form = document.getElementById("buy");
 const button = document.getElementById("buy-button");
 const result = document.getElementById("buy-result");
-const key = form.elements.idempotency_key;
-const token = form.elements.csrfmiddlewaretoken.value;
+// Not elements.item: that is a method of the collection.
+const field = (name) => form.elements.namedItem(name);
+const key = field("idempotency_key");
+const token = field("csrfmiddlewaretoken").value;
 
 function newKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -21,7 +23,7 @@ function tell(kind, text) {
 
 function mark(errors) {
   for (const input of form.querySelectorAll("input")) input.removeAttribute("aria-invalid");
-  for (const error of errors) form.elements[error.attr]?.setAttribute?.("aria-invalid", "true");
+  for (const error of errors) field(error.attr ?? "")?.setAttribute("aria-invalid", "true");
 }
 
 form.addEventListener("submit", async (event) => {
@@ -30,7 +32,7 @@ form.addEventListener("submit", async (event) => {
   button.disabled = true;
   const body = {};
   for (const name of ["item", "quantity", "price", "currency", "timestamp", "username", "userid"]) {
-    const value = form.elements[name]?.value.trim();
+    const value = field(name)?.value.trim();
     if (value) body[name] = value;
   }
   try {
@@ -45,7 +47,7 @@ form.addEventListener("submit", async (event) => {
       tell("good", `${verb}: ${answer.total} ${answer.currency}.`);
       mark([]);
       key.value = newKey();
-      form.elements.item.focus();
+      field("item").focus();
     } else {
       tell("bad", answer.errors.map((error) => (error.attr ? `${error.attr}: ${error.detail}` : error.detail)).join(" "));
       mark(answer.errors);

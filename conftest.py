@@ -1,0 +1,32 @@
+"""Fixtures of the whole suite. `make test` starts PostgreSQL and Valkey for it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system import System, running
+
+if not os.environ.get("DATABASE_URL"):
+    raise pytest.UsageError(
+        "The suite needs PostgreSQL and Valkey: run `make test ARGS=…`, or "
+        "`python -m shop.embedded python -m pytest …`."
+    )
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The whole system on servers of its own, shared by the tests of a session."""
+    folder: Path = tmp_path_factory.mktemp("system") / "data"
+    with running(folder) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> Iterator[None]:
+    """Empty the cache, so that no test meets another's rate limits."""
+    from django.core.cache import cache
+
+    cache.clear()
+    yield

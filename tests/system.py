@@ -1,0 +1,175 @@
+"""The whole system, started as `make run` starts it, for tests that look at it from outside."""
+
+import email
+import email.policy
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Any
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """Return the condition's first true value; fail where none comes in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, "What was waited for did not happen."
+        time.sleep(0.05)
+
+
+@dataclass
+class System:
+    """A running system: where it is, and how to talk to it."""
+
+    port: int
+    data_dir: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws/purchases/"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        token: str | None = None,
+        timeout: float = 30,
+        **headers: str,
+    ) -> Answer:
+        """Send a request; ``body`` is bytes or what becomes JSON."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            given.setdefault("Content-Type", "application/json")
+        if token:
+            given["Authorization"] = f"Token {token}"
+        request = urllib.request.Request(self.url + path, body, given, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as response:
+                return Answer(response.status, response.headers, response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read())
+
+    def token(self, username: str) -> str:
+        """Sign a demo account in."""
+        answer = self.request(
+            "POST",
+            "/api/v1/auth/token/",
+            {"username": username, "password": f"demo-{username}"},
+        )
+        assert answer.status == 200, answer.body
+        return str(answer.json()["token"])
+
+    def mails(self) -> list[EmailMessage]:
+        """Return every mail that was written, oldest first."""
+        return [
+            email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            for path in sorted((self.data_dir / "mail").glob("*.eml"))
+        ]
+
+    def pids(self, pattern: str) -> list[int]:
+        """Return the processes of this system whose command line holds ``pattern``."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            ours = f"DATA_DIR={self.data_dir}\0".encode() in environment
+            if pattern in command and (ours or str(self.data_dir) in command):
+                found.append(int(entry.name))
+        return found
+
+    def kill(self, pattern: str) -> None:
+        """kill -9 what :meth:`pids` finds; there must be something."""
+        pids = self.pids(pattern)
+        assert pids, f"nothing to kill: {pattern}"
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    def healthy(self) -> bool:
+        try:
+            return self.request("GET", "/healthz", timeout=8).status == 200
+        except OSError:
+            return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[System]:
+    """Start the system on an empty folder, with servers of its own; stop it afterwards."""
+    port = free_port()
+    log = data_dir.with_suffix(".log")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+    }
+    environment |= {
+        "PORT": str(port),
+        "DATA_DIR": str(data_dir),
+        "ENVIRONMENT": "development",
+        "REPORTS_CLAIM_SECONDS": "4",
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "shop.supervisor"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    system = System(port, data_dir, log, process)
+    try:
+        wait_for(lambda: process.poll() is not None or system.healthy(), 60)
+        assert process.poll() is None, log.read_text()
+        yield system
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise

@@ -1,0 +1,380 @@
+"""The contract, tried from outside on the running system."""
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import websockets
+from pypdf import PdfReader
+from websockets.asyncio.client import connect
+
+from tests.system import System, wait_for
+
+pytestmark = pytest.mark.system
+WHEN = "2024-05-31T15:54:32.204Z"
+
+
+def _purchase(**fields):
+    return {"item": f"item {uuid.uuid4().hex}", "price": "12.50", "timestamp": WHEN} | fields
+
+
+def test_the_original_routes_keep_their_shapes_under_both_prefixes(system: System):
+    till, joe = system.token("till"), system.token("joe")
+    body = {"username": "joe", "userid": "005", "price": 3.25, "timestamp": WHEN}
+    first = system.request("POST", "/buy", body, till)
+    again = system.request("POST", "/scalable-shop-cm-server/buy", body, till)
+    assert first.json() == again.json()
+    assert first.status == again.status == 200
+    assert first.json()["status"] == "Ok!"
+    listed = system.request("GET", "/getAllUserBuys/joe", token=joe).json()
+    assert listed["username"] == "joe"
+    (mine,) = [row for row in listed["purchases"] if row["_id"] == first.json()["_id"]]
+    assert mine == {
+        "_id": first.json()["_id"],
+        "username": "joe",
+        "userid": "005",
+        "price": "3.25",
+        "timestamp": WHEN,
+    }
+    assert system.request("GET", "/buyList/joe", token=joe).json()["status"] == "Ok!"
+    assert system.request("GET", "/healthz").body == b"Success"
+    assert system.request("GET", "/scalable-shop-cm-server/healthz").status == 200
+    assert system.request("GET", "/getAllUserBuys/ann", token=joe).status == 404
+    refused = system.request("POST", "/buy", {"username": "joe"}, till)
+    assert refused.status == 400
+    assert refused.json()["status"] == "Error"
+
+
+def test_one_key_sent_200_times_at_once_is_one_purchase(system: System):
+    joe = system.token("joe")
+    key, body = uuid.uuid4().hex, _purchase()
+    with ThreadPoolExecutor(40) as threads:
+        answers = list(
+            threads.map(
+                lambda _: system.request(
+                    "POST", "/api/v1/purchases/", body, joe, Idempotency_Key=key
+                ),
+                range(200),
+            )
+        )
+    assert sorted({answer.status for answer in answers}) == [200, 201]
+    assert [answer.status for answer in answers].count(201) == 1
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    other = system.request("POST", "/api/v1/purchases/", _purchase(), joe, Idempotency_Key=key)
+    assert other.status == 422
+    assert other.json()["errors"][0]["code"] == "idempotency_key_reused"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/purchases/", "/buy"])
+def test_bad_requests_are_answered_alike_with_and_without_batching(system: System, path: str):
+    """A query string sends a request past the batched path to the Django view."""
+    joe, till = system.token("joe"), system.token("till")
+    bodies: list[object] = [
+        {},
+        [],
+        3,
+        None,
+        "x",
+        {"price": "x"},
+        {"price": True},
+        {"price": -1},
+        {"price": "1.234"},
+        {"price": 1e300},
+        {"price": "12345678901"},
+        {"price": 1, "quantity": 0},
+        {"price": 1, "quantity": 1.5},
+        {"price": 1, "quantity": "many"},
+        {"price": 1, "currency": "XXY"},
+        {"price": 1, "item": "x" * 201},
+        {"price": 1, "item": "a\u0000b"},
+        {"price": 1, "timestamp": "yesterday"},
+        {"price": 1, "timestamp": "2024-05-31T15:54:32"},
+        {"price": 1, "timestamp": "2999-05-31T15:54:32Z"},
+        {"price": 1, "timestamp": 5},
+        {"price": 1, "username": "ann"},
+        {"price": 1, "userid": "006"},
+        {"price": 1, "username": "joe", "userid": "006"},
+        {"price": 1, "username": "nobody-knows"},
+        {"price": 1, "username": ""},
+    ]
+    raw = [json.dumps(body).encode() for body in bodies]
+    raw += [b"", b"{", b"\xff", b'{"price": NaN}', b'{"price": 1', b'"\\ud800"', b"[" * 5000]
+    for token in (joe, till, "0" * 64):
+        for body in raw:
+            batched, plain = (
+                system.request("POST", path + suffix, body, token, Content_Type="application/json")
+                for suffix in ("", "?plain")
+            )
+            assert batched.status == plain.status, body
+            assert 400 <= batched.status < 500 or token == till, body
+            if batched.status >= 400:
+                assert batched.json() == plain.json(), body
+                assert batched.headers["WWW-Authenticate"] == plain.headers["WWW-Authenticate"]
+
+
+def test_good_requests_are_answered_alike_with_and_without_batching(system: System):
+    joe = system.token("joe")
+    for fields in ({}, {"price": 7}, {"quantity": "3"}, {"currency": "USD"}, {"price": "0"}):
+        body = _purchase(**fields)
+        batched = system.request("POST", "/api/v1/purchases/", body, joe)
+        plain = system.request("POST", "/api/v1/purchases/?plain", body, joe)
+        assert (batched.status, plain.status) == (201, 200)
+        assert plain.headers["Idempotent-Replayed"] == "true"
+        assert batched.json() == plain.json()
+
+
+async def _collect(system: System, token: str, count: int, after: int, scope: str = "mine"):
+    """Read ``count`` events, dropping the socket and resuming after every few of them."""
+    events: list[dict] = []
+    while len(events) < count:
+        async with connect(
+            f"{system.ws_url}?after={after}&scope={scope}",
+            additional_headers={"Authorization": f"Token {token}"},
+        ) as ws:
+            hello = json.loads(await ws.recv())
+            assert hello == {"type": "hello", "position": after, "scope": scope}
+            for _ in range(3):
+                message = json.loads(await asyncio.wait_for(ws.recv(), 40))
+                if message["type"] == "events":
+                    events += message["events"]
+                after = message["position"]
+                if len(events) >= count:
+                    break
+    return events
+
+
+async def test_a_socket_that_drops_and_resumes_sees_every_event_once_in_order(system: System):
+    joe, staff = system.token("joe"), system.token("staff")
+    start = system.request("GET", "/api/v1/events/?after=0&limit=5000", token=staff).json()
+    after = start["position"]
+    count = 60
+
+    def buy() -> None:
+        for number in range(count):
+            body = _purchase(item=f"resume {number}")
+            assert system.request("POST", "/api/v1/purchases/", body, joe).status == 201
+
+    buyer = threading.Thread(target=buy)
+    buyer.start()
+    mine, everything = await asyncio.gather(
+        _collect(system, joe, count, after), _collect(system, staff, count, after, "all")
+    )
+    buyer.join()
+    for events in (mine, everything):
+        positions = [event["position"] for event in events]
+        assert positions == sorted(set(positions))
+        assert [event["purchase"]["item"] for event in events] == [
+            f"resume {number}" for number in range(count)
+        ]
+    logged = system.request("GET", f"/api/v1/events/?after={after}", token=joe).json()
+    assert logged["events"] == mine
+
+
+async def _close_code(url: str, message: str | None = None, **headers: str) -> int:
+    async with connect(url, additional_headers=headers) as ws:
+        if message is not None:
+            await ws.send(message)
+        with pytest.raises(websockets.ConnectionClosed):
+            while True:
+                await asyncio.wait_for(ws.recv(), 10)
+        assert ws.close_code is not None
+        return ws.close_code
+
+
+async def test_sockets_are_refused_with_the_code_that_says_why(system: System):
+    joe = system.token("joe")
+    signed_in = {"Authorization": f"Token {joe}"}
+    assert await _close_code(system.ws_url) == 4401
+    assert await _close_code(system.ws_url, Authorization="Token nonsense") == 4401
+    assert await _close_code(system.ws_url + "?ticket=nonsense") == 4401
+    assert await _close_code(system.ws_url + "?scope=all", **signed_in) == 4403
+    for query in ("scope=x", "after=x", "after=-1", "after=99999999999999999999", "after="):
+        assert await _close_code(f"{system.ws_url}?{query}", **signed_in) == 4400
+    assert await _close_code(system.ws_url, "hello?", **signed_in) == 4400
+
+
+async def test_a_ticket_opens_one_socket(system: System):
+    joe = system.token("joe")
+    ticket = system.request("POST", "/api/v1/live-ticket/", token=joe).json()["ticket"]
+    async with connect(f"{system.ws_url}?ticket={ticket}") as ws:
+        assert json.loads(await ws.recv())["type"] == "hello"
+    assert await _close_code(f"{system.ws_url}?ticket={ticket}") == 4401
+
+
+async def test_a_revoked_token_closes_its_socket_within_a_minute(system: System):
+    token = system.token("ann")
+    async with connect(system.ws_url, additional_headers={"Authorization": f"Token {token}"}) as ws:
+        await ws.recv()
+        assert system.request("POST", "/api/v1/auth/logout/", token=token).status == 204
+        assert system.request("GET", "/api/v1/accounts/me/", token=token).status == 401
+        assert system.request("POST", "/buy", {"price": 1}, token).status == 401
+        with pytest.raises(websockets.ConnectionClosed):
+            while True:
+                await asyncio.wait_for(ws.recv(), 60)
+        assert ws.close_code == 4401
+
+
+def test_waiting_for_events_ends_when_one_comes(system: System):
+    joe = system.token("joe")
+    after = system.request("GET", "/api/v1/events/?after=0&limit=5000", token=joe).json()[
+        "position"
+    ]
+    body = _purchase()
+    timer = threading.Timer(0.5, lambda: system.request("POST", "/api/v1/purchases/", body, joe))
+    timer.start()
+    page = system.request("GET", f"/api/v1/events/?after={after}&wait=20", token=joe).json()
+    timer.join()
+    assert [event["purchase"]["item"] for event in page["events"]] == [body["item"]]
+
+
+def test_a_statement_is_mailed_once_and_adds_up(system: System):
+    ann = system.token("ann")
+    prices = [Decimal("10.10"), Decimal("0.05"), Decimal("1195.30")]
+    for price in prices:
+        body = _purchase(price=str(price), quantity=2, timestamp="2023-03-05T10:00:00Z")
+        assert system.request("POST", "/api/v1/purchases/", body, ann).status == 201
+    asked = {"kind": "statement", "since": "2023-03-01", "until": "2023-03-31"}
+    key = uuid.uuid4().hex
+    report = system.request("POST", "/api/v1/reports/", asked, ann, Idempotency_Key=key)
+    assert report.status == 202
+    again = system.request("POST", "/api/v1/reports/", asked, ann, Idempotency_Key=key)
+    assert again.json()["id"] == report.json()["id"]
+    path = f"/api/v1/reports/{report.json()['id']}/"
+    done = wait_for(
+        lambda: (r := system.request("GET", path, token=ann).json())["status"] == "sent" and r
+    )
+    pdf = system.request("GET", done["pdf"], token=ann)
+    text = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf.body)).pages)
+    assert str(sum(prices) * 2) in text
+    assert "ann" in text
+    mails = [mail for mail in system.mails() if report.json()["id"] in mail["Message-ID"]]
+    assert len(mails) == 1
+    (attachment,) = mails[0].iter_attachments()
+    assert attachment.get_content() == pdf.body
+    joe = system.token("joe")
+    assert system.request("GET", path, token=joe).status == 404
+    assert system.request("GET", done["pdf"], token=joe).status == 404
+
+
+@pytest.mark.parametrize("victim", ["/bin/postgres", "valkey-server", "manage.py relay", "uvicorn"])
+async def test_nothing_acknowledged_is_lost_when_a_process_is_killed(system: System, victim: str):
+    joe = system.token("joe")
+    after = system.request("GET", "/api/v1/events/?after=0&limit=5000", token=joe).json()[
+        "position"
+    ]
+    acknowledged: list[str] = []
+    stop = threading.Event()
+
+    def buy(worker: int) -> None:
+        number = 0
+        while not stop.is_set():
+            key = f"{victim}-{after}-{worker}-{number}"
+            body = _purchase(item=key)
+            try:
+                answer = system.request(
+                    "POST", "/api/v1/purchases/", body, joe, timeout=15, Idempotency_Key=key
+                )
+            except OSError:
+                continue
+            if answer.status in (200, 201):
+                acknowledged.append(answer.json()["id"])
+                number += 1
+            else:
+                assert answer.status == 503, answer.body
+                assert answer.headers["Retry-After"]
+
+    buyers = [threading.Thread(target=buy, args=(worker,)) for worker in range(4)]
+    for buyer in buyers:
+        buyer.start()
+    await asyncio.to_thread(wait_for, lambda: len(acknowledged) > 40)
+    system.kill(victim)
+    before = len(acknowledged)
+    await asyncio.to_thread(wait_for, lambda: len(acknowledged) > before + 40, 20)
+    stop.set()
+    for buyer in buyers:
+        await asyncio.to_thread(buyer.join)
+    await asyncio.to_thread(wait_for, system.healthy, 15)
+    assert len(acknowledged) == len(set(acknowledged))
+    events: list[dict] = []
+    position = after
+
+    def logged() -> bool:
+        nonlocal position
+        page = system.request(
+            "GET", f"/api/v1/events/?after={position}&limit=5000", token=joe
+        ).json()
+        events.extend(page["events"])
+        position = page["position"]
+        return set(acknowledged) <= {event["purchase"]["id"] for event in events}
+
+    await asyncio.to_thread(wait_for, logged, 15)
+    ids = [event["purchase"]["id"] for event in events]
+    assert len(ids) == len(set(ids))
+    keys = [event["purchase"]["item"] for event in events]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_worker_killed_while_it_renders_sends_one_mail(system: System):
+    staff = system.token("staff")
+    asked = {"kind": "sales", "since": "2000-01-01", "until": "2026-12-31"}
+    report = system.request("POST", "/api/v1/reports/", asked, staff).json()
+    path = f"/api/v1/reports/{report['id']}/"
+
+    def status() -> str:
+        return str(system.request("GET", path, token=staff).json()["status"])
+
+    wait_for(lambda: status() != "queued")
+    system.kill("celery -A shop worker")
+    wait_for(lambda: status() in ("sent", "failed"), 60)
+    mails = [mail for mail in system.mails() if report["id"] in mail["Message-ID"]]
+    assert len(mails) <= 1
+    assert (status() == "sent") == (len(mails) == 1) or "unknown" in str(
+        system.request("GET", path, token=staff).json()["error"]
+    )
+
+
+def test_real_purchases_are_imported_once(system: System, tmp_path: Path):
+    lines = ["ID,Date,Amount"]
+    lines += [f"{number % 700},2017{number % 12 + 1:02}01,{number}.5" for number in range(5000)]
+    lines += [*lines[1:11], "7,20171301,5", "8,20170101,x"]
+    file = tmp_path / "purchases.csv"
+    file.write_text("\n".join(lines) + "\n")
+    environment = dict(os.environ)
+    (pid, *_) = system.pids("manage.py relay")
+    for entry in Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0"):
+        name, _, value = entry.partition("=")
+        if name in ("DATABASE_URL", "REDIS_URL", "DATA_DIR"):
+            environment[name] = value
+
+    def run() -> str:
+        return subprocess.run(
+            [
+                sys.executable,
+                "manage.py",
+                "import_purchases",
+                str(file),
+                "--columns",
+                "userid=ID,timestamp=Date,price=Amount",
+                "--date-format",
+                "%Y%m%d",
+            ],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    assert run().startswith("5000 recorded, 10 duplicates, 2 rejected")
+    assert run().startswith("0 recorded, 5010 duplicates, 2 rejected")
+    rejected = (tmp_path / "purchases.rejected.csv").read_text().splitlines()
+    assert len(rejected) == 3
+    assert rejected[0] == "ID,Date,Amount,reason"

@@ -222,7 +222,12 @@ class IngestMiddleware:
             return None
         extra: dict[str, str] = {}
         try:
-            recorded = await self._record(digest, headers, body, classic=classic)
+            purchase, idempotency_key = _parse(headers, body, classic=classic)
+        except ApplicationError:
+            # The Django view says what is wrong, after it has looked at the token.
+            return await self.app(scope, _replay(body, receive), send)
+        try:
+            recorded = await ingest.record(digest, purchase, idempotency_key)
         except ApplicationError as error:
             status, extra = error.status, error_headers(error)
             answer: Any = classic_error(error) if classic else error_body(error)
@@ -235,17 +240,30 @@ class IngestMiddleware:
         await _respond(send, status, msgspec.json.encode(answer), extra, headers)
         return None
 
-    async def _record(
-        self, digest: str, headers: dict[bytes, bytes], body: bytes, *, classic: bool
-    ) -> Recorded:
-        data = decode_json(body)
-        key = headers.get(b"idempotency-key")
-        idempotency_key = parse_idempotency_key(None if key is None else key.decode("latin-1"))
-        if classic:
-            data = classic_purchase(data)
-        return await ingest.record(
-            digest, parse_purchase(data, now=timezone.now()), idempotency_key
-        )
+
+def _parse(
+    headers: dict[bytes, bytes], body: bytes, *, classic: bool
+) -> tuple[PurchaseInput, str | None]:
+    data = decode_json(body)
+    key = headers.get(b"idempotency-key")
+    idempotency_key = parse_idempotency_key(None if key is None else key.decode("latin-1"))
+    if classic:
+        data = classic_purchase(data)
+    return parse_purchase(data, now=timezone.now()), idempotency_key
+
+
+def _replay(body: bytes, receive: Any) -> Any:
+    """Return a ``receive`` that gives the body again, then what comes after it."""
+    sent = False
+
+    async def replayed() -> Any:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
 
 
 def _headers(scope: Any) -> dict[bytes, bytes]:

@@ -24,9 +24,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_cache() -> Iterator[None]:
+def _fresh_cache() -> None:
     """Empty the cache, so that no test meets another's rate limits."""
     from django.core.cache import cache
 
     cache.clear()
-    yield

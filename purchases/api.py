@@ -99,7 +99,7 @@ class PurchaseListView(APIView):
                 OpenApiParameter(
                     "cursor",
                     OpenApiTypes.STR,
-                    description="A cursor from `next` or `previous`, or `last` for the oldest page.",
+                    description="From `next` or `previous`; `last` is the oldest page.",
                 ),
                 OpenApiParameter(
                     "page_size", OpenApiTypes.INT, description="Rows a page, up to 500; default 50."

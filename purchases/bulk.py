@@ -98,7 +98,7 @@ def spool(stream: Any, length: int | None) -> IO[bytes]:
         file.close()
         raise IncompleteBody()
     file.seek(0)
-    return file  # type: ignore[return-value]
+    return file
 
 
 def _physical_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | ApplicationError]]:
@@ -117,7 +117,7 @@ def _physical_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | ApplicationE
 
 
 def ndjson_lines(file: IO[bytes]) -> Iterator[Line]:
-    """Yield ``(line number, object or error)`` of newline-delimited JSON; blank lines are skipped."""
+    """Yield ``(line number, object or error)`` of NDJSON; blank lines are skipped."""
     for number, line in _physical_lines(file):
         if isinstance(line, ApplicationError):
             yield number, line

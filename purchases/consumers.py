@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.utils import await_many_dispatch
@@ -119,9 +118,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
     reader: Reader | None = None
     joining: asyncio.Task[None] | None = None
 
-    async def __call__(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one socket without a channel of its own: the hub subscribes for all of them."""
         self.scope = scope
         self.channel_layer = None
@@ -175,13 +172,13 @@ class FeedConsumer(AsyncWebsocketConsumer):
             raise Refused(CLOSE_BAD_REQUEST, "The query is too long.")
         try:
             query = parse_qs(raw.decode("ascii"), keep_blank_values=True, errors="strict")
-            after = parse_after(query.get("after", [None])[0])  # type: ignore[list-item]
+            after = parse_after(query.get("after", [None])[0])
         except ValueError as error:
             raise Refused(CLOSE_BAD_REQUEST, str(error)[:100]) from None
         scope = query.get("scope", ["mine"])[0]
         if scope not in ("mine", "all"):
             raise Refused(CLOSE_BAD_REQUEST, "scope is mine or all.")
-        ticket = query.get("ticket", [None])[0]  # type: ignore[list-item]
+        ticket = query.get("ticket", [None])[0]
         return after, scope == "all", ticket
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:

@@ -23,7 +23,7 @@ class _Line:
         return text
 
 
-def _cell(value: str | int) -> str | int:
+def _cell(value: object) -> object:
     if isinstance(value, str) and value.startswith(_FORMULA):
         return "'" + value
     return value
@@ -45,9 +45,9 @@ def csv_export(queryset: QuerySet[Purchase]) -> Iterator[bytes]:
     writer = csv.writer(_Line())
 
     def lines() -> Iterator[str]:
-        yield writer.writerow(_COLUMNS)  # type: ignore[misc]
+        yield writer.writerow(_COLUMNS)
         for row in purchase_rows(queryset):
-            yield writer.writerow([_cell(value) for value in row.values()])  # type: ignore[misc, arg-type]
+            yield writer.writerow([_cell(value) for value in row.values()])
 
     return _blocks(lines())
 

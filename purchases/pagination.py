@@ -98,9 +98,7 @@ class KeysetPagination(BasePagination):
 
     moment_field = "timestamp"
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None
-    ) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.request = request
         self.page = paginate(
             queryset,

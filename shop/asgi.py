@@ -12,7 +12,7 @@ from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
-django_application = get_wsgi_application()
+django_application: Any = get_wsgi_application()
 
 # Django must be set up before anything that imports a model.
 from channels.routing import URLRouter  # noqa: E402

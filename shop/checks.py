@@ -11,7 +11,7 @@ POSTGRESQL_MINIMUM = 180000
 
 @register(Tags.database)
 def postgresql_version(
-    app_configs: Any, databases: list[str] | None = None, **kwargs: Any
+    app_configs: Any, databases: Any = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """shop.E001: the ledger's ids are PostgreSQL 18's ``uuidv7()``."""
     messages: list[CheckMessage] = []

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 
-import redis
-from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
-from shop.metrics import metrics
+from shop.metrics import connect_valkey, metrics
 
 # The key of the advisory lock that the leading relay holds: "shop" in ASCII.
 RELAY_LOCK = 0x73686F70
@@ -53,13 +51,7 @@ def _relay() -> None:
 
 
 def _valkey() -> None:
-    client = redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1, retry=None
-    )
-    try:
-        client.ping()
-    finally:
-        client.close()
+    connect_valkey().ping()
 
 
 CHECKS: dict[str, Callable[[], None]] = {

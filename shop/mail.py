@@ -23,6 +23,6 @@ class FileBackend(BaseEmailBackend):
         for message in email_messages:
             name = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:12]}.eml"
             partial = folder / f".{name}"
-            partial.write_bytes(message.message().as_bytes(linesep="\n"))
+            partial.write_bytes(message.message().as_bytes())
             os.replace(partial, folder / name)
         return len(email_messages)

@@ -54,7 +54,7 @@ OPEN = {"accounts_create", "auth_token"}
 THROTTLED = {"accounts_create", "auth_token", "reports_create"}
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class TokenScheme(OpenApiAuthenticationExtension):
     target_class = "accounts.authentication.TokenAuthentication"
     name = "token"
 
@@ -67,7 +67,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
         }
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class SessionScheme(OpenApiAuthenticationExtension):
     target_class = "accounts.authentication.SessionAuthentication"
     name = "session"
 
@@ -80,7 +80,7 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
         }
 
 
-class AutoSchema(SpectacularAutoSchema):  # type: ignore[misc]
+class AutoSchema(SpectacularAutoSchema):
     """Groups operations by the first part of their path below ``/api/v1/``."""
 
     def get_tags(self) -> list[str]:

@@ -39,18 +39,19 @@ class Command(BaseCommand):
             raise CommandError(f"There is no time zone {options['time_zone']!r}.") from None
         path: Path = options["file"]
         started = time.monotonic()
+        tenths = 0
 
         def progress(result: BulkResult, share: float) -> None:
+            nonlocal tenths
             lines = result.recorded + result.duplicates + result.rejected
             text = f"{share:4.0%}  {lines} lines  {lines / (time.monotonic() - started):.0f}/s"
             # A terminal shows one line that moves; a log file gets a line for each tenth.
             if sys.stderr.isatty():
                 self.stderr.write(f"\r{text}  ", ending="\n" if share >= 1 else "")
-            elif share >= 1 or int(share * 10) > self.tenths:
-                self.tenths = int(share * 10)
+            elif share >= 1 or int(share * 10) > tenths:
+                tenths = int(share * 10)
                 self.stderr.write(text)
 
-        self.tenths = 0
         import_options = ImportOptions(
             columns=self._columns(options["columns"]),
             date_format=options["date_format"],

@@ -3,9 +3,14 @@
 
 import os
 import sys
+from pathlib import Path
+
+from shop.embedded import adopt_running
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+    # Beside a running `make run`, commands work on its databases.
+    adopt_running(os.environ, Path(__file__).resolve().parent / "var")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -29,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -747,6 +747,43 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+RUNNING = ("DATABASE_URL", "REDIS_URL", "DATA_DIR", "ENVIRONMENT", "PORT")
+
+
+def running_path(data_dir: Path) -> Path:
+    """Where a running site says how to reach its servers."""
+    return data_dir / "running.json"
+
+
+def write_running(data_dir: Path, environment: Mapping[str, str]) -> None:
+    """Say how to reach the servers of the site that runs on `data_dir`."""
+    path = running_path(data_dir)
+    partial = path.with_suffix(".partial")
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps({name: environment[name] for name in RUNNING}))
+    partial.replace(path)
+
+
+def adopt_running(environment: MutableMapping[str, str], default: Path) -> None:
+    """Give a management command the servers of the site that runs on DATA_DIR.
+
+    What the environment says of a database or of production comes first; `default` is where the
+    data are if DATA_DIR does not say.
+    """
+    if environment.get("ENVIRONMENT") == "production" or any(
+        environment.get(name)
+        for name in ("DATABASE_URL", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE")
+    ):
+        return
+    path = running_path(Path(environment.get("DATA_DIR") or default))
+    try:
+        running = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return
+    for name, value in running.items():
+        environment.setdefault(name, value)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,10 @@ from shop.embedded import (
     Valkey,
     kill_group,
     lock,
+    running_path,
     spawn,
     start_guard,
+    write_running,
 )
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -296,6 +298,7 @@ class Supervisor:
                 task.cancel()
             await self._stop(APPS)
             await self._stop(SERVERS)
+            running_path(self.data_dir).unlink(missing_ok=True)
             # With nothing left in the record the guard just goes, and with it the lock.
             os.close(hold)
             self._guard.wait()
@@ -338,6 +341,7 @@ class Supervisor:
                 servers.append(kind(self.data_dir))
         await self._unless_stopped(*(self._start_server(server) for server in servers))
         self.env |= {server.variable: server.url for server in servers}
+        write_running(self.data_dir, self.env)
         if self.prepare:
             await self._unless_stopped(self._prepare())
         if not self.stopping.is_set():

@@ -1,0 +1,239 @@
+"""The pages in a real browser, on the running system."""
+
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.system import System, wait_for
+
+pytestmark = pytest.mark.system
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("There is no browser, and CI must have one.")
+        pytest.skip("No chromium is installed here, so the pages are not tried in a browser.")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def problems() -> Iterator[list[str]]:
+    """What the browser complains about, a blocked script above all; there must be nothing."""
+    found: list[str] = []
+    yield found
+    assert found == []
+
+
+class Windows:
+    """Browser windows of one system; each signed-in account is a context of its own."""
+
+    def __init__(self, browser: Browser, system: System, problems: list[str]) -> None:
+        self.browser, self.system, self.problems = browser, system, problems
+        self.contexts: list[BrowserContext] = []
+
+    def open(self, path: str = "/", **options: object) -> Page:
+        context = self.browser.new_context(base_url=self.system.url, **options)  # type: ignore[arg-type]
+        context.set_default_timeout(15_000)
+        self.contexts.append(context)
+        page = context.new_page()
+        self.watch(page)
+        page.goto(path)
+        return page
+
+    def watch(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                self.problems.append(message.text)
+                if "Content Security Policy" in message.text
+                else None
+            ),
+        )
+
+    def sign_in(self, username: str, password: str | None = None, **options: object) -> Page:
+        page = self.open("/accounts/login/", **options)
+        page.fill("#id_login", username)
+        page.fill("#id_password", password or f"demo-{username}")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Shop", exact=True)).to_be_visible()
+        return page
+
+
+@pytest.fixture
+def windows(browser: Browser, system: System, problems: list[str]) -> Iterator[Windows]:
+    opened = Windows(browser, system, problems)
+    yield opened
+    for context in opened.contexts:
+        context.close()
+
+
+def _live(page: Page) -> None:
+    page.wait_for_selector("#feed-state[data-state=live]")
+
+
+def test_a_purchase_appears_live_in_other_windows(windows: Windows):
+    buyer, second = windows.sign_in("joe"), windows.sign_in("joe")
+    stranger, staff = windows.sign_in("ann"), windows.sign_in("staff")
+    staff.goto("/live/")
+    for page in (buyer, second, stranger, staff):
+        _live(page)
+    item = f"live {uuid.uuid4().hex[:8]}"
+    # By keyboard alone.
+    buyer.focus("#item")
+    buyer.keyboard.type(item)
+    buyer.keyboard.press("Tab")
+    buyer.keyboard.press("Tab")
+    buyer.keyboard.type("12.50")
+    buyer.keyboard.press("Enter")
+    for page in (buyer, second, staff):
+        expect(page.locator("#feed-rows tr", has_text=item)).to_have_count(1)
+    expect(buyer.locator("#buy-result")).to_contain_text("12.50 EUR")
+    expect(stranger.locator("#feed-rows tr", has_text=item)).to_have_count(0)
+    buyer.click("#all-buys")
+    expect(buyer.locator("#all-rows tr").first).to_contain_text("12.50")
+
+
+def test_a_double_click_buys_once_and_an_error_is_shown(windows: Windows):
+    page = windows.sign_in("joe")
+    _live(page)
+    item = f"double {uuid.uuid4().hex[:8]}"
+    page.fill("#item", item)
+    page.fill("#price", "x")
+    page.click("#buy-button")
+    expect(page.locator("#buy-result")).to_contain_text("price")
+    expect(page.locator("#price")).to_have_attribute("aria-invalid", "true")
+    page.fill("#price", "3")
+    page.dblclick("#buy-button")
+    expect(page.locator("#feed-rows tr", has_text=item)).to_have_count(1)
+    page.goto(f"/purchases/?item={item}")
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_the_shop_buys_without_javascript(windows: Windows):
+    page = windows.sign_in("joe", java_script_enabled=False)
+    page.fill("#item", "no script")
+    page.fill("#price", "4.75")
+    page.click("#buy-button")
+    expect(page.locator(".messages")).to_contain_text("4.75 EUR")
+    page.fill("#price", "-1")
+    page.click("#buy-button")
+    expect(page.locator("#buy-result")).to_contain_text("greater than or equal to 0")
+
+
+def test_the_feed_resumes_when_the_server_comes_back(windows: Windows, system: System):
+    page = windows.sign_in("joe")
+    _live(page)
+    system.kill("uvicorn")
+    page.wait_for_selector("#feed-state[data-state=lost]")
+    wait_for(system.healthy)
+    item = f"back {uuid.uuid4().hex[:8]}"
+    body = {"item": item, "price": 1}
+    assert system.request("POST", "/api/v1/purchases/", body, system.token("joe")).status == 201
+    expect(page.locator("#feed-rows tr", has_text=item)).to_have_count(1, timeout=25_000)
+
+
+def test_sign_up_verify_and_forgotten_password(windows: Windows, system: System):
+    name = f"eve{uuid.uuid4().hex[:6]}"
+    page = windows.open("/accounts/signup/")
+    page.fill("#id_username", name)
+    page.fill("#id_email", f"{name}@example.com")
+    page.fill("#id_password1", "orchid-lamp-42")
+    page.fill("#id_password2", "orchid-lamp-42")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Shop", exact=True)).to_be_visible()
+
+    def link(pattern: str) -> str | None:
+        for mail in reversed(system.mails()):
+            if mail["To"] == f"{name}@example.com":
+                found = re.search(rf"https?://\S+({pattern}\S+)", mail.get_content())
+                if found:
+                    return found[1]
+        return None
+
+    page.goto(wait_for(lambda: link("/accounts/confirm-email/")))
+    page.locator("main form button").click()
+    page.goto("/accounts/email/")
+    expect(page.locator("main")).to_contain_text("Verified")
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/accounts/password/reset/")
+    page.fill("#id_email", f"{name}@example.com")
+    page.keyboard.press("Enter")
+    page.goto(wait_for(lambda: link("/accounts/password/reset/key/")))
+    page.fill("#id_password1", "violet-chair-77")
+    page.fill("#id_password2", "violet-chair-77")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("password")
+    windows.sign_in(name, "violet-chair-77")
+
+
+def test_a_statement_goes_from_request_to_download(windows: Windows):
+    page = windows.sign_in("joe")
+    page.goto("/reports/")
+    page.locator("main form button").click()
+    row = page.locator("#reports tbody tr").first
+    expect(row).to_have_attribute("data-status", "sent", timeout=30_000)
+    with page.expect_download() as download:
+        row.get_by_role("link", name="Download").click()
+    with open(download.value.path(), "rb") as file:
+        assert file.read(5) == b"%PDF-"
+
+
+def test_pages_that_are_not_ones_own(windows: Windows):
+    page = windows.sign_in("joe")
+    for path, status in (("/live/", 403), ("/nothing/", 404)):
+        response = page.goto(path)
+        assert response is not None
+        assert response.status == status
+    response = page.goto("/admin/")
+    assert "/admin/login/" in page.url
+    stranger = windows.open("/purchases/")
+    assert "/accounts/login/" in stranger.url
+
+
+def test_admin_and_documentation_work_under_the_content_security_policy(windows: Windows):
+    page = windows.sign_in("staff")
+    for path in (
+        "",
+        "purchases/purchase/",
+        "purchases/event/",
+        "accounts/user/",
+        "reports/report/",
+    ):
+        response = page.goto(f"/admin/{path}")
+        assert response is not None
+        assert response.status == 200
+    page.goto("/documentation")
+    expect(page.locator(".opblock").first).to_be_visible()
+    assert page.locator(".opblock").count() > 15
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_a_phone(windows: Windows, scheme: str):
+    page = windows.sign_in("joe", viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    for path in ("/", "/purchases/", "/reports/", "/accounts/email/", "/nothing/"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (ground == "rgb(19, 23, 22)") == (scheme == "dark")

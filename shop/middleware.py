@@ -1,6 +1,8 @@
 """Middleware of our own."""
 
+import re
 import threading
+import uuid
 from typing import Any
 
 import structlog
@@ -13,6 +15,25 @@ from shop.metrics import Metrics
 logger = structlog.get_logger(__name__)
 
 PATH_AND_QUERY_MAX = 8192
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+class RequestId:
+    """Gives every request an id: the proxy's ``X-Request-ID`` where it is one, else a new one.
+
+    The id is in the log of the request and of the tasks it starts, and in the answer.
+    """
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        request.META["HTTP_X_REQUEST_ID"] = request_id
+        response: HttpResponse = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        return response
 
 
 class MalformedInput:
@@ -69,4 +90,4 @@ class Unavailable503:
         return response
 
 
-__all__ = ["MalformedInput", "Metrics", "Unavailable503"]
+__all__ = ["MalformedInput", "Metrics", "RequestId", "Unavailable503"]

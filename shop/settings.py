@@ -64,6 +64,7 @@ if DEVELOPMENT and sys.argv[1:2] == ["runserver"]:
     INSTALLED_APPS.insert(0, "daphne")
 
 MIDDLEWARE = [
+    "shop.middleware.RequestId",
     "shop.middleware.Metrics",
     "shop.middleware.Unavailable503",
     "django.middleware.security.SecurityMiddleware",

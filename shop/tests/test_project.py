@@ -130,6 +130,15 @@ def test_health_names_what_does_not_answer(client: Client, monkeypatch: pytest.M
     assert client.get("/livez").status_code == 200
 
 
+def test_a_request_keeps_the_proxys_id_and_gets_one_otherwise(client: Client):
+    given = client.get("/livez", headers={"X-Request-ID": "abc-123"})
+    assert given["X-Request-ID"] == "abc-123"
+    for bad in ("", "a b", "x" * 65):
+        made = client.get("/livez", headers={"X-Request-ID": bad})["X-Request-ID"]
+        assert made != bad
+        assert len(made) == 36
+
+
 @pytest.mark.django_db
 def test_metrics_count_requests_by_route(client: Client):
     client.get("/livez")

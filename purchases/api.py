@@ -26,7 +26,7 @@ from purchases import exports, selectors
 from purchases.bulk import CONTENT_TYPES, READERS, record_lines, spool
 from purchases.filters import PurchaseFilter
 from purchases.models import Purchase
-from purchases.pagination import KeysetPagination
+from purchases.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from purchases.serializers import (
     BulkResultSerializer,
     EventPageSerializer,
@@ -95,31 +95,11 @@ class PurchaseListView(APIView):
         description="Your own purchases; staff sees everybody's. Keyset pages, without a count.",
         parameters=[
             *FILTERS,
-            *[
-                OpenApiParameter(
-                    "cursor",
-                    OpenApiTypes.STR,
-                    description="From `next` or `previous`; `last` is the oldest page.",
-                ),
-                OpenApiParameter(
-                    "page_size", OpenApiTypes.INT, description="Rows a page, up to 500; default 50."
-                ),
-            ],
+            *PAGE_PARAMETERS,
         ],
         responses={
             200: OpenApiResponse(
-                response={
-                    "type": "object",
-                    "required": ["next", "previous", "results"],
-                    "properties": {
-                        "next": {"type": "string", "format": "uri", "nullable": True},
-                        "previous": {"type": "string", "format": "uri", "nullable": True},
-                        "results": {
-                            "type": "array",
-                            "items": {"$ref": "#/components/schemas/Purchase"},
-                        },
-                    },
-                },
+                response=page_schema("Purchase"),
                 examples=[
                     OpenApiExample("page", {"next": None, "previous": None, "results": [EXAMPLE]})
                 ],

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from django.db.models import F, Model, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -135,28 +137,25 @@ class KeysetPagination(BasePagination):
             }
         )
 
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {"type": "string", "format": "uri", "nullable": True}
-        return {
-            "type": "object",
-            "required": ["next", "previous", "results"],
-            "properties": {"next": link, "previous": link, "results": schema},
-        }
 
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": "cursor",
-                "in": "query",
-                "required": False,
-                "description": "A cursor from `next` or `previous`, or `last` for the oldest page.",
-                "schema": {"type": "string", "maxLength": 200},
-            },
-            {
-                "name": "page_size",
-                "in": "query",
-                "required": False,
-                "description": f"Rows a page; more than {PAGE_SIZE_MAX} counts as that.",
-                "schema": {"type": "integer", "minimum": 1, "default": PAGE_SIZE},
-            },
-        ]
+PAGE_PARAMETERS = [
+    OpenApiParameter(
+        "cursor",
+        OpenApiTypes.STR,
+        description="From `next` or `previous`; `last` is the oldest page.",
+    ),
+    OpenApiParameter(
+        "page_size", OpenApiTypes.INT, description="Rows a page, up to 500; default 50."
+    ),
+]
+
+
+def page_schema(component: str) -> dict[str, Any]:
+    """Return the OpenAPI schema of a page whose rows are the named component."""
+    link = {"type": "string", "format": "uri", "nullable": True}
+    rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{component}"}}
+    return {
+        "type": "object",
+        "required": ["next", "previous", "results"],
+        "properties": {"next": link, "previous": link, "results": rows},
+    }

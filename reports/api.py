@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from purchases.api import IDEMPOTENCY_KEY
-from purchases.pagination import KeysetPagination
+from purchases.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from purchases.validation import parse_idempotency_key
 from reports import selectors
 from reports.models import Report
@@ -58,24 +58,10 @@ class ReportListView(APIView):
     @extend_schema(
         operation_id="reports_list",
         summary="List reports, newest first",
-        parameters=[
-            OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next` or `previous`."),
-            OpenApiParameter("page_size", OpenApiTypes.INT, description="Up to 500; default 50."),
-        ],
+        parameters=PAGE_PARAMETERS,
         responses={
             200: OpenApiResponse(
-                response={
-                    "type": "object",
-                    "required": ["next", "previous", "results"],
-                    "properties": {
-                        "next": {"type": "string", "format": "uri", "nullable": True},
-                        "previous": {"type": "string", "format": "uri", "nullable": True},
-                        "results": {
-                            "type": "array",
-                            "items": {"$ref": "#/components/schemas/Report"},
-                        },
-                    },
-                }
+                response=page_schema("Report"),
             )
         },
     )

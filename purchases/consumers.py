@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import structlog
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -25,16 +26,26 @@ from purchases.hub import (
     CLOSE_NOT_ALLOWED,
     CLOSE_NOT_SIGNED_IN,
     CLOSE_RESTARTING,
+    CLOSE_TRY_AGAIN_LATER,
     Reader,
     hub,
     in_database,
 )
-from shop.errors import is_outage
+from shop.errors import ApplicationError, error_body, error_headers, is_outage
 
 logger = structlog.get_logger(__name__)
 
 POSITION_MAX = 2**63 - 1
 QUERY_MAX_BYTES = 2048
+
+
+class TooManySockets(ApplicationError):
+    """The account has as many sockets open in this process as it may."""
+
+    status = 429
+    code = "throttled"
+    detail = "Too many live connections of this account are open."
+    retry_after = 30
 
 
 class Refused(Exception):
@@ -117,6 +128,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
 
     reader: Reader | None = None
     joining: asyncio.Task[None] | None = None
+    admitted: int | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one socket without a channel of its own: the hub subscribes for all of them."""
@@ -131,7 +143,6 @@ class FeedConsumer(AsyncWebsocketConsumer):
             self._leave()
 
     async def connect(self) -> None:
-        await self.accept()
         try:
             after, everything, ticket = self._parameters()
             signed_in = await sign_in(self.scope, ticket)
@@ -141,13 +152,18 @@ class FeedConsumer(AsyncWebsocketConsumer):
             if everything and not may_see_everything(caller):
                 raise Refused(CLOSE_NOT_ALLOWED, "scope=all is for staff.")
         except Refused as refused:
-            await self.close(code=refused.code, reason=refused.reason)
+            await self._refuse(refused.code, refused.reason)
             return
         except Exception as error:
             if not is_outage(error):
                 raise
-            await self.close(code=CLOSE_RESTARTING, reason="Try again shortly.")
+            await self._refuse(CLOSE_RESTARTING, "Try again shortly.")
             return
+        if not hub.admit(caller.id):
+            await self._deny(TooManySockets())
+            return
+        self.admitted = caller.id
+        await self.accept()
         self.reader = Reader(
             caller=caller,
             credential=credential,
@@ -157,6 +173,27 @@ class FeedConsumer(AsyncWebsocketConsumer):
         )
         # Joining may replay much; meanwhile the socket's own messages are still attended to.
         self.joining = asyncio.create_task(self._join(self.reader, after))
+
+    async def _refuse(self, code: int, reason: str) -> None:
+        # Only an accepted socket can be closed with a code that the client gets to see.
+        await self.accept()
+        await self.close(code=code, reason=reason)
+
+    async def _deny(self, error: ApplicationError) -> None:
+        """Answer the handshake itself with an error, as a request would be."""
+        if "websocket.http.response" not in self.scope.get("extensions", {}):
+            await self._refuse(CLOSE_TRY_AGAIN_LATER, error.errors[0].detail)
+            return
+        headers = {"Content-Type": "application/json", **error_headers(error)}
+        await self.base_send(
+            {
+                "type": "websocket.http.response.start",
+                "status": error.status,
+                "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
+            }
+        )
+        body = msgspec.json.encode(error_body(error))
+        await self.base_send({"type": "websocket.http.response.body", "body": body})
 
     async def _join(self, reader: Reader, after: int | None) -> None:
         try:
@@ -197,6 +234,9 @@ class FeedConsumer(AsyncWebsocketConsumer):
         if self.reader is not None:
             hub.leave(self.reader)
             self.reader = None
+        if self.admitted is not None:
+            hub.release(self.admitted)
+            self.admitted = None
 
     async def _send_text(self, text: str) -> None:
         await self.base_send({"type": "websocket.send", "text": text})

@@ -8,13 +8,14 @@ what Valkey or the relay lost is repaired here, once for all readers.
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import structlog
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from accounts.access import Caller
 from accounts.authentication import Credential, credentials_still_valid
@@ -38,6 +39,7 @@ CLOSE_NOT_SIGNED_IN = 4401
 CLOSE_NOT_ALLOWED = 4403
 CLOSE_TOO_SLOW = 4408
 CLOSE_RESTARTING = 1012
+CLOSE_TRY_AGAIN_LATER = 1013
 
 Send = Callable[[str], Awaitable[None]]
 Close = Callable[[int], Awaitable[None]]
@@ -164,6 +166,7 @@ class Hub:
         self._everything: set[Reader] = set()
         self._by_customer: defaultdict[int, set[Reader]] = defaultdict(set)
         self._waiters: set[Waiting] = set()
+        self._sockets: Counter[int] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
         self._catching_up = asyncio.Lock()
 
@@ -284,6 +287,19 @@ class Hub:
         reader.put(text)
 
     # --- readers -------------------------------------------------------------------------
+
+    def admit(self, account: int) -> bool:
+        """Count a socket of the account; return whether it may have one more."""
+        if settings.QUOTA_SOCKETS and self._sockets[account] >= settings.QUOTA_SOCKETS:
+            return False
+        self._sockets[account] += 1
+        return True
+
+    def release(self, account: int) -> None:
+        """Count a socket of the account as closed."""
+        self._sockets[account] -= 1
+        if not self._sockets[account]:
+            del self._sockets[account]
 
     async def join(self, reader: Reader, after: int | None) -> None:
         """Register a reader and bring it from ``after`` (``None``: from now) to the present.

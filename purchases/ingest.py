@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.authentication import callers_by_digest, token_digest
+from accounts.quotas import TooManyRequests, request_wait
 from purchases.classic import classic_purchase, classic_recorded
 from purchases.services import Entry, Outcome, Recorded, record_purchases
 from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
@@ -161,6 +162,8 @@ def write_batch(batch: list[_Request]) -> list[Outcome]:
             caller: Caller | None = callers.get(request.digest)
             if caller is None:
                 outcomes[place] = InvalidToken()
+            elif wait := request_wait(caller):
+                outcomes[place] = TooManyRequests(wait)
             else:
                 entries.append(Entry(caller, request.purchase, request.idempotency_key))
                 places.append(place)

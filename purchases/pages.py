@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.access import Caller, may_record_for_anyone, may_see_everything
+from accounts.quotas import check_requests
 from purchases import selectors
 from purchases.filters import PurchaseFilter
 from purchases.pagination import paginate
@@ -46,6 +47,7 @@ def shop(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         given = {name: request.POST[name].strip() for name in FORM_FIELDS if name in request.POST}
         try:
+            check_requests(caller)
             recorded = record_purchase(
                 caller=caller,
                 purchase=parse_purchase(

@@ -6,6 +6,7 @@ sweep understands.
 """
 
 import contextlib
+import math
 import smtplib
 import threading
 import uuid
@@ -33,6 +34,7 @@ from shop.errors import ApplicationError, Conflict, FieldError, Forbidden, Valid
 logger = structlog.get_logger(__name__)
 
 UNFINISHED_MAX = 50
+QUOTA_WINDOW = timedelta(hours=1)
 PERIOD_MAX = timedelta(days=366 * 100)
 FUTURE_MAX = timedelta(days=366)
 UNKNOWN_OUTCOME = (
@@ -58,6 +60,19 @@ class TooManyReports(ApplicationError):
     code = "too_many_reports"
     detail = f"At most {UNFINISHED_MAX} reports can be under way for one account."
     retry_after = 30
+
+
+class ReportQuotaUsedUp(ApplicationError):
+    """The account has requested as many reports as it may within an hour."""
+
+    status = 429
+    code = "throttled"
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(
+            f"At most {settings.QUOTA_REPORTS_PER_HOUR} reports an hour can be requested."
+        )
 
 
 class IdempotencyKeyReused(ApplicationError):
@@ -104,6 +119,7 @@ def report_request(
     )
     if len(unfinished.values_list("pk")[:UNFINISHED_MAX]) >= UNFINISHED_MAX:
         raise TooManyReports()
+    _check_quota(caller_user)
     try:
         with transaction.atomic():
             report = Report.objects.create(
@@ -117,6 +133,22 @@ def report_request(
     report.refresh_from_db()
     transaction.on_commit(lambda: announce(report.pk))
     return report, False
+
+
+def _check_quota(user: User) -> None:
+    quota: int = settings.QUOTA_REPORTS_PER_HOUR
+    if not quota:
+        return
+    hour_ago = timezone.now() - QUOTA_WINDOW
+    requested = (
+        Report.objects.filter(requested_by=user, created_at__gt=hour_ago)
+        .order_by("-created_at")
+        .values_list("created_at", flat=True)
+    )
+    # The report that has to be an hour old before there is room for another.
+    oldest = requested[quota - 1 : quota].first()
+    if oldest is not None:
+        raise ReportQuotaUsedUp(max(1, math.ceil((oldest - hour_ago).total_seconds())))
 
 
 def _earlier(user: User, idempotency_key: str, body: dict[str, Any]) -> Report | None:

@@ -97,7 +97,7 @@ def _statuses(operation: dict[str, Any], path: str) -> list[str]:
         statuses.append("404")
     if "requestBody" in operation:
         statuses += ["413", "415"]
-    if name in THROTTLED:
+    if name in THROTTLED or name not in OPEN:
         statuses.append("429")
     return statuses
 

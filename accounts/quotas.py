@@ -1,0 +1,99 @@
+"""How much one account may ask of one process.
+
+A quota is a rate with a burst of one minute's worth. It is kept in the memory of the process that
+answers, which costs a dictionary look-up and holds while Valkey is away; with several processes
+an account may therefore have as many times the rate.
+"""
+
+import math
+import time
+from typing import Any
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from accounts.access import Caller, may_record_for_anyone
+from shop.errors import ApplicationError
+
+ACCOUNTS_MAX = 100_000
+
+
+class TooManyRequests(ApplicationError):
+    """The account has used up its quota; ``retry_after`` says for how many seconds."""
+
+    status = 429
+    code = "throttled"
+
+    def __init__(self, wait: float) -> None:
+        self.retry_after = max(1, math.ceil(wait))
+        super().__init__(
+            f"Request was throttled. Expected available in {self.retry_after} seconds."
+        )
+
+
+class Quota:
+    """A rate for each account, by the generic cell rate algorithm: one number an account.
+
+    The number is the time at which an account that has asked this much at an even pace would have
+    finished; it may lie one minute ahead.
+    """
+
+    WINDOW = 60.0
+
+    def __init__(self) -> None:
+        self._paid_until: dict[int, float] = {}
+
+    def take(self, account: int, per_minute: int, *, now: float | None = None) -> float:
+        """Count one request; return 0, or after how many seconds the next one will be allowed.
+
+        ``per_minute`` 0 sets no limit.
+        """
+        if not per_minute:
+            return 0.0
+        moment = time.monotonic() if now is None else now
+        paid = max(self._paid_until.get(account, moment), moment) + self.WINDOW / per_minute
+        excess = paid - moment - self.WINDOW
+        if excess > 1e-9:
+            return excess
+        if len(self._paid_until) >= ACCOUNTS_MAX:
+            # An account whose time lies in the past has its whole burst, as one not seen yet.
+            self._paid_until = {key: at for key, at in self._paid_until.items() if at > moment}
+        self._paid_until[account] = paid
+        return 0.0
+
+
+_requests = Quota()
+
+
+def request_wait(caller: Caller) -> float:
+    """Count one request of the caller; return 0, or for how many seconds it has to wait."""
+    rate: int = (
+        settings.QUOTA_CLIENT_REQUESTS_PER_MINUTE
+        if may_record_for_anyone(caller)
+        else settings.QUOTA_REQUESTS_PER_MINUTE
+    )
+    return _requests.take(caller.id, rate)
+
+
+def check_requests(caller: Caller) -> None:
+    """Count one request of the caller; raise ``TooManyRequests`` where its quota is used up."""
+    wait = request_wait(caller)
+    if wait:
+        raise TooManyRequests(wait)
+
+
+class AccountThrottle(BaseThrottle):
+    """REST framework's view of the quota."""
+
+    _wait: float = 0.0
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Return whether the account that asks has some of its quota left."""
+        if request.user and request.user.is_authenticated:
+            self._wait = request_wait(Caller.of(request.user))
+        return not self._wait
+
+    def wait(self) -> float | None:
+        """Return after how many seconds the next request will be allowed."""
+        return math.ceil(self._wait) or None

@@ -1,0 +1,46 @@
+"""Quotas of one account: on both paths of a purchase, on sockets and on reports."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from accounts.quotas import Quota
+
+
+def test_a_quota_allows_a_minutes_burst_and_then_its_rate() -> None:
+    quota = Quota()
+    assert [quota.take(1, 60, now=100.0) for _ in range(60)] == [0.0] * 60
+    assert quota.take(1, 60, now=100.0) == pytest.approx(1.0)
+    assert quota.take(2, 60, now=100.0) == 0.0
+    assert quota.take(1, 60, now=101.0) == 0.0
+    assert quota.take(1, 60, now=101.0) > 0.0
+    assert [quota.take(1, 60, now=400.0) for _ in range(61)][-1] > 0.0
+
+
+def test_a_quota_of_zero_sets_no_limit() -> None:
+    quota = Quota()
+    assert not any(quota.take(1, 0, now=0.0) for _ in range(1000))
+
+
+def test_the_memory_of_a_quota_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accounts.quotas.ACCOUNTS_MAX", 100)
+    quota = Quota()
+    for account in range(1000):
+        quota.take(account, 60, now=float(account * 10))
+    assert len(quota._paid_until) <= 100
+
+
+@pytest.mark.django_db
+def test_an_account_over_its_quota_is_told_when_to_come_back(
+    client: Client, alice: User, settings: Any
+) -> None:
+    settings.QUOTA_REQUESTS_PER_MINUTE = 3
+    client.force_login(alice)
+    answers = [client.get("/api/v1/accounts/me/") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert int(answers[-1]["Retry-After"]) == 20
+    assert answers[-1].json()["errors"][0]["code"] == "throttled"
+    client.force_login(User.objects.create(username="bob", userid="bob"))
+    assert client.get("/api/v1/accounts/me/").status_code == 200

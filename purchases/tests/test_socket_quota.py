@@ -1,0 +1,66 @@
+"""An account may have so many sockets open in one process, and is told so at the handshake."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from knox.models import AuthToken
+
+from accounts.models import User
+from purchases.consumers import FeedConsumer
+from purchases.hub import hub
+
+
+def _open(token: str, extensions: dict[str, Any]) -> list[Any]:
+    """Open a socket and hang up at once; return what the server sent."""
+    sent: list[Any] = []
+    received = iter([{"type": "websocket.connect"}])
+    scope = {
+        "type": "websocket",
+        "path": "/ws/purchases/",
+        "query_string": b"",
+        "headers": [(b"authorization", f"Token {token}".encode())],
+        "extensions": extensions,
+    }
+
+    async def receive() -> Any:
+        for message in received:
+            return message
+        await asyncio.sleep(0.2)
+        return {"type": "websocket.disconnect", "code": 1000}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(FeedConsumer()(scope, receive, send))
+    return sent
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_socket_too_many_is_refused_with_429(settings: Any) -> None:
+    settings.QUOTA_SOCKETS = 1
+    user = User.objects.create(username="joe", userid="005")
+    token = AuthToken.objects.create(user)[1]
+    assert hub.admit(user.pk)
+    try:
+        start, body = _open(token, {"websocket.http.response": {}})
+        assert start["status"] == 429
+        assert dict(start["headers"])[b"retry-after"] == b"30"
+        assert json.loads(body["body"])["errors"][0]["code"] == "throttled"
+        accepted, closed = _open(token, {})
+        assert accepted["type"] == "websocket.accept"
+        assert closed["code"] == 1013
+    finally:
+        hub.release(user.pk)
+    assert not hub._sockets
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_closed_socket_gives_its_place_back(settings: Any) -> None:
+    settings.QUOTA_SOCKETS = 1
+    user = User.objects.create(username="joe", userid="005")
+    token = AuthToken.objects.create(user)[1]
+    for _ in range(2):
+        assert _open(token, {})[0]["type"] == "websocket.accept"
+    assert not hub._sockets

@@ -15,7 +15,7 @@ from accounts.services import customers_resolve
 from purchases.models import Event, Purchase
 from purchases.representation import PurchaseData, purchase_data
 from purchases.validation import PurchaseInput, digest
-from shop.errors import ApplicationError, Forbidden
+from shop.errors import ApplicationError, Forbidden, ServerError, Unavailable
 
 logger = structlog.get_logger(__name__)
 
@@ -119,18 +119,30 @@ def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
         if len(entries) == 1 or connection.in_atomic_block or not _concerns_rows(error):
             raise
         logger.warning("purchase.batch_split", entries=len(entries), reason=str(error.__cause__))
-        return [_record_one(entry) for entry in entries]
+        return [_record_alone(entry) for entry in entries]
 
 
 def _concerns_rows(error: DatabaseError) -> bool:
     if isinstance(error, OperationalError):
-        return isinstance(error.__cause__, psycopg.errors.DeadlockDetected)
+        return isinstance(
+            error.__cause__, (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
+        )
     return not isinstance(error, InterfaceError)
 
 
-def _record_one(entry: Entry) -> Outcome:
-    with transaction.atomic():
-        return _record([entry])[0]
+def _record_alone(entry: Entry) -> Outcome:
+    """Record one entry of a batch that failed as a whole; its error is its outcome."""
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                # The batch has waited for the lock already, and its neighbours wait for this one.
+                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+            return _record([entry])[0]
+    except DatabaseError as error:
+        if isinstance(error, (OperationalError, InterfaceError)):
+            return Unavailable()
+        logger.exception("purchase.refused_by_database", caller=entry.caller.id)
+        return ServerError()
 
 
 def record_purchase(

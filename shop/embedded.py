@@ -365,6 +365,8 @@ class Server:
 class Postgres(Server):
     """PostgreSQL 18 with a database `shop` of the superuser `shop`, in UTF-8 and UTC.
 
+    `application_url` is for the role `shop_app`, which `manage.py prepare_database` makes.
+
     PostgreSQL refuses to run as root. Root runs it as the root of nothing: inside a user namespace
     where the same files belong to an ordinary user. Where namespaces are off, `setpriv` makes it
     another user, whose data then lie in a folder of its own below /var/tmp, because that user may
@@ -401,7 +403,9 @@ class Postgres(Server):
                 self._move_to(user)
         self._uid, self._gid = uid, gid
         self.sockets = _socket_folder(self._home or self.data_dir, uid, gid)
-        self.url = f"postgresql://shop@/shop?host={quote(str(self.sockets), safe='')}"
+        where = f"/shop?host={quote(str(self.sockets), safe='')}"
+        self.url = f"postgresql://shop@{where}"
+        self.application_url = f"postgresql://shop_app@{where}"
 
     @staticmethod
     def _ordinary_user() -> pwd.struct_passwd:
@@ -749,7 +753,7 @@ def main(arguments: list[str]) -> int:
         return 128 + signal.SIGINT
 
 
-RUNNING = ("DATABASE_URL", "REDIS_URL", "DATA_DIR", "ENVIRONMENT", "PORT")
+RUNNING = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "DATA_DIR", "ENVIRONMENT", "PORT")
 
 
 def running_path(data_dir: Path) -> Path:
@@ -762,7 +766,9 @@ def write_running(data_dir: Path, environment: Mapping[str, str]) -> None:
     path = running_path(data_dir)
     partial = path.with_suffix(".partial")
     partial.touch(mode=0o600)
-    partial.write_text(json.dumps({name: environment[name] for name in RUNNING}))
+    partial.write_text(
+        json.dumps({name: environment[name] for name in RUNNING if name in environment})
+    )
     partial.replace(path)
 
 

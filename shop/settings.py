@@ -104,21 +104,49 @@ TEMPLATES = [
 # --- Database -----------------------------------------------------------------------------
 
 
-def _database() -> dict[str, Any]:
-    """Return Django's database settings from DATABASE_URL or from the POSTGRES_* variables."""
-    url = env.text("DATABASE_URL", "")
+# The owner's role migrates; everything else runs as the application's, which owns no table.
+DATABASE_ROLE = env.choice("DATABASE_ROLE", "application", ("application", "owner"))
+
+
+def _role_parameters(role: str) -> dict[str, str]:
+    """Return libpq's parameters for a role, from its URL or from the POSTGRES_* variables."""
+    url = env.secret("DATABASE_URL", development="")
+    if role == "owner":
+        url = env.secret("DATABASE_OWNER_URL", development="") or url
     if url:
-        parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+        return {key: str(value) for key, value in conninfo_to_dict(url).items()}
+    application = env.secret("POSTGRES_APP_PASSWORD", development="")
+    if role == "application" and application:
+        user, password = env.text("POSTGRES_APP_USER", "shop_app"), application
     else:
-        parts = {
-            "dbname": env.text("POSTGRES_DB", "shop"),
-            "user": env.text("POSTGRES_USER", "shop"),
-            "password": env.secret(
-                "POSTGRES_PASSWORD", development="shop" if DEVELOPMENT else None
-            ),
-            "host": env.text("POSTGRES_HOST", "postgres"),
-            "port": env.text("POSTGRES_PORT", "5432"),
-        }
+        user = env.text("POSTGRES_USER", "shop")
+        password = env.secret("POSTGRES_PASSWORD", development="shop" if DEVELOPMENT else None)
+    return {
+        "dbname": env.text("POSTGRES_DB", "shop"),
+        "user": user,
+        "password": password,
+        "host": env.text("POSTGRES_HOST", "postgres"),
+        "port": env.text("POSTGRES_PORT", "5432"),
+    }
+
+
+def _limits(role: str) -> str:
+    """Return the server-side limits of a connection as libpq's ``options``.
+
+    A migration waits briefly for its locks, so that it never holds up the site behind it, and then
+    takes what it needs. ``idle_in_transaction_session_timeout`` frees what a stuck process holds.
+    """
+    statement = env.integer("DATABASE_STATEMENT_SECONDS", 5, minimum=1) if role != "owner" else 0
+    lock = env.integer("DATABASE_LOCK_SECONDS", 2, minimum=1)
+    return (
+        f"-c statement_timeout={statement}s -c lock_timeout={lock}s"
+        " -c idle_in_transaction_session_timeout=60s"
+    )
+
+
+def _database(role: str) -> dict[str, Any]:
+    """Return Django's settings of the database for one of the two roles."""
+    parts = _role_parameters(role)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.pop("dbname", "shop"),
@@ -132,6 +160,7 @@ def _database() -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **parts,
+            "options": f"{parts.get('options', '')} {_limits(role)}".strip(),
             "connect_timeout": 3,
             "application_name": env.text("APPLICATION_NAME", "shop"),
             "pool": {
@@ -146,7 +175,13 @@ def _database() -> dict[str, Any]:
     }
 
 
-DATABASES = {"default": _database()}
+DATABASES = {"default": _database(DATABASE_ROLE)}
+# What `prepare_database` makes the application's role with.
+DATABASE_APPLICATION = {
+    key: value
+    for key, value in _role_parameters("application").items()
+    if key in ("user", "password")
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey: broker, channel layer, cache ----------------------------------------------------
@@ -355,6 +390,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["shop.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "shop.schema.AutoSchema",
     "EXCEPTION_HANDLER": "shop.exception_handler.exception_handler",
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.quotas.AccountThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "sign_in": "30/min",
         "sign_up": "20/hour" if not DEVELOPMENT else "600/hour",
@@ -381,6 +417,15 @@ SPECTACULAR_SETTINGS = {
         "shop.schema.document_errors",
     ],
 }
+
+# --- Quotas of one account; 0 sets no limit --------------------------------------------------
+
+# In development the quotas are out of the way of whoever measures what the machine can do.
+_SCALE = 100 if DEVELOPMENT else 1
+QUOTA_REQUESTS_PER_MINUTE = env.integer("QUOTA_REQUESTS_PER_MINUTE", 6_000 * _SCALE)
+QUOTA_CLIENT_REQUESTS_PER_MINUTE = env.integer("QUOTA_CLIENT_REQUESTS_PER_MINUTE", 0)
+QUOTA_SOCKETS = env.integer("QUOTA_SOCKETS", 50 * _SCALE)
+QUOTA_REPORTS_PER_HOUR = env.integer("QUOTA_REPORTS_PER_HOUR", 60 * _SCALE)
 
 # --- Purchases -----------------------------------------------------------------------------
 

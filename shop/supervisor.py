@@ -340,7 +340,11 @@ class Supervisor:
             if not self.env.get(kind.variable):
                 servers.append(kind(self.data_dir))
         await self._unless_stopped(*(self._start_server(server) for server in servers))
-        self.env |= {server.variable: server.url for server in servers}
+        for server in servers:
+            self.env[server.variable] = server.url
+            if isinstance(server, Postgres):
+                self.env[server.variable] = server.application_url
+                self.env["DATABASE_OWNER_URL"] = server.url
         write_running(self.data_dir, self.env)
         if self.prepare:
             await self._unless_stopped(self._prepare())
@@ -379,7 +383,8 @@ class Supervisor:
             await asyncio.sleep(POLL)
 
     async def _prepare(self) -> None:
-        process = Process("prepare", self.prepare, env=self.env, cwd=self.cwd)
+        env = self.env | {"DATABASE_ROLE": "owner"}
+        process = Process("prepare", self.prepare, env=env, cwd=self.cwd)
         self.processes.append(process)
         process.start(self.record, self.console)
         await process.ended.wait()

@@ -7,8 +7,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, transaction
-from django.db.migrations.executor import MigrationExecutor
+from django.db import transaction
 
 from accounts.models import User
 
@@ -21,9 +20,6 @@ DEMO_ACCOUNTS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-LOCK = 7_265_001_913
-
-
 class Command(BaseCommand):
     help = "Migrates where needed and makes the demo accounts; for development only."
     requires_system_checks: list[str] = []
@@ -31,18 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEVELOPMENT:
             raise CommandError("Demo accounts exist only where ENVIRONMENT=development.")
-        with connection.cursor() as cursor:
-            # A second start at the same moment waits for the first to be done.
-            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-            try:
-                self._prepare()
-            finally:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-
-    def _prepare(self) -> None:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            call_command("migrate", verbosity=1, interactive=False)
+        call_command("prepare_database", stdout=self.stdout, verbosity=options["verbosity"])
         existing = set(
             User.objects.filter(username__in=[name for name, _, _ in DEMO_ACCOUNTS]).values_list(
                 "username", flat=True

@@ -1,0 +1,77 @@
+"""Bring a database up to date and give the application's role what it needs, and no more."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from psycopg import sql
+
+from purchases.models import Event, Purchase
+
+LOCK = 7_265_001_913
+
+
+class Command(BaseCommand):
+    help = (
+        "Migrates where needed, makes the application's database role and grants it its rights. "
+        "Run it as the role that owns the tables, with DATABASE_ROLE=owner."
+    )
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with connection.cursor() as cursor:
+            # A second start at the same moment waits for the first to be done.
+            cursor.execute("SET lock_timeout = 0")
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            cursor.execute("RESET lock_timeout")
+            try:
+                executor = MigrationExecutor(connection)
+                if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                    call_command("migrate", verbosity=options["verbosity"], interactive=False)
+                self._grant()
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+    def _grant(self) -> None:
+        role = settings.DATABASE_APPLICATION.get("user", "")
+        if not role or role == connection.settings_dict["USER"]:
+            self.stdout.write("One role owns the tables and runs the application.")
+            return
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+            exists = cursor.fetchone() is not None
+            for statement in _statements(role, exists=exists):
+                cursor.execute(statement.as_string(cursor.connection))
+
+
+def _statements(role: str, *, exists: bool) -> list[sql.Composed]:
+    name = sql.Identifier(role)
+    password = settings.DATABASE_APPLICATION.get("password", "")
+    ledger = sql.SQL(", ").join(sql.Identifier(model._meta.db_table) for model in (Purchase, Event))
+    statements = [
+        sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT").format(
+            sql.SQL("ALTER" if exists else "CREATE"), name
+        )
+    ]
+    if password:
+        # The server stores a digest; in the statement the password travels to it only.
+        statements.append(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(password)))
+    statements += [
+        sql.SQL(text).format(role=name, ledger=ledger, event=sql.Identifier(Event._meta.db_table))
+        for text in (
+            "GRANT USAGE ON SCHEMA public TO {role}",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+            "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA public"
+            " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {role}",
+            # The ledger only grows, and an event gets its position once (a trigger sees to that).
+            "REVOKE UPDATE, DELETE ON {ledger} FROM {role}",
+            "GRANT UPDATE (position) ON {event} TO {role}",
+            "REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {role}",
+        )
+    ]
+    return statements

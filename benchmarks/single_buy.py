@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 OURS = (
-    "-m uvicorn shop.asgi:application --host 127.0.0.1 --port {port} --http httptools --loop uvloop"
-    " --no-access-log --log-level error"
+    "-m uvicorn shop.asgi:application --host 127.0.0.1 --port {port} --loop uvloop"
+    " --http purchases.protocol:Protocol --no-access-log --log-level error"
 )
 NAIVE = "-m daphne -b 127.0.0.1 -p {port} --no-server-name -v 0 benchmarks.naive:application"
 CUSTOMERS = 500

@@ -57,7 +57,7 @@ def iso_milliseconds(moment: datetime) -> str:
 
 
 def purchase_data(
-    id: UUID,
+    id: UUID | str,
     username: str,
     userid: str,
     item: str,

@@ -1,10 +1,9 @@
 """The one way into the ledger: :func:`record_purchases`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import structlog
@@ -35,6 +34,9 @@ class Entry:
     caller: Caller
     purchase: PurchaseInput
     idempotency_key: str | None = None
+    # What identifies a purchase that has neither a key nor a time of its own, so that trying it
+    # again does not record it twice: 32 hexadecimal digits.
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +45,26 @@ class Recorded:
 
     purchase: PurchaseData
     replayed: bool
+    customer_id: int
 
 
 Outcome = Recorded | ApplicationError
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """An entry whose customer is known, with the keys that identify it."""
+@dataclass(slots=True)
+class Row:
+    """An entry whose customer is known, with the keys that identify it.
+
+    ``index`` is the entry's place in the input; the keys are 32 hexadecimal digits.
+    """
 
     index: int
     customer_id: int
     username: str
     userid: str
     entry: Entry
-    dedupe_key: UUID
-    fingerprint: UUID | None
+    dedupe_key: str
+    fingerprint: str | None
 
 
 def authorise(caller: Caller, purchase: PurchaseInput) -> None:
@@ -79,9 +85,10 @@ WITH input AS MATERIALIZED (
     SELECT uuidv7() AS id, row.*
     FROM unnest(
         %s::bigint[], %s::text[], %s::int[], %s::numeric[], %s::text[], %s::timestamptz[],
-        %s::bigint[], %s::uuid[], %s::uuid[]
+        %s::bigint[], %s::uuid[], %s::uuid[] {{more_columns}}
     ) AS row (customer_id, item, quantity, price, currency, "timestamp", recorded_by_id,
-              dedupe_key, fingerprint)
+              dedupe_key, fingerprint {{more_names}})
+    {{condition}}
 ), recorded AS (
     INSERT INTO {Purchase._meta.db_table}
         (id, customer_id, item, quantity, price, currency, "timestamp", received_at,
@@ -91,13 +98,31 @@ WITH input AS MATERIALIZED (
     FROM input
     ORDER BY dedupe_key
     ON CONFLICT (dedupe_key) DO NOTHING
-    RETURNING id, customer_id, "timestamp", received_at, dedupe_key
+    RETURNING id, customer_id, received_at, dedupe_key
 ), logged AS (
     INSERT INTO {Event._meta.db_table} (purchase_id, customer_id)
     SELECT id, customer_id FROM recorded
 )
-SELECT dedupe_key, id, "timestamp", received_at FROM recorded
+SELECT replace(dedupe_key::text, '-', ''), id::text, received_at FROM recorded
 """  # noqa: S608
+INSERT = _INSERT.format(more_columns="", more_names="", condition="")
+# The same for rows whose caller and customer were found before: it records a row only if the
+# token is still good and both accounts are still what they were, and says nothing of the others.
+INSERT_IF_STILL_SIGNED_IN = _INSERT.format(
+    more_columns=", %s::text[], %s::boolean[], %s::text[], %s::text[]",
+    more_names=", token, names_anyone, username, userid",
+    condition="""
+    WHERE EXISTS (
+        SELECT FROM knox_authtoken AS token
+        JOIN accounts_user AS caller ON caller.id = token.user_id
+        JOIN accounts_user AS customer ON customer.id = row.customer_id
+        WHERE token.digest = row.token
+          AND (token.expiry IS NULL OR token.expiry > statement_timestamp())
+          AND caller.id = row.recorded_by_id AND caller.is_active
+          AND (caller.is_staff OR caller.is_client) = row.names_anyone
+          AND customer.username = row.username AND customer.userid = row.userid
+    )""",
+)
 
 
 def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
@@ -167,7 +192,7 @@ def _record(entries: Sequence[Entry]) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _identify(entries: Sequence[Entry], outcomes: list[Outcome | None]) -> list[_Row]:
+def _identify(entries: Sequence[Entry], outcomes: list[Outcome | None]) -> list[Row]:
     """Find each entry's customer; put an error into ``outcomes`` where there is none."""
     named: list[tuple[int, tuple[str | None, str | None]]] = []
     customers: dict[int, tuple[int, str, str]] = {}
@@ -191,10 +216,13 @@ def _identify(entries: Sequence[Entry], outcomes: list[Outcome | None]) -> list[
                 outcomes[index] = customer
             else:
                 customers[index] = (customer.id, customer.username, customer.userid)
-    return [_row(index, entries[index], *customer) for index, customer in sorted(customers.items())]
+    return [
+        identify(index, entries[index], *customer) for index, customer in sorted(customers.items())
+    ]
 
 
-def _row(index: int, entry: Entry, customer_id: int, username: str, userid: str) -> _Row:
+def identify(index: int, entry: Entry, customer_id: int, username: str, userid: str) -> Row:
+    """Return the entry as a row of the ledger, with what tells it from every other."""
     purchase = entry.purchase
     content = (
         customer_id,
@@ -212,43 +240,58 @@ def _row(index: int, entry: Entry, customer_id: int, username: str, userid: str)
         dedupe_key = digest("content", *content)
     else:
         # Without a key and without a time nothing tells a repeat from a second purchase.
-        dedupe_key = uuid4()
-    return _Row(index, customer_id, username, userid, entry, dedupe_key, fingerprint)
+        dedupe_key = entry.nonce or uuid4().hex
+    return Row(index, customer_id, username, userid, entry, dedupe_key, fingerprint)
 
 
-def _columns(rows: Sequence[_Row]) -> list[list[Any]]:
+def _array(values: Iterable[object]) -> str:
+    """Return PostgreSQL's text of an array whose elements need no quotes."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def text_array(values: Iterable[str]) -> str:
+    """Return PostgreSQL's text of an array of strings."""
+    quoted = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
+
+
+def columns(rows: Sequence[Row]) -> list[str]:
+    """Return the parameters of ``INSERT``: one array, as text, for each column.
+
+    psycopg would adapt lists element by element, which costs more than all else it does here.
+    """
     purchases = [row.entry.purchase for row in rows]
     return [
-        [row.customer_id for row in rows],
-        [purchase.item for purchase in purchases],
-        [purchase.quantity for purchase in purchases],
-        [purchase.price for purchase in purchases],
-        [purchase.currency for purchase in purchases],
-        [purchase.timestamp for purchase in purchases],
-        [row.entry.caller.id for row in rows],
-        [row.dedupe_key for row in rows],
-        [row.fingerprint for row in rows],
+        _array([row.customer_id for row in rows]),
+        text_array([purchase.item for purchase in purchases]),
+        _array([purchase.quantity for purchase in purchases]),
+        _array([purchase.price for purchase in purchases]),
+        _array([purchase.currency for purchase in purchases]),
+        _array([purchase.timestamp for purchase in purchases]),
+        _array([row.entry.caller.id for row in rows]),
+        _array([row.dedupe_key for row in rows]),
+        _array([row.fingerprint for row in rows]),
     ]
 
 
-def _insert(rows: Sequence[_Row]) -> dict[UUID, tuple[UUID, datetime, datetime]]:
-    """Insert what is new; return id, timestamp and time of receipt by dedupe key."""
+def _insert(rows: Sequence[Row]) -> dict[str, tuple[str, datetime]]:
+    """Insert what is new; return id and time of receipt by dedupe key."""
     connection.ensure_connection()
     # psycopg's own cursor binds on the server and keeps the statement prepared, which Django's
     # does not.
     with psycopg.Cursor(connection.connection) as cursor, connection.wrap_database_errors:
-        cursor.execute(_INSERT, _columns(rows), prepare=True)
-        return {key: (id, timestamp, at) for key, id, timestamp, at in cursor.fetchall()}
+        cursor.execute(INSERT, columns(rows), prepare=True)
+        return {key: (id, at) for key, id, at in cursor.fetchall()}
 
 
-def _read_back(keys: set[UUID]) -> dict[UUID, tuple[UUID | None, PurchaseData]]:
+def _read_back(keys: set[str]) -> dict[str, tuple[str | None, PurchaseData]]:
     """Return fingerprint and purchase by dedupe key for those that were there before."""
     found = {}
     queryset = Purchase.objects.filter(dedupe_key__in=keys).select_related("customer")
     for purchase in queryset:
         customer = purchase.customer
-        found[purchase.dedupe_key] = (
-            purchase.fingerprint,
+        found[purchase.dedupe_key.hex] = (
+            purchase.fingerprint.hex if purchase.fingerprint else None,
             purchase_data(
                 purchase.id,
                 customer.username,
@@ -265,33 +308,38 @@ def _read_back(keys: set[UUID]) -> dict[UUID, tuple[UUID | None, PurchaseData]]:
 
 
 def _outcome(
-    row: _Row,
-    recorded: dict[UUID, tuple[UUID, datetime, datetime]],
-    found: dict[UUID, tuple[UUID | None, PurchaseData]],
+    row: Row,
+    recorded: dict[str, tuple[str, datetime]],
+    found: dict[str, tuple[str | None, PurchaseData]],
 ) -> Outcome:
     new = recorded.get(row.dedupe_key)
     if new is not None:
-        id, timestamp, received_at = new
-        purchase = row.entry.purchase
-        data = purchase_data(
-            id,
-            row.username,
-            row.userid,
-            purchase.item,
-            purchase.quantity,
-            purchase.price,
-            purchase.currency,
-            timestamp,
-            received_at,
-        )
+        data = recorded_data(row, *new)
         # A second entry with this key in the same batch is a repeat of the first.
         found[row.dedupe_key] = (row.fingerprint, data)
         del recorded[row.dedupe_key]
-        return Recorded(data, replayed=False)
+        return Recorded(data, replayed=False, customer_id=row.customer_id)
     fingerprint, data = found[row.dedupe_key]
     if fingerprint != row.fingerprint:
         return IdempotencyKeyReused()
-    return Recorded(data, replayed=True)
+    return Recorded(data, replayed=True, customer_id=row.customer_id)
+
+
+def recorded_data(row: Row, id: str, received_at: datetime) -> PurchaseData:
+    """Return a row that has just been recorded as the API shows it."""
+    purchase = row.entry.purchase
+    return purchase_data(
+        id,
+        row.username,
+        row.userid,
+        purchase.item,
+        purchase.quantity,
+        purchase.price,
+        purchase.currency,
+        # A purchase without a time of its own gets that of its receipt.
+        purchase.timestamp or received_at,
+        received_at,
+    )
 
 
 def with_line_key(entry: Entry, line: int) -> Entry:

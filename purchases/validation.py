@@ -5,7 +5,6 @@ The REST serializer, the batched ASGI path, bulk, import and the pages all call
 """
 
 import re
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -233,11 +232,11 @@ def parse_idempotency_key(value: str | None) -> str | None:
     return value
 
 
-def digest(*parts: object) -> uuid.UUID:
-    """Return a 128-bit digest of the parts, each of them delimited.
+def digest(*parts: object) -> str:
+    """Return a 128-bit digest of the parts, each of them delimited, as 32 hexadecimal digits.
 
     It identifies a purchase among those of one customer or one caller, so that nobody can make it
     collide with another's.
     """
     text = "\x1f".join(map(str, parts))
-    return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+    return blake2b(text.encode(), digest_size=16).hexdigest()

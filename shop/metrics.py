@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import redis
@@ -47,9 +47,15 @@ def connect_valkey() -> redis.Redis:
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request. ``route`` is a pattern of the URL conf, never a raw path."""
-    method = method if method in METHODS else "other"
-    REQUESTS.labels(method, route, str(status)).inc()
-    SECONDS.labels(method, route).observe(seconds)
+    counter, histogram = _series(method if method in METHODS else "other", route, status)
+    counter.inc()
+    histogram.observe(seconds)
+
+
+@lru_cache(maxsize=2000)
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    # Finding a series by its labels costs more than counting.
+    return REQUESTS.labels(method, route, str(status)), SECONDS.labels(method, route)
 
 
 _STATE = """

@@ -1,0 +1,179 @@
+"""uvicorn's HTTP protocol with a short way for single purchases.
+
+An ASGI application gets a task, a scope and several messages for each request, which together cost
+more than recording a purchase does. This protocol hands a purchase to the ingest as soon as its
+body is complete, and writes the answer in one piece. Everything else, and every purchase that is
+not plainly well formed, takes uvicorn's ordinary way to the ASGI application, which gives the same
+answers: ``uvicorn --http purchases.protocol:Protocol``.
+"""
+
+import asyncio
+import time
+from asyncio import TimerHandle
+from typing import cast
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from purchases.ingest import (
+    API_PATH,
+    BODY_SECONDS,
+    HEADERS,
+    PATHS,
+    Request,
+    ingest,
+    parse,
+    render,
+    request_id,
+    token_of,
+)
+from purchases.services import Outcome
+from shop.errors import ApplicationError, error_body
+from shop.metrics import observe_request
+
+_PATHS = {path.encode(): path for path in PATHS}
+_HEADERS = b"".join(b"%b: %b\r\n" % header for header in HEADERS)
+
+
+class TooSlow(ApplicationError):
+    """The body did not come in time."""
+
+    status = 408
+    code = "request_timeout"
+    detail = "The request body did not come in time."
+
+
+class Buy:
+    """A purchase in the place of uvicorn's ``RequestResponseCycle``, for which it passes.
+
+    The attributes without a comment are those that the protocol reads or sets on a cycle.
+    """
+
+    __slots__ = (
+        "body",
+        "digest",  # of the token
+        "disconnected",
+        "headers",
+        "keep_alive",
+        "message_event",
+        "path",
+        "reading",  # until the body is complete
+        "response_complete",
+        "started",  # when, on the clock of ``time.perf_counter``
+        "timer",  # ends a body that does not come
+    )
+
+    def __init__(self, path: str, headers: dict[bytes, bytes], digest: str, keep_alive: bool):
+        self.path = path
+        self.headers = headers
+        self.digest = digest
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.reading = True
+        self.disconnected = False
+        self.response_complete = False
+        self.message_event = _NOBODY
+        self.started = time.perf_counter()
+        self.timer: TimerHandle | None = None
+
+
+class _Nobody(asyncio.Event):
+    """Stands for the event of a cycle; nobody waits for a purchase's."""
+
+    def set(self) -> None:
+        return None
+
+
+_NOBODY = _Nobody()
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. At most one purchase of it is under way; what is pipelined waits."""
+
+    @property
+    def _buy(self) -> Buy | None:
+        cycle: object = self.cycle
+        return cycle if type(cycle) is Buy else None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        buy = self._buy
+        if buy is not None and buy.reading and buy.timer is None:
+            buy.timer = self.loop.call_later(BODY_SECONDS, self._too_slow, buy)
+
+    def on_headers_complete(self) -> None:
+        path = _PATHS.get(self.url)
+        if (
+            path is None
+            or self.parser.get_method() != b"POST"
+            or self.expect_100_continue
+            or self.parser.should_upgrade()
+            or self.flow.write_paused
+            or self.config.root_path
+            or not (self.cycle is None or self.cycle.response_complete)
+            or len(headers := dict(self.headers)) != len(self.headers)
+            or (digest := token_of(headers, None)) is None
+        ):
+            super().on_headers_complete()
+            return
+        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        self.cycle = cast(RequestResponseCycle, Buy(path, headers, digest, keep_alive))
+
+    def on_body(self, body: bytes) -> None:
+        buy = self._buy
+        if buy is None or not buy.reading:
+            super().on_body(body)
+        else:
+            buy.body += body
+
+    def on_message_complete(self) -> None:
+        buy = self._buy
+        if buy is None or not buy.reading:
+            super().on_message_complete()
+            return
+        buy.reading = False
+        if buy.timer is not None:
+            buy.timer.cancel()
+        try:
+            purchase, key = parse(buy.headers, buy.body, classic=buy.path != API_PATH)
+        except ApplicationError:
+            # The Django view says what is wrong, after it has looked at the token.
+            self.cycle = None  # type: ignore[assignment]
+            super().on_headers_complete()
+            super().on_body(buy.body)
+            super().on_message_complete()
+            return
+
+        def answer(outcome: Outcome) -> None:
+            self._answer(buy, *render(outcome, classic=buy.path != API_PATH))
+
+        ingest.submit(Request(buy.digest, purchase, key, answer))
+
+    def _answer(self, buy: Buy, status: int, body: bytes, extra: dict[str, str]) -> None:
+        buy.response_complete = True
+        observe_request("POST", buy.path[1:], status, time.perf_counter() - buy.started)
+        if buy.disconnected or self.transport.is_closing():
+            return
+        parts = [STATUS_LINE[status]]
+        parts += [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        parts += [
+            _HEADERS,
+            b"content-length: %d\r\nx-request-id: %b\r\n" % (len(body), request_id(buy.headers)),
+        ]
+        parts += [f"{name.lower()}: {value}\r\n".encode() for name, value in extra.items()]
+        if not buy.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts += [b"\r\n", body]
+        self.transport.write(b"".join(parts))
+        if not buy.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _too_slow(self, buy: Buy) -> None:
+        if buy.reading and not buy.disconnected:
+            buy.reading = buy.keep_alive = False
+            self._answer(buy, 408, msgspec.json.encode(error_body(TooSlow())), {})

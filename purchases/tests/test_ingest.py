@@ -1,0 +1,205 @@
+"""The ingest by itself: what is bounded, and what is tried again."""
+
+import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from knox.models import AuthToken
+
+from accounts.models import User
+from purchases import ingest as module
+from purchases.hub import in_database
+from purchases.ingest import Ingest, Request, Writer
+from purchases.models import Event, Purchase
+from purchases.services import Outcome, Recorded
+from purchases.validation import PurchaseInput
+from shop.errors import ApplicationError, Unavailable
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _purchase(item: str, timestamp: datetime | None = None) -> PurchaseInput:
+    return PurchaseInput(item, 1, Decimal("1.00"), "EUR", timestamp, None, None)
+
+
+@pytest.fixture
+def digest() -> str:
+    user = User.objects.create(username="joe", userid="005")
+    return str(AuthToken.objects.create(user)[0].digest)
+
+
+def _run(*steps: Any) -> list[Outcome]:
+    """Run each step, a function of an ingest that returns an awaitable, one after the other."""
+
+    async def run() -> list[Outcome]:
+        ingest = Ingest()
+        ingest.start()
+        try:
+            return [await step(ingest) for step in steps]
+        finally:
+            await ingest.stop()
+
+    return asyncio.run(run())
+
+
+async def _outcome(ingest: Ingest, digest: str, purchase: PurchaseInput) -> Outcome:
+    try:
+        return await ingest.record(digest, purchase, None)
+    except ApplicationError as error:
+        return error
+
+
+def test_the_second_purchase_of_an_account_takes_the_short_way(
+    digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ways = []
+    real = module.write_batch
+
+    def write_batch(batch: list[Request], known: Any) -> list[Outcome]:
+        long_ways.append(len(batch))
+        return real(batch, known)
+
+    monkeypatch.setattr(module, "write_batch", write_batch)
+    outcomes = _run(*[lambda i, n=n: _outcome(i, digest, _purchase(f"b{n}")) for n in range(4)])
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes)
+    assert long_ways == [1]
+    assert Purchase.objects.count() == Event.objects.count() == 4
+
+
+def test_an_account_that_was_deactivated_is_refused_though_it_is_known(digest: str) -> None:
+    async def deactivate(ingest: Ingest) -> Any:
+        await in_database(User.objects.filter(userid="005").update, is_active=False)
+
+    first, _, second = _run(
+        lambda i: _outcome(i, digest, _purchase("first")),
+        deactivate,
+        lambda i: _outcome(i, digest, _purchase("second")),
+    )
+    assert isinstance(first, Recorded)
+    assert isinstance(second, module.InvalidToken)
+    assert Purchase.objects.count() == 1
+
+
+def test_a_customer_who_was_renamed_is_shown_by_the_new_name(digest: str) -> None:
+    async def rename(ingest: Ingest) -> Any:
+        await in_database(User.objects.filter(userid="005").update, username="joseph")
+
+    _, _, second = _run(
+        lambda i: _outcome(i, digest, _purchase("first")),
+        rename,
+        lambda i: _outcome(i, digest, _purchase("second")),
+    )
+    assert isinstance(second, Recorded)
+    assert second.purchase["username"] == "joseph"
+
+
+def test_a_full_queue_refuses_and_the_memory_is_bounded(
+    digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUEUE", 5)
+
+    async def run() -> list[Outcome]:
+        ingest = Ingest()
+        # Nobody writes yet, so that all of them wait.
+        asked = [
+            asyncio.create_task(_outcome(ingest, digest, _purchase(f"b{n}"))) for n in range(8)
+        ]
+        await asyncio.sleep(0.05)
+        assert sum(task.done() for task in asked) == 3
+        ingest.start()
+        try:
+            return await asyncio.gather(*asked)
+        finally:
+            await ingest.stop()
+
+    outcomes = asyncio.run(run())
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Unavailable)]
+    assert len(refused) == 3
+    assert Purchase.objects.count() == 5
+
+
+def test_what_was_told_that_nothing_is_recorded_is_not_recorded(
+    digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(module, "WRITERS", 0)
+
+    async def run() -> Outcome:
+        ingest = Ingest()
+        ingest.start()
+        outcome = await _outcome(ingest, digest, _purchase("late"))
+        assert not ingest._unanswered
+        monkeypatch.setattr(module, "WRITERS", 1)
+        ingest.start()
+        await asyncio.sleep(0.3)
+        await ingest.stop()
+        return outcome
+
+    outcome = asyncio.run(run())
+    assert isinstance(outcome, Unavailable)
+    assert "nothing was recorded" in str(outcome)
+    assert Purchase.objects.count() == 0
+
+
+@pytest.mark.parametrize("timestamp", [None, datetime(2024, 5, 31, tzinfo=UTC)])
+def test_an_unknown_outcome_of_the_short_way_is_not_recorded_twice(
+    digest: str, monkeypatch: pytest.MonkeyPatch, timestamp: datetime | None
+) -> None:
+    real = Writer._insert
+
+    async def insert(self: Writer, rows: Any, batch: Any) -> Any:
+        await real(self, rows, batch)
+        # The answer of a commit is lost on its way.
+        raise OSError("connection reset")
+
+    monkeypatch.setattr(Writer, "_insert", insert)
+    outcomes = _run(
+        *[lambda i, n=n: _outcome(i, digest, _purchase(f"b{n}", timestamp)) for n in range(3)]
+    )
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes)
+    assert Purchase.objects.count() == Event.objects.count() == 3
+
+
+def test_a_lock_of_somebody_else_holds_up_only_the_purchase_that_needs_it(digest: str) -> None:
+    moment = datetime(2024, 5, 31, tzinfo=UTC)
+    blocked = _purchase("blocked", moment)
+    parameters = connection.get_connection_params()
+    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(name, None)
+    [first] = _run(lambda i: _outcome(i, digest, blocked))
+    assert isinstance(first, Recorded)
+    key = Purchase.objects.get().dedupe_key
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE purchases_purchase DISABLE TRIGGER USER")
+        cursor.execute("ALTER TABLE purchases_event DISABLE TRIGGER USER")
+        cursor.execute("DELETE FROM purchases_event")
+        cursor.execute("DELETE FROM purchases_purchase")
+        cursor.execute("ALTER TABLE purchases_purchase ENABLE TRIGGER USER")
+        cursor.execute("ALTER TABLE purchases_event ENABLE TRIGGER USER")
+    user = User.objects.get()
+    with psycopg.connect(**parameters) as other:
+        # Another transaction has recorded the same purchase and has not committed yet.
+        other.execute(
+            'INSERT INTO purchases_purchase (item, quantity, price, currency, "timestamp",'
+            " recorded_by_id, customer_id, dedupe_key)"
+            " VALUES ('blocked', 1, 1, 'EUR', %s, %s, %s, %s)",
+            [moment, user.pk, user.pk, key],
+        )
+
+        async def all_at_once(ingest: Ingest) -> Any:
+            await _outcome(ingest, digest, _purchase("warm", moment))
+            return await asyncio.gather(
+                _outcome(ingest, digest, blocked),
+                *[_outcome(ingest, digest, _purchase(f"free {n}", moment)) for n in range(5)],
+            )
+
+        outcomes: Any = _run(all_at_once)[0]
+        other.rollback()
+    stopped, *free = outcomes
+    assert isinstance(stopped, Unavailable)
+    assert all(isinstance(outcome, Recorded) for outcome in free)

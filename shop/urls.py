@@ -2,7 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
+from accounts.pages import admin_login
 from purchases.urls import api_urlpatterns, classic_urlpatterns
 from shop import documentation, health
 from shop.errors import CLASSIC_PREFIX
@@ -26,6 +28,9 @@ urlpatterns = [
     *health.urlpatterns,
     *documentation.urlpatterns,
     path("accounts/", include("allauth.urls")),
+    # The admin's own sign-in and password change know nothing of rate limits and tokens.
+    path("admin/login/", admin_login),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
     path("", include("purchases.page_urls")),
     path("", include("reports.page_urls")),

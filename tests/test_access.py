@@ -1,0 +1,557 @@
+"""Who may what: every route of the URL configuration and the schema, for every kind of caller.
+
+The routes are read from the URL configuration, the operations from ``docs/openapi.json``. A route
+without a row in ``PAGES``, ``API`` or ``SOCKETS`` fails, and so does a row without a route. The
+objects behind the routes are one owner's.
+"""
+
+import asyncio
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import Group
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+from django.core.files.storage import InMemoryStorage
+from django.db import transaction
+from django.test import Client
+from django.urls import URLResolver, get_resolver
+from django.utils import timezone
+from knox.models import AuthToken
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from accounts.models import User
+from purchases.models import Event, Purchase
+from purchases.routing import websocket_urlpatterns
+from reports import api as reports_api
+from reports.models import Report
+from shop.celery import app as celery_app
+from tests.system import ROOT, System
+
+ACTORS = ("anonymous", "owner", "other", "client", "staff", "revoked", "deactivated")
+"""``revoked`` and ``deactivated`` are the owner with a credential that was good until then."""
+
+SECRET = "a present that nobody else may know of"
+
+# --- The table ------------------------------------------------------------------------------
+# One row a route and method: the status for each of ACTORS, in that order. 302 from a page is the
+# way to the sign-in.
+#                     anon owner other client staff revoked deactivated
+OPEN = "200 200 200 200 200 200 200"
+SIGNED_IN = "401 200 200 200 200 401 401"
+OWNERS = "401 200 404 404 200 401 401"
+NO_METHOD = "401 405 405 405 405 401 401"
+OPEN_NO_METHOD = "405 405 405 405 405 405 405"
+
+API: dict[str, dict[str, str]] = {
+    "api/v1/purchases/": {
+        "GET": SIGNED_IN,
+        # The body names the owner.
+        "POST": "401 201 403 201 201 401 401",
+    },
+    "api/v1/purchases/bulk/": {"GET": NO_METHOD, "POST": SIGNED_IN},
+    "api/v1/purchases/export.csv": {"GET": SIGNED_IN, "POST": NO_METHOD},
+    "api/v1/purchases/export.jsonl": {"GET": SIGNED_IN, "POST": NO_METHOD},
+    "api/v1/purchases/<str:id>/": {"GET": OWNERS, "POST": NO_METHOD},
+    "api/v1/events/": {"GET": SIGNED_IN, "POST": NO_METHOD},
+    "api/v1/accounts/": {"GET": OPEN_NO_METHOD, "POST": "201 201 201 201 201 201 201"},
+    "api/v1/accounts/me/": {"GET": SIGNED_IN, "POST": NO_METHOD},
+    # The owner's password is sent by everybody.
+    "api/v1/auth/token/": {"GET": OPEN_NO_METHOD, "POST": "200 200 200 200 200 200 401"},
+    "api/v1/auth/logout/": {"GET": NO_METHOD, "POST": "401 204 204 204 204 401 401"},
+    "api/v1/live-ticket/": {"GET": NO_METHOD, "POST": SIGNED_IN},
+    "api/v1/reports/": {"GET": SIGNED_IN, "POST": "401 202 202 202 202 401 401"},
+    "api/v1/reports/<str:id>/": {"GET": OWNERS, "POST": NO_METHOD},
+    "api/v1/reports/<str:id>/pdf/": {"GET": OWNERS, "POST": NO_METHOD},
+    "buy": {"GET": NO_METHOD, "POST": "401 200 403 200 200 401 401"},
+    "getAllUserBuys/<str:username>": {"GET": OWNERS, "POST": NO_METHOD},
+    "buyList/<str:username>": {"GET": OWNERS, "POST": NO_METHOD},
+}
+API |= {
+    f"^scalable-shop-cm-server/{route}": dict(API[route])
+    for route in ("buy", "getAllUserBuys/<str:username>", "buyList/<str:username>")
+}
+
+PUBLIC = {"GET": OPEN, "POST": OPEN}
+READ_ONLY = {"GET": OPEN, "POST": OPEN_NO_METHOD}
+# No relay runs beside this test, which is what everybody is told.
+NO_RELAY = dict.fromkeys(("GET", "POST"), "503 503 503 503 503 503 503")
+# A page for who is signed in; all others are sent to the sign-in.
+MINE = "302 200 200 200 200 302 302"
+DONE = "302 302 302 302 302 302 302"
+ADMIN = "302 302 302 302 200 302 302"
+ADMIN_NEVER = "302 302 302 302 403 302 302"
+ADMIN_NO_METHOD = "302 302 302 302 405 302 302"
+ADMIN_404 = "302 302 302 302 404 302 302"
+ADMIN_DOOR = "302 403 403 403 302 302 302"
+SIGNED_OUT = {"GET": "200 302 302 302 302 200 200", "POST": "200 302 302 302 302 200 200"}
+ADMIN_READ_ONLY = {
+    "": {"GET": ADMIN, "POST": ADMIN},
+    "add/": {"GET": ADMIN_NEVER, "POST": ADMIN_NEVER},
+    "<path:object_id>/history/": {"GET": ADMIN, "POST": ADMIN},
+    "<path:object_id>/delete/": {"GET": ADMIN_NEVER, "POST": ADMIN_NEVER},
+    "<path:object_id>/change/": {"GET": ADMIN, "POST": ADMIN_NEVER},
+    "<path:object_id>/": {"GET": DONE, "POST": DONE},
+}
+ADMIN_MODEL = {
+    "": {"GET": ADMIN, "POST": ADMIN},
+    "add/": {"GET": ADMIN, "POST": ADMIN},
+    "<path:object_id>/history/": {"GET": ADMIN, "POST": ADMIN},
+    "<path:object_id>/delete/": {"GET": ADMIN, "POST": DONE},
+    "<path:object_id>/change/": {"GET": ADMIN, "POST": ADMIN},
+    "<path:object_id>/": {"GET": DONE, "POST": DONE},
+}
+
+PAGES: dict[str, dict[str, str]] = {
+    "healthz": NO_RELAY,
+    "^scalable-shop-cm-server/healthz": NO_RELAY,
+    "livez": PUBLIC,
+    "readyz": PUBLIC,
+    "metrics": PUBLIC,
+    "documentation": READ_ONLY,
+    "documentation/": READ_ONLY,
+    "documentation/openapi.json": READ_ONLY,
+    # Who is signed in sends a form that lacks the price.
+    "": {"GET": OPEN, "POST": "200 400 400 400 400 200 200"},
+    "purchases/": {"GET": MINE, "POST": OPEN_NO_METHOD},
+    "live/": {"GET": "302 403 403 403 200 302 302", "POST": OPEN_NO_METHOD},
+    "reports/": {"GET": MINE, "POST": DONE},
+    "accounts/login/": SIGNED_OUT,
+    "accounts/logout/": {"GET": MINE, "POST": DONE},
+    "accounts/inactive/": READ_ONLY,
+    "accounts/signup/": SIGNED_OUT,
+    "accounts/reauthenticate/": {"GET": MINE, "POST": MINE},
+    "accounts/email/": {"GET": MINE, "POST": DONE},
+    "accounts/confirm-email/": READ_ONLY,
+    "accounts/password/change/": {"GET": MINE, "POST": MINE},
+    # Everybody here has a password; who has one is sent to change it.
+    "accounts/password/set/": {"GET": DONE, "POST": DONE},
+    "accounts/password/reset/": PUBLIC,
+    "accounts/login/code/confirm/": {"GET": DONE, "POST": DONE},
+    # The key in the link is the credential; the owner's address is verified already.
+    "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": {
+        "GET": OPEN,
+        "POST": "404 404 404 404 404 404 404",
+    },
+    "accounts/password/reset/key/done/": READ_ONLY,
+    # The key is a wrong one, and the page says so.
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": PUBLIC,
+    "accounts/password/reset/done/": READ_ONLY,
+    "admin/": {"GET": ADMIN, "POST": ADMIN},
+    "admin/login/": {"GET": ADMIN_DOOR, "POST": ADMIN_DOOR},
+    "admin/logout/": {"GET": ADMIN_NO_METHOD, "POST": DONE},
+    # It is the page of all accounts that does it.
+    "admin/password_change/": {"GET": DONE, "POST": DONE},
+    "admin/password_change/done/": {"GET": ADMIN, "POST": ADMIN_NO_METHOD},
+    "admin/autocomplete/": {"GET": ADMIN_NEVER, "POST": ADMIN_NO_METHOD},
+    "admin/jsi18n/": {"GET": ADMIN, "POST": ADMIN_NO_METHOD},
+    "admin/r/<path:content_type_id>/<path:object_id>/": {"GET": ADMIN_404, "POST": ADMIN_404},
+    "admin/accounts/user/<id>/password/": {"GET": ADMIN, "POST": ADMIN},
+    "admin/^(?P<app_label>auth|account|knox|accounts|purchases|reports)/$": {
+        "GET": ADMIN,
+        "POST": ADMIN,
+    },
+    "admin/(?P<url>.*)$": {"GET": ADMIN_404, "POST": ADMIN_404},
+}
+
+
+def _admin(model: str, rows: dict[str, dict[str, str]]) -> None:
+    PAGES.update({f"admin/{model}/{suffix}": methods for suffix, methods in rows.items()})
+
+
+_admin("purchases/purchase", ADMIN_READ_ONLY)
+_admin("purchases/event", ADMIN_READ_ONLY)
+_admin("reports/report", ADMIN_READ_ONLY)
+_admin("auth/group", ADMIN_MODEL)
+_admin("account/emailaddress", ADMIN_MODEL)
+_admin("knox/authtoken", ADMIN_MODEL)
+# A customer with purchases cannot be deleted, and staff is told so.
+_admin("accounts/user", ADMIN_MODEL | {"<path:object_id>/delete/": {"GET": ADMIN, "POST": ADMIN}})
+
+# What a socket is told: `hello`, or the code that it is closed with.
+SOCKETS = {
+    "ws/purchases/?scope=mine": "4401 hello hello hello hello 4401 4401",
+    "ws/purchases/?scope=all": "4401 4403 4403 4403 hello 4401 4401",
+}
+
+# --- What there is --------------------------------------------------------------------------
+
+
+def _routes(patterns: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _routes(pattern.url_patterns, route)
+        else:
+            yield route, pattern
+
+
+ROUTES = dict(_routes(get_resolver().url_patterns))
+ROWS = API | PAGES
+OTHER_METHODS = ("PUT", "PATCH", "DELETE")
+
+
+def test_every_route_has_a_row_and_every_row_a_route() -> None:
+    assert set(ROUTES) - set(ROWS) == set(), "routes without a row"
+    assert set(ROWS) - set(ROUTES) == set(), "rows without a route"
+    for route, methods in ROWS.items():
+        assert set(methods) == {"GET", "POST"}, route
+        assert all(len(row.split()) == len(ACTORS) for row in methods.values()), route
+    assert {row.partition("?")[0] for row in SOCKETS} == {
+        str(pattern.pattern) for pattern in websocket_urlpatterns
+    }
+
+
+def test_every_operation_of_the_schema_has_a_row_and_every_api_row_an_operation() -> None:
+    paths = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
+    operations = {
+        (path.lstrip("/"), method.upper())
+        for path, methods in paths.items()
+        for method in methods
+        if method in ("get", "post", "put", "patch", "delete")
+    }
+    rows = {
+        (re.sub(r"<str:(\w+)>", r"{\1}", route), method)
+        for route, methods in API.items()
+        if not route.startswith("^scalable-shop-cm-server/")
+        for method, row in methods.items()
+        if "405" not in row
+    }
+    assert operations == rows
+
+
+# --- One owner's objects, and the callers ---------------------------------------------------
+
+
+@dataclass
+class World:
+    """Who there is, and what is the owner's."""
+
+    users: dict[str, User]
+    tokens: dict[str, str]
+    sessions: dict[str, str]
+    purchase: Purchase
+    report: Report
+    paths: dict[str, str] = field(default_factory=dict)
+
+    def client(self, actor: str, *, api: bool) -> Client:
+        """Return a client with the actor's credential; take away what the actor has lost."""
+        if actor == "anonymous":
+            return Client()
+        owner = self.users["owner"]
+        if actor == "deactivated":
+            User.objects.filter(pk=owner.pk).update(is_active=False)
+        if api:
+            who = actor if actor in self.tokens else "owner"
+            if actor == "revoked":
+                AuthToken.objects.filter(user=owner).delete()
+            return Client(headers={"Authorization": f"Token {self.tokens[who]}"})
+        key = self.sessions[actor if actor in self.sessions else "owner"]
+        if actor == "revoked":
+            Session.objects.filter(session_key=key).delete()
+        client = Client()
+        client.cookies[settings.SESSION_COOKIE_NAME] = key
+        return client
+
+    def state(self) -> tuple[Any, ...]:
+        """Return what nobody but the owner, client programs and staff may change."""
+        owner = self.users["owner"]
+        return (
+            list(Purchase.objects.filter(customer=owner).values_list("pk", flat=True)),
+            list(Report.objects.filter(requested_by=owner).values_list("pk", "status")),
+            User.objects.filter(pk=owner.pk).values_list("email", "password", "is_staff").get(),
+            list(EmailAddress.objects.filter(user=owner).values_list("email", "verified")),
+            list(User.objects.filter(is_staff=True).values_list("pk", flat=True)),
+            list(User.objects.filter(is_client=True).values_list("pk", flat=True)),
+        )
+
+
+PASSWORD = "orchid-lamp-42"
+
+
+@pytest.fixture
+def world(db: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(
+        settings, "PASSWORD_HASHERS", ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    )
+    storage = InMemoryStorage()
+    monkeypatch.setattr(reports_api, "default_storage", storage)
+    monkeypatch.setattr(celery_app, "send_task", lambda *args, **options: None)
+    extra: dict[str, dict[str, Any]] = {
+        "client": {"is_client": True},
+        "staff": {"is_staff": True, "is_superuser": True},
+    }
+    users, tokens, sessions = {}, {}, {}
+    for name in ("owner", "other", "client", "staff"):
+        email = f"{name}@example.com"
+        user = User.objects.create_user(
+            name, email, PASSWORD, userid=f"id-{name}", **extra.get(name, {})
+        )
+        EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+        users[name], tokens[name] = user, AuthToken.objects.create(user)[1]
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.create()
+        sessions[name] = str(session.session_key)
+    owner = users["owner"]
+    purchase = Purchase.objects.create(
+        customer=owner,
+        recorded_by=owner,
+        item=SECRET,
+        price=Decimal(5),
+        currency="EUR",
+        timestamp=datetime(2024, 5, 31, tzinfo=UTC),
+        dedupe_key=uuid.uuid4(),
+    )
+    Event.objects.create(purchase=purchase, customer=owner, position=1)
+    report = Report.objects.create(
+        kind="statement",
+        requested_by=owner,
+        since=date(2024, 5, 1),
+        until=date(2024, 5, 31),
+        status="sent",
+        rendered_at=timezone.now(),
+        emailed_at=timezone.now(),
+        pdf=storage.save("owner.pdf", ContentFile(f"%PDF {SECRET}".encode())),
+    )
+    report.refresh_from_db()
+    address = EmailAddress.objects.get(user=owner)
+    objects = {
+        "purchases/purchase": purchase.pk,
+        "purchases/event": purchase.pk,
+        "reports/report": report.pk,
+        "auth/group": Group.objects.create(name="a group").pk,
+        "account/emailaddress": address.pk,
+        "knox/authtoken": AuthToken.objects.get(user=owner).digest,
+        "accounts/user": owner.pk,
+    }
+    paths = {}
+    for route in ROUTES:
+        model = "/".join(route.split("/")[1:3])
+        id = purchase.pk if route.startswith("api/v1/purchases/") else report.pk
+        path = route.replace("<path:content_type_id>/<path:object_id>", f"1/{owner.pk}")
+        path = path.replace("<path:object_id>", str(objects.get(model)))
+        path = path.replace("<str:id>", str(id)).replace("<id>", str(owner.pk))
+        path = path.replace("<str:username>", "owner").replace("^scalable-shop", "scalable-shop")
+        path = path.replace(
+            "^confirm-email/(?P<key>[-:\\w]+)/$",
+            f"confirm-email/{EmailConfirmationHMAC(address).key}/",
+        )
+        path = path.replace(
+            "^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+            f"password/reset/key/{user_pk_to_url_str(owner)}-wrong-key/",
+        )
+        path = re.sub(r"\^\(\?P<app_label>.*\)/\$$", "purchases/", path)
+        path = path.replace("(?P<url>.*)$", "nothing-here")
+        assert not re.search(r"[<>^$(]", path), path
+        paths[route] = "/" + path
+    return World(users, tokens, sessions, purchase, report, paths)
+
+
+def _body(route: str, actor: str) -> dict[str, Any]:
+    """Return the keyword arguments of a POST: JSON for the API, a form for pages."""
+    if route not in API:
+        forms = {
+            "reports/": {"kind": "statement", "since": "2024-05-01", "until": "2024-05-31"},
+            "accounts/login/": {"login": "owner", "password": "wrong"},
+        }
+        return {"data": forms.get(route, {"post": "yes"} if "delete" in route else {})}
+    purchase = {"username": "owner", "userid": "id-owner", "price": "3.50", "item": "theirs"}
+    bodies: dict[str, Any] = {
+        "api/v1/purchases/": purchase,
+        "api/v1/purchases/bulk/": [purchase],
+        "api/v1/accounts/": {
+            "username": f"new-{actor}",
+            "email": f"new-{actor}@example.com",
+            "password": PASSWORD,
+        },
+        "api/v1/auth/token/": {"username": "owner", "password": PASSWORD},
+        "api/v1/reports/": {"kind": "statement", "since": "2024-05-01", "until": "2024-05-31"},
+    }
+    body = purchase if route.endswith("buy") else bodies.get(route, {})
+    return {"data": json.dumps(body), "content_type": "application/json"}
+
+
+def _request(world: World, route: str, method: str, actor: str) -> tuple[int, bytes, str]:
+    cache.clear()
+    client = world.client(actor, api=route in API)
+    arguments = _body(route, actor) if method != "GET" else {}
+    response = (
+        client.generic(method, world.paths[route])
+        if method in OTHER_METHODS
+        else getattr(client, method.lower())(world.paths[route], **arguments)
+    )
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return response.status_code, content, response.get("Location", "")
+
+
+def _tried(world: World, route: str, method: str, actor: str) -> tuple[int, bytes, str]:
+    """Make the request, check that nothing of the owner's leaked or changed, and take it back."""
+    before = world.state()
+    savepoint = transaction.savepoint()
+    status, content, location = _request(world, route, method, actor)
+    if actor not in ("owner", "client", "staff") and not route.endswith("auth/token/"):
+        User.objects.filter(pk=world.users["owner"].pk).update(is_active=True)
+        assert world.state() == before, f"{actor} changed what is the owner's"
+    transaction.savepoint_rollback(savepoint)
+    if actor not in ("owner", "staff"):
+        assert SECRET.encode() not in content, f"{actor} saw the owner's purchase"
+        assert str(world.purchase.pk).encode() not in content
+        if "confirm-email" not in route:
+            assert b"owner@example.com" not in content, f"{actor} saw the owner's address"
+    return status, content, location
+
+
+@pytest.mark.parametrize("route", sorted(ROWS))
+def test_status(world: World, route: str) -> None:
+    for method, row in ROWS[route].items():
+        expected = dict(zip(ACTORS, map(int, row.split()), strict=True))
+        found, locations = {}, {}
+        for actor in ACTORS:
+            found[actor], _, locations[actor] = _tried(world, route, method, actor)
+        assert found == expected, method
+        # Nobody is ever sent to another site.
+        assert not [place for place in locations.values() if place and not place.startswith("/")]
+        assert not [place for place in locations.values() if place.startswith("//")]
+
+
+def test_methods_that_no_route_takes_change_nothing(world: World) -> None:
+    before = world.state()
+    for route in sorted(ROWS):
+        for method in OTHER_METHODS:
+            savepoint = transaction.savepoint()
+            status, _, _ = _request(world, route, method, "owner")
+            # Some of the pages that Django brings answer any method as they answer GET.
+            assert status in ((401, 405) if route in API else (200, 302, 403, 404, 405, 503))
+            assert world.state() == before, (method, route)
+            transaction.savepoint_rollback(savepoint)
+
+
+@pytest.mark.parametrize("route", sorted(route for route in API if "<" in route))
+def test_what_is_somebody_elses_looks_like_what_is_not_there(world: World, route: str) -> None:
+    """The answer about another's object is the answer about no object, byte for byte."""
+    client = world.client("other", api=True)
+    theirs = client.get(world.paths[route])
+    nothing = client.get(
+        world.paths[route]
+        .replace(str(world.purchase.pk), str(uuid.uuid4()))
+        .replace(str(world.report.pk), str(uuid.uuid4()))
+        .replace("/owner", "/nobody")
+    )
+    assert (theirs.status_code, theirs.content) == (404, nothing.content)
+
+
+def test_lists_exports_and_events_hold_only_what_is_the_callers(world: World) -> None:
+    routes = [
+        "api/v1/purchases/",
+        "api/v1/purchases/export.csv",
+        "api/v1/purchases/export.jsonl",
+        "api/v1/events/",
+        "api/v1/reports/",
+        "purchases/",
+        "reports/",
+        "",
+    ]
+    for route in routes:
+        for query in ("", "?username=owner", "?scope=mine"):
+            for actor, sees in (("owner", True), ("other", False), ("client", False)):
+                response = world.client(actor, api=route in API).get(world.paths[route] + query)
+                content = (
+                    b"".join(response.streaming_content) if response.streaming else response.content
+                )
+                key = world.report.pk if "reports" in route else world.purchase.pk
+                held = str(key).encode() in content or SECRET.encode() in content
+                assert held is sees, (route, query, actor)
+
+
+def test_staff_without_rights_enters_the_admin_and_changes_nothing_there(world: World) -> None:
+    staff = world.users["staff"]
+    User.objects.filter(pk=staff.pk).update(is_superuser=False)
+    for model in ("auth/group", "account/emailaddress", "knox/authtoken", "accounts/user"):
+        for suffix in ("", "add/", "<path:object_id>/change/", "<path:object_id>/delete/"):
+            route = f"admin/{model}/{suffix}"
+            for method in ("GET", "POST"):
+                assert _tried(world, route, method, "staff")[0] == 403, (method, route)
+
+
+# --- Sockets --------------------------------------------------------------------------------
+
+
+async def _socket(url: str, token: str | None) -> str:
+    headers = {"Authorization": f"Token {token}"} if token else {}
+    async with connect(url, additional_headers=headers) as ws:
+        try:
+            return str(json.loads(await asyncio.wait_for(ws.recv(), 10))["type"])
+        except ConnectionClosed:
+            return str(ws.close_code)
+
+
+class Browser:
+    """A session on the running site, as a browser has it."""
+
+    def __init__(self, system: System) -> None:
+        self.http = httpx.Client(base_url=system.url, timeout=20)
+
+    def post(self, path: str, **form: str) -> httpx.Response:
+        """Send a form from its own page."""
+        self.http.get(path)
+        form["csrfmiddlewaretoken"] = self.http.cookies["csrftoken"]
+        return self.http.post(path, data=form, headers={"Referer": str(self.http.base_url)})
+
+    def sign_in(self, username: str, password: str) -> None:
+        answer = self.post("/accounts/login/", login=username, password=password)
+        assert answer.status_code == 302, answer.text
+
+
+@pytest.mark.system
+async def test_sockets(system: System) -> None:
+    """The deactivated account is signed up and deactivated from outside, as staff would do it."""
+    name = f"gone-{uuid.uuid4().hex[:8]}"
+    account = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+    assert system.request("POST", "/api/v1/accounts/", account).status == 201
+    signed_in = system.request(
+        "POST", "/api/v1/auth/token/", {"username": name, "password": PASSWORD}
+    )
+    tokens: dict[str, str | None] = {
+        "anonymous": None,
+        "owner": system.token("joe"),
+        "other": system.token("ann"),
+        "client": system.token("till"),
+        "staff": system.token("staff"),
+        "revoked": system.token("joe"),
+        "deactivated": signed_in.json()["token"],
+    }
+    assert await _socket(system.ws_url, tokens["deactivated"]) == "hello"
+    assert system.request("POST", "/api/v1/auth/logout/", token=tokens["revoked"]).status == 204
+    browser = Browser(system)
+    browser.sign_in("staff", "demo-staff")
+    found = browser.http.get("/admin/accounts/user/", params={"q": name}).text
+    id = re.findall(r"/admin/accounts/user/(\d+)/change/", found)[0]
+    done = browser.post(
+        "/admin/accounts/user/", action="deactivate", _selected_action=id, index="0"
+    )
+    assert done.status_code == 302
+    browser.http.close()
+    for row, expected in SOCKETS.items():
+        query = row.partition("?")[2]
+        found = {
+            actor: await _socket(f"{system.ws_url}?{query}", tokens[actor]) for actor in ACTORS
+        }
+        assert found == dict(zip(ACTORS, expected.split(), strict=True)), row

@@ -79,7 +79,8 @@ def authorise(caller: Caller, purchase: PurchaseInput) -> None:
 
 # One statement writes purchases and events. Ids are given in the order of the input, so that
 # the events of one batch keep it; rows are inserted in the order of their keys, so that two
-# batches that hold the same keys wait for each other instead of deadlocking.
+# batches that hold the same keys wait for each other instead of deadlocking, and of two rows with
+# one key the first is the one that stays, as the answers say.
 _INSERT = f"""
 WITH input AS MATERIALIZED (
     SELECT uuidv7() AS id, row.*
@@ -96,7 +97,7 @@ WITH input AS MATERIALIZED (
     SELECT id, customer_id, item, quantity, price, currency, coalesce("timestamp", now()), now(),
            recorded_by_id, dedupe_key, fingerprint
     FROM input
-    ORDER BY dedupe_key
+    ORDER BY dedupe_key, id
     ON CONFLICT (dedupe_key) DO NOTHING
     RETURNING id, customer_id, received_at, dedupe_key
 ), logged AS (

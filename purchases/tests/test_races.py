@@ -1,0 +1,265 @@
+"""Many posts at the same moment, on the batched path and on the Django view.
+
+A query string sends a request past the batched path to the view.
+"""
+
+import asyncio
+import threading
+import uuid
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from accounts.access import Caller
+from accounts.models import User
+from purchases.models import Purchase
+from purchases.services import Entry, IdempotencyKeyReused, Recorded, record_purchases
+from purchases.validation import parse_purchase
+from tests.system import System, wait_for
+
+WHEN = "2024-05-31T15:54:32.204Z"
+AT_ONCE = 200
+API = "/api/v1/purchases/"
+PATHS = [
+    pytest.param(API, id="batched"),
+    pytest.param(f"{API}?plain", id="view"),
+    pytest.param("/buy", id="buy-batched"),
+    pytest.param("/buy?plain", id="buy-view"),
+]
+
+# --- Without the guard ----------------------------------------------------------------------
+
+
+def _look_then_insert(table: str, key: uuid.UUID, guard: str) -> None:
+    """Get or create, as one would write it: look for the key, and insert it where it is not."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table} WHERE dedupe_key = %s", [key])
+        if cursor.fetchone() == (0,):
+            cursor.execute(f"INSERT INTO {table} (dedupe_key) VALUES (%s) {guard}", [key])
+
+
+def _rows_of_one_key(table: str, guard: str) -> int:
+    """Return how many rows one key gets from 8 threads at once."""
+    key, gate = uuid.uuid4(), threading.Barrier(8)
+
+    def buy() -> None:
+        try:
+            connection.ensure_connection()
+            gate.wait()
+            _look_then_insert(table, key, guard)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=buy) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table} WHERE dedupe_key = %s", [key])
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_unique_key_the_same_posts_are_recorded_twice() -> None:
+    """The race is real: it happens as soon as the unique index is not there."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE unguarded (dedupe_key uuid NOT NULL)")
+        cursor.execute("CREATE TABLE guarded (dedupe_key uuid NOT NULL UNIQUE)")
+    try:
+        unguarded = [_rows_of_one_key("unguarded", "") for _ in range(40)]
+        guarded = [_rows_of_one_key("guarded", "ON CONFLICT DO NOTHING") for _ in range(40)]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE unguarded, guarded")
+    assert max(unguarded) > 1
+    assert set(guarded) == {1}
+
+
+@pytest.mark.django_db
+def test_of_two_bodies_of_one_key_in_one_batch_the_first_is_in_the_ledger() -> None:
+    """What is answered is what is stored, in whatever order the database takes the rows."""
+    caller = Caller.of(User.objects.create(username="joe", userid="005"))
+    keys = [uuid.uuid4().hex for _ in range(60)]
+    entries = [
+        Entry(caller, parse_purchase({"price": price, "timestamp": WHEN}, now=timezone.now()), key)
+        for price in ("1.00", "2.00", "1.00", "3.00")
+        for key in keys
+    ]
+    outcomes = record_purchases(entries)
+    for place, (entry, outcome) in enumerate(zip(entries, outcomes, strict=True)):
+        if entry.purchase.price != 1:
+            assert isinstance(outcome, IdempotencyKeyReused)
+            continue
+        assert isinstance(outcome, Recorded)
+        assert outcome.replayed is (place >= len(keys))
+        stored = Purchase.objects.get(pk=outcome.purchase["id"])
+        assert stored.price == entry.purchase.price
+    assert Purchase.objects.count() == len(keys)
+
+
+# --- With it --------------------------------------------------------------------------------
+
+
+def _send(system: System, requests: list[tuple[str, str, dict[str, Any], str | None]]) -> list[Any]:
+    """Post all ``(path, token, body, key)`` at once, each on a connection of its own."""
+
+    async def post(
+        client: httpx.AsyncClient, path: str, token: str, body: Any, key: str | None
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Token {token}"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        return await client.post(path, json=body, headers=headers)
+
+    async def run() -> list[Any]:
+        limits = httpx.Limits(max_connections=AT_ONCE)
+        async with httpx.AsyncClient(base_url=system.url, timeout=60, limits=limits) as client:
+            return await asyncio.gather(*(post(client, *request) for request in requests))
+
+    return asyncio.run(run())
+
+
+def _body(number: int = 0, **fields: object) -> dict[str, Any]:
+    """Return a purchase that is nobody else's: the original routes know no item."""
+    return {"price": f"{number}.{uuid.uuid4().int % 100:02}", "timestamp": WHEN, **fields}
+
+
+def _id(answer: httpx.Response) -> str:
+    body = answer.json()
+    return str(body.get("id") or body["_id"])
+
+
+def _is_new(answer: httpx.Response) -> bool:
+    assert answer.status_code in (200, 201), answer.text
+    return "Idempotent-Replayed" not in answer.headers
+
+
+def _logged(system: System, token: str, after: int) -> list[str]:
+    """Return the ids of the purchases in the event log after a position."""
+    events, position = [], after
+    while True:
+        page = system.request("GET", f"/api/v1/events/?after={position}&limit=5000", token=token)
+        if not page.json()["events"]:
+            return [event["purchase"]["id"] for event in events]
+        events += page.json()["events"]
+        position = page.json()["position"]
+
+
+def _position(system: System, token: str) -> int:
+    page = system.request("GET", "/api/v1/events/?after=0&limit=5000", token=token).json()
+    return int(page["position"])
+
+
+def _expect_logged(system: System, token: str, after: int, ids: set[str]) -> None:
+    """Wait until the log holds these purchases; each of them is there once."""
+    wait_for(lambda: set(_logged(system, token, after)) >= ids, 10)
+    assert Counter(_logged(system, token, after)) == Counter(ids)
+
+
+@pytest.fixture(scope="module")
+def joe(system: System) -> str:
+    return system.token("joe")
+
+
+@pytest.fixture(scope="module")
+def till(system: System) -> str:
+    return system.token("till")
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("path", PATHS)
+def test_one_key_posted_200_times_at_once_is_one_purchase(
+    system: System, joe: str, path: str
+) -> None:
+    after = _position(system, joe)
+    body, key = _body(), uuid.uuid4().hex
+    answers = _send(system, [(path, joe, body, key)] * AT_ONCE)
+    assert [_is_new(answer) for answer in answers].count(True) == 1
+    (id,) = {_id(answer) for answer in answers}
+    _expect_logged(system, joe, after, {id})
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("path", [API, "/buy?plain"])
+def test_one_content_posted_200_times_at_once_is_one_purchase(
+    system: System, joe: str, path: str
+) -> None:
+    after = _position(system, joe)
+    body = _body(uuid.uuid4().int % 10**9)
+    answers = _send(system, [(path, joe, body, None)] * AT_ONCE)
+    assert [_is_new(answer) for answer in answers].count(True) == 1
+    (id,) = {_id(answer) for answer in answers}
+    _expect_logged(system, joe, after, {id})
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("path", PATHS)
+def test_mixed_keys_and_bodies_are_one_purchase_a_key(system: System, joe: str, path: str) -> None:
+    after = _position(system, joe)
+    keys = [uuid.uuid4().hex for _ in range(10)]
+    bodies = [_body(number) for number in (1, 2)]
+    requests = [
+        (path, joe, bodies[number // 10 % 2], keys[number % 10]) for number in range(AT_ONCE)
+    ]
+    answers = _send(system, requests)
+    ids = set()
+    for key in keys:
+        mine = [
+            (request[2], answer)
+            for request, answer in zip(requests, answers, strict=True)
+            if request[3] == key
+        ]
+        good = [(body, answer) for body, answer in mine if answer.status_code != 422]
+        # One body won the key; all of its posts have the one answer, all others are refused.
+        (winner,) = {body["price"] for body, _ in good}
+        assert all(answer.status_code == 422 for body, answer in mine if body["price"] != winner)
+        assert [_is_new(answer) for _, answer in good].count(True) == 1
+        (id,) = {_id(answer) for _, answer in good}
+        ids.add(id)
+    assert len(ids) == 10
+    _expect_logged(system, joe, after, ids)
+
+
+@pytest.mark.system
+def test_both_paths_and_both_routes_share_one_key(system: System, joe: str) -> None:
+    after = _position(system, joe)
+    body, key = _body(3), uuid.uuid4().hex
+    paths = [API, f"{API}?plain", "/buy", "/buy?plain"]
+    answers = _send(system, [(path, joe, body, key) for path in paths] * (AT_ONCE // 4))
+    assert [_is_new(answer) for answer in answers].count(True) == 1
+    (id,) = {_id(answer) for answer in answers}
+    _expect_logged(system, joe, after, {id})
+
+
+@pytest.mark.system
+def test_a_key_is_its_callers_own(system: System, joe: str, till: str) -> None:
+    after = _position(system, joe)
+    body, key = _body(4, username="joe", userid="005", item=uuid.uuid4().hex), uuid.uuid4().hex
+    answers = _send(system, [(API, token, body, key) for token in (joe, till)] * (AT_ONCE // 2))
+    assert [_is_new(answer) for answer in answers].count(True) == 2
+    ids = {_id(answer) for answer in answers}
+    assert len(ids) == 2
+    _expect_logged(system, joe, after, ids)
+
+
+@pytest.mark.system
+def test_a_customer_named_by_200_posts_at_once_is_one_account(system: System, till: str) -> None:
+    name = f"new-{uuid.uuid4().hex[:8]}"
+    requests = [
+        (
+            (API, f"{API}?plain")[number % 2],
+            till,
+            _body(number, username=name, userid=name),
+            None,
+        )
+        for number in range(AT_ONCE)
+    ]
+    answers = _send(system, requests)
+    assert {answer.status_code for answer in answers} <= {200, 201}
+    assert {answer.json()["userid"] for answer in answers} == {name}
+    assert len({_id(answer) for answer in answers}) == AT_ONCE

@@ -8,12 +8,13 @@ Memory stays flat: lines are read and recorded in chunks.
 import csv
 import io
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import ijson
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.access import Caller
@@ -78,6 +79,7 @@ class BulkResult:
 
 
 Line = tuple[int, Any]
+T = TypeVar("T")
 
 
 def spool(stream: Any, length: int | None) -> IO[bytes]:
@@ -257,24 +259,11 @@ def record_lines(
     result = BulkResult()
     try:
         with transaction.atomic():
-            chunk: list[tuple[int, Entry]] = []
-            for count, (number, data) in enumerate(lines, 1):
-                if count > LINES:
-                    raise TooManyLines()
-                if isinstance(data, ApplicationError):
-                    result.reject(number, data)
-                    continue
-                try:
-                    purchase = parse_purchase(data, now=timezone.now())
-                except ValidationFailed as error:
-                    result.reject(number, error)
-                    continue
-                entry = Entry(caller, purchase, idempotency_key)
-                chunk.append((number, with_line_key(entry, number)))
-                if len(chunk) == CHUNK:
-                    _record_chunk(chunk, result)
-                    chunk = []
-            if chunk:
+            with connection.cursor() as cursor:
+                # Foreign keys are checked with each chunk, while the next one is being read,
+                # instead of all together at the end.
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            for chunk in ahead(_chunks(lines, caller, idempotency_key, result)):
                 _record_chunk(chunk, result)
             if dry_run:
                 raise _Undo
@@ -282,6 +271,43 @@ def record_lines(
         pass
     result.errors.sort(key=lambda item: item["line"])
     return result
+
+
+def _chunks(
+    lines: Iterator[Line], caller: Caller, idempotency_key: str | None, result: BulkResult
+) -> Iterator[list[tuple[int, Entry]]]:
+    """Yield the good lines as entries, some at a time; count the others in ``result``."""
+    chunk: list[tuple[int, Entry]] = []
+    for count, (number, data) in enumerate(lines, 1):
+        if count > LINES:
+            raise TooManyLines()
+        if isinstance(data, ApplicationError):
+            result.reject(number, data)
+            continue
+        try:
+            purchase = parse_purchase(data, now=timezone.now())
+        except ValidationFailed as error:
+            result.reject(number, error)
+            continue
+        chunk.append((number, with_line_key(Entry(caller, purchase, idempotency_key), number)))
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield the items, making the next in a thread while the caller is busy with this one.
+
+    So PostgreSQL writes one chunk while the next is read and validated. At most two are in memory.
+    """
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="bulk") as thread:
+        coming: Future[Any] = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield item
 
 
 def _record_chunk(chunk: list[tuple[int, Entry]], result: BulkResult) -> None:

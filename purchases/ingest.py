@@ -42,7 +42,7 @@ from purchases.services import (
     columns,
     identify,
     record_purchases,
-    recorded_data,
+    recorded_row,
     text_array,
 )
 from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
@@ -141,10 +141,11 @@ class Known:
             return
         if len(self.customers) >= KNOWN_MAX:
             self.customers.clear()
+        _, username, userid, *_ = recorded.values
         self.customers[purchase.userid, purchase.username] = (
             recorded.customer_id,
-            recorded.purchase["username"],
-            recorded.purchase["userid"],
+            username,
+            userid,
         )
 
     def row(self, index: int, request: Request) -> Row | None:
@@ -340,11 +341,7 @@ class Writer:
             if found is None:
                 left.append(request)
             else:
-                request.settle(
-                    Recorded(
-                        recorded_data(row, *found), replayed=False, customer_id=row.customer_id
-                    )
-                )
+                request.settle(recorded_row(row, *found))
         return left
 
     async def _insert(

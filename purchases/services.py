@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -13,7 +14,7 @@ from accounts.access import Caller, may_record_for_anyone
 from accounts.services import customers_resolve
 from purchases.models import Event, Purchase
 from purchases.representation import PurchaseData, purchase_data
-from purchases.validation import PurchaseInput, digest
+from purchases.validation import DELIMITER, PurchaseInput, delimited, digest
 from shop.errors import ApplicationError, Forbidden, ServerError, Unavailable
 
 logger = structlog.get_logger(__name__)
@@ -41,11 +42,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A purchase that is in the ledger; ``replayed`` where it was there before."""
+    """A purchase that is in the ledger; ``replayed`` where it was there before.
 
-    purchase: PurchaseData
+    ``values`` are those of ``PURCHASE_FIELDS``.
+    """
+
+    values: tuple[Any, ...]
     replayed: bool
     customer_id: int
+
+    @property
+    def purchase(self) -> PurchaseData:
+        """Return the purchase as the API shows it; who records many never asks."""
+        return purchase_data(*self.values)
 
 
 Outcome = Recorded | ApplicationError
@@ -199,17 +208,17 @@ def _identify(entries: Sequence[Entry], outcomes: list[Outcome | None]) -> list[
     customers: dict[int, tuple[int, str, str]] = {}
     for index, entry in enumerate(entries):
         caller, purchase = entry.caller, entry.purchase
-        try:
-            authorise(caller, purchase)
-        except ApplicationError as error:
-            outcomes[index] = error
-            continue
-        if (purchase.userid is None and purchase.username is None) or not may_record_for_anyone(
-            caller
-        ):
+        if purchase.userid is None and purchase.username is None:
             customers[index] = (caller.id, caller.username, caller.userid)
-        else:
+        elif may_record_for_anyone(caller):
             named.append((index, (purchase.userid, purchase.username)))
+        else:
+            try:
+                authorise(caller, purchase)
+            except ApplicationError as error:
+                outcomes[index] = error
+            else:
+                customers[index] = (caller.id, caller.username, caller.userid)
     if named:
         resolved = customers_resolve([names for _, names in named])
         for (index, _), customer in zip(named, resolved, strict=True):
@@ -225,7 +234,7 @@ def _identify(entries: Sequence[Entry], outcomes: list[Outcome | None]) -> list[
 def identify(index: int, entry: Entry, customer_id: int, username: str, userid: str) -> Row:
     """Return the entry as a row of the ledger, with what tells it from every other."""
     purchase = entry.purchase
-    content = (
+    content = delimited(
         customer_id,
         purchase.item,
         purchase.quantity,
@@ -235,10 +244,10 @@ def identify(index: int, entry: Entry, customer_id: int, username: str, userid: 
     )
     fingerprint = None
     if entry.idempotency_key is not None:
-        dedupe_key = digest("key", entry.caller.id, entry.idempotency_key)
-        fingerprint = digest(*content)
+        dedupe_key = digest(delimited("key", entry.caller.id, entry.idempotency_key))
+        fingerprint = digest(content)
     elif purchase.timestamp is not None:
-        dedupe_key = digest("content", *content)
+        dedupe_key = digest("content" + DELIMITER + content)
     else:
         # Without a key and without a time nothing tells a repeat from a second purchase.
         dedupe_key = entry.nonce or uuid4().hex
@@ -285,7 +294,7 @@ def _insert(rows: Sequence[Row]) -> dict[str, tuple[str, datetime]]:
         return {key: (id, at) for key, id, at in cursor.fetchall()}
 
 
-def _read_back(keys: set[str]) -> dict[str, tuple[str | None, PurchaseData]]:
+def _read_back(keys: set[str]) -> dict[str, tuple[str | None, tuple[Any, ...]]]:
     """Return fingerprint and purchase by dedupe key for those that were there before."""
     found = {}
     queryset = Purchase.objects.filter(dedupe_key__in=keys).select_related("customer")
@@ -293,7 +302,7 @@ def _read_back(keys: set[str]) -> dict[str, tuple[str | None, PurchaseData]]:
         customer = purchase.customer
         found[purchase.dedupe_key.hex] = (
             purchase.fingerprint.hex if purchase.fingerprint else None,
-            purchase_data(
+            (
                 purchase.id,
                 customer.username,
                 customer.userid,
@@ -311,25 +320,24 @@ def _read_back(keys: set[str]) -> dict[str, tuple[str | None, PurchaseData]]:
 def _outcome(
     row: Row,
     recorded: dict[str, tuple[str, datetime]],
-    found: dict[str, tuple[str | None, PurchaseData]],
+    found: dict[str, tuple[str | None, tuple[Any, ...]]],
 ) -> Outcome:
-    new = recorded.get(row.dedupe_key)
+    new = recorded.pop(row.dedupe_key, None)
     if new is not None:
-        data = recorded_data(row, *new)
+        outcome = recorded_row(row, *new)
         # A second entry with this key in the same batch is a repeat of the first.
-        found[row.dedupe_key] = (row.fingerprint, data)
-        del recorded[row.dedupe_key]
-        return Recorded(data, replayed=False, customer_id=row.customer_id)
-    fingerprint, data = found[row.dedupe_key]
+        found[row.dedupe_key] = (row.fingerprint, outcome.values)
+        return outcome
+    fingerprint, values = found[row.dedupe_key]
     if fingerprint != row.fingerprint:
         return IdempotencyKeyReused()
-    return Recorded(data, replayed=True, customer_id=row.customer_id)
+    return Recorded(values, replayed=True, customer_id=row.customer_id)
 
 
-def recorded_data(row: Row, id: str, received_at: datetime) -> PurchaseData:
-    """Return a row that has just been recorded as the API shows it."""
+def recorded_row(row: Row, id: str, received_at: datetime) -> Recorded:
+    """Return the outcome of a row that has just been recorded."""
     purchase = row.entry.purchase
-    return purchase_data(
+    values = (
         id,
         row.username,
         row.userid,
@@ -341,6 +349,7 @@ def recorded_data(row: Row, id: str, received_at: datetime) -> PurchaseData:
         purchase.timestamp or received_at,
         received_at,
     )
+    return Recorded(values, replayed=False, customer_id=row.customer_id)
 
 
 def with_line_key(entry: Entry, line: int) -> Entry:

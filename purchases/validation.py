@@ -5,7 +5,7 @@ The REST serializer, the batched ASGI path, bulk, import and the pages all call
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -104,11 +104,11 @@ def _decimal(value: Any) -> Decimal:
     return number
 
 
-def _price(value: Any) -> Decimal:
+def _price(value: Any, bound: Decimal) -> Decimal:
     number = _decimal(value)
     if number < 0:
         raise _Invalid("min_value", "Ensure this value is greater than or equal to 0.")
-    if number >= _MAX_PRICE:
+    if number >= bound:
         raise _Invalid(
             "max_digits", f"Ensure that there are no more than {PRICE_MAX_DIGITS} digits in total."
         )
@@ -121,7 +121,7 @@ def _price(value: Any) -> Decimal:
     return abs(number.quantize(Decimal("0.01")))
 
 
-def _quantity(value: Any) -> int:
+def _quantity(value: Any, maximum: int) -> int:
     if isinstance(value, str):
         value = value.strip()
         if not _INTEGER.fullmatch(value):
@@ -136,13 +136,13 @@ def _quantity(value: Any) -> int:
         raise _Invalid("invalid", "A valid integer is required.")
     if value < 1:
         raise _Invalid("min_value", "Ensure this value is greater than or equal to 1.")
-    if value > QUANTITY_MAX:
-        raise _Invalid("max_value", f"Ensure this value is less than or equal to {QUANTITY_MAX}.")
+    if value > maximum:
+        raise _Invalid("max_value", f"Ensure this value is less than or equal to {maximum}.")
     return int(value)
 
 
-def _currency(value: Any) -> str:
-    if not isinstance(value, str) or value not in currencies():
+def _currency(value: Any, length: int) -> str:
+    if not isinstance(value, str) or len(value) != length or value not in currencies():
         raise _Invalid("invalid_currency", "Not a currency code of ISO 4217, such as EUR.")
     return value
 
@@ -188,34 +188,45 @@ def parse_purchase(data: Any, *, now: datetime) -> PurchaseInput:
         kind = type(data).__name__
         raise ValidationFailed([FieldError("invalid", f"Expected an object, not {kind}.")])
     errors: list[FieldError] = []
-    get = data.get
-
-    def field(name: str, parse: Any, default: Any, *arguments: Any) -> Any:
-        value = get(name)
+    values: dict[str, Any] = {}
+    for name, parse, limit in _FIELDS:
+        value = data.get(name)
         if value is None:
-            if name in data and name not in ("timestamp", "userid", "username"):
+            if name not in data:
+                if name == "price":
+                    errors.append(FieldError("required", "This field is required.", "price"))
+            elif name not in _NULLABLE:
                 errors.append(FieldError("null", "This field may not be null.", name))
-            return default
+            continue
         try:
-            return parse(value, *arguments)
+            values[name] = parse(value, now if limit is None else limit)
         except _Invalid as error:
             errors.append(FieldError(error.code, error.detail, name))
-            return default
-
-    if "price" not in data:
-        errors.append(FieldError("required", "This field is required.", "price"))
-    purchase = PurchaseInput(
-        item=field("item", _text, "", ITEM_MAX_LENGTH),
-        quantity=field("quantity", _quantity, 1),
-        price=field("price", _price, Decimal(0)),
-        currency=field("currency", _currency, settings.DEFAULT_CURRENCY),
-        timestamp=field("timestamp", _timestamp, None, now),
-        userid=field("userid", _name, None, USERID_MAX_LENGTH),
-        username=field("username", _name, None, USERNAME_MAX_LENGTH),
-    )
     if errors:
         raise ValidationFailed(errors)
-    return purchase
+    get = values.get
+    return PurchaseInput(
+        get("item", ""),
+        get("quantity", 1),
+        values["price"],
+        get("currency") or settings.DEFAULT_CURRENCY,
+        get("timestamp"),
+        get("userid"),
+        get("username"),
+    )
+
+
+# Each field, what reads it, and the limit that this is given; ``None`` stands for the time.
+_FIELDS: tuple[tuple[str, Callable[[Any, Any], Any], Any], ...] = (
+    ("item", _text, ITEM_MAX_LENGTH),
+    ("quantity", _quantity, QUANTITY_MAX),
+    ("price", _price, _MAX_PRICE),
+    ("currency", _currency, 3),
+    ("timestamp", _timestamp, None),
+    ("userid", _name, USERID_MAX_LENGTH),
+    ("username", _name, USERNAME_MAX_LENGTH),
+)
+_NULLABLE = frozenset({"timestamp", "userid", "username"})
 
 
 def parse_idempotency_key(value: str | None) -> str | None:
@@ -232,11 +243,19 @@ def parse_idempotency_key(value: str | None) -> str | None:
     return value
 
 
-def digest(*parts: object) -> str:
-    """Return a 128-bit digest of the parts, each of them delimited, as 32 hexadecimal digits.
+# No part holds it: control characters are refused everywhere.
+DELIMITER = "\x1f"
+
+
+def delimited(*parts: object) -> str:
+    """Return the parts as one text in which each of them can be told."""
+    return DELIMITER.join([str(part) for part in parts])
+
+
+def digest(text: str) -> str:
+    """Return a 128-bit digest of a text as 32 hexadecimal digits.
 
     It identifies a purchase among those of one customer or one caller, so that nobody can make it
     collide with another's.
     """
-    text = "\x1f".join(map(str, parts))
     return blake2b(text.encode(), digest_size=16).hexdigest()

@@ -14,11 +14,11 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TypeVar
 
 import ijson
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from accounts.access import Caller
-from purchases.services import Entry, Recorded, record_purchases, with_line_key
+from purchases.services import Batch, Customers, Entry, Recorded, with_line_key
 from purchases.validation import parse_purchase
 from shop.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
 from shop.parsers import decode_json
@@ -263,8 +263,7 @@ def record_lines(
                 # Foreign keys are checked with each chunk, while the next one is being read,
                 # instead of all together at the end.
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            for chunk in ahead(_chunks(lines, caller, idempotency_key, result)):
-                _record_chunk(chunk, result)
+            _record_chunks(ahead(_chunks(lines, caller, idempotency_key, result)), result)
             if dry_run:
                 raise _Undo
     except _Undo:
@@ -310,9 +309,31 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def _record_chunk(chunk: list[tuple[int, Entry]], result: BulkResult) -> None:
-    outcomes = record_purchases([entry for _, entry in chunk])
-    for (number, _), outcome in zip(chunk, outcomes, strict=True):
+def _record_chunks(chunks: Iterator[list[tuple[int, Entry]]], result: BulkResult) -> None:
+    """Record the chunks one after the other, each prepared while the one before is written."""
+    customers = Customers()
+    writing: tuple[list[tuple[int, Entry]], Batch, Future[None]] | None = None
+    with ThreadPoolExecutor(1, thread_name_prefix="bulk") as thread:
+        for chunk in chunks:
+            try:
+                batch = Batch([entry for _, entry in chunk], customers)
+            except DatabaseError:
+                if writing is not None:
+                    # The write has failed, and with it the transaction.
+                    writing[2].result()
+                raise
+            if writing is not None:
+                _count(*writing, result)
+            writing = (chunk, batch, thread.submit(batch.write))
+        if writing is not None:
+            _count(*writing, result)
+
+
+def _count(
+    chunk: list[tuple[int, Entry]], batch: Batch, written: "Future[None]", result: BulkResult
+) -> None:
+    written.result()
+    for (number, _), outcome in zip(chunk, batch.outcomes(), strict=True):
         if not isinstance(outcome, Recorded):
             result.reject(number, outcome)
         elif outcome.replayed:

@@ -11,7 +11,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from accounts.access import Caller, may_record_for_anyone
-from accounts.services import customers_resolve
+from accounts.services import Customer, Names, customers_resolve
 from purchases.models import Event, Purchase
 from purchases.representation import PurchaseData, purchase_data
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest
@@ -191,20 +191,63 @@ def record_purchase(
 
 
 def _record(entries: Sequence[Entry]) -> list[Outcome]:
-    outcomes: list[Outcome | None] = [None] * len(entries)
-    rows = _identify(entries, outcomes)
-    if rows:
-        recorded = _insert(rows)
-        missing = {row.dedupe_key for row in rows} - recorded.keys()
+    batch = Batch(entries, Customers())
+    batch.write()
+    return batch.outcomes()
+
+
+class Customers:
+    """The customers that one transaction has met, so that it asks for each of them once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Names, Customer | ApplicationError] = {}
+
+    def resolve(self, names: Sequence[Names]) -> list[Customer | ApplicationError]:
+        """Return what ``customers_resolve`` does."""
+        known = self._known
+        if unknown := [pair for pair in dict.fromkeys(names) if pair not in known]:
+            known.update(zip(unknown, customers_resolve(unknown), strict=True))
+        return [known[pair] for pair in names]
+
+
+class Batch:
+    """Entries on their way into the ledger, in three steps of one transaction.
+
+    Creating one finds the customers; ``write`` is the one statement, and the only step that may
+    run in another thread; ``outcomes`` reads what was there before.
+    """
+
+    def __init__(self, entries: Sequence[Entry], customers: Customers) -> None:
+        self._outcomes: list[Outcome | None] = [None] * len(entries)
+        self._rows = _identify(entries, self._outcomes, customers)
+        self._recorded: dict[str, tuple[str, datetime]] = {}
+        connection.ensure_connection()
+        self._connection = connection.connection
+
+    def write(self) -> None:
+        """Insert what is new."""
+        if not self._rows:
+            return
+        # psycopg's own cursor binds on the server and keeps the statement prepared, which
+        # Django's does not.
+        with psycopg.Cursor(self._connection) as cursor, connection.wrap_database_errors:
+            cursor.execute(INSERT, columns(self._rows), prepare=True)
+            self._recorded = {key: (id, at) for key, id, at in cursor.fetchall()}
+
+    def outcomes(self) -> list[Outcome]:
+        """Return one outcome for each entry."""
+        missing = {row.dedupe_key for row in self._rows} - self._recorded.keys()
         found = _read_back(missing) if missing else {}
-        for row in rows:
-            outcomes[row.index] = _outcome(row, recorded, found)
-    return [outcome for outcome in outcomes if outcome is not None]
+        for row in self._rows:
+            self._outcomes[row.index] = _outcome(row, self._recorded, found)
+        return [outcome for outcome in self._outcomes if outcome is not None]
 
 
-def _identify(entries: Sequence[Entry], outcomes: list[Outcome | None]) -> list[Row]:
+def _identify(
+    entries: Sequence[Entry], outcomes: list[Outcome | None], known: Customers
+) -> list[Row]:
     """Find each entry's customer; put an error into ``outcomes`` where there is none."""
-    named: list[tuple[int, tuple[str | None, str | None]]] = []
+    named: list[tuple[int, Names]] = []
     customers: dict[int, tuple[int, str, str]] = {}
     for index, entry in enumerate(entries):
         caller, purchase = entry.caller, entry.purchase
@@ -220,7 +263,7 @@ def _identify(entries: Sequence[Entry], outcomes: list[Outcome | None]) -> list[
             else:
                 customers[index] = (caller.id, caller.username, caller.userid)
     if named:
-        resolved = customers_resolve([names for _, names in named])
+        resolved = known.resolve([names for _, names in named])
         for (index, _), customer in zip(named, resolved, strict=True):
             if isinstance(customer, ApplicationError):
                 outcomes[index] = customer
@@ -282,16 +325,6 @@ def columns(rows: Sequence[Row]) -> list[str]:
         _array([row.dedupe_key for row in rows]),
         _array([row.fingerprint for row in rows]),
     ]
-
-
-def _insert(rows: Sequence[Row]) -> dict[str, tuple[str, datetime]]:
-    """Insert what is new; return id and time of receipt by dedupe key."""
-    connection.ensure_connection()
-    # psycopg's own cursor binds on the server and keeps the statement prepared, which Django's
-    # does not.
-    with psycopg.Cursor(connection.connection) as cursor, connection.wrap_database_errors:
-        cursor.execute(INSERT, columns(rows), prepare=True)
-        return {key: (id, at) for key, id, at in cursor.fetchall()}
 
 
 def _read_back(keys: set[str]) -> dict[str, tuple[str | None, tuple[Any, ...]]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
-from purchases.bulk import BulkResult
+from purchases.bulk import BulkResult, ahead
 from purchases.services import Entry, Recorded, record_purchases
 from purchases.validation import parse_purchase
 from shop.errors import ApplicationError, FieldError, ValidationFailed
@@ -26,6 +27,8 @@ LINE_MAX_CHARACTERS = 16 * 1024
 IMPORTER = "importer"
 
 Progress = Callable[[BulkResult, float], None]
+# The number of a line, its cells, and its purchase or what is wrong with it.
+Line = tuple[int, list[str], Entry | ApplicationError]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,29 +69,32 @@ def import_purchases(path: Path, options: ImportOptions, progress: Progress) -> 
         rejected = _Rejected(stack, target, header)
         caller = _importer()
         with _rolled_back() if options.dry_run else nullcontext():
-            chunk: list[tuple[int, list[str], Entry]] = []
-            for row in reader:
-                number = reader.line_num
-                try:
-                    entry = Entry(
-                        caller, parse_purchase(_purchase(row, places, options), now=timezone.now())
-                    )
-                except ApplicationError as error:
-                    result.reject(number, error)
-                    rejected.write(row, error)
-                    continue
-                chunk.append((number, row, entry))
-                if len(chunk) == CHUNK:
-                    _record(chunk, result, rejected)
-                    chunk = []
-                    progress(result, source.tell() / size)
-            if chunk:
+            for chunk in ahead(_chunks(reader, caller, places, options)):
                 _record(chunk, result, rejected)
+                progress(result, source.tell() / size)
     if not result.rejected and target.exists() and not options.dry_run:
         # What an earlier run rejected has been mended since.
         target.unlink()
     progress(result, 1.0)
     return result
+
+
+def _chunks(
+    reader: Any, caller: Caller, places: dict[str, int], options: ImportOptions
+) -> Iterator[list[Line]]:
+    """Yield the lines, some at a time, each with its entry or what is wrong with it."""
+    chunk: list[Line] = []
+    for row in reader:
+        try:
+            purchase = parse_purchase(_purchase(row, places, options), now=timezone.now())
+            chunk.append((reader.line_num, row, Entry(caller, purchase)))
+        except ApplicationError as error:
+            chunk.append((reader.line_num, row, error))
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 @contextmanager
@@ -125,21 +131,22 @@ def _purchase(
         raise ValidationFailed([FieldError("parse_error", detail)]) from None
     data: dict[str, str | datetime] = {name: cell for name, cell in cells.items() if cell}
     if "timestamp" in data:
-        data["timestamp"] = _moment(cells["timestamp"], options)
+        data["timestamp"] = _moment(cells["timestamp"], options.date_format, options.zone)
     return data
 
 
-def _moment(text: str, options: ImportOptions) -> datetime:
+@lru_cache(maxsize=10_000)
+def _moment(text: str, date_format: str | None, zone: ZoneInfo) -> datetime:
     try:
-        if options.date_format is None:
+        if date_format is None:
             moment = datetime.fromisoformat(text)
         else:
-            moment = datetime.strptime(text, options.date_format)
+            moment = datetime.strptime(text, date_format)
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=options.zone)
+            moment = moment.replace(tzinfo=zone)
         return moment.astimezone(ZoneInfo("UTC"))
     except (ValueError, OverflowError):
-        wanted = options.date_format or "ISO 8601"
+        wanted = date_format or "ISO 8601"
         detail = f"{text[:40]!r} is not a time in the format {wanted}."
         raise ValidationFailed([FieldError("invalid", detail, "timestamp")]) from None
 
@@ -171,11 +178,10 @@ def _importer() -> Caller:
     return Caller.of(user)
 
 
-def _record(
-    chunk: list[tuple[int, list[str], Entry]], result: BulkResult, rejected: _Rejected
-) -> None:
-    outcomes = record_purchases([entry for _, _, entry in chunk])
-    for (number, row, _), outcome in zip(chunk, outcomes, strict=True):
+def _record(chunk: list[Line], result: BulkResult, rejected: _Rejected) -> None:
+    recorded = iter(record_purchases([entry for *_, entry in chunk if isinstance(entry, Entry)]))
+    for number, row, entry in chunk:
+        outcome = next(recorded) if isinstance(entry, Entry) else entry
         if not isinstance(outcome, Recorded):
             result.reject(number, outcome)
             rejected.write(row, outcome)

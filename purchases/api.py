@@ -44,13 +44,18 @@ POSITION_MAX = 2**63 - 1
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    OpenApiTypes.STR,
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     OpenApiParameter.HEADER,
     description=(
         "Up to 255 printable characters, scoped to the caller. The same key with the same body "
         "is the same purchase; with another body it is refused with 422."
     ),
 )
+_PRICE: dict[str, Any] = {
+    "type": "string",
+    "format": "decimal",
+    "pattern": r"^([0-9]{1,16}(\.[0-9]{1,4})?)?$",
+}
 FILTERS = [
     OpenApiParameter(
         "since", OpenApiTypes.STR, description="A day or a time with an offset, inclusive."
@@ -58,8 +63,8 @@ FILTERS = [
     OpenApiParameter(
         "until", OpenApiTypes.STR, description="A day or a time with an offset, inclusive."
     ),
-    OpenApiParameter("min_price", OpenApiTypes.DECIMAL, description="Lowest price per unit."),
-    OpenApiParameter("max_price", OpenApiTypes.DECIMAL, description="Highest price per unit."),
+    OpenApiParameter("min_price", _PRICE, description="Lowest price per unit."),
+    OpenApiParameter("max_price", _PRICE, description="Highest price per unit."),
     OpenApiParameter("item", OpenApiTypes.STR, description="The item, exactly."),
     OpenApiParameter("username", OpenApiTypes.STR, description="One customer's (staff)."),
 ]
@@ -370,9 +375,21 @@ class EventListView(APIView):
             "`after` next time; it may be larger than that of the last event."
         ),
         parameters=[
-            OpenApiParameter("after", OpenApiTypes.INT, description="Default 0, the beginning."),
-            OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 5000; default 500."),
-            OpenApiParameter("wait", OpenApiTypes.INT, description="0 to 30 seconds; default 0."),
+            OpenApiParameter(
+                "after",
+                {"type": "integer", "format": "int64", "minimum": 0, "maximum": POSITION_MAX},
+                description="Default 0, the beginning.",
+            ),
+            OpenApiParameter(
+                "limit",
+                {"type": "integer", "minimum": 1, "maximum": EVENTS_LIMIT_MAX},
+                description="1 to 5000; default 500.",
+            ),
+            OpenApiParameter(
+                "wait",
+                {"type": "integer", "minimum": 0, "maximum": WAIT_MAX_SECONDS},
+                description="0 to 30 seconds; default 0.",
+            ),
             OpenApiParameter(
                 "scope", OpenApiTypes.STR, enum=["mine", "all"], description="Staff: default all."
             ),

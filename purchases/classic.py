@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 from django.http import StreamingHttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -64,7 +63,7 @@ class BuyView(ClassicView):
         parameters=[
             OpenApiParameter(
                 "Idempotency-Key",
-                OpenApiTypes.STR,
+                {"type": "string", "minLength": 1, "maxLength": 255},
                 OpenApiParameter.HEADER,
                 description="As at `POST /api/v1/purchases/`.",
             )
@@ -90,7 +89,16 @@ class BuyView(ClassicView):
                         },
                     )
                 ],
-            )
+            ),
+            **{
+                status: OpenApiResponse(
+                    {"$ref": "#/components/schemas/OriginalError"}, description=meaning
+                )
+                for status, meaning in (
+                    (409, "The userid belongs to another username."),
+                    (422, "The Idempotency-Key was used before with another body."),
+                )
+            },
         },
     )
     def post(self, request: Request) -> Response:

@@ -145,7 +145,9 @@ PAGE_PARAMETERS = [
         description="From `next` or `previous`; `last` is the oldest page.",
     ),
     OpenApiParameter(
-        "page_size", OpenApiTypes.INT, description="Rows a page, up to 500; default 50."
+        "page_size",
+        {"type": "integer", "minimum": 1, "maximum": 10**9 - 1},
+        description="Rows a page; default 50. More than 500 are 500.",
     ),
 ]
 

@@ -18,36 +18,20 @@ django_application: Any = get_wsgi_application()
 from channels.routing import URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES  # noqa: E402
 from purchases.hub import hub  # noqa: E402
 from purchases.ingest import IngestMiddleware, ingest  # noqa: E402
 from purchases.longpoll import LongPollMiddleware  # noqa: E402
 from purchases.routing import websocket_urlpatterns  # noqa: E402
+from shop.bodies import Bodies  # noqa: E402
 
 _websockets = URLRouter(websocket_urlpatterns)
 
 
-class ClientDisconnected(OSError):
-    """The client went away before its body was complete."""
-
-
-class _Threads:
-    """Django in a bounded number of threads."""
-
-    def __init__(self) -> None:
-        self._app = WSGIMiddleware(django_application, workers=settings.WSGI_THREADS)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def checked_receive() -> Any:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                # The bridge would take a broken-off body for a complete one.
-                raise ClientDisconnected("The client went away.")
-            return message
-
-        await self._app(scope, checked_receive, send)
-
-
-_http = IngestMiddleware(LongPollMiddleware(_Threads()))
+_threads = WSGIMiddleware(django_application, workers=settings.WSGI_THREADS)
+_http = Bodies(
+    IngestMiddleware(LongPollMiddleware(_threads)), {"/api/v1/purchases/bulk/": BULK_MAX_BYTES}
+)
 
 
 async def _lifespan(receive: Any, send: Any) -> None:

@@ -4,12 +4,21 @@ import re
 import threading
 import uuid
 from typing import Any
+from urllib.parse import parse_qsl
 
 import structlog
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 
-from shop.errors import ApplicationError, Unavailable, error_response, is_outage
+from shop.errors import (
+    ApplicationError,
+    FieldError,
+    Unavailable,
+    ValidationFailed,
+    error_response,
+    is_outage,
+    wants_json,
+)
 from shop.metrics import Metrics
 
 logger = structlog.get_logger(__name__)
@@ -50,8 +59,25 @@ class MalformedInput:
             return error_response(request, _Malformed("The address holds a NUL character."))
         if "\ufffd" in request.path:
             return error_response(request, _Malformed("The address is not UTF-8."))
+        if wants_json(request.path) and (repeated := _repeated(query)):
+            detail = "Give each parameter once."
+            return error_response(
+                request, ValidationFailed([FieldError("repeated", detail, repeated)])
+            )
         response: HttpResponse = self.get_response(request)
         return response
+
+
+def _repeated(query: str) -> str | None:
+    """Return the name of a parameter that is there twice: whichever was taken could be wrong."""
+    if query.count("=") < 2 and "&" not in query:
+        return None
+    seen: set[str] = set()
+    for name, _ in parse_qsl(query, keep_blank_values=True):
+        if name in seen:
+            return name[:100]
+        seen.add(name)
+    return None
 
 
 class _Malformed(ApplicationError):

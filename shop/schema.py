@@ -50,6 +50,29 @@ MEANINGS = {
     "429": "Too many requests; `Retry-After` says when to try again.",
     "503": "It cannot be done now, and nothing was recorded; `Retry-After` says when to try again.",
 }
+# What to do with an answer: operation → status → link → (operation, parameters).
+LINKS: dict[str, dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
+    "purchases_record": {
+        status: {
+            "the purchase": ("purchases_retrieve", {"id": "$response.body#/id"}),
+            "the customer's purchases": (
+                "getAllUserBuys",
+                {"username": "$response.body#/username"},
+            ),
+        }
+        for status in ("200", "201")
+    },
+    "buy": {"200": {"the purchase": ("purchases_retrieve", {"id": "$response.body#/_id"})}},
+    "reports_create": {
+        "202": {
+            "the report": ("reports_retrieve", {"id": "$response.body#/id"}),
+            "its PDF": ("reports_pdf", {"id": "$response.body#/id"}),
+        }
+    },
+    "events_list": {
+        "200": {"what came since": ("events_list", {"after": "$response.body#/position"})}
+    },
+}
 OPEN = {"accounts_create", "auth_token"}
 THROTTLED = {"accounts_create", "auth_token", "reports_create"}
 
@@ -119,5 +142,12 @@ def document_errors(
             responses = operation["responses"]
             for status in _statuses(operation, path):
                 responses.setdefault(status, {"description": MEANINGS[status], "content": content})
+            for status, links in LINKS.get(operation["operationId"], {}).items():
+                responses[status]["links"] = {
+                    name: {"operationId": target, "parameters": parameters}
+                    for name, (target, parameters) in links.items()
+                }
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
             operation["responses"] = dict(sorted(responses.items()))
     return result

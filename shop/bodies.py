@@ -1,0 +1,154 @@
+"""Requests as the rest of the site wants them: complete, bounded, and unambiguous.
+
+A body is read before anything else is done, here, where waiting costs nothing but a buffer; a
+thread or a transaction is only ever given to a request that has fully arrived. A client that sends
+too slowly is answered 408 and cut off, so that no number of slow clients keeps others out.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+import msgspec
+
+from shop.errors import (
+    ApplicationError,
+    PayloadTooLarge,
+    classic_error,
+    error_body,
+    is_classic,
+    wants_json,
+)
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+BODY_MAX_BYTES = 1024 * 1024
+IDLE_SECONDS = 10.0
+BYTES_A_SECOND = 16 * 1024
+_BLOCK = 256 * 1024
+
+
+class RequestTimeout(ApplicationError):
+    """The body did not come, or came too slowly; nothing was done."""
+
+    status = 408
+    code = "request_timeout"
+    detail = "The request body came too slowly; nothing was recorded."
+
+
+class MalformedQuery(ApplicationError):
+    """The query string holds bytes that no address has."""
+
+    code = "malformed_address"
+    detail = "The address is not ASCII."
+
+
+class Bodies:
+    """The ASGI application in front of all others.
+
+    ``limits`` are the bytes that a path takes where it is not ``BODY_MAX_BYTES``. What is over the
+    limit is answered 413 and not read on.
+    """
+
+    def __init__(self, app: App, limits: Mapping[str, int]) -> None:
+        self.app = app
+        self.limits = limits
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
+        if len(headers) != len(scope["headers"]):
+            # To a WSGI application `X_Forwarded_For` is the same as the header of our proxy.
+            scope = scope | {"headers": headers}
+        if not scope["query_string"].isascii():
+            await _refuse(scope, send, MalformedQuery())
+            return
+        given = dict(headers)
+        length = given.get(b"content-length")
+        if length is None and b"transfer-encoding" not in given:
+            await self.app(scope, receive, send)
+            return
+        limit = self.limits.get(scope["path"], BODY_MAX_BYTES)
+        if length is not None and int(length) > limit:
+            await _refuse(scope, send, PayloadTooLarge())
+            return
+        with SpooledTemporaryFile(BODY_MAX_BYTES) as body:
+            try:
+                size = await _read(receive, body, limit)
+            except TimeoutError:
+                await _refuse(scope, send, RequestTimeout())
+                return
+            if size is None:
+                return
+            if size > limit:
+                await _refuse(scope, send, PayloadTooLarge())
+                return
+            if length is None:
+                # A WSGI application does not look at a body that is not said to be there.
+                scope = scope | {
+                    "headers": [
+                        *((name, value) for name, value in headers if name != b"transfer-encoding"),
+                        (b"content-length", str(size).encode()),
+                    ]
+                }
+            body.seek(0)
+            await self.app(scope, _replay(body, size, receive), send)
+
+
+async def _read(receive: Any, body: Any, limit: int) -> int | None:
+    """Write what comes to ``body``; return its bytes, or ``None`` where the client went away.
+
+    Raises ``TimeoutError`` where nothing comes for ``IDLE_SECONDS``, or less than
+    ``BYTES_A_SECOND`` in the long run.
+    """
+    size = 0
+    started = time.monotonic()
+    while True:
+        left = started + IDLE_SECONDS + size / BYTES_A_SECOND - time.monotonic()
+        async with asyncio.timeout(min(left, IDLE_SECONDS)):
+            message = await receive()
+        if message["type"] != "http.request":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        body.write(part)
+        if not message.get("more_body", False) or size > limit:
+            return size
+
+
+def _replay(body: Any, size: int, receive: Any) -> Any:
+    """Return a ``receive`` that gives the body, then what comes after it."""
+    left = max(size, 1)
+
+    async def replayed() -> Any:
+        nonlocal left
+        if left <= 0:
+            return await receive()
+        part = body.read(_BLOCK)
+        left -= max(len(part), 1)
+        return {"type": "http.request", "body": part, "more_body": left > 0}
+
+    return replayed
+
+
+async def _refuse(scope: Any, send: Any, error: ApplicationError) -> None:
+    path = scope["path"]
+    kind = b"application/json"
+    if is_classic(path):
+        body = msgspec.json.encode(classic_error(error))
+    elif wants_json(path):
+        body = msgspec.json.encode(error_body(error))
+    else:
+        kind, body = b"text/plain; charset=utf-8", f"{error}\n".encode()
+    headers = {
+        b"content-type": kind,
+        b"content-length": str(len(body)).encode(),
+        b"x-content-type-options": b"nosniff",
+        b"cache-control": b"no-store",
+        b"connection": b"close",
+    }
+    await send(
+        {"type": "http.response.start", "status": error.status, "headers": list(headers.items())}
+    )
+    await send({"type": "http.response.body", "body": body})

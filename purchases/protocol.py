@@ -13,11 +13,7 @@ from asyncio import TimerHandle
 from typing import cast
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from purchases.ingest import (
     API_PATH,
@@ -34,6 +30,7 @@ from purchases.ingest import (
 from purchases.services import Outcome
 from shop.errors import ApplicationError, error_body
 from shop.metrics import observe_request
+from shop.protocol import LimitedProtocol
 
 _PATHS = {path.encode(): path for path in PATHS}
 _HEADERS = b"".join(b"%b: %b\r\n" % header for header in HEADERS)
@@ -91,7 +88,7 @@ class _Nobody(asyncio.Event):
 _NOBODY = _Nobody()
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(LimitedProtocol):
     """One connection. At most one purchase of it is under way; what is pipelined waits."""
 
     @property
@@ -121,6 +118,7 @@ class Protocol(HttpToolsProtocol):
             super().on_headers_complete()
             return
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        self.head_complete()
         self.cycle = cast(RequestResponseCycle, Buy(path, headers, digest, keep_alive))
 
     def on_body(self, body: bytes) -> None:

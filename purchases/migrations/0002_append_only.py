@@ -31,3 +31,6 @@ DROP FUNCTION purchases_refuse_change();
 class Migration(migrations.Migration):
     dependencies = [("purchases", "0001_initial")]
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]
+    safe_because = {
+        0: "CREATE TRIGGER reads no row, and no version has ever changed or deleted a purchase."
+    }

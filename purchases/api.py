@@ -308,7 +308,10 @@ class ExportCSVView(_ExportView):
     @extend_schema(
         operation_id="purchases_export_csv",
         summary="Export purchases as CSV",
-        description="The filtered list, streamed. Cells that look like formulas begin with '.",
+        description=(
+            "The filtered list, streamed. A cell that a spreadsheet would run as a formula has an "
+            "apostrophe in front, which the bulk route and the import take away again."
+        ),
         parameters=FILTERS,
         responses={(200, "text/csv"): OpenApiTypes.STR},
     )

@@ -18,6 +18,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from accounts.access import Caller
+from purchases.cells import unguard
 from purchases.services import Batch, Customers, Entry, Recorded, with_line_key
 from purchases.validation import parse_purchase
 from shop.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
@@ -171,7 +172,9 @@ def _csv_row(number: int, columns: list[str], row: list[str]) -> Line:
         detail = f"Expected {len(columns)} fields, found {len(row)}."
         return number, ValidationFailed([FieldError("parse_error", detail)])
     # An empty cell is a field that was left out.
-    return number, {name: value for name, value in zip(columns, row, strict=True) if value != ""}
+    return number, {
+        name: unguard(value) for name, value in zip(columns, row, strict=True) if value != ""
+    }
 
 
 def json_lines(file: IO[bytes]) -> Iterator[Line]:

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 import msgspec
 from django.db.models import QuerySet
 
+from purchases.cells import guard
 from purchases.models import Purchase
 from purchases.representation import PurchaseData
 from purchases.selectors import purchase_rows
 
 _COLUMNS = tuple(PurchaseData.__annotations__)
 _ROWS_A_BLOCK = 500
-# A spreadsheet takes a cell that begins like this for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class _Line:
@@ -21,12 +20,6 @@ class _Line:
 
     def write(self, text: str) -> str:
         return text
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value
 
 
 def _blocks(lines: Iterator[str]) -> Iterator[bytes]:
@@ -41,13 +34,13 @@ def _blocks(lines: Iterator[str]) -> Iterator[bytes]:
 
 
 def csv_export(queryset: QuerySet[Purchase]) -> Iterator[bytes]:
-    """Yield the purchases as CSV with a header; cells that look like formulas get a quote."""
+    """Yield the purchases as CSV with a header; cells that look like formulas are guarded."""
     writer = csv.writer(_Line())
 
     def lines() -> Iterator[str]:
         yield writer.writerow(_COLUMNS)
         for row in purchase_rows(queryset):
-            yield writer.writerow([_cell(value) for value in row.values()])
+            yield writer.writerow([guard(str(value)) for value in row.values()])
 
     return _blocks(lines())
 

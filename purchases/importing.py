@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.access import Caller
 from accounts.models import User
 from purchases.bulk import BulkResult, ahead
+from purchases.cells import unguard
 from purchases.services import Entry, Recorded, record_purchases
 from purchases.validation import parse_purchase
 from shop.errors import ApplicationError, FieldError, ValidationFailed
@@ -125,7 +126,7 @@ def _purchase(
     row: list[str], places: dict[str, int], options: ImportOptions
 ) -> dict[str, str | datetime]:
     try:
-        cells = {name: row[place].strip() for name, place in places.items()}
+        cells = {name: unguard(row[place].strip()) for name, place in places.items()}
     except IndexError:
         detail = f"Expected at least {max(places.values()) + 1} fields, found {len(row)}."
         raise ValidationFailed([FieldError("parse_error", detail)]) from None

@@ -1,5 +1,8 @@
-"""Single purchases a second: ours, the naive design and pgbench, in turns on one server.
+"""Single purchases a second: ours, what others would write, and pgbench, in turns on one server.
 
+    python -m shop.embedded --durable python -m benchmarks.single_buy
+
+The others are the naive design (a REST framework view under Daphne) and FastAPI with asyncpg.
 Needs wrk. Each figure is that of one run over loopback, with distinct purchases of 500 customers'
 tokens, durable commits and the event written; what is quoted is the ratio within a round.
 """
@@ -21,11 +24,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.tables import spread, table
+
 OURS = (
     "-m uvicorn shop.asgi:application --host 127.0.0.1 --port {port} --loop uvloop"
     " --http purchases.protocol:Protocol --no-access-log --log-level error"
 )
 NAIVE = "-m daphne -b 127.0.0.1 -p {port} --no-server-name -v 0 benchmarks.naive:application"
+FASTAPI = (
+    "-m uvicorn benchmarks.fastapi_service:app --host 127.0.0.1 --port {port} --http httptools"
+    " --loop uvloop --no-access-log --log-level error"
+)
 CUSTOMERS = 500
 
 SCRIPT = """
@@ -171,36 +180,48 @@ def main(arguments: list[str] | None = None) -> list[str]:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    lines = [
-        "| connections | ours a second | p99 ms | naive a second | pgbench (16) tps "
-        "| ours / naive | ours / pgbench |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    with tempfile.TemporaryDirectory() as name, _serving(OURS) as ours, _serving(NAIVE) as naive:
+    results = []
+    with (
+        tempfile.TemporaryDirectory() as name,
+        _serving(OURS) as ours,
+        _serving(NAIVE) as naive,
+        _serving(FASTAPI) as fastapi,
+    ):
         folder = Path(name)
         first = _customers(folder)
         script, sql = folder / "buy.lua", folder / "buy.sql"
         script.write_text(SCRIPT.format(tokens=folder / "tokens"))
         sql.write_text(PGBENCH.format(customers=CUSTOMERS, first=first))
+        # Every server has met every account, and every pool is full.
+        for port in (ours, naive, fastapi):
+            _wrk(port, script, 16, 2)
         for connections in options.connections:
             rounds = []
             for _ in range(options.rounds):
                 rate, p99 = _wrk(ours, script, connections, options.seconds)
                 slow, _ = _wrk(naive, script, connections, options.seconds)
-                rounds.append((rate, p99, slow, _pgbench(sql, options.seconds)))
-            columns = list(zip(*rounds, strict=True))
-            to_naive = [row[0] / row[2] for row in rounds]
-            to_pgbench = [row[0] / row[3] for row in rounds]
-            middle = [statistics.median(column) for column in columns]
-            lines.append(
-                f"| {connections} | {middle[0]:.0f} | {middle[1]:.1f} | {middle[2]:.0f} "
-                f"| {middle[3]:.0f} | {_spread(to_naive)} | {_spread(to_pgbench)} |"
+                other, _ = _wrk(fastapi, script, connections, options.seconds)
+                rounds.append((rate, p99, slow, other, _pgbench(sql, options.seconds)))
+            rates, latencies, *_ = zip(*rounds, strict=True)
+            results.append(
+                [
+                    connections,
+                    spread(rates, 0),
+                    spread(latencies, 1),
+                    *(
+                        f"{statistics.median(row[place] for row in rounds):.0f}"
+                        for place in (2, 3, 4)
+                    ),
+                    *(spread([row[0] / row[place] for row in rounds]) for place in (2, 3, 4)),
+                ]
             )
-    return lines
-
-
-def _spread(ratios: list[float]) -> str:
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    return table(
+        [
+            "connections", "ours/s", "p99 ms", "naive/s", "FastAPI/s", "pgbench (16) tps",
+            "ours / naive", "ours / FastAPI", "ours / pgbench",
+        ],
+        results,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

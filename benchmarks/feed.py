@@ -175,7 +175,7 @@ def _publish(kind: str, rate: float, seconds: float) -> None:
     from benchmarks.feed_references import CHANNEL, GROUP
 
     async def channels() -> None:
-        configuration: dict[str, Any] = settings.CHANNEL_LAYERS["default"]["CONFIG"]
+        configuration: Any = settings.CHANNEL_LAYERS["default"]["CONFIG"]
         layer = RedisPubSubChannelLayer(**configuration)
         for number in range(1, int(rate * seconds) + 1):
             await layer.group_send(GROUP, {"type": "bench.event", "text": _event(number)})

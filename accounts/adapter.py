@@ -1,6 +1,6 @@
 """How allauth signs people up here."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
@@ -11,10 +11,10 @@ from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
-from knox.models import AuthToken
 
+from accounts.attempts import Attempt, TooManyAttempts
 from accounts.models import User
-from accounts.services import username_taken
+from accounts.services import email_taken, lock_email, username_taken
 
 logger = structlog.get_logger(__name__)
 
@@ -50,17 +50,38 @@ class AccountAdapter(DefaultAccountAdapter):
                 reason=type(error).__name__,
             )
 
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count an attempt to sign in; ``ValidationError`` where there were too many."""
+        super().pre_authenticate(request, **credentials)
+        try:
+            Attempt(request, credentials.get("username", "")).begin()
+        except TooManyAttempts:
+            raise self.validation_error("too_many_login_attempts") from None
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """Return whom the credentials belong to, or ``None``."""
+        user = super().authenticate(request, **credentials)
+        if user is not None:
+            Attempt(request, credentials.get("username", "")).succeed()
+        return user
+
     def set_password(self, user: User, password: str) -> None:
-        """Change a password, and revoke every token that the old one got."""
+        """Change a password, which ends its sessions and tokens with it."""
         with transaction.atomic():
             super().set_password(user, password)
-            AuthToken.objects.filter(user=user).delete()
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> Any:
-        """Save who signs up; on a username taken that very moment, ask for another."""
+        """Save who signs up; on a name or an address taken that very moment, ask for another."""
         try:
             with transaction.atomic():
+                lock_email(form.cleaned_data["email"])
+                if email_taken(form.cleaned_data["email"]):
+                    _sign_up_again(request, "A user with that e-mail address already exists.")
                 return super().save_user(request, user, form, commit)
         except IntegrityError:
-            messages.error(request, "A user with that username already exists.")
-            raise ImmediateHttpResponse(redirect("account_signup")) from None
+            _sign_up_again(request, "A user with that username already exists.")
+
+
+def _sign_up_again(request: HttpRequest, message: str) -> NoReturn:
+    messages.error(request, message)
+    raise ImmediateHttpResponse(redirect("account_signup"))

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from knox.models import AuthToken
@@ -58,6 +59,13 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         }
         return queryset.filter(pk__in=ids), False
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save a user; the tokens of one that is not active end for good."""
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            if not obj.is_active:
+                AuthToken.objects.filter(user=obj).delete()
+
     @admin.action(description="Revoke all tokens of the selected users")
     def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         revoked, _ = AuthToken.objects.filter(user__in=queryset).delete()
@@ -66,7 +74,8 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     @admin.action(description="Deactivate the selected users")
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         # Nobody locks itself out.
-        count = (
-            queryset.filter(is_active=True).exclude(pk=request.user.pk or 0).update(is_active=False)
-        )
+        active = queryset.filter(is_active=True).exclude(pk=request.user.pk or 0)
+        with transaction.atomic():
+            AuthToken.objects.filter(user__in=active).delete()
+            count = active.update(is_active=False)
         self.message_user(request, f"Deactivated {count} users.")

@@ -18,6 +18,7 @@ from django.db.models.functions import Lower
 from django.http import HttpRequest
 from knox.models import AuthToken
 
+from accounts.attempts import Attempt
 from accounts.models import User
 from shop.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
@@ -61,7 +62,21 @@ def username_taken(username: str) -> bool:
     return _with_username(username).exists()
 
 
-def _email_taken(email: str) -> bool:
+def lock_email(email: str) -> None:
+    """Wait, inside a transaction, for whoever else is signing up with this address.
+
+    An address is unique only once it is verified; two sign-ups at once that name the same one wait
+    for each other here, and the second then sees the first.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"accounts.email:{email.lower()}"],
+        )
+
+
+def email_taken(email: str) -> bool:
+    """Return whether an account has this address, verified or not."""
     return (
         EmailAddress.objects.filter(email=email).exists()
         or User.objects.filter(email=email).exists()
@@ -79,13 +94,7 @@ def account_create(*, username: str, email: str, password: str, request: HttpReq
     user.set_password(password)
     try:
         with transaction.atomic(durable=True):
-            with connection.cursor() as cursor:
-                # An address is unique only once it is verified; two sign-ups at once that name
-                # the same one wait for each other here, and the second then sees the first.
-                cursor.execute(
-                    "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-                    [f"accounts.email:{user.email}"],
-                )
+            lock_email(user.email)
             if taken := _taken_errors(user):
                 raise ValidationFailed(taken)
             user.save(force_insert=True)
@@ -132,7 +141,7 @@ def _taken_errors(user: User) -> list[FieldError]:
     errors = []
     if username_taken(user.username):
         errors.append(_TAKEN_USERNAME)
-    if _email_taken(user.email):
+    if email_taken(user.email):
         errors.append(_TAKEN_EMAIL)
     return errors
 
@@ -143,14 +152,17 @@ def token_create(
     """Return a new token, shown only now, and when it ends.
 
     Raises ``InvalidCredentials``, which is the same, and takes about as long, for a wrong
-    password, an unknown username and an account that is not active.
+    password, an unknown username and an account that is not active, and ``TooManyAttempts``.
     """
+    attempt = Attempt(request, username)
+    attempt.begin()
     user = _with_username(User.normalize_username(username)).first()
     if user is None:
         make_password(password)
         raise InvalidCredentials()
     if not user.check_password(password) or not user.is_active:
         raise InvalidCredentials()
+    attempt.succeed()
     instance, token = AuthToken.objects.create(user=user)
     user_logged_in.send(sender=User, request=request, user=user)
     return token, instance.expiry

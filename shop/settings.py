@@ -249,6 +249,9 @@ CELERY_BEAT_SCHEDULE = {
     "purge-expired": {"task": "accounts.purge", "schedule": 3600.0, "options": {"expires": 600}},
 }
 
+# Proxies in front, each of which adds the address it was called from to X-Forwarded-For.
+PROXIES = env.integer("NUM_PROXIES", 0 if DEVELOPMENT else 1, maximum=10)
+
 # --- Accounts ------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
@@ -268,7 +271,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
-]
+] + [{"NAME": "accounts.passwords.TokensEnd"}]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
@@ -285,9 +288,11 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
+ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
 ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",
-    "login_failed": "10/m/ip,5/5m/key",
+    # Limits for each name are in accounts.attempts.
+    "login_failed": "20/m/ip",
     "signup": "20/m/ip",
     "reset_password": "20/m/ip,5/m/key",
 }
@@ -395,7 +400,7 @@ REST_FRAMEWORK = {
         "sign_in": "30/min",
         "sign_up": "20/hour" if not DEVELOPMENT else "600/hour",
     },
-    "NUM_PROXIES": env.integer("NUM_PROXIES", 0 if DEVELOPMENT else 1, maximum=10),
+    "NUM_PROXIES": PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,
 }

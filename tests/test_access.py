@@ -393,7 +393,7 @@ def _request(world: World, route: str, method: str, actor: str) -> tuple[int, by
     cache.clear()
     client = world.client(actor, api=route in API)
     arguments = _body(route, actor) if method != "GET" else {}
-    response = (
+    response: Any = (
         client.generic(method, world.paths[route])
         if method in OTHER_METHODS
         else getattr(client, method.lower())(world.paths[route], **arguments)
@@ -472,7 +472,9 @@ def test_lists_exports_and_events_hold_only_what_is_the_callers(world: World) ->
     for route in routes:
         for query in ("", "?username=owner", "?scope=mine"):
             for actor, sees in (("owner", True), ("other", False), ("client", False)):
-                response = world.client(actor, api=route in API).get(world.paths[route] + query)
+                response: Any = world.client(actor, api=route in API).get(
+                    world.paths[route] + query
+                )
                 content = (
                     b"".join(response.streaming_content) if response.streaming else response.content
                 )
@@ -542,8 +544,8 @@ async def test_sockets(system: System) -> None:
     assert system.request("POST", "/api/v1/auth/logout/", token=tokens["revoked"]).status == 204
     browser = Browser(system)
     browser.sign_in("staff", "demo-staff")
-    found = browser.http.get("/admin/accounts/user/", params={"q": name}).text
-    id = re.findall(r"/admin/accounts/user/(\d+)/change/", found)[0]
+    listed = browser.http.get("/admin/accounts/user/", params={"q": name}).text
+    id = re.findall(r"/admin/accounts/user/(\d+)/change/", listed)[0]
     done = browser.post(
         "/admin/accounts/user/", action="deactivate", _selected_action=id, index="0"
     )

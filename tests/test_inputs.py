@@ -573,10 +573,11 @@ def test_a_flood_of_pings_keeps_the_feed_going(system: System, joe: str) -> None
     wire = Wire(system, joe)
     for _ in range(5000):
         wire.send(PING, b"x" * 100)
-    body = {"price": 1, "item": uuid.uuid4().hex}
+    item = uuid.uuid4().hex
+    body = {"price": 1, "item": item}
     assert system.request("POST", API, body, joe).status == 201
     for opcode, payload in wire.frames():
-        if opcode == TEXT and body["item"].encode() in payload:
+        if opcode == TEXT and item.encode() in payload:
             break
     wire.socket.close()
     assert system.healthy()

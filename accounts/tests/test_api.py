@@ -155,8 +155,8 @@ def test_wrong_credentials_are_all_answered_alike(client: Client, alice: User) -
 
 
 def test_sign_in_is_throttled(client: Client, alice: User) -> None:
-    for _ in range(30):
-        response = post(client, "auth/token/", {"username": "alice", "password": "wrong"})
+    for number in range(30):
+        response = post(client, "auth/token/", {"username": f"a{number}", "password": "wrong"})
         assert response.status_code == 401
     response = post(client, "auth/token/", {"username": "alice", "password": PASSWORD})
     assert response.status_code == 429

@@ -7,6 +7,7 @@ import asyncio
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -105,7 +106,9 @@ def test_of_two_bodies_of_one_key_in_one_batch_the_first_is_in_the_ledger() -> N
 # --- With it --------------------------------------------------------------------------------
 
 
-def _send(system: System, requests: list[tuple[str, str, dict[str, Any], str | None]]) -> list[Any]:
+def _send(
+    system: System, requests: Sequence[tuple[str, str, dict[str, Any], str | None]]
+) -> list[Any]:
     """Post all ``(path, token, body, key)`` at once, each on a connection of its own."""
 
     async def post(
@@ -141,7 +144,8 @@ def _is_new(answer: httpx.Response) -> bool:
 
 def _logged(system: System, token: str, after: int) -> list[str]:
     """Return the ids of the purchases in the event log after a position."""
-    events, position = [], after
+    events: list[Any] = []
+    position = after
     while True:
         page = system.request("GET", f"/api/v1/events/?after={position}&limit=5000", token=token)
         if not page.json()["events"]:

@@ -125,7 +125,7 @@ def test_production_speaks_https_only_and_keeps_its_cookies_there(tmp_path: Path
     assert seen["plain"] == [301, "https://shop.example/accounts/login/"]
     assert seen["hsts"] == "max-age=31536000; includeSubDomains; preload"
     assert (seen["forwarded"], seen["evil"], seen["forged"]) == (200, 400, False)
-    assert {"Secure", "SameSite=Lax"} <= set(seen["csrf"].split("; "))
+    assert {"Secure", "HttpOnly", "SameSite=Lax"} <= set(seen["csrf"].split("; "))
     assert seen["session"] == [True, True, "Lax"]
     assert seen["debug"] is False
 

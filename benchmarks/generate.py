@@ -27,7 +27,7 @@ FROM generate_series(1, %s) AS n
 _PURCHASES = """
 INSERT INTO purchases_purchase (id, customer_id, item, quantity, price, currency, "timestamp",
     received_at, recorded_by_id, dedupe_key)
-SELECT uuidv7(), customer.id, 'item ' || (n * 7919 %% 150), n %% 5 + 1,
+SELECT uuidv7(), customer.id, 'item ' || (abs(hashint8(n)::bigint) %% 150), n %% 5 + 1,
     (n * 104729 %% 1000000)::numeric / 100, 'EUR',
     timestamptz '2015-01-01' + (n::float8 / %s) * interval '10 years',
     now(), customer.id, md5(n::text)::uuid

@@ -23,6 +23,7 @@ from purchases.channel import GROUP
 from purchases.relay import encode_event
 from purchases.selectors import events_after, latest_position
 from shop.errors import is_outage
+from shop.metrics import SOCKETS
 
 logger = structlog.get_logger(__name__)
 
@@ -293,11 +294,13 @@ class Hub:
         if settings.QUOTA_SOCKETS and self._sockets[account] >= settings.QUOTA_SOCKETS:
             return False
         self._sockets[account] += 1
+        SOCKETS.inc()
         return True
 
     def release(self, account: int) -> None:
         """Count a socket of the account as closed."""
         self._sockets[account] -= 1
+        SOCKETS.dec()
         if not self._sockets[account]:
             del self._sockets[account]
 

@@ -10,6 +10,7 @@ from knox.models import AuthToken
 from accounts.models import User
 from purchases.consumers import FeedConsumer
 from purchases.hub import hub
+from shop.metrics import registry
 
 
 def _open(token: str, extensions: dict[str, Any]) -> list[Any]:
@@ -64,3 +65,20 @@ def test_a_closed_socket_gives_its_place_back(settings: Any) -> None:
     for _ in range(2):
         assert _open(token, {})[0]["type"] == "websocket.accept"
     assert not hub._sockets
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_open_sockets_are_a_metric() -> None:
+    def count() -> float | None:
+        return registry.get_sample_value("shop_open_sockets")
+
+    user = User.objects.create(username="joe", userid="005")
+    before = count() or 0
+    assert hub.admit(user.pk)
+    assert hub.admit(user.pk)
+    assert count() == before + 2
+    assert _open(AuthToken.objects.create(user)[1], {})[0]["type"] == "websocket.accept"
+    assert count() == before + 2
+    hub.release(user.pk)
+    hub.release(user.pk)
+    assert count() == before

@@ -33,7 +33,8 @@ lint: .venv/.installed-dev ## check style, types, migrations and the production 
 schema: .venv/.installed-dev ## write docs/openapi.json anew
 	ENVIRONMENT=development $(PYTHON) manage.py spectacular --format openapi-json --file docs/openapi.json
 
-bench: .venv/.installed-dev ## run the benchmarks and print a table of ratios
+bench: .venv/.installed-bench ## run the benchmarks, print tables of ratios and put them into docs/performance.md
+	@command -v wrk >/dev/null || { echo "The benchmarks need wrk: apt-get install wrk" >&2; exit 1; }
 	@exec $(EMBEDDED) --durable $(PYTHON) -m benchmarks $(ARGS)
 
 clean: ## delete what was installed and cached; the data in var/ stay
@@ -60,6 +61,11 @@ $(PYTHON):
 	@echo "Installing requirements-dev.txt"
 	@$(INSTALL) -r requirements-dev.txt
 	@touch .venv/.installed $@
+
+.venv/.installed-bench: requirements-bench.txt .venv/.installed-dev | $(PYTHON)
+	@echo "Installing requirements-bench.txt"
+	@$(INSTALL) -r requirements-bench.txt
+	@touch $@
 
 chromium:
 	@for name in chromium chromium-browser google-chrome; do \

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.tables import spread, table
 from reports.rendering import (
     CurrencyTotal,
     MonthTotal,
@@ -133,45 +133,47 @@ def measure(renderer: str, count: int) -> tuple[float, float, float]:
         return seconds, peak / 1e6, output.stat().st_size / 1e6
 
 
-def describe(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--runs", type=int, default=3)
+def main(arguments: Sequence[str] | None = None) -> list[str]:
+    """Run the rounds; return the lines of a Markdown table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.statement", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--long", action="store_true", help="WeasyPrint at 10 000 lines too")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
         renderer, count, output = options.one
         RENDERERS[renderer](int(count), Path(output))
-        return
-
-    rivals = {2_000, 10_000} if options.long else {2_000}
-    if importlib.util.find_spec("weasyprint") is None:
-        print("WeasyPrint is not installed: its runs are skipped.")
-        rivals = set()
-    print(f"Median of {options.runs} runs (least to most)")
-    print(f"{'lines':>7}  {'renderer':10}  {'seconds':24}  {'peak MB':24}  file MB")
+        return []
+    weasyprint = importlib.util.find_spec("weasyprint") is not None
+    rows = []
     for count in (2_000, 10_000, 100_000):
-        names = [name for name in RENDERERS if name == "ours" or count in rivals]
-        results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
-        for _ in range(options.runs):
-            for name in names:
-                results[name].append(measure(name, count))
-        for name, runs in results.items():
-            seconds, peaks, sizes = zip(*runs, strict=True)
-            print(
-                f"{count:>7}  {name:10}  {describe(seconds):24}  {describe(peaks):24}  "
-                f"{sizes[0]:.1f}"
-            )
-        if len(names) == 2:
-            pairs = list(zip(results["weasyprint"], results["ours"], strict=True))
-            times = describe([theirs[0] / ours[0] for theirs, ours in pairs])
-            peaks_ratio = describe([theirs[1] / ours[1] for theirs, ours in pairs])
-            print(f"{count:>7}  {'ratio':10}  {times:24}  {peaks_ratio:24}")
+        both = weasyprint and (count == 2_000 or (count == 10_000 and options.long))
+        # A run of 100 000 lines takes half a minute, and its figure is not a ratio.
+        rounds = options.rounds if count < 100_000 else 1
+        pairs = [
+            (measure("ours", count), measure("weasyprint", count) if both else None)
+            for _ in range(rounds)
+        ]
+        ours = [pair[0] for pair in pairs]
+        theirs = [pair[1] for pair in pairs if pair[1] is not None]
+        rows.append(
+            [
+                count,
+                spread([run[0] for run in ours]),
+                spread([run[1] for run in ours], 0),
+                spread([run[0] for run in theirs]) if both else "–",
+                spread([run[1] for run in theirs], 0) if both else "–",
+                spread([a[0] / b[0] for a, b in zip(ours, theirs, strict=True)], 3)
+                if both
+                else "–",
+            ]
+        )
+    return table(
+        ["lines", "ours, s", "ours, peak MB", "WeasyPrint, s", "WeasyPrint, peak MB",
+         "ours / WeasyPrint, time"],
+        rows,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    print("\n".join(main()))

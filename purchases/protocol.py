@@ -28,7 +28,7 @@ from purchases.ingest import (
     token_of,
 )
 from purchases.services import Outcome
-from shop.errors import ApplicationError, error_body
+from shop.errors import ApplicationError, classic_error, error_body
 from shop.metrics import observe_request
 from shop.protocol import LimitedProtocol
 
@@ -174,4 +174,5 @@ class Protocol(LimitedProtocol):
     def _too_slow(self, buy: Buy) -> None:
         if buy.reading and not buy.disconnected:
             buy.reading = buy.keep_alive = False
-            self._answer(buy, 408, msgspec.json.encode(error_body(TooSlow())), {})
+            shape = error_body if buy.path == API_PATH else classic_error
+            self._answer(buy, 408, msgspec.json.encode(shape(TooSlow())), {})

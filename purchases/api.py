@@ -340,7 +340,7 @@ class ExportJSONLView(_ExportView):
 
 
 def _whole_number(value: str | None, name: str, default: int, maximum: int) -> int:
-    if value is None or value == "":
+    if value is None:
         return default
     if not (value.isascii() and value.isdigit() and len(value) <= 19 and int(value) <= maximum):
         detail = f"Give a whole number from 0 to {maximum}."

@@ -111,7 +111,7 @@ class KeysetPagination(BasePagination):
         return list(self.page.items)
 
     def _page_size(self, value: str | None) -> int:
-        if value is None or value == "":
+        if value is None:
             return PAGE_SIZE
         if value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0:
             return min(int(value), PAGE_SIZE_MAX)

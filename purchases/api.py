@@ -358,7 +358,7 @@ def events_parameters(query: Any, *, staff: bool) -> tuple[int, int, int, bool]:
     wait = _whole_number(query.get("wait"), "wait", 0, WAIT_MAX_SECONDS)
     if limit == 0:
         raise ValidationFailed([FieldError("invalid", "Give at least 1.", "limit")])
-    scope = query.get("scope") or ("all" if staff else "mine")
+    scope = query.get("scope", "all" if staff else "mine")
     if scope not in ("mine", "all"):
         raise ValidationFailed([FieldError("invalid", "scope is mine or all.", "scope")])
     if scope == "all" and not staff:

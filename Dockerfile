@@ -1,0 +1,41 @@
+# One image for every process of the shop; docker-compose.yml says which one a container is.
+
+FROM python:3.13-slim AS build
+# A mirror of PyPI, where the machine that builds has one.
+ARG PIP_INDEX_URL
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+RUN python -m venv /opt/venv
+WORKDIR /app
+COPY requirements.lock ./
+RUN /opt/venv/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
+COPY . .
+# Static files are collected as production serves them. The secrets here exist for this line only.
+RUN secret="$(head -c 48 /dev/urandom | base64 -w 0)" \
+ && ENVIRONMENT=production DJANGO_SECRET_KEY="$secret" POSTGRES_PASSWORD="$secret" \
+    REDIS_URL=redis://nowhere:6379/0 SECRET_EMAIL_USER="$secret" SECRET_EMAIL_USER_PSWD="$secret" \
+    STATIC_ROOT=/app/staticfiles DATA_DIR=/tmp \
+    /opt/venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
+ && /opt/venv/bin/python -m compileall -q /app /opt/venv/lib
+
+FROM python:3.13-slim
+RUN groupadd --gid 10001 shop \
+ && useradd --uid 10001 --gid shop --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin shop \
+ && install -d -o shop -g shop /var/lib/shop /var/lib/shop/reports /var/lib/shop/static
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app
+WORKDIR /app
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    ENVIRONMENT=production \
+    DATA_DIR=/tmp \
+    REPORTS_DIR=/var/lib/shop/reports \
+    STATIC_ROOT=/app/staticfiles
+USER shop
+EXPOSE 8000
+# The ASGI server of the Procfile, on every interface; FORWARDED_ALLOW_IPS names the proxy.
+CMD ["python", "-m", "uvicorn", "shop.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
+     "--http", "purchases.protocol:Protocol", "--loop", "uvloop", "--lifespan", "on", \
+     "--no-access-log", "--proxy-headers", "--no-server-header", \
+     "--ws", "websockets-sansio", "--ws-max-size", "65536", "--ws-per-message-deflate", "false", \
+     "--ws-ping-interval", "20", "--ws-ping-timeout", "60", "--timeout-graceful-shutdown", "25"]

@@ -1,0 +1,43 @@
+"""What a container's health check runs: short, and without an import of the application.
+
+``http`` asks the ASGI server for a path and wants 200. ``connected NAME`` sees whether a process
+of the container holds a connection to the port of POSTGRES or VALKEY, as ``NAME_PORT`` gives it:
+relay, worker and beat do as long as they work, and open one anew when it was lost.
+"""
+
+import http.client
+import os
+import sys
+from pathlib import Path
+
+PORTS = {"POSTGRES": 5432, "VALKEY": 6379}
+ESTABLISHED = "01"
+
+
+def answers(path: str) -> bool:
+    """Return whether our own server answers ``path`` with 200."""
+    host = os.environ.get("ALLOWED_HOSTS", "").split(",")[0].strip() or "localhost"
+    connection = http.client.HTTPConnection("127.0.0.1", 8000, timeout=4)
+    connection.request("GET", path, headers={"Host": host, "X-Forwarded-Proto": "https"})
+    return connection.getresponse().status == 200
+
+
+def connected(name: str) -> bool:
+    """Return whether there is an established connection to the port of ``name``."""
+    port = int(os.environ.get(f"{name}_PORT") or PORTS[name])
+    for table in ("tcp", "tcp6"):
+        path = Path("/proc/net") / table
+        for line in path.read_text().splitlines()[1:] if path.exists() else ():
+            _, _, remote, state, *_ = line.split()
+            if state == ESTABLISHED and int(remote.rpartition(":")[2], 16) == port:
+                return True
+    return False
+
+
+if __name__ == "__main__":
+    check, argument = sys.argv[1:]
+    try:
+        healthy = answers(argument) if check == "http" else connected(argument)
+    except OSError as error:
+        sys.exit(f"{check} {argument}: {error}")
+    sys.exit(0 if healthy else f"{check} {argument}: no")

@@ -1,0 +1,74 @@
+"""``make env``: write a fresh ``.env`` from ``.env.example``, with random secrets.
+
+Only the standard library, and nothing of the shop, so that it runs before anything is installed.
+What is set in the environment is taken over: ``make env SITE_URL=https://shop.example.org
+EMAIL_HOST=… SECRET_EMAIL_USER=… SECRET_EMAIL_USER_PSWD=…``. An existing file is never touched.
+"""
+
+import os
+import re
+import secrets
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+RANDOM = ("POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "VALKEY_PASSWORD", "DJANGO_SECRET_KEY")
+"""Secrets that only our own services share, so that any value does."""
+PERSONAL = ("SECRET_EMAIL_USER", "SECRET_EMAIL_USER_PSWD")
+"""Secrets that somebody else gave: the account at the mail server."""
+OURS = {"HOME", "PATH", "USER", "PWD", "PORT", "DATA_DIR", "LOG_LEVEL"}
+"""Names in ``.env.example`` that an environment may hold for other reasons."""
+
+
+def quoted(value: str) -> str:
+    """Return the value as a line of ``.env`` takes it, by whichever Compose reads it."""
+    if re.fullmatch(r"[\w@%+=:,./\[\]-]*", value):
+        return value
+    if "'" in value or "\n" in value:
+        raise ValueError("a value may hold neither a single quote nor a line break")
+    return f"'{value}'"
+
+
+def fresh_env(example: str, given: dict[str, str]) -> tuple[str, list[str]]:
+    """Return the text of a new ``.env``, and the names that are still to be filled in."""
+    values = {name: secrets.token_urlsafe(48) for name in RANDOM}
+    values |= dict.fromkeys(PERSONAL, "")
+    if site := given.get("SITE_URL"):
+        values["ALLOWED_HOSTS"] = urlsplit(site).hostname or ""
+    values |= given
+    lines = []
+    for line in example.splitlines():
+        match = re.match(r"#?([A-Z_]+)=", line)
+        if match and match[1] in values:
+            line = f"{match[1]}={quoted(values[match[1]])}"
+        lines.append(line)
+    return "\n".join(lines) + "\n", [name for name in PERSONAL if not values[name]]
+
+
+def main() -> int:
+    """Write the file; the exit status."""
+    target = CHECKOUT / ".env"
+    example = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
+    names = set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) - OURS
+    given = {name: os.environ[name] for name in names if os.environ.get(name)}
+    try:
+        text, missing = fresh_env(example, given)
+        # Exclusive creation with its final mode: nobody can read it, and no file is overwritten.
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        print("make env: there is a .env already; it was left as it is.", file=sys.stderr)
+        return 1
+    except ValueError as error:
+        print(f"make env: {error}.", file=sys.stderr)
+        return 1
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    print("Wrote .env with fresh secrets. Set ALLOWED_HOSTS, SITE_URL and EMAIL_HOST in it.")
+    if missing:
+        print(f"Still to be filled in: {', '.join(missing)}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

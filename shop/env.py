@@ -64,11 +64,18 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
-def secret(name: str, *, development: str | None = None, minimum_length: int = 1) -> str:
+def secret(
+    name: str,
+    *,
+    development: str | None = None,
+    minimum_length: int = 1,
+    optional: bool = False,
+) -> str:
     """Return a secret from ``NAME`` or from the file that ``NAME_FILE`` names.
 
     ``development`` is the value used where none is given; pass ``None`` where a secret is
-    required. Raises ``ImproperlyConfigured`` for a missing, an unreadable or an example secret.
+    required. An ``optional`` one is empty where it is not given, and checked where it is.
+    Raises ``ImproperlyConfigured`` for a missing, an unreadable or an example secret.
     """
     value = os.environ.get(name, "").strip()
     path = os.environ.get(f"{name}_FILE", "").strip()
@@ -80,13 +87,19 @@ def secret(name: str, *, development: str | None = None, minimum_length: int = 1
         except (OSError, UnicodeDecodeError) as error:
             raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from None
     if not value:
+        if optional:
+            return ""
         if development is None:
             raise ImproperlyConfigured(
                 f"{name} is not set. Give it in the environment or as a file in {name}_FILE."
             )
         return development
     if development is None:
-        if value.lower() in EXAMPLE_SECRETS or value.lower().startswith("change-me"):
+        if (
+            value.lower() in EXAMPLE_SECRETS
+            or value.lower().startswith("change-me")
+            or ":change-me@" in value
+        ):
             raise ImproperlyConfigured(f"{name} still has its example value.")
         if len(value) < minimum_length:
             raise ImproperlyConfigured(f"{name} must have at least {minimum_length} characters.")

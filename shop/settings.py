@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import structlog
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 from shop import env
@@ -110,14 +111,20 @@ DATABASE_ROLE = env.choice("DATABASE_ROLE", "application", ("application", "owne
 
 def _role_parameters(role: str) -> dict[str, str]:
     """Return libpq's parameters for a role, from its URL or from the POSTGRES_* variables."""
-    url = env.secret("DATABASE_URL", development="")
+    url = env.secret("DATABASE_URL", optional=True)
     if role == "owner":
-        url = env.secret("DATABASE_OWNER_URL", development="") or url
+        url = env.secret("DATABASE_OWNER_URL", optional=True) or url
     if url:
         return {key: str(value) for key, value in conninfo_to_dict(url).items()}
-    application = env.secret("POSTGRES_APP_PASSWORD", development="")
+    application = env.secret("POSTGRES_APP_PASSWORD", optional=True)
     if role == "application" and application:
         user, password = env.text("POSTGRES_APP_USER", "shop_app"), application
+    elif role == "application" and env.text("POSTGRES_APP_USER", ""):
+        # Falling back to the owner would give the application rights that nobody meant it to have.
+        raise ImproperlyConfigured(
+            "POSTGRES_APP_PASSWORD is not set. Give it in the environment or as a file in "
+            "POSTGRES_APP_PASSWORD_FILE."
+        )
     else:
         user = env.text("POSTGRES_USER", "shop")
         password = env.secret("POSTGRES_PASSWORD", development="shop" if DEVELOPMENT else None)
@@ -186,7 +193,19 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey: broker, channel layer, cache ----------------------------------------------------
 
-REDIS_URL = env.secret("REDIS_URL", development="redis://localhost:6379/0" if DEVELOPMENT else None)
+
+def _redis_url() -> str:
+    """Return the server's URL, given whole or as VALKEY_PASSWORD and where the server is."""
+    if url := env.secret("REDIS_URL", optional=True):
+        return url
+    password = env.secret("VALKEY_PASSWORD", development="" if DEVELOPMENT else None)
+    host = env.text("VALKEY_HOST", "localhost" if DEVELOPMENT else "valkey")
+    port = env.integer("VALKEY_PORT", 6379, minimum=1, maximum=65535)
+    credentials = f":{quote(password, safe='')}@" if password else ""
+    return f"redis://{credentials}{host}:{port}/0"
+
+
+REDIS_URL = _redis_url()
 
 CHANNEL_LAYERS = {
     "default": {

@@ -23,6 +23,7 @@ lint: .venv/.installed-dev ## check style, types, migrations and the production 
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	ENVIRONMENT=development $(PYTHON) -m mypy .
+	@ENVIRONMENT=development $(PYTHON) manage.py check_migrations
 	@$(EMBEDDED) $(PYTHON) manage.py makemigrations --check --dry-run
 	@secret() { $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(48))'; }; \
 	env -u DATABASE_URL ENVIRONMENT=production DJANGO_SECRET_KEY="$$(secret)" \

@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint schema bench clean chromium
+.PHONY: help run test lint schema lock bench clean chromium
 
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check --quiet
@@ -33,6 +33,10 @@ lint: .venv/.installed-dev ## check style, types, migrations and the production 
 
 schema: .venv/.installed-dev ## write docs/openapi.json anew
 	ENVIRONMENT=development $(PYTHON) manage.py spectacular --format openapi-json --file docs/openapi.json
+
+lock: .venv/.installed-dev ## write requirements.lock anew: everything that requirements.txt brings, with hashes
+	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header --output-file requirements.lock requirements.txt
 
 bench: .venv/.installed-bench ## run the benchmarks, print tables of ratios and put them into docs/performance.md
 	@command -v wrk >/dev/null || { echo "The benchmarks need wrk: apt-get install wrk" >&2; exit 1; }

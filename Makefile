@@ -3,14 +3,14 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint schema lock bench clean chromium
+.PHONY: help run test lint schema bench clean chromium env up down deploy backup restore test-stack lock
 
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check --quiet
 EMBEDDED := $(PYTHON) -m shop.embedded
 
 help: ## list every target
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.installed ## run the whole site on http://127.0.0.1:$PORT (8000), its data in $DATA_DIR (var/)
 	@exec $(PYTHON) -m shop.supervisor --parent $$PPID
@@ -41,6 +41,27 @@ lock: .venv/.installed-dev ## write requirements.lock anew: everything that requ
 bench: .venv/.installed-bench ## run the benchmarks, print tables of ratios and put them into docs/performance.md
 	@command -v wrk >/dev/null || { echo "The benchmarks need wrk: apt-get install wrk" >&2; exit 1; }
 	@exec $(EMBEDDED) --durable $(PYTHON) -m benchmarks $(ARGS)
+
+env: ## write a fresh .env with random secrets for the stack of containers
+	@python3 deploy/make_env.py
+
+up: ## build the image and start the stack of containers that docker-compose.yml describes
+	@exec python3 deploy/stack.py up
+
+down: ## stop the stack of containers; its data stay
+	@exec python3 deploy/stack.py down
+
+deploy: ## build, migrate and replace the running containers without an outage
+	@exec python3 deploy/stack.py deploy
+
+backup: ## write the stack's database and statements to backups/
+	@exec python3 deploy/stack.py backup
+
+restore: ## fill an empty stack from FILE=backups/shop-….tar
+	@exec python3 deploy/stack.py restore --file "$(FILE)"
+
+test-stack: .venv/.installed-dev ## try the stack of containers from outside; needs Docker; ARGS are passed to pytest
+	@exec $(PYTHON) -m pytest -c tests/stack/pytest.ini --rootdir . tests/stack $(ARGS)
 
 clean: ## delete what was installed and cached; the data in var/ stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles

@@ -16,6 +16,12 @@ if __name__ == "__main__":
         os.environ.setdefault("DATABASE_ROLE", "owner")
     # Beside a running `make run`, commands work on its databases.
     adopt_running(os.environ, Path(__file__).resolve().parent / "var")
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 - reads the settings
+    except ImproperlyConfigured as error:
+        sys.exit(f"manage.py: {error}")
     execute_from_command_line(sys.argv)

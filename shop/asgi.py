@@ -6,13 +6,19 @@ which costs most of a small request's time.
 """
 
 import os
+import sys
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
-django_application: Any = get_wsgi_application()
+try:
+    django_application: Any = get_wsgi_application()
+except ImproperlyConfigured as error:
+    # One line says what is missing; where in the settings it was missed helps nobody.
+    sys.exit(f"shop.asgi: {error}")
 
 # Django must be set up before anything that imports a model.
 from channels.routing import URLRouter  # noqa: E402

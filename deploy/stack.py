@@ -1,0 +1,380 @@
+"""``make up``, ``deploy``, ``backup`` and ``restore``: what a stack of containers needs done to it.
+
+Only the standard library, and Compose in either of its forms: ``docker compose`` or
+``docker-compose`` 1.29 (COMPOSE="…" names another). It works on the project that Compose itself
+would take: COMPOSE_PROJECT_NAME, COMPOSE_FILE and ENV_FILE (.env) are honoured.
+
+A deploy makes new replicas beside the old ones. Docker gives every generation a name of its own,
+its colour. A file in nginx's container says which colour takes new requests, which nginx looks at
+for each of them: no reload, and no request that is under way is touched. The old replicas are then
+asked to end one after another: they finish what they have, and close sockets with 1012.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+ENV_FILE = Path(os.environ.get("ENV_FILE") or CHECKOUT / ".env")
+ROLLED = ("web", "live")
+"""What is behind nginx, and is replaced without a gap."""
+REPLACED = ("relay", "worker", "beat")
+"""What takes its work from a queue or a lock, and may pause."""
+HEALTHY_SECONDS = 120.0
+SWITCH_SECONDS = 2.0
+"""How long nginx may still use an address that it has looked up: twice its resolver's validity."""
+STOP_SECONDS = 40
+POSITION_GAP = 1_000_000_000
+"""How far positions jump at a restore, over all that were given out after the backup."""
+
+PSQL = (
+    "exec psql -X -q -v ON_ERROR_STOP=1 -h /var/run/postgresql"
+    ' -U "$POSTGRES_USER" -d "$POSTGRES_DB" -At'
+)
+DUMP = (
+    "exec pg_dump -h /var/run/postgresql --format custom --no-owner --no-privileges"
+    ' -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
+)
+RESTORE = (
+    "exec pg_restore -h /var/run/postgresql --exit-on-error --single-transaction --no-owner"
+    ' --no-privileges --clean --if-exists -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
+)
+POSITION = (
+    "SELECT greatest(max(position),"
+    " nullif(current_setting('shop.position_floor', true), '')::bigint, 0) FROM purchases_event"
+)
+EMPTY = """
+DO $$ BEGIN
+  IF to_regclass('purchases_purchase') IS NOT NULL THEN
+    IF EXISTS (SELECT FROM purchases_purchase) THEN RAISE 'there are purchases'; END IF;
+  END IF;
+END $$
+"""
+
+
+class Failure(Exception):
+    """It cannot be done; the message is one line for the person at the shell."""
+
+
+def say(text: str) -> None:
+    """Print one line."""
+    print(text, flush=True)
+
+
+def compose_command() -> list[str]:
+    """Return the words that run Compose here.
+
+    Raises:
+        Failure: there is none.
+    """
+    if given := os.environ.get("COMPOSE"):
+        return shlex.split(given)
+    for words in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(words[0]):
+            answer = subprocess.run([*words, "version"], capture_output=True, text=True)
+            if answer.returncode == 0:
+                return words
+    raise Failure("Neither `docker compose` nor `docker-compose` is here.")
+
+
+def run(words: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
+    """Run a command; say what it wrote where it fails."""
+    finished = subprocess.run(words, **options)
+    if finished.returncode:
+        wrote = finished.stderr or b""
+        text = wrote if isinstance(wrote, str) else wrote.decode(errors="replace")
+        raise Failure(f"`{' '.join(words[:8])}` failed. {text.strip()[-2000:]}".strip())
+    return finished
+
+
+class Stack:
+    """The containers of one Compose project."""
+
+    def __init__(self) -> None:
+        if not ENV_FILE.exists():
+            raise Failure(f"There is no {ENV_FILE.name}. Run `make env` first.")
+        self.words = [*compose_command(), "--env-file", str(ENV_FILE)]
+        self.tag = os.environ.get("TAG") or read_env(ENV_FILE).get("TAG") or "local"
+
+    def compose(self, *words: str, quiet: bool = False, **options: Any) -> str:
+        """Run Compose; return what it printed where ``quiet``."""
+        if quiet:
+            options |= {"capture_output": True, "text": True}
+        return str(run([*self.words, *words], cwd=CHECKOUT, **options).stdout or "")
+
+    def once(self, *words: str, **options: Any) -> None:
+        """Run a service's command, or another one in its place, in a container for just that."""
+        self.compose("run", "--rm", "--no-deps", "-T", *words, **options)
+
+    def containers(self, service: str) -> list[str]:
+        """Return the ids of the service's running containers, oldest first."""
+        ids = self.compose("ps", "-q", service, quiet=True).split()
+        found = sorted(inspect(ids), key=lambda one: str(one["Created"]))
+        return [one["Id"] for one in found if one["State"]["Running"]]
+
+    def one(self, service: str) -> str:
+        """Return the id of a running container of the service."""
+        found = self.containers(service)
+        if not found:
+            raise Failure(f"{service} does not run.")
+        return found[0]
+
+    def wait_healthy(self, *services: str, ids: list[str] | None = None) -> None:
+        """Wait until every container, of the services or of the ids, says that it is healthy."""
+        deadline = time.monotonic() + HEALTHY_SECONDS
+        while True:
+            found = inspect(ids or [one for name in services for one in self.containers(name)])
+            ill = [
+                one["Name"].lstrip("/")
+                for one in found
+                if one["State"].get("Health", {}).get("Status") != "healthy"
+            ]
+            if found and not ill:
+                return
+            if time.monotonic() > deadline:
+                raise Failure(f"Not healthy in time: {', '.join(ill) or ', '.join(services)}.")
+            time.sleep(0.5)
+
+    def sql(self, statement: str) -> str:
+        """Run a statement as the owner, in the container of PostgreSQL; return what it prints."""
+        words = ["docker", "exec", "-i", self.one("postgres"), "sh", "-c", PSQL]
+        return str(run(words, input=statement, capture_output=True, text=True).stdout).strip()
+
+    # --- commands --------------------------------------------------------------------------
+
+    def check(self, **options: Any) -> None:
+        """See in the image whether the environment is complete; its one line is shown."""
+        words = [*self.words, "run", "--rm", "--no-deps", "-T", "check"]
+        if subprocess.run(words, cwd=CHECKOUT, **options).returncode:
+            raise Failure("Nothing was started.")
+
+    def up(self, *, build: bool) -> None:
+        """Start everything, or what is missing of it."""
+        if build:
+            self.compose("build", "check")
+        self.check()
+        self.compose("up", "-d")
+        self.wait_healthy(*ROLLED, *REPLACED, "nginx")
+        say("The stack is up and healthy.")
+
+    def deploy(self, *, build: bool) -> None:
+        """Replace every process by one of the newly built image, without an outage."""
+        old = {service: self.containers(service) for service in ROLLED}
+        if not all(old.values()):
+            raise Failure("web or live does not run; `make up` starts the stack.")
+        counts = {service: len(self.containers(service)) for service in REPLACED}
+        tag = time.strftime("%Y%m%d%H%M%S") if build else self.tag
+        colour = "blue" if colour_of(old["web"][0]) == "green" else "green"
+        environment = dict(os.environ) | {"TAG": tag, "COLOUR": colour}
+        if build:
+            say(f"Building version {tag}.")
+            self.compose("build", "check", env=environment)
+        self.check(env=environment)
+        say("Migrating, while the version before still serves.")
+        self.once("migrate", env=environment)
+        nginx = self.one("nginx")
+        try:
+            for service in ROLLED:
+                self.start_beside(service, old[service], environment)
+        except Failure:
+            say("Taking the new replicas away again; the old ones serve on.")
+            for service in ROLLED:
+                remove([one for one in self.containers(service) if one not in old[service]])
+            raise
+        for service in ROLLED:
+            switch(nginx, f"touch /run/rotation/{service}-{colour}")
+        switch(nginx, "rm -rf /var/cache/nginx/micro/*")
+        # A later `up` compares the containers with what is written here.
+        write_env(ENV_FILE, {"TAG": tag, "COLOUR": colour})
+        say(f"New requests go to the {colour} replicas.")
+        time.sleep(SWITCH_SECONDS)
+        for service in ROLLED:
+            for number, one in enumerate(old[service], 1):
+                remove([one])
+                say(f"Drained {service} {number} of {len(old[service])}.")
+        # The name without a colour is the new replicas' alone now.
+        time.sleep(SWITCH_SECONDS)
+        for service in ROLLED:
+            switch(nginx, f"rm -f /run/rotation/{service}-{colour}")
+        for service, count in counts.items():
+            scale = f"{service}={max(count, 1)}"
+            words = ["up", "-d", "--no-deps", "--scale", scale, service]
+            self.compose(*words, env=environment, quiet=True)
+            self.wait_healthy(service)
+            say(f"Replaced {service}.")
+        say(f"Version {tag} runs.")
+
+    def start_beside(self, service: str, old: list[str], environment: dict[str, str]) -> None:
+        """Start as many new replicas as there are old ones, one after another.
+
+        Raises:
+            Failure: one of them does not become healthy.
+        """
+        for number in range(1, len(old) + 1):
+            scale = f"{service}={len(old) + number}"
+            words = ["up", "-d", "--no-deps", "--no-recreate", "--scale", scale, service]
+            self.compose(*words, env=environment, quiet=True)
+            fresh = [one for one in self.containers(service) if one not in old]
+            if len(fresh) != number:
+                raise Failure(f"{len(fresh)} new {service} run, and not {number}.")
+            self.wait_healthy(ids=fresh)
+            say(f"Started {service} {number} of {len(old)}.")
+
+    def backup(self, folder: Path) -> Path:
+        """Write a backup, and return its path: the database first, then the PDFs it speaks of.
+
+        A dump is one snapshot. A report is stored before its row says so, and its file does not
+        change afterwards, so the files that are copied later hold all that the dump names.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        path = folder / f"shop-{moment}.tar"
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            dump, files = Path(work) / "database.dump", Path(work) / "reports.tar"
+            words = ["docker", "exec", self.one("postgres"), "sh", "-c", DUMP]
+            with dump.open("wb") as output:
+                run(words, stdout=output, stderr=subprocess.PIPE)
+            words = ["docker", "exec", self.one("web"), "tar", "-C", "/var/lib/shop/reports"]
+            with files.open("wb") as output:
+                run([*words, "-c", "."], stdout=output, stderr=subprocess.PIPE)
+            manifest = {"version": 1, "made_at": moment, "position": int(self.sql(POSITION))}
+            incomplete = path.with_suffix(".incomplete")
+            descriptor = os.open(incomplete, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
+                text = json.dumps(manifest).encode()
+                member = tarfile.TarInfo("manifest.json")
+                member.size = len(text)
+                tar.addfile(member, io.BytesIO(text))
+                tar.add(dump, "database.dump")
+                tar.add(files, "reports.tar")
+            incomplete.replace(path)
+        say(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")
+        return path
+
+    def restore(self, path: Path) -> None:
+        """Fill an empty stack from a backup, and start it."""
+        with tempfile.TemporaryDirectory() as work:
+            folder = Path(work)
+            with tarfile.open(path) as tar:
+                for name in ("manifest.json", "database.dump", "reports.tar"):
+                    source = tar.extractfile(name)
+                    if source is None:
+                        raise Failure(f"{path} is not a backup.")
+                    with (folder / name).open("wb") as target:
+                        shutil.copyfileobj(source, target)
+            manifest = json.loads((folder / "manifest.json").read_text())
+            self.check()
+            self.compose("stop", *ROLLED, *REPLACED, "nginx", quiet=True)
+            self.compose("up", "-d", "postgres", "valkey")
+            self.wait_healthy("postgres", "valkey")
+            try:
+                self.sql(EMPTY)
+            except Failure:
+                raise Failure("A backup goes into an empty stack, and this has purchases.") from None
+            say("Restoring the database.")
+            words = ["docker", "exec", "-i", self.one("postgres"), "sh", "-c", RESTORE]
+            with (folder / "database.dump").open("rb") as dump:
+                run(words, stdin=dump, capture_output=True)
+            floor = int(manifest["position"]) + POSITION_GAP
+            database = self.sql("SELECT quote_ident(current_database())")
+            self.sql(f"ALTER DATABASE {database} SET shop.position_floor = '{floor}'")
+            # The application's role and its rights are not in the dump.
+            self.once("migrate")
+            say("Restoring the statements.")
+            with (folder / "reports.tar").open("rb") as files:
+                self.once("worker", "tar", "-C", "/var/lib/shop/reports", "-x", stdin=files)
+            self.once("worker", "python", "manage.py", "verify_ledger")
+        self.compose("up", "-d")
+        self.wait_healthy(*ROLLED, *REPLACED, "nginx")
+        say(f"Restored {path.name}. Positions go on after {floor}.")
+
+
+def inspect(ids: list[str]) -> list[dict[str, Any]]:
+    """Return what Docker knows of the containers; one that has gone meanwhile is left out."""
+    if not ids:
+        return []
+    answer = subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True)
+    found: list[dict[str, Any]] = json.loads(answer.stdout or "[]")
+    return found
+
+
+def colour_of(container: str) -> str:
+    """Return the generation of a container."""
+    return str(inspect([container])[0]["Config"]["Labels"].get("shop.colour", ""))
+
+
+def remove(ids: list[str]) -> None:
+    """End the containers as their processes like it, and delete them."""
+    if ids:
+        run(["docker", "stop", "--time", str(STOP_SECONDS), *ids], capture_output=True)
+        run(["docker", "rm", *ids], capture_output=True)
+
+
+def switch(nginx: str, command: str) -> None:
+    """Run a command of the shell in nginx's container."""
+    run(["docker", "exec", nginx, "sh", "-c", command], capture_output=True)
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """Return the variables of an ``.env`` file."""
+    pairs = re.findall(r"^([A-Za-z_][A-Za-z_0-9]*)=(.*)$", path.read_text(encoding="utf-8"), re.M)
+    return {name: value.strip().strip("'\"") for name, value in pairs}
+
+
+def write_env(path: Path, values: dict[str, str]) -> None:
+    """Set variables in an ``.env`` file, and leave everything else in it as it is."""
+    text = path.read_text(encoding="utf-8")
+    for name, value in values.items():
+        text, count = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.M)
+        if not count:
+            text += f"{name}={value}\n"
+    beside = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    beside.replace(path)
+
+
+def main() -> int:
+    """Do what the command line says; the exit status."""
+    parser = argparse.ArgumentParser(prog="stack.py")
+    parser.add_argument("command", choices=("up", "down", "deploy", "backup", "restore"))
+    parser.add_argument("--file", type=Path, help="the backup to restore")
+    parser.add_argument("--folder", type=Path, default=CHECKOUT / "backups")
+    parser.add_argument("--no-build", action="store_true", help="take the image that is there")
+    options = parser.parse_args()
+    try:
+        stack = Stack()
+        if options.command == "up":
+            stack.up(build=not options.no_build)
+        elif options.command == "down":
+            stack.compose("down")
+        elif options.command == "deploy":
+            stack.deploy(build=not options.no_build)
+        elif options.command == "backup":
+            stack.backup(options.folder)
+        elif options.file is None or not options.file.is_file():
+            raise Failure("Name the backup: make restore FILE=backups/shop-….tar")
+        else:
+            stack.restore(options.file)
+    except Failure as failure:
+        print(f"make {options.command}: {failure}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

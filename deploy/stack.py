@@ -241,7 +241,7 @@ class Stack:
         change afterwards, so the files that are copied later hold all that the dump names.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
         path = folder / f"shop-{moment}.tar"
         with tempfile.TemporaryDirectory(dir=folder) as work:
             dump, files = Path(work) / "database.dump", Path(work) / "reports.tar"
@@ -284,7 +284,7 @@ class Stack:
             try:
                 self.sql(EMPTY)
             except Failure:
-                raise Failure("A backup goes into an empty stack, and this has purchases.") from None
+                raise Failure("A backup goes into an empty stack; this has purchases.") from None
             say("Restoring the database.")
             words = ["docker", "exec", "-i", self.one("postgres"), "sh", "-c", RESTORE]
             with (folder / "database.dump").open("rb") as dump:

@@ -21,15 +21,15 @@ except ImproperlyConfigured as error:
     sys.exit(f"shop.asgi: {error}")
 
 # Django must be set up before anything that imports a model.
-from channels.routing import URLRouter  # noqa: E402
-from django.conf import settings  # noqa: E402
+from channels.routing import URLRouter
+from django.conf import settings
 
-from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES  # noqa: E402
-from purchases.hub import hub  # noqa: E402
-from purchases.ingest import IngestMiddleware, ingest  # noqa: E402
-from purchases.longpoll import LongPollMiddleware  # noqa: E402
-from purchases.routing import websocket_urlpatterns  # noqa: E402
-from shop.bodies import Bodies  # noqa: E402
+from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
+from purchases.hub import hub
+from purchases.ingest import IngestMiddleware, ingest
+from purchases.longpoll import LongPollMiddleware
+from purchases.routing import websocket_urlpatterns
+from shop.bodies import Bodies
 
 _websockets = URLRouter(websocket_urlpatterns)
 

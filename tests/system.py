@@ -136,10 +136,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def running(data_dir: Path) -> Iterator[System]:
-    """Start the system on an empty folder, with servers of its own; stop it afterwards."""
-    port = free_port()
+def launch(data_dir: Path, port: int, **extra: str) -> System:
+    """Start the system on a folder, with servers of its own, and return at once."""
     log = data_dir.with_suffix(".log")
     environment = {
         name: value
@@ -151,8 +149,9 @@ def running(data_dir: Path) -> Iterator[System]:
         "DATA_DIR": str(data_dir),
         "ENVIRONMENT": "development",
         "REPORTS_CLAIM_SECONDS": "4",
+        **extra,
     }
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "shop.supervisor"],
             cwd=ROOT,
@@ -161,15 +160,24 @@ def running(data_dir: Path) -> Iterator[System]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    system = System(port, data_dir, log, process)
+    return System(port, data_dir, log, process)
+
+
+@contextmanager
+def running(data_dir: Path, **extra: str) -> Iterator[System]:
+    """Start the system on an empty folder, with servers of its own; stop it afterwards.
+
+    ``extra`` are environment variables.
+    """
+    system = launch(data_dir, free_port(), **extra)
     try:
-        wait_for(lambda: process.poll() is not None or system.healthy(), 60)
-        assert process.poll() is None, log.read_text()
+        wait_for(lambda: system.process.poll() is not None or system.healthy(), 60)
+        assert system.process.poll() is None, system.log.read_text()
         yield system
     finally:
-        process.send_signal(signal.SIGTERM)
+        system.process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            system.process.wait(20)
         except subprocess.TimeoutExpired:
-            process.kill()
+            system.process.kill()
             raise

@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint schema bench clean chromium env up down deploy backup restore test-stack lock
+.PHONY: help run test soak lint schema bench clean chromium env up down deploy backup restore test-stack lock
 
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check --quiet
@@ -18,6 +18,9 @@ run: .venv/.installed ## run the whole site on http://127.0.0.1:$PORT (8000), it
 test: .venv/.installed-dev chromium ## run the linters and the whole suite; ARGS are passed to pytest
 	@$(MAKE) --no-print-directory lint
 	@exec $(EMBEDDED) $(PYTHON) -m pytest $(ARGS)
+
+soak: .venv/.installed-dev ## break a running site again and again under load; ARGS="--minutes 10"
+	@exec $(EMBEDDED) $(PYTHON) -m tests.faults.soak $(ARGS)
 
 lint: .venv/.installed-dev ## check style, types, migrations and the production settings
 	$(PYTHON) -m ruff check .

@@ -1,9 +1,9 @@
 """A websocket client that costs little: thousands of sockets in one process.
 
-    python -m benchmarks.feed_client PORT PATH COUNT SECONDS < headers
+    python -m benchmarks.feed_client PORT PATH SECONDS < sockets
 
-Reads one line of request headers for each socket (JSON objects) from standard input and opens them
-all. Prints `ready`, then, after SECONDS, one JSON object: frames, events, gaps, milliseconds from
+Reads a line for each socket from standard input, a JSON object with its `headers`, its `query` and
+whether it gets the `whole` feed, and opens them all. Prints `ready`, then, after SECONDS, one JSON object: frames, events, gaps, milliseconds from
 an event's `at` to its arrival, and how many sockets were closed.
 """
 

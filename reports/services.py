@@ -29,6 +29,7 @@ from reports import selectors
 from reports.models import Report
 from reports.rendering import RenderedReport, RenderingFailed, render_sales, render_statement
 from shop.celery import app
+from shop.database import unhurried
 from shop.errors import ApplicationError, Conflict, FieldError, Forbidden, ValidationFailed
 
 logger = structlog.get_logger(__name__)
@@ -245,6 +246,7 @@ def _remove_leftovers(target: Path) -> None:
 
 def _render(report: Report, output: Path) -> RenderedReport:
     with contextlib.ExitStack() as reading:
+        reading.enter_context(unhurried())
         reading.enter_context(selectors.snapshot())
         if report.kind == Report.Kind.SALES:
             return render_sales(

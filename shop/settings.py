@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 from shop import env
+from shop.database import connection_class
 from shop.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -137,13 +138,16 @@ def _role_parameters(role: str) -> dict[str, str]:
     }
 
 
+STATEMENT_SECONDS = env.integer("DATABASE_STATEMENT_SECONDS", 5, minimum=1)
+
+
 def _limits(role: str) -> str:
     """Return the server-side limits of a connection as libpq's ``options``.
 
     A migration waits briefly for its locks, so that it never holds up the site behind it, and then
     takes what it needs. ``idle_in_transaction_session_timeout`` frees what a stuck process holds.
     """
-    statement = env.integer("DATABASE_STATEMENT_SECONDS", 5, minimum=1) if role != "owner" else 0
+    statement = STATEMENT_SECONDS if role != "owner" else 0
     lock = env.integer("DATABASE_LOCK_SECONDS", 2, minimum=1)
     return (
         f"-c statement_timeout={statement}s -c lock_timeout={lock}s"
@@ -171,6 +175,9 @@ def _database(role: str) -> dict[str, Any]:
             "connect_timeout": 3,
             "application_name": env.text("APPLICATION_NAME", "shop"),
             "pool": {
+                "connection_class": connection_class(
+                    STATEMENT_SECONDS + 0.4 if role != "owner" else None
+                ),
                 "min_size": 0,
                 "max_size": env.integer("DATABASE_POOL_SIZE", 12, minimum=2, maximum=200),
                 # A request that cannot have a connection by then is answered 503.

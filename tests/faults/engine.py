@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
@@ -124,6 +125,12 @@ class Load:
         before, started = len(self.acknowledged), time.monotonic()
         wait_for(lambda: len(self.acknowledged) >= before + purchases, seconds)
         return time.monotonic() - started
+
+    def clock(self) -> datetime:
+        """Return the time at which the database says that it received a purchase just now."""
+        body = {"item": f"{self.run} clock {time.monotonic_ns()}", "price": "1"}
+        answer = self.system.request("POST", "/api/v1/purchases/", body, self.tokens["joe"])
+        return datetime.fromisoformat(answer.json()["received_at"])
 
     def stop(self) -> None:
         """Stop buying; what has no answer yet is repeated until it has one."""
@@ -333,15 +340,26 @@ def verify(system: System) -> "subprocess.CompletedProcess[bytes]":
 # --- Faults: each breaks something and returns once what it broke may work again --------------
 
 
+def postgres_processes(system: System) -> list[int]:
+    """Return the server process and its children, whose command lines name nothing of ours."""
+    (server,) = system.pids("/bin/postgres")
+    return [server, *(child.pid for child in psutil.Process(server).children(recursive=True))]
+
+
 def kill_postgres(system: System) -> None:
     """kill -9 of the server process; its children notice by themselves."""
-    pid = int((system.data_dir / "postgres" / "postmaster.pid").read_text().split("\n")[0])
-    os.kill(pid, signal.SIGKILL)
+    os.kill(postgres_processes(system)[0], signal.SIGKILL)
 
 
 def kill_every_postgres(system: System) -> None:
     """kill -9 of the server and of all its children at once."""
-    system.kill("/bin/postgres")
+    _signal(postgres_processes(system), signal.SIGKILL)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def kill_valkey(system: System) -> None:
@@ -373,25 +391,21 @@ def kill_worker(system: System) -> None:
     system.kill("celery -A shop worker")
 
 
-def _hang(system: System, pattern: str, seconds: float) -> None:
-    pids = system.pids(pattern)
+def _hang(pids: list[int], seconds: float) -> None:
     assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    _signal(pids, signal.SIGSTOP)
     time.sleep(seconds)
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    _signal(pids, signal.SIGCONT)
 
 
 def hang_postgres(system: System, seconds: float = 7.0) -> None:
     """Every PostgreSQL process stands still, connections open, and then goes on."""
-    _hang(system, "/bin/postgres", seconds)
+    _hang(postgres_processes(system), seconds)
 
 
 def hang_valkey(system: System, seconds: float = 7.0) -> None:
     """Valkey stands still, connections open, and then goes on."""
-    _hang(system, "valkey-server", seconds)
+    _hang(system.pids("valkey-server"), seconds)
 
 
 def kill_everything(system: System) -> None:
@@ -409,10 +423,9 @@ def kill_everything(system: System) -> None:
         if name.startswith(("EMAIL_", "REPORTS_", "FAKETIME", "LD_PRELOAD", "SECRET_"))
     }
     system.process.kill()
-    for pattern in ("uvicorn", "celery", "manage.py relay", "valkey-server", "/bin/postgres"):
-        for pid in system.pids(pattern):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    _signal(postgres_processes(system), signal.SIGKILL)
+    for pattern in ("uvicorn", "celery", "manage.py relay", "valkey-server"):
+        _signal(system.pids(pattern), signal.SIGKILL)
     system.process.wait()
     system.process = launch(system.data_dir, system.port, **extra).process
 
@@ -436,6 +449,33 @@ def fill_the_disk(system: System, seconds: float = 4.0) -> None:
             connection.execute("SELECT pg_switch_wal()")
         time.sleep(0.1)
     filler.unlink()
+
+
+# Debian's package libfaketime; the path differs by architecture.
+FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+
+
+def faked_clock(folder: Path) -> dict[str, str]:
+    """Return the environment in which every process of a system has the clock of ``folder/clock``.
+
+    ``FAKETIME`` must be there. Monotonic clocks stay as they are, as when a real clock is set.
+    """
+    clock = folder / "clock"
+    clock.write_text("+0\n")
+    return {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DONT_RESET": "1",
+    }
+
+
+def jump(folder: Path, seconds: int) -> None:
+    """Set the clock of the system that runs with ``faked_clock`` so far off the real one."""
+    partial = folder / "clock.new"
+    partial.write_text(f"{seconds:+d}\n")
+    partial.replace(folder / "clock")
 
 
 FAULTS: dict[str, Callable[[System], None]] = {

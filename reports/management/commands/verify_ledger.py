@@ -8,6 +8,8 @@ from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
+from shop.database import unhurried
+
 EXAMPLES = 5
 
 # Each finds what breaks an invariant: (what holds, the rows that break it). Joins run from the
@@ -78,10 +80,9 @@ class Command(BaseCommand):
             ("Every finished report has its PDF, as it was made.", self._reports),
         ]
         # One snapshot for all checks, so that what is recorded meanwhile cannot look like damage.
-        with transaction.atomic():
+        with unhurried(), transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                cursor.execute("SET LOCAL statement_timeout = 0")
                 cursor.execute(
                     "SELECT count(*), count(position), coalesce(max(position), 0)"
                     " FROM purchases_event"

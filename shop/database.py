@@ -1,0 +1,76 @@
+"""Connections to PostgreSQL that do not wait for ever.
+
+PostgreSQL ends statements that take too long, but a server that hangs, or a machine that is gone
+behind an open connection, ends nothing. Whoever waits gives up on its own here.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg.abc import PQGen
+
+CHECK_SECONDS = 1.0
+"""How long the pool waits for a sign of life before it hands a connection out."""
+
+
+class Unanswered(psycopg.OperationalError):
+    """PostgreSQL did not answer in time; whether it did what it was asked is not known."""
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that is closed when an answer takes longer than ``answer_seconds``.
+
+    ``None`` sets no limit, for work that PostgreSQL is told to do without one too.
+    """
+
+    answer_seconds: float | None = None
+
+    def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
+        limit = timeout if timeout is not None else self.answer_seconds
+        try:
+            return super().wait(gen, interval, limit)
+        except psycopg.errors._WaitTimeout:
+            if timeout is not None:
+                raise
+            # Its answer may still come, and nobody may take it for that of the next statement.
+            self.pgconn.finish()
+            raise Unanswered("PostgreSQL does not answer.") from None
+
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        if query != "":
+            return super().execute(query, *args, **kwargs)
+        # This is how the pool asks whether the connection is alive.
+        usual, self.answer_seconds = self.answer_seconds, CHECK_SECONDS
+        try:
+            return super().execute(query, *args, **kwargs)
+        finally:
+            self.answer_seconds = usual
+
+
+def connection_class(answer_seconds: float | None) -> type[Connection]:
+    """Return the class of connections with that limit."""
+    return type("Connection", (Connection,), {"answer_seconds": answer_seconds})
+
+
+@contextlib.contextmanager
+def unhurried() -> Iterator[None]:
+    """Let this thread's connection take as long as it needs, for work that nobody waits for.
+
+    To be entered outside of any transaction, and left there too.
+    """
+    from django.db import DatabaseError, connection
+
+    connection.ensure_connection()
+    raw: Any = connection.connection
+    usual = getattr(raw, "answer_seconds", None)
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+    raw.answer_seconds = None
+    try:
+        yield
+    finally:
+        raw.answer_seconds = usual
+        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")

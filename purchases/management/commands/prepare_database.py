@@ -41,19 +41,33 @@ class Command(BaseCommand):
             self.stdout.write("One role owns the tables and runs the application.")
             return
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
-            exists = cursor.fetchone() is not None
-            for statement in _statements(role, exists=exists):
+            cursor.execute(
+                "SELECT rolsuper, rolcreatedb, rolcreaterole, rolinherit FROM pg_roles"
+                " WHERE rolname = %s",
+                [role],
+            )
+            for statement in _statements(role, cursor.fetchone()):
                 cursor.execute(statement.as_string(cursor.connection))
 
 
-def _statements(role: str, *, exists: bool) -> list[sql.Composed]:
+RIGHTS = ("SUPERUSER", "CREATEDB", "CREATEROLE", "INHERIT")
+
+
+def _statements(role: str, existing: tuple[bool, ...] | None) -> list[sql.Composed]:
+    """Return what makes the role what it has to be; ``existing`` are the RIGHTS it has, if any."""
     name = sql.Identifier(role)
     password = settings.DATABASE_APPLICATION.get("password", "")
     ledger = sql.SQL(", ").join(sql.Identifier(model._meta.db_table) for model in (Purchase, Event))
+    # An owner who is not a superuser, as on managed servers, may not even name a right that the
+    # role does not have.
+    taken = [
+        right for right, has in zip(RIGHTS, existing or [True] * len(RIGHTS), strict=True) if has
+    ]
     statements = [
-        sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT").format(
-            sql.SQL("ALTER" if exists else "CREATE"), name
+        sql.SQL("{} ROLE {} {}").format(
+            sql.SQL("ALTER" if existing else "CREATE"),
+            name,
+            sql.SQL(" ".join(["LOGIN", *(f"NO{right}" for right in taken)])),
         )
     ]
     if password:

@@ -1,0 +1,83 @@
+"""The database is prepared by an owner who is no superuser, as on managed servers, and again."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from django.conf import settings
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+
+@pytest.fixture
+def managed() -> Iterator[dict[str, str]]:
+    """A database whose owner may make roles and nothing else; the environment to reach it by."""
+    server = os.environ["DATABASE_URL"]
+    where = conninfo_to_dict(server)
+    mark = uuid.uuid4().hex[:8]
+    owner, role, database = f"owner_{mark}", f"app_{mark}", f"managed_{mark}"
+
+    def url(user: str) -> str:
+        address = f"host={quote(str(where['host']), safe='')}"
+        port = f"&port={where['port']}" if "port" in where else ""
+        return f"postgresql://{user}:secret-{mark}@/{database}?{address}{port}"
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(
+                sql.Identifier(owner), sql.Literal(f"secret-{mark}")
+            )
+        )
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                sql.Identifier(database), sql.Identifier(owner)
+            )
+        )
+        yield {"DATABASE_OWNER_URL": url(owner), "DATABASE_URL": url(role)}
+        connection.execute(sql.SQL("DROP DATABASE {} (FORCE)").format(sql.Identifier(database)))
+        for name in (role, owner):
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+def _manage(environment: dict[str, str], *words: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        env=os.environ | environment,
+        cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_an_owner_without_superuser_prepares_it_and_does_so_again(
+    managed: dict[str, str],
+) -> None:
+    owner = managed | {"DATABASE_ROLE": "owner"}
+    for _ in range(2):
+        _manage(owner, "prepare_database", "--verbosity", "0")
+        # What a pod asks before it starts: it reads the migrations as the application's role.
+        _manage(managed, "migrate", "--check")
+    with psycopg.connect(managed["DATABASE_URL"]) as connection:
+        rights = connection.execute(
+            "SELECT rolsuper, rolcreatedb, rolcreaterole, rolinherit, rolcanlogin"
+            " FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        assert rights == (False, False, False, False, True)
+
+
+def test_rights_that_the_role_got_meanwhile_are_taken_away(managed: dict[str, str]) -> None:
+    owner = managed | {"DATABASE_ROLE": "owner"}
+    _manage(owner, "prepare_database", "--verbosity", "0")
+    role = str(conninfo_to_dict(managed["DATABASE_URL"])["user"])
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER ROLE {} INHERIT CREATEROLE").format(sql.Identifier(role)))
+        _manage(owner, "prepare_database", "--verbosity", "0")
+        rights = connection.execute(
+            "SELECT rolcreaterole, rolinherit FROM pg_roles WHERE rolname = %s", [role]
+        ).fetchone()
+    assert rights == (False, False)

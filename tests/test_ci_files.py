@@ -76,3 +76,15 @@ def test_no_job_may_write_to_the_repository() -> None:
         for step in job["steps"]:
             if step.get("uses", "").startswith("actions/checkout"):
                 assert step["with"] == {"persist-credentials": False}
+
+
+def test_the_targets_and_files_that_they_name_exist() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+    jobs = yaml.safe_load(GITHUB.read_text())["jobs"]
+    named = {word for job in jobs.values() for line in commands(job) for word in line.split()}
+    made = {line.split()[1] for job in jobs.values() for line in commands(job) if "make " in line}
+    assert made == {"test", "test-stack"}
+    assert made <= targets
+    for name in (word for word in named if word.startswith("requirements")):
+        assert (CHECKOUT / name).is_file()
+    assert (CHECKOUT / "Dockerfile").is_file()

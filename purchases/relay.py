@@ -19,6 +19,7 @@ from django.db import connection as django_connection
 from purchases.channel import GROUP, Announcement
 from purchases.models import Event, Purchase
 from purchases.representation import event_data, purchase_data
+from purchases.selectors import LATEST_POSITION
 from shop.health import RELAY_LOCK
 
 logger = structlog.get_logger(__name__)
@@ -54,8 +55,6 @@ JOIN {Purchase._meta.db_table} AS purchase ON purchase.id = numbered.purchase_id
 JOIN accounts_user AS customer ON customer.id = numbered.customer_id
 ORDER BY numbered.position
 """  # noqa: S608
-
-_LATEST = f"SELECT coalesce(max(position), 0) FROM {Event._meta.db_table}"  # noqa: S608
 
 
 class Relay:
@@ -101,7 +100,7 @@ class Relay:
         async with await psycopg.AsyncConnection.connect(**parameters) as connection:
             if not await self._win(connection):
                 return
-            cursor = await connection.execute(_LATEST)
+            cursor = await connection.execute(LATEST_POSITION)
             row = await cursor.fetchone()
             position = int(row[0]) if row else 0
             logger.info("relay.leading", position=position)

@@ -350,8 +350,9 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
     EMAIL_PORT = env.integer("EMAIL_PORT", 587, minimum=1, maximum=65535)
-    EMAIL_HOST_USER = env.secret("SECRET_EMAIL_USER", development="")
-    EMAIL_HOST_PASSWORD = env.secret("SECRET_EMAIL_USER_PSWD", development="")
+    # A mail server of one's own may want no account; an example is no account either.
+    EMAIL_HOST_USER = env.secret("SECRET_EMAIL_USER", optional=True)
+    EMAIL_HOST_PASSWORD = env.secret("SECRET_EMAIL_USER_PSWD", optional=True)
     EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", True)
     EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL", False)
 

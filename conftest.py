@@ -8,6 +8,9 @@ import pytest
 
 from tests.system import System, running
 
+# The stack of containers has a target of its own, `make test-stack`.
+collect_ignore = ["tests/stack"]
+
 if not os.environ.get("DATABASE_URL"):
     raise pytest.UsageError(
         "The suite needs PostgreSQL and Valkey: run `make test ARGS=…`, or "

@@ -2,7 +2,8 @@
 
 Only the standard library, and nothing of the shop, so that it runs before anything is installed.
 What is set in the environment is taken over: ``make env SITE_URL=https://shop.example.org
-EMAIL_HOST=… SECRET_EMAIL_USER=… SECRET_EMAIL_USER_PSWD=…``. An existing file is never touched.
+EMAIL_HOST=… SECRET_EMAIL_USER=… SECRET_EMAIL_USER_PSWD=…``. With ``SECRETS=files`` the secrets
+become files in ``secrets/``, which docker-compose.secrets.yml mounts. What is there is never touched.
 """
 
 import os
@@ -17,7 +18,7 @@ RANDOM = ("POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "VALKEY_PASSWORD", "DJAN
 """Secrets that only our own services share, so that any value does."""
 PERSONAL = ("SECRET_EMAIL_USER", "SECRET_EMAIL_USER_PSWD")
 """Secrets that somebody else gave: the account at the mail server."""
-OURS = {"HOME", "PATH", "USER", "PWD", "PORT", "DATA_DIR", "LOG_LEVEL"}
+IN_USE = {"HOME", "PATH", "USER", "PWD", "PORT", "DATA_DIR", "LOG_LEVEL"}
 """Names in ``.env.example`` that an environment may hold for other reasons."""
 
 
@@ -46,27 +47,53 @@ def fresh_env(example: str, given: dict[str, str]) -> tuple[str, list[str]]:
     return "\n".join(lines) + "\n", [name for name in PERSONAL if not values[name]]
 
 
+def write(path: Path, text: str, mode: int) -> None:
+    """Write a new file, which nobody could read with another mode for a moment.
+
+    Raises:
+        FileExistsError: there is one.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(text)
+
+
+def as_files(text: str, folder: Path) -> str:
+    """Write each secret of an ``.env`` into a file of its own; return the text without them."""
+    folder.mkdir(mode=0o700)
+    for name in (*RANDOM, *PERSONAL):
+        match = re.search(rf"^{name}=(.*)$", text, re.M)
+        value = match[1].strip("'") if match else ""
+        # Containers read it as users of their own; the folder keeps everybody else out.
+        write(folder / name.lower(), value + "\n", 0o444)
+        text = re.sub(rf"^{name}=.*$", f"#{name}=", text, flags=re.M)
+    return text.replace("\n#COMPOSE_FILE=", "\nCOMPOSE_FILE=")
+
+
 def main() -> int:
     """Write the file; the exit status."""
     target = CHECKOUT / ".env"
     example = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
-    names = set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) - OURS
+    names = set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) - IN_USE
     given = {name: os.environ[name] for name in names if os.environ.get(name)}
     try:
         text, missing = fresh_env(example, given)
-        # Exclusive creation with its final mode: nobody can read it, and no file is overwritten.
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        print("make env: there is a .env already; it was left as it is.", file=sys.stderr)
+        if target.exists():
+            raise FileExistsError(17, "exists", str(target))
+        if os.environ.get("SECRETS") == "files":
+            text = as_files(text, CHECKOUT / "secrets")
+        write(target, text, 0o600)
+    except FileExistsError as error:
+        name = Path(error.filename or target).name
+        print(f"make env: {name} is there already; it was left as it is.", file=sys.stderr)
         return 1
     except ValueError as error:
         print(f"make env: {error}.", file=sys.stderr)
         return 1
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
     print("Wrote .env with fresh secrets. Set ALLOWED_HOSTS, SITE_URL and EMAIL_HOST in it.")
     if missing:
-        print(f"Still to be filled in: {', '.join(missing)}.")
+        print(f"To be filled in, where the mail server wants an account: {', '.join(missing)}.")
     return 0
 
 

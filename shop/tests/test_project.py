@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from django.test import Client
 from shop import env, health
 from shop.errors import ApplicationError
 from shop.parsers import decode_json
+from shop.supervisor import read_procfile
 
 ROOT = Path(settings.BASE_DIR)
 
@@ -24,14 +27,110 @@ def test_the_committed_schema_is_what_the_code_says(client: Client):
     assert served == committed, "Run `make schema`."
 
 
+NAME = re.compile(r"^#?([A-Z_]+)=", re.M)
+
+
 def test_every_setting_from_the_environment_is_explained():
     read = set(
         re.findall(r"""env\.\w+\(\s*["']([A-Z_]+)""", (ROOT / "shop/settings.py").read_text())
     )
+<<<<<<< HEAD
     explained = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
     composed = set(re.findall(r"[A-Z_]+", (ROOT / "docker-compose.yml").read_text()))
     assert read <= explained
     assert explained <= read | composed
+=======
+    example = (ROOT / ".env.example").read_text()
+    of_settings, of_compose = map(
+        set, map(NAME.findall, example.split("read by docker-compose.yml only"))
+    )
+    assert read == of_settings
+    assert not of_settings & of_compose
+    composed = (ROOT / "docker-compose.yml").read_text()
+    composed += (ROOT / "docker-compose.secrets.yml").read_text()
+    used = set(re.findall(r"\$\{([A-Z_]+)", composed)) | set(
+        re.findall(r"^ +([A-Z_]+):", composed, re.M)
+    )
+    # Compose itself reads this one; the others are set by us, for the containers.
+    assert of_compose - used == {"COMPOSE_FILE"}
+    assert {name.removesuffix("_FILE") for name in used} - of_settings - of_compose == {
+        "FORWARDED_ALLOW_IPS"
+    }
+
+
+def test_a_stack_gets_every_setting_that_it_may_set():
+    composed = (ROOT / "docker-compose.yml").read_text()
+    example = (ROOT / ".env.example").read_text().partition("read by docker-compose.yml only")[0]
+    # In a container these are the image's matter.
+    fixed = {"DATA_DIR", "STATIC_ROOT", "REPORTS_DIR", "PORT"}
+    for name in set(NAME.findall(example)) - fixed:
+        assert re.search(rf"^ +{name}:", composed, re.M), name
+
+
+def test_the_image_installs_what_requirements_say():
+    locked = (ROOT / "requirements.lock").read_text()
+    versions = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", locked, re.M))
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        name, _, version = re.sub(r"\[.*\]", "", line).partition("==")
+        name = re.sub(r"[-_.]+", "-", name).lower()
+        assert versions[name] == version, f"Run `make lock`: {line}"
+    blocks = re.split(r"^(?=\S)", locked, flags=re.M)[1:]
+    assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_the_container_serves_as_the_procfile_does():
+    def options(words: list[str]) -> dict[str, str]:
+        text = " ".join(words).partition("shop.asgi:application")[2]
+        return {name: value.strip() for name, value in re.findall(r"--(\S+)((?: [^-]\S*)?)", text)}
+
+    image = (ROOT / "Dockerfile").read_text().rpartition("CMD ")[2].replace("\\\n", "")
+    procfile = read_procfile(ROOT / "Procfile")
+    here, there = options(procfile["web"]), options(json.loads(image))
+    different = {"host", "port", "proxy-headers", "no-proxy-headers", "timeout-graceful-shutdown"}
+    assert {k: v for k, v in here.items() if k not in different} == {
+        k: v for k, v in there.items() if k not in different
+    }
+    composed = (ROOT / "docker-compose.yml").read_text()
+    for name in ("worker", "beat", "relay"):
+        words = [word for word in procfile[name] if "$" not in word]
+        assert re.search(r'", "'.join(map(re.escape, words[:-1])), composed), name
+
+
+@pytest.mark.parametrize("files", [False, True])
+def test_make_env_writes_random_secrets_once(tmp_path: Path, files: bool):
+    (tmp_path / "deploy").mkdir()
+    for name in ("deploy/make_env.py", ".env.example"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+
+    def make_env() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "deploy/make_env.py"],
+            cwd=tmp_path,
+            env={"SITE_URL": "https://a.example.org", "SECRETS": "files" if files else ""},
+            capture_output=True,
+            text=True,
+        )
+
+    first = make_env()
+    assert first.returncode == 0, first.stderr
+    written = (tmp_path / ".env").read_text()
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    assert "\nALLOWED_HOSTS=a.example.org\n" in written
+    set_lines = [line for line in written.splitlines() if not line.startswith("#")]
+    assert not [line for line in set_lines if "change-me" in line]
+    passwords = {"POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "VALKEY_PASSWORD"}
+    if files:
+        given = {name: (tmp_path / "secrets" / name.lower()).read_text() for name in passwords}
+        assert not [line for line in set_lines if "PASSWORD=" in line]
+    else:
+        given = dict(line.split("=", 1) for line in set_lines if "PASSWORD=" in line)
+    assert len({given[name] for name in passwords}) == 3
+    assert all(len(given[name]) >= 60 for name in passwords)
+    second = make_env()
+    assert second.returncode == 1
+    assert second.stderr.count("\n") == 1
+    assert (tmp_path / ".env").read_text() == written
+>>>>>>> cac6aee (tests: Try the stack of containers from outside, scaled, killed and restored.)
 
 
 def test_secrets_come_from_files_too_and_never_from_examples(

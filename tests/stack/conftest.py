@@ -1,0 +1,30 @@
+"""The stack of containers, built and brought up once for all tests of it, and taken down again."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stack.stack import Stack, engine_problem
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not session.config.option.collectonly and (problem := engine_problem()):
+        pytest.exit(f"make test-stack: {problem}", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole stack with its accounts, and with volumes of its own that go afterwards."""
+    folder: Path = tmp_path_factory.mktemp("stack")
+    started = Stack.make(folder)
+    started.remove()
+    try:
+        started.make_target("up")
+        started.make_accounts()
+        yield started
+    except subprocess.CalledProcessError as error:
+        pytest.exit(f"make test-stack: the stack did not start: {error}", returncode=1)
+    finally:
+        started.remove(images=True)

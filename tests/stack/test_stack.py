@@ -1,0 +1,515 @@
+"""The stack as the outside world meets it. The tests run in their order: each finds what the ones
+before it left, as a stack that has been used does."""
+
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.stack.stack import (
+    HOST,
+    ROOT,
+    Follower,
+    Load,
+    Stack,
+    docker,
+    inspect,
+    wait_for,
+)
+
+BUY = {"username": "joe", "userid": "005", "price": "2.50"}
+
+
+def buy(client: httpx.Client, item: str, path: str = "/api/v1/purchases/") -> httpx.Response:
+    answer = client.post(path, json=BUY | {"item": item})
+    assert answer.status_code == 201, answer.text
+    return answer
+
+
+# --- nginx ---------------------------------------------------------------------------------------
+
+
+def test_nothing_but_nginx_publishes_a_port(stack: Stack):
+    words = ["ps", "--filter", f"label=com.docker.compose.project={project(stack)}"]
+    lines = docker(*words, "--format", "{{.Names}} {{.Ports}}").splitlines()
+    assert len(lines) >= 8
+    assert [line.split()[0] for line in lines if "->" in line] == [
+        line.split()[0] for line in lines if "nginx" in line.split()[0]
+    ]
+
+
+def project(stack: Stack) -> str:
+    return stack.environment["COMPOSE_PROJECT_NAME"]
+
+
+def test_no_process_of_ours_is_root_or_can_write_to_its_image(stack: Stack):
+    for service in ("web", "live", "relay", "worker", "beat"):
+        container = stack.containers(service)[0]
+        assert docker("exec", container, "id", "-u").strip() == "10001"
+        assert inspect(container, "{{.HostConfig.ReadonlyRootfs}}") == "true"
+        names = inspect(container, "{{range .Config.Env}}{{println .}}{{end}}")
+        assert "POSTGRES_PASSWORD=" not in names.replace("POSTGRES_APP_PASSWORD=", "")
+
+
+def test_plain_http_is_sent_to_https(stack: Stack):
+    answer = httpx.get(
+        f"http://127.0.0.1:{stack.http_port}/purchases/?a=b", headers={"Host": HOST}, timeout=10
+    )
+    assert answer.status_code == 308
+    assert answer.headers["Location"] == f"https://{HOST}:{stack.https_port}/purchases/?a=b"
+
+
+def test_a_proof_for_a_certificate_authority_is_served_in_plain_http(stack: Stack):
+    given = Path(inspect_certificates(stack))
+    folder = given / "acme" / ".well-known" / "acme-challenge"
+    folder.mkdir(parents=True)
+    (folder / "token").write_text("proof")
+    answer = httpx.get(
+        f"http://127.0.0.1:{stack.http_port}/.well-known/acme-challenge/token", timeout=10
+    )
+    assert answer.text == "proof"
+
+
+def inspect_certificates(stack: Stack) -> str:
+    text = stack.env_file.read_text()
+    return next(line for line in text.splitlines() if "CERTIFICATES_DIR=" in line).split("=")[1]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tls(stack: Stack, version: ssl.TLSVersion):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    with (
+        socket.create_connection(("127.0.0.1", stack.https_port), 10) as raw,
+        context.wrap_socket(raw, server_hostname=HOST) as connection,
+    ):
+        cipher = connection.cipher()
+        assert cipher
+        assert "GCM" in cipher[0] or "CHACHA20" in cipher[0]
+
+
+def test_old_tls_is_refused(stack: Stack):
+    for version in ("tls1", "tls1_1"):
+        answer = subprocess.run(
+            ["openssl", "s_client", f"-{version}", "-cipher", "DEFAULT:@SECLEVEL=0"]
+            + ["-connect", f"127.0.0.1:{stack.https_port}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        assert answer.returncode != 0
+
+
+def test_healthz_and_the_pages(stack: Stack):
+    with stack.client() as client:
+        health = client.get("/healthz")
+        assert (health.status_code, health.text) == (200, "Success")
+        assert "max-age=31536000" in health.headers["Strict-Transport-Security"]
+        assert len(health.headers.get_list("Strict-Transport-Security")) == 1
+        assert client.get("/").status_code == 200
+        for path in ("/metrics", "/readyz"):
+            assert client.get(path).status_code == 404
+    backend = f"http://127.0.0.1:{stack.backend_port}"
+    assert httpx.get(f"{backend}/healthz", timeout=10).text == "Success"
+    assert httpx.get(f"{backend}/metrics", timeout=10).status_code == 404
+
+
+def test_static_files_are_kept_for_long_and_compressed(stack: Stack):
+    with stack.client() as client:
+        page = client.get("/").text
+        path = next(part for part in page.split('"') if part.endswith(".css"))
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert client.get("/static/nothing.css").status_code == 404
+
+
+def test_the_documentation_is_cached_briefly(stack: Stack):
+    with stack.client() as client:
+        for _ in range(3):
+            assert client.get("/documentation/openapi.json").json()["openapi"]
+    lines = [json.loads(line) for line in nginx_log(stack)]
+    caches = [line["cache"] for line in lines if line["path"] == "/documentation/openapi.json"]
+    assert "HIT" in caches
+
+
+def nginx_log(stack: Stack) -> list[str]:
+    finished = subprocess.run(
+        ["docker", "logs", "--tail", "500", stack.containers("nginx")[0]],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    return [line for line in finished.stdout.splitlines() if line.startswith("{")]
+
+
+def test_the_access_log_knows_the_request_id_and_the_time_of_the_replica(stack: Stack):
+    with stack.client() as client:
+        identity = client.get("/api/v1/purchases/").headers["X-Request-ID"]
+    line = wait_for(
+        lambda: next((json.loads(one) for one in nginx_log(stack) if identity in one), None)
+    )
+    assert line["status"] == 401
+    assert float(line["upstream_seconds"]) >= 0
+
+
+def test_what_is_too_large_is_refused_as_json(stack: Stack):
+    with stack.client("joe") as client:
+        answer = client.post("/api/v1/purchases/", content=b" " * 1_100_000)
+        assert answer.status_code == 413
+        assert answer.json()["errors"][0]["code"] == "payload_too_large"
+        answer = client.post("/buy", content=b" " * 1_100_000)
+        assert answer.status_code == 413
+        assert answer.json()["status"] == "Error"
+
+
+def test_guessing_is_slowed_down(stack: Stack):
+    codes = []
+
+    def ask() -> None:
+        with stack.client() as client:
+            codes.append(client.get("/accounts/login/").status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(codes) == {200, 429}
+    time.sleep(2)
+
+
+# --- what it is for --------------------------------------------------------------------------------
+
+
+def test_a_purchase_reaches_the_ledger_and_the_feed(stack: Stack):
+    with Follower(stack, "joe", "scope=mine") as follower, stack.client("joe") as client:
+        item = stack.item()
+        buy(client, item)
+        wait_for(lambda: item in follower.items, 10)
+        answer = client.post(
+            "/buy",
+            json=BUY | {"timestamp": "2024-05-31T15:54:32.204Z"},
+        )
+        assert answer.status_code == 200
+        again = client.post("/buy", json=BUY | {"timestamp": "2024-05-31T15:54:32.204Z"})
+        assert again.json()["_id"] == answer.json()["_id"]
+        assert len(client.get("/getAllUserBuys/joe").json()["purchases"]) == 2
+        events = client.get("/api/v1/events/?after=0").json()
+        assert len(events["events"]) == 2
+    # The port of the backend takes the same, in plain HTTP.
+    answer = httpx.get(
+        f"http://127.0.0.1:{stack.backend_port}/api/v1/purchases/",
+        headers={"Authorization": f"Token {stack.token('joe')}"},
+        timeout=10,
+    )
+    assert len(answer.json()["results"]) == 2
+
+
+def test_a_statement_is_mailed(stack: Stack):
+    with stack.client("joe") as client:
+        asked = client.post(
+            "/api/v1/reports/",
+            json={"kind": "statement", "since": "2024-05-01", "until": "2024-05-31"},
+        )
+        assert asked.status_code == 202, asked.text
+        path = f"/api/v1/reports/{asked.json()['id']}/"
+        wait_for(lambda: client.get(path).json()["status"] == "sent", 90)
+        pdf = client.get(f"{path}pdf/").content
+    (mail,) = stack.mails()
+    assert mail["To"] == "joe@shop.test"
+    (attachment,) = mail.iter_attachments()
+    assert attachment.get_content() == pdf
+    assert pdf.startswith(b"%PDF")
+
+
+def test_without_a_replica_the_api_answers_502_as_json(stack: Stack):
+    container = stack.containers("web")[0]
+    docker("stop", container)
+    try:
+        with stack.client("joe") as client:
+            answer = client.get("/api/v1/purchases/")
+            assert answer.status_code == 502
+            assert answer.json() == {
+                "type": "server_error",
+                "errors": [
+                    {
+                        "code": "bad_gateway",
+                        "detail": "The service does not answer. Try again later.",
+                        "attr": None,
+                    }
+                ],
+            }
+            assert answer.headers["Retry-After"]
+            assert client.get("/purchases/").headers["Content-Type"].startswith("text/html")
+            # Purchases go to other processes, which are there.
+            buy(client, stack.item())
+    finally:
+        docker("start", container)
+    wait_for(lambda: stack.healthy("web", 1), 60)
+
+
+# --- more than one of everything -------------------------------------------------------------------
+
+
+def test_more_of_everything(stack: Stack):
+    stack.scale(web=3, live=2, worker=3, relay=2)
+    with stack.client("joe") as client:
+        wait_for(lambda: {client.get("/livez").status_code for _ in range(20)} == {200}, 20)
+        time.sleep(2)
+        for _ in range(60):
+            client.get("/livez")
+    answered = {json.loads(line)["upstream"] for line in nginx_log(stack)[-60:]}
+    assert len(answered) == 3
+
+
+def test_the_feed_is_whole_across_processes(stack: Stack):
+    followers = [Follower(stack) for _ in range(6)]
+    for follower in followers:
+        follower.__enter__()
+    items = []
+    with stack.client("till") as client:
+        for _ in range(200):
+            items.append(stack.item())
+            buy(client, items[-1])
+    for follower in followers:
+        wait_for(lambda: set(items) <= set(follower.items), 20)  # noqa: B023
+        follower.check_order()
+        follower.__exit__()
+    assert len({tuple(event["position"] for event in one.events) for one in followers}) == 1
+    lines = [json.loads(line) for line in nginx_log(stack)]
+    # Both live processes served sockets and took purchases.
+    taken = {line["upstream"] for line in lines if line["method"] == "POST"}
+    assert len(taken) >= 2
+
+
+def test_the_other_relay_takes_over_within_five_seconds(stack: Stack):
+    leader = wait_for(stack.leading_relay, 10)
+    with Follower(stack) as follower, stack.client("till") as client:
+        # Killed by the engine, which does not start it again: the other one has to do it.
+        docker("kill", leader)
+        killed = time.monotonic()
+        item = stack.item()
+        buy(client, item)
+        wait_for(lambda: item in follower.items, 5)
+        print(f"events again after {time.monotonic() - killed:.2f} s")
+        assert stack.leading_relay() not in ("", leader)
+        follower.check_order()
+    docker("start", leader)
+    wait_for(lambda: stack.healthy("relay", 2), 60)
+
+
+def test_killed_processes_come_back_and_nothing_is_lost(stack: Stack):
+    followers = [Follower(stack) for _ in range(4)]
+    for follower in followers:
+        follower.__enter__()
+    loads = [Load(stack, number) for number in range(3)]
+    for load in loads:
+        load.start()
+    for service in ("live", "web", "worker", "relay"):
+        container = stack.containers(service)[0]
+        count = len(stack.containers(service))
+        stack.kill(container)
+        wait_for(lambda: stack.healthy(service, count), 60)  # noqa: B023
+    for load in loads:
+        load.stopping.set()
+        load.join(40)
+    bought = {item for load in loads for item in load.bought}
+    assert len(bought) > 20
+    for follower in followers:
+        wait_for(lambda: bought <= set(follower.items), 20)  # noqa: B023
+        follower.check_order()
+        follower.__exit__()
+    assert docker("inspect", "--format", "{{.RestartCount}}", container).strip() == "1"
+
+
+def test_no_report_is_mailed_twice(stack: Stack):
+    before = len(stack.mails())
+    with stack.client("ann") as client:
+        asked = [
+            client.post(
+                "/api/v1/reports/",
+                json={"kind": "statement", "since": f"2024-0{month}-01", "until": "2024-12-31"},
+            ).json()["id"]
+            for month in range(1, 8)
+        ]
+        for one in asked:
+            path = f"/api/v1/reports/{one}/"
+            wait_for(lambda: client.get(path).json()["status"] == "sent", 90)  # noqa: B023
+    time.sleep(5)
+    assert len(stack.mails()) == before + len(asked)
+
+
+# --- deploy, backup, restore -----------------------------------------------------------------------
+
+
+def test_a_deploy_is_noticed_by_nobody(stack: Stack):
+    old = {service: set(stack.containers(service)) for service in ("web", "live", "relay")}
+    followers = [Follower(stack) for _ in range(4)]
+    for follower in followers:
+        follower.__enter__()
+    loads = [Load(stack, number) for number in range(4)]
+    for load in loads:
+        load.start()
+    started = time.monotonic()
+    stack.make_target("deploy")
+    seconds = time.monotonic() - started
+    time.sleep(2)
+    for load in loads:
+        load.stopping.set()
+        load.join(40)
+    failed = [problem for load in loads for problem in load.failed]
+    bought = [item for load in loads for item in load.bought]
+    done = sum(load.done for load in loads)
+    print(f"{done} requests in {seconds:.0f} s of a deploy, {len(failed)} failed")
+    for follower in followers:
+        wait_for(lambda: set(bought) <= set(follower.items), 20)  # noqa: B023
+        follower.check_order()
+        ours = [item for item in follower.items if item in set(bought)]
+        assert len(ours) == len(bought)
+        follower.__exit__()
+        assert set(follower.codes) == {1012}
+        print(f"a socket got {follower.codes} and missed nothing")
+    assert failed == []
+    assert done > 100
+    for service, ids in old.items():
+        now = stack.containers(service)
+        assert len(now) == len(ids)
+        assert not ids & set(now)
+    # What Compose would do now is nothing: it knows the containers as its own.
+    stack.compose("up", "-d", "--no-deps", "--scale", "web=3", "web")
+    assert set(stack.containers("web")) & old["web"] == set()
+
+
+def test_a_backup_goes_into_an_empty_stack(stack: Stack):
+    stack.make_target("backup", "--folder", str(stack.backups))
+    (backup,) = stack.backups.glob("*.tar")
+    assert backup.stat().st_mode & 0o777 == 0o600
+    totals = stack.totals()
+    with stack.client("joe") as client:
+        report = client.get("/api/v1/reports/").json()["results"][0]["id"]
+        pdf = client.get(f"/api/v1/reports/{report}/pdf/").content
+        # It happens after the backup, and is given a position that nobody may get again.
+        buy(client, stack.item())
+        lost = wait_for(lambda: client.get("/api/v1/events/?after=0&limit=500").json())["position"]
+        full = subprocess.run(
+            [sys.executable, "deploy/stack.py", "restore", "--file", str(backup)],
+            cwd=ROOT,
+            env=stack.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert full.returncode == 1
+        assert "this has purchases" in full.stderr
+    stack.remove()
+    stack.make_target("restore", "--file", str(backup))
+    assert stack.totals() == totals
+    stack.compose(
+        "run", "--rm", "--no-deps", "-T", "worker", "python", "manage.py", "verify_ledger"
+    )
+    with stack.client("joe") as client:
+        assert client.get(f"/api/v1/reports/{report}/pdf/").content == pdf
+        with Follower(stack, "joe", f"scope=mine&after={lost}") as follower:
+            item = stack.item()
+            buy(client, item)
+            wait_for(lambda: item in follower.items, 10)
+            assert follower.events[0]["position"] > lost
+            assert len(follower.events) == 1
+
+
+# --- secrets ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POSTGRES_PASSWORD", "change-me"),
+        ("POSTGRES_APP_PASSWORD", ""),
+        ("VALKEY_PASSWORD", ""),
+        ("DJANGO_SECRET_KEY", "change-me-to-50-or-more-random-characters"),
+    ],
+)
+def test_a_missing_or_an_example_secret_stops_the_start(
+    stack: Stack, tmp_path: Path, name: str, value: str
+):
+    lines = stack.env_file.read_text().splitlines()
+    text = [f"{name}={value}" if line.startswith(f"{name}=") else line for line in lines]
+    (tmp_path / "bad.env").write_text("\n".join(text) + "\n")
+    environment = stack.environment | {
+        "ENV_FILE": str(tmp_path / "bad.env"),
+        "COMPOSE_PROJECT_NAME": f"{project(stack)}-secrets",
+    }
+    finished = subprocess.run(
+        [sys.executable, "deploy/stack.py", "up", "--no-build"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    try:
+        assert finished.returncode == 1
+        assert f"manage.py: {name} " in finished.stderr
+        assert "Traceback" not in finished.stderr
+        words = [
+            "ps",
+            "-aq",
+            "--filter",
+            f"label=com.docker.compose.project={project(stack)}-secrets",
+        ]
+        assert docker(*words) == ""
+    finally:
+        stack.environment, kept = environment, stack.environment
+        try:
+            stack.remove()
+        finally:
+            stack.environment = kept
+
+
+def test_secrets_can_be_files(stack: Stack, tmp_path: Path):
+    """`make env SECRETS=files` in a checkout of its own, and what comes of it."""
+    (tmp_path / "deploy").mkdir()
+    for name in ("deploy/make_env.py", ".env.example"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run(
+        [sys.executable, "deploy/make_env.py"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "SECRETS": "files", "SECRET_EMAIL_USER": "shop"},
+        check=True,
+    )
+    folder = tmp_path / "secrets"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    environment = {
+        name: value for name, value in stack.environment.items() if "SECRET" not in name
+    } | {
+        "ENV_FILE": str(tmp_path / ".env"),
+        "COMPOSE_FILE": "docker-compose.yml:docker-compose.secrets.yml",
+        "COMPOSE_PROJECT_NAME": f"{project(stack)}-files",
+        "SECRETS_DIR": str(folder),
+        "IMAGE": "shop-stack-test",
+        "FRONT_NETWORK": "172.31.224",
+    }
+    stack.environment, kept = environment, stack.environment
+    stack.env_file, kept_file = tmp_path / ".env", stack.env_file
+    try:
+        stack.compose("up", "-d", "relay", "worker")
+        wait_for(lambda: stack.healthy("relay", 1) and stack.healthy("worker", 1), 60)
+        shown = inspect(stack.containers("relay")[0], "{{.Config.Env}}")
+        for secret in folder.iterdir():
+            value = secret.read_text().strip()
+            assert not value or value == "shop" or value not in shown
+    finally:
+        stack.remove()
+        stack.environment, stack.env_file = kept, kept_file

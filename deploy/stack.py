@@ -284,13 +284,9 @@ class Stack:
             try:
                 self.sql(EMPTY)
             except Failure:
-<<<<<<< HEAD
-                raise Failure("A backup goes into an empty stack; this has purchases.") from None
-=======
                 raise Failure(
                     "A backup goes into an empty stack, and this has purchases."
                 ) from None
->>>>>>> cac6aee (tests: Try the stack of containers from outside, scaled, killed and restored.)
             say("Restoring the database.")
             words = ["docker", "exec", "-i", self.one("postgres"), "sh", "-c", RESTORE]
             with (folder / "database.dump").open("rb") as dump:

@@ -34,12 +34,6 @@ def test_every_setting_from_the_environment_is_explained():
     read = set(
         re.findall(r"""env\.\w+\(\s*["']([A-Z_]+)""", (ROOT / "shop/settings.py").read_text())
     )
-<<<<<<< HEAD
-    explained = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
-    composed = set(re.findall(r"[A-Z_]+", (ROOT / "docker-compose.yml").read_text()))
-    assert read <= explained
-    assert explained <= read | composed
-=======
     example = (ROOT / ".env.example").read_text()
     of_settings, of_compose = map(
         set, map(NAME.findall, example.split("read by docker-compose.yml only"))
@@ -130,7 +124,6 @@ def test_make_env_writes_random_secrets_once(tmp_path: Path, files: bool):
     assert second.returncode == 1
     assert second.stderr.count("\n") == 1
     assert (tmp_path / ".env").read_text() == written
->>>>>>> cac6aee (tests: Try the stack of containers from outside, scaled, killed and restored.)
 
 
 def test_secrets_come_from_files_too_and_never_from_examples(

@@ -3,7 +3,7 @@
 Only the standard library, and nothing of the shop, so that it runs before anything is installed.
 What is set in the environment is taken over: ``make env SITE_URL=https://shop.example.org
 EMAIL_HOST=… SECRET_EMAIL_USER=… SECRET_EMAIL_USER_PSWD=…``. With ``SECRETS=files`` the secrets
-become files in ``secrets/``, which docker-compose.secrets.yml mounts. What is there is never touched.
+become files in ``secrets/``, which docker-compose.secrets.yml mounts. No existing file is touched.
 """
 
 import os

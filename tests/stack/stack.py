@@ -39,8 +39,9 @@ for name, userid, extra in (
     ("staff", "staff", {"is_staff": True, "is_superuser": True}),
 ):
     address = f"{name}@shop.test"
+    password = make_password(f"stack-{name}")
     user = User.objects.create(
-        username=name, userid=userid, email=address, password=make_password(f"stack-{name}"), **extra
+        username=name, userid=userid, email=address, password=password, **extra
     )
     EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
 """
@@ -129,7 +130,8 @@ class Stack:
             "COMPOSE_FILE": f"docker-compose.yml{os.pathsep}tests/stack/docker-compose.yml",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        return cls(env_file, folder / "backups", *ports, environment)
+        http, https, backend = ports
+        return cls(env_file, folder / "backups", http, https, backend, environment)
 
     # --- the stack itself --------------------------------------------------------------------
 

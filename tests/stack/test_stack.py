@@ -34,7 +34,7 @@ def buy(client: httpx.Client, item: str, path: str = "/api/v1/purchases/") -> ht
     return answer
 
 
-# --- nginx ---------------------------------------------------------------------------------------
+# --- nginx ----------------------------------------
 
 
 def test_nothing_but_nginx_publishes_a_port(stack: Stack):
@@ -101,8 +101,10 @@ def test_tls(stack: Stack, version: ssl.TLSVersion):
 def test_old_tls_is_refused(stack: Stack):
     for version in ("tls1", "tls1_1"):
         answer = subprocess.run(
-            ["openssl", "s_client", f"-{version}", "-cipher", "DEFAULT:@SECLEVEL=0"]
-            + ["-connect", f"127.0.0.1:{stack.https_port}"],
+            [
+                *("openssl", "s_client", f"-{version}", "-cipher", "DEFAULT:@SECLEVEL=0"),
+                *("-connect", f"127.0.0.1:{stack.https_port}"),
+            ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -192,7 +194,7 @@ def test_guessing_is_slowed_down(stack: Stack):
     time.sleep(2)
 
 
-# --- what it is for --------------------------------------------------------------------------------
+# --- what it is for ----------------------------------------
 
 
 def test_a_purchase_reaches_the_ledger_and_the_feed(stack: Stack):
@@ -262,7 +264,7 @@ def test_without_a_replica_the_api_answers_502_as_json(stack: Stack):
     wait_for(lambda: stack.healthy("web", 1), 60)
 
 
-# --- more than one of everything -------------------------------------------------------------------
+# --- more than one of everything ----------------------------------------
 
 
 def test_more_of_everything(stack: Stack):
@@ -353,7 +355,7 @@ def test_no_report_is_mailed_twice(stack: Stack):
     assert len(stack.mails()) == before + len(asked)
 
 
-# --- deploy, backup, restore -----------------------------------------------------------------------
+# --- deploy, backup, restore ----------------------------------------
 
 
 def test_a_deploy_is_noticed_by_nobody(stack: Stack):
@@ -430,7 +432,7 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack):
             assert len(follower.events) == 1
 
 
-# --- secrets ---------------------------------------------------------------------------------------
+# --- secrets ----------------------------------------
 
 
 @pytest.mark.parametrize(

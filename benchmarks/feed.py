@@ -11,8 +11,10 @@ turns.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +23,8 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import django
@@ -37,6 +41,8 @@ SERVER = (
 )
 OURS_WITH_SOCKETS = OURS + " --ws websockets-sansio --ws-per-message-deflate false"
 PATH = "/ws/purchases/"
+# A close frame of the server begins with its code.
+TOO_SLOW = (4408).to_bytes(2, "big")
 
 
 def _accounts(customers: int) -> tuple[str, list[str]]:
@@ -151,8 +157,6 @@ def _large(sockets: int, rate: float, seconds: float) -> dict[str, Any]:
 
 def _event(number: int) -> str:
     """Return a frame as the feed sends it, with one event."""
-    from datetime import UTC, datetime
-
     from purchases.hub import frame
     from purchases.relay import encode_event
 
@@ -211,6 +215,64 @@ def _small(kind: str, sockets: int, rate: float, seconds: float) -> dict[str, An
         return _measure(port, PATH, plain, seconds + 2, lambda: _publish(kind, rate, seconds))
 
 
+def _never_reading(sockets: int, events: int) -> tuple[float, float, int]:
+    """Open sockets that want the whole log and read nothing; return MB before, most, and closes.
+
+    The last is how many found close code 4408 behind what had been sent to them, once they read.
+    """
+    from accounts.access import Caller
+    from accounts.models import User
+    from purchases.services import Entry, record_purchases
+    from purchases.validation import PurchaseInput
+
+    staff, _ = _accounts(1)
+    caller = Caller.of(User.objects.create(username=f"slow{uuid.uuid4().hex}", userid="slow"))
+    now = datetime.now(UTC)
+    for _ in range(events // 1000):
+        record_purchases(
+            [
+                Entry(caller, PurchaseInput("x" * 200, 1, Decimal(1), "EUR", now, None, None), None)
+                for now in (now + timedelta(microseconds=number) for number in range(1000))
+            ]
+        )
+        now += timedelta(seconds=1)
+    with _serving(OURS_WITH_SOCKETS) as port, _relay():
+        time.sleep(4)
+        (server,) = [
+            process
+            for process in psutil.Process().children(recursive=True)
+            if "shop.asgi:application" in process.cmdline()
+        ]
+        before = most = server.memory_info().rss / 1e6
+        opened = []
+        for _ in range(sockets):
+            own = socket.socket()
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            own.connect(("127.0.0.1", port))
+            own.sendall(
+                f"GET {PATH}?after=0&scope=all HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {'A' * 22}==\r\n"
+                f"Sec-WebSocket-Version: 13\r\nAuthorization: Token {staff}\r\n\r\n".encode()
+            )
+            opened.append(own)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            most = max(most, server.memory_info().rss / 1e6)
+            time.sleep(0.2)
+        closed = 0
+        for own in opened:
+            own.settimeout(10)
+            tail = b""
+            with contextlib.suppress(OSError):
+                while part := own.recv(1 << 20):
+                    tail = (tail + part)[-200:]
+                    if TOO_SLOW in tail:
+                        break
+            closed += TOO_SLOW in tail
+            own.close()
+    return before, most, closed
+
+
 def main(arguments: list[str] | None = None) -> list[str]:
     """Run both parts; return the lines of two Markdown tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.feed", description=__doc__)
@@ -236,6 +298,13 @@ def main(arguments: list[str] | None = None) -> list[str]:
             ]
             for run in runs
         ],
+    )  # fmt: skip
+    before, most, closed = _never_reading(100, 30_000)
+    lines += [""]
+    lines += table(
+        ["sockets that never read", "events each wants", "server before, MB", "at most, MB",
+         "closed with 4408"],
+        [[100, 30_000, f"{before:.0f}", f"{most:.0f}", closed]],
     )  # fmt: skip
     costs: dict[str, list[dict[str, Any]]] = {"hub": [], "channels": [], "bare": []}
     for _ in range(options.rounds):

@@ -37,5 +37,5 @@ EXPOSE 8000
 CMD ["python", "-m", "uvicorn", "shop.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
      "--http", "purchases.protocol:Protocol", "--loop", "uvloop", "--lifespan", "on", \
      "--no-access-log", "--proxy-headers", "--no-server-header", \
-     "--ws", "websockets-sansio", "--ws-max-size", "65536", "--ws-per-message-deflate", "false", \
+     "--ws", "shop.sockets:SocketProtocol", "--ws-max-size", "65536", "--ws-per-message-deflate", "false", \
      "--ws-ping-interval", "20", "--ws-ping-timeout", "60", "--timeout-graceful-shutdown", "25"]

@@ -20,7 +20,7 @@ from typing import Any
 import django
 
 from benchmarks.feed import _accounts, _measure, _post, _relay
-from benchmarks.single_buy import OURS, SCRIPT, _customers, _serving, _wrk
+from benchmarks.single_buy import OURS, SCRIPT, SOCKETS, _customers, _serving, _wrk
 from benchmarks.tables import table
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
@@ -31,7 +31,7 @@ _UVICORN = (
 )
 _GRANIAN = " --host 127.0.0.1 --port {port} --log-level error --no-ws --workers 1"
 SERVERS = {
-    "uvicorn, our HTTP protocol": OURS + " --ws websockets-sansio --ws-per-message-deflate false",
+    "uvicorn, our HTTP protocol": OURS + SOCKETS,
     "uvicorn, httptools": "-m uvicorn shop.asgi:application --http httptools" + _UVICORN,
     "granian, ASGI": "-m granian --interface asgi shop.asgi:application --loop uvloop"
     + _GRANIAN.replace(" --no-ws", ""),

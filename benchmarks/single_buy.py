@@ -30,6 +30,10 @@ OURS = (
     "-m uvicorn shop.asgi:application --host 127.0.0.1 --port {port} --loop uvloop"
     " --http purchases.protocol:Protocol --no-access-log --log-level error"
 )
+SOCKETS = (
+    " --ws shop.sockets:SocketProtocol --ws-per-message-deflate false"
+    " --ws-ping-interval 20 --ws-ping-timeout 60"
+)
 NAIVE = "-m daphne -b 127.0.0.1 -p {port} --no-server-name -v 0 benchmarks.naive:application"
 FASTAPI = (
     "-m uvicorn benchmarks.fastapi_service:app --host 127.0.0.1 --port {port} --http httptools"

@@ -25,6 +25,7 @@ import django
 import psutil
 
 from benchmarks.single_buy import OURS, _serving
+from benchmarks.single_buy import SOCKETS as SOCKET_OPTIONS
 from benchmarks.tables import table
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
@@ -216,7 +217,7 @@ def _memory_used() -> list[list[Any]]:
             rows.append([f"{name}, idle", f"{_memory(process):.0f} MB"])
     with _serving(WEB) as port:
         rows.append(["web, idle", f"{_memory(_ours(port)):.0f} MB"])
-    sockets = OURS + " --ws websockets-sansio --ws-per-message-deflate false"
+    sockets = OURS + SOCKET_OPTIONS
     with _serving(sockets) as port, _running(COMMANDS["relay"]):
         process = _ours(port)
         before = _memory(process)

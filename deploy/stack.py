@@ -32,8 +32,11 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 ENV_FILE = Path(os.environ.get("ENV_FILE") or CHECKOUT / ".env")
 ROLLED = ("web", "live")
 """What is behind nginx, and is replaced without a gap."""
-REPLACED = ("relay", "worker", "beat")
-"""What takes its work from a queue or a lock, and may pause."""
+BESIDE = ("relay", "worker")
+"""What takes its work by a lock or from a queue, so that old and new ones may run together."""
+ALONE = ("beat",)
+"""What there may be one of only."""
+REPLACED = (*BESIDE, *ALONE)
 HEALTHY_SECONDS = 120.0
 SWITCH_SECONDS = 2.0
 """How long nginx may still use an address that it has looked up: twice its resolver's validity."""
@@ -53,10 +56,14 @@ RESTORE = (
     "exec pg_restore -h /var/run/postgresql --exit-on-error --single-transaction --no-owner"
     ' --no-privileges --clean --if-exists -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
 )
-POSITION = (
-    "SELECT greatest(max(position),"
-    " nullif(current_setting('shop.position_floor', true), '')::bigint, 0) FROM purchases_event"
-)
+FLOORS = "current_setting('shop.position_floors', true)"
+POSITION = f"""
+SELECT greatest(
+    max(position),
+    (SELECT max(floor::bigint)
+     FROM unnest(string_to_array(nullif({FLOORS}, ''), ',')) AS floor), 0)
+FROM purchases_event
+"""  # noqa: S608
 EMPTY = """
 DO $$ BEGIN
   IF to_regclass('purchases_purchase') IS NOT NULL THEN
@@ -176,7 +183,6 @@ class Stack:
         old = {service: self.containers(service) for service in ROLLED}
         if not all(old.values()):
             raise Failure("web or live does not run; `make up` starts the stack.")
-        counts = {service: len(self.containers(service)) for service in REPLACED}
         tag = time.strftime("%Y%m%d%H%M%S") if build else self.tag
         colour = "blue" if colour_of(old["web"][0]) == "green" else "green"
         environment = dict(os.environ) | {"TAG": tag, "COLOUR": colour}
@@ -210,10 +216,12 @@ class Stack:
         time.sleep(SWITCH_SECONDS)
         for service in ROLLED:
             switch(nginx, f"rm -f /run/rotation/{service}-{colour}")
-        for service, count in counts.items():
-            scale = f"{service}={max(count, 1)}"
-            words = ["up", "-d", "--no-deps", "--scale", scale, service]
-            self.compose(*words, env=environment, quiet=True)
+        for service in BESIDE:
+            before = self.containers(service)
+            self.start_beside(service, before, environment)
+            remove(before)
+        for service in ALONE:
+            self.compose("up", "-d", "--no-deps", service, env=environment, quiet=True)
             self.wait_healthy(service)
             say(f"Replaced {service}.")
         say(f"Version {tag} runs.")
@@ -251,7 +259,12 @@ class Stack:
             words = ["docker", "exec", self.one("web"), "tar", "-C", "/var/lib/shop/reports"]
             with files.open("wb") as output:
                 run([*words, "-c", "."], stdout=output, stderr=subprocess.PIPE)
-            manifest = {"version": 1, "made_at": moment, "position": int(self.sql(POSITION))}
+            manifest = {
+                "version": 1,
+                "made_at": moment,
+                "position": int(self.sql(POSITION)),
+                "floors": self.sql(f"SELECT {FLOORS}"),
+            }
             incomplete = path.with_suffix(".incomplete")
             descriptor = os.open(incomplete, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
@@ -292,8 +305,9 @@ class Stack:
             with (folder / "database.dump").open("rb") as dump:
                 run(words, stdin=dump, capture_output=True)
             floor = int(manifest["position"]) + POSITION_GAP
+            floors = ",".join(filter(None, [str(manifest["floors"]), str(floor)]))
             database = self.sql("SELECT quote_ident(current_database())")
-            self.sql(f"ALTER DATABASE {database} SET shop.position_floor = '{floor}'")
+            self.sql(f"ALTER DATABASE {database} SET shop.position_floors = '{floors}'")
             # The application's role and its rights are not in the dump.
             self.once("migrate")
             say("Restoring the statements.")

@@ -53,9 +53,10 @@ RESTORE = (
     "exec pg_restore -h /var/run/postgresql --exit-on-error --single-transaction --no-owner"
     ' --no-privileges --clean --if-exists -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
 )
+FLOORS = "current_setting('shop.position_floors', true)"
 POSITION = (
-    "SELECT greatest(max(position),"
-    " nullif(current_setting('shop.position_floor', true), '')::bigint, 0) FROM purchases_event"
+    f"SELECT greatest(max(position), (SELECT max(floor::bigint) FROM"
+    f" unnest(string_to_array(nullif({FLOORS}, ''), ',')) AS floor), 0) FROM purchases_event"
 )
 EMPTY = """
 DO $$ BEGIN
@@ -251,7 +252,12 @@ class Stack:
             words = ["docker", "exec", self.one("web"), "tar", "-C", "/var/lib/shop/reports"]
             with files.open("wb") as output:
                 run([*words, "-c", "."], stdout=output, stderr=subprocess.PIPE)
-            manifest = {"version": 1, "made_at": moment, "position": int(self.sql(POSITION))}
+            manifest = {
+                "version": 1,
+                "made_at": moment,
+                "position": int(self.sql(POSITION)),
+                "floors": self.sql(f"SELECT {FLOORS}"),
+            }
             incomplete = path.with_suffix(".incomplete")
             descriptor = os.open(incomplete, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
@@ -292,8 +298,9 @@ class Stack:
             with (folder / "database.dump").open("rb") as dump:
                 run(words, stdin=dump, capture_output=True)
             floor = int(manifest["position"]) + POSITION_GAP
+            floors = ",".join(filter(None, [str(manifest["floors"]), str(floor)]))
             database = self.sql("SELECT quote_ident(current_database())")
-            self.sql(f"ALTER DATABASE {database} SET shop.position_floor = '{floor}'")
+            self.sql(f"ALTER DATABASE {database} SET shop.position_floors = '{floors}'")
             # The application's role and its rights are not in the dump.
             self.once("migrate")
             say("Restoring the statements.")

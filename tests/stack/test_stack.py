@@ -392,8 +392,9 @@ def test_a_deploy_is_noticed_by_nobody(stack: Stack):
         assert len(now) == len(ids)
         assert not ids & set(now)
     # What Compose would do now is nothing: it knows the containers as its own.
+    before = set(stack.containers("web"))
     stack.compose("up", "-d", "--no-deps", "--scale", "web=3", "web")
-    assert set(stack.containers("web")) & old["web"] == set()
+    assert set(stack.containers("web")) == before
 
 
 def test_a_backup_goes_into_an_empty_stack(stack: Stack):
@@ -405,8 +406,10 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack):
         report = client.get("/api/v1/reports/").json()["results"][0]["id"]
         pdf = client.get(f"/api/v1/reports/{report}/pdf/").content
         # It happens after the backup, and is given a position that nobody may get again.
-        buy(client, stack.item())
-        lost = wait_for(lambda: client.get("/api/v1/events/?after=0&limit=500").json())["position"]
+        with Follower(stack, "joe", "scope=mine") as follower:
+            buy(client, stack.item())
+            wait_for(lambda: follower.events, 10)
+        lost = follower.events[0]["position"]
         full = subprocess.run(
             [sys.executable, "deploy/stack.py", "restore", "--file", str(backup)],
             cwd=ROOT,
@@ -419,9 +422,6 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack):
     stack.remove()
     stack.make_target("restore", "--file", str(backup))
     assert stack.totals() == totals
-    stack.compose(
-        "run", "--rm", "--no-deps", "-T", "worker", "python", "manage.py", "verify_ledger"
-    )
     with stack.client("joe") as client:
         assert client.get(f"/api/v1/reports/{report}/pdf/").content == pdf
         with Follower(stack, "joe", f"scope=mine&after={lost}") as follower:
@@ -430,6 +430,9 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack):
             wait_for(lambda: item in follower.items, 10)
             assert follower.events[0]["position"] > lost
             assert len(follower.events) == 1
+    # The gap that the restore has made is none to worry about.
+    words = ["run", "--rm", "--no-deps", "-T", "worker", "python", "manage.py", "verify_ledger"]
+    assert "All 8 checks hold." in stack.compose(*words)
 
 
 # --- secrets ----------------------------------------

@@ -54,10 +54,13 @@ RESTORE = (
     ' --no-privileges --clean --if-exists -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
 )
 FLOORS = "current_setting('shop.position_floors', true)"
-POSITION = (
-    f"SELECT greatest(max(position), (SELECT max(floor::bigint) FROM"
-    f" unnest(string_to_array(nullif({FLOORS}, ''), ',')) AS floor), 0) FROM purchases_event"
-)
+POSITION = f"""
+SELECT greatest(
+    max(position),
+    (SELECT max(floor::bigint)
+     FROM unnest(string_to_array(nullif({FLOORS}, ''), ',')) AS floor), 0)
+FROM purchases_event
+"""  # noqa: S608
 EMPTY = """
 DO $$ BEGIN
   IF to_regclass('purchases_purchase') IS NOT NULL THEN

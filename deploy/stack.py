@@ -32,8 +32,11 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 ENV_FILE = Path(os.environ.get("ENV_FILE") or CHECKOUT / ".env")
 ROLLED = ("web", "live")
 """What is behind nginx, and is replaced without a gap."""
-REPLACED = ("relay", "worker", "beat")
-"""What takes its work from a queue or a lock, and may pause."""
+BESIDE = ("relay", "worker")
+"""What takes its work by a lock or from a queue, so that old and new ones may run together."""
+ALONE = ("beat",)
+"""What there may be one of only."""
+REPLACED = (*BESIDE, *ALONE)
 HEALTHY_SECONDS = 120.0
 SWITCH_SECONDS = 2.0
 """How long nginx may still use an address that it has looked up: twice its resolver's validity."""
@@ -180,7 +183,6 @@ class Stack:
         old = {service: self.containers(service) for service in ROLLED}
         if not all(old.values()):
             raise Failure("web or live does not run; `make up` starts the stack.")
-        counts = {service: len(self.containers(service)) for service in REPLACED}
         tag = time.strftime("%Y%m%d%H%M%S") if build else self.tag
         colour = "blue" if colour_of(old["web"][0]) == "green" else "green"
         environment = dict(os.environ) | {"TAG": tag, "COLOUR": colour}
@@ -214,10 +216,12 @@ class Stack:
         time.sleep(SWITCH_SECONDS)
         for service in ROLLED:
             switch(nginx, f"rm -f /run/rotation/{service}-{colour}")
-        for service, count in counts.items():
-            scale = f"{service}={max(count, 1)}"
-            words = ["up", "-d", "--no-deps", "--scale", scale, service]
-            self.compose(*words, env=environment, quiet=True)
+        for service in BESIDE:
+            before = self.containers(service)
+            self.start_beside(service, before, environment)
+            remove(before)
+        for service in ALONE:
+            self.compose("up", "-d", "--no-deps", service, env=environment, quiet=True)
             self.wait_healthy(service)
             say(f"Replaced {service}.")
         say(f"Version {tag} runs.")

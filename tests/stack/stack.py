@@ -137,9 +137,11 @@ class Stack:
 
     def compose(self, *words: str, **options: Any) -> str:
         command = [*compose_command(), "--env-file", str(self.env_file), *words]
-        options = {"check": True, "capture_output": True, "text": True} | options
-        finished = subprocess.run(command, cwd=ROOT, env=self.environment, **options)
-        return str(finished.stdout)
+        finished = subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, **options
+        )
+        assert finished.returncode == 0, finished.stderr[-3000:]
+        return finished.stdout
 
     def make_target(self, *words: str) -> None:
         """Do what ``make up``, ``deploy``, ``backup`` and ``restore`` do."""
@@ -148,7 +150,18 @@ class Stack:
 
     def remove(self, *, images: bool = False) -> None:
         """Take everything away that the stack made, its data included."""
-        self.compose("down", "-v", "--remove-orphans", check=False)
+        project = f"label=com.docker.compose.project={self.environment['COMPOSE_PROJECT_NAME']}"
+        for attempt in range(3):
+            try:
+                self.compose("down", "-v", "--remove-orphans", "--timeout", "20")
+            except AssertionError as error:
+                # A container that is about to be started again resists for a moment.
+                print(f"down, attempt {attempt + 1}: {error}", file=sys.stderr)
+                time.sleep(3)
+            if not docker("network", "ls", "-q", "--filter", project):
+                break
+        assert not docker("network", "ls", "-q", "--filter", project)
+        assert not docker("volume", "ls", "-q", "--filter", project)
         if images:
             found = docker("images", "-q", IMAGE).split()
             if found:

@@ -456,6 +456,7 @@ def test_a_missing_or_an_example_secret_stops_the_start(
     environment = stack.environment | {
         "ENV_FILE": str(tmp_path / "bad.env"),
         "COMPOSE_PROJECT_NAME": f"{project(stack)}-secrets",
+        "FRONT_NETWORK": "172.31.224",
     }
     finished = subprocess.run(
         [sys.executable, "deploy/stack.py", "up", "--no-build"],

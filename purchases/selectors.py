@@ -19,11 +19,14 @@ from purchases.representation import (
 )
 from shop.errors import NotFound
 
-# After a restore the database says how far positions may have come since the backup: one that was
-# given out before is never given to another event.
+# A setting of the database, in which a restore leaves how far positions may have come since its
+# backup, so that one which was given out before is never given to another event.
+POSITION_FLOORS = (
+    "string_to_array(nullif(current_setting('shop.position_floors', true), ''), ',')::bigint[]"
+)
 LATEST_POSITION = f"""
 SELECT greatest(
-    max(position), nullif(current_setting('shop.position_floor', true), '')::bigint, 0)
+    max(position), (SELECT max(floor) FROM unnest({POSITION_FLOORS}) AS floor), 0)
 FROM {Event._meta.db_table}
 """  # noqa: S608
 _EVENT_FIELDS = tuple(f"purchase__{field}" for field in PURCHASE_FIELDS)

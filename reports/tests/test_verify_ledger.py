@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
+from purchases.selectors import latest_position
 from purchases.services import Entry, record_purchases
 from purchases.validation import parse_purchase
 from reports.models import Report
@@ -85,3 +86,25 @@ def test_a_finished_report_without_its_pdf_is_found(customer: User) -> None:
     with pytest.raises(CommandError):
         call_command("verify_ledger", stdout=output)
     assert "has no PDF" in output.getvalue()
+
+
+def test_the_gap_that_a_restore_makes_is_no_damage_and_positions_go_on_above_it(customer: User):
+    assert latest_position() == 3
+    with connection.cursor() as cursor:
+        cursor.execute("SET shop.position_floors = '7,1000'")
+        try:
+            assert latest_position() == 1000
+            cursor.execute("ALTER TABLE purchases_event DISABLE TRIGGER USER")
+            for position, whole in ((1001, True), (8, True), (1002, False)):
+                cursor.execute(
+                    "UPDATE purchases_event SET position = %s WHERE position > 2", [position]
+                )
+                if whole:
+                    assert "ok      No gap in the positions." in _verify()
+                else:
+                    with pytest.raises(CommandError):
+                        _verify()
+            assert latest_position() == 1002
+        finally:
+            cursor.execute("ALTER TABLE purchases_event ENABLE TRIGGER USER")
+            cursor.execute("RESET shop.position_floors")

@@ -263,17 +263,3 @@ def test_text_that_is_not_json_is_an_error_and_nothing_else(body: bytes):
         assert error.code == "parse_error"  # noqa: PT017
     else:
         assert b"1e999" in body
-
-
-def test_the_locked_requirements_are_the_pinned_ones() -> None:
-    def pins(name: str) -> dict[str, str]:
-        text = (ROOT / name).read_text()
-        return {
-            re.sub(r"[-_.]+", "-", package).lower(): version
-            for package, version in re.findall(
-                r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", text, re.M
-            )
-        }
-
-    pinned, locked = pins("requirements.txt"), pins("requirements.lock")
-    assert pinned.items() <= locked.items()

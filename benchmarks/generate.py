@@ -48,11 +48,12 @@ def generate(purchases: int, customers: int) -> None:
     """Fill an empty ledger. Raises ``SystemExit`` where there is something in it."""
     from django.db import connection
 
-    with connection.cursor() as cursor:
+    from shop.database import unhurried
+
+    with unhurried(), connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM purchases_purchase)")
         if cursor.fetchone() == (True,):
             raise SystemExit("The ledger is not empty.")
-        cursor.execute("SET statement_timeout = 0")
         cursor.execute("SET maintenance_work_mem = '512MB'")
         cursor.execute("SET synchronous_commit = off")
         cursor.execute(_CUSTOMERS, [customers])

@@ -20,6 +20,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,8 +162,10 @@ def _customers(folder: Path) -> int:
 
     from accounts.models import User
 
+    run = uuid.uuid4().hex[:8]
     users = User.objects.bulk_create(
-        User(username=f"bench{number}", userid=f"bench{number}") for number in range(CUSTOMERS)
+        User(username=f"bench{run}-{number}", userid=f"b{run}{number}")
+        for number in range(CUSTOMERS)
     )
     tokens = [AuthToken.objects.create(user)[1] for user in users]
     (folder / "tokens").write_text("\n".join(tokens) + "\n")

@@ -36,6 +36,7 @@ from purchases.serializers import (
 from purchases.services import record_purchase
 from purchases.validation import parse_idempotency_key, parse_purchase
 from shop.errors import FieldError, Forbidden, NotFound, ValidationFailed
+from shop.replica import database_for
 
 EVENTS_LIMIT = 500
 EVENTS_LIMIT_MAX = 5000
@@ -84,7 +85,8 @@ EXAMPLE = {
 
 def filtered(request: Request) -> QuerySet[Purchase]:
     """Return what the caller may see and has asked for; raises for a filter that is malformed."""
-    queryset = selectors.purchases_visible_to(Caller.of(request.user))
+    caller = Caller.of(request.user)
+    queryset = selectors.purchases_visible_to(caller, database_for(caller.id))
     filters = PurchaseFilter(request.query_params, queryset=queryset)
     if not filters.is_valid():
         raise translate_validation(filters.errors)

@@ -46,6 +46,7 @@ from purchases.services import (
     text_array,
 )
 from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
+from shop import replica
 from shop.errors import (
     CLASSIC_PREFIX,
     ApplicationError,
@@ -335,6 +336,9 @@ class Writer:
                 await self.close()
                 self._broken_until = time.monotonic() + RECONNECT_SECONDS
             return [*left, *(batch[row.index] for row in rows)]
+        if replica.configured():
+            # The answer waits for the note, so that who reads next sees what it wrote.
+            await asyncio.to_thread(_note, {row.entry.caller.id for row in rows})
         for row in rows:
             request = batch[row.index]
             found = recorded.pop(row.dedupe_key, None)
@@ -360,6 +364,13 @@ class Writer:
         ]
         cursor = await connection.execute(INSERT_IF_STILL_SIGNED_IN, parameters, prepare=True)
         return {key: (id, at) for key, id, at in await cursor.fetchall()}
+
+
+def _note(accounts: set[int]) -> None:
+    try:
+        replica.note(accounts)
+    finally:
+        django_connection.close()
 
 
 async def _connect() -> psycopg.AsyncConnection:

@@ -53,6 +53,9 @@ class Purchase(models.Model):
             models.Index(fields=["timestamp", "id"], name="purchases_by_time"),
             models.Index(fields=["customer", "timestamp", "id"], name="purchases_by_customer"),
             models.Index(fields=["item", "timestamp", "id"], name="purchases_by_item"),
+            models.Index(
+                fields=["customer", "item", "timestamp", "id"], name="purchases_by_customer_item"
+            ),
             # Without it a price that few purchases have would be looked for in all of them.
             models.Index(fields=["price", "timestamp", "id"], name="purchases_by_price"),
         ]

@@ -18,6 +18,7 @@ from purchases.pagination import paginate
 from purchases.services import record_purchase
 from purchases.validation import parse_idempotency_key, parse_purchase
 from shop.errors import ApplicationError, Forbidden, ValidationFailed, error_response
+from shop.replica import database_for
 
 RECENT = 20
 FORM_FIELDS = ("item", "quantity", "price", "currency", "timestamp", "username", "userid")
@@ -82,7 +83,9 @@ def purchase_list(request: HttpRequest) -> HttpResponse:
     """Show the caller's purchases with filters and pages."""
     caller = Caller.of(request.user)
     filters = PurchaseFilter(
-        request.GET, queryset=selectors.purchases_visible_to(caller), request=request
+        request.GET,
+        queryset=selectors.purchases_visible_to(caller, database_for(caller.id)),
+        request=request,
     )
     errors: dict[str, str] = {}
     page = None

@@ -18,6 +18,7 @@ from purchases.representation import (
     purchase_data,
 )
 from shop.errors import NotFound
+from shop.replica import database_for
 
 # A setting of the database, in which a restore leaves how far positions may have come since its
 # backup, so that one which was given out before is never given to another event.
@@ -32,9 +33,12 @@ FROM {Event._meta.db_table}
 _EVENT_FIELDS = tuple(f"purchase__{field}" for field in PURCHASE_FIELDS)
 
 
-def purchases_visible_to(caller: Caller) -> QuerySet[Purchase]:
-    """Return the purchases that the caller may see: everything for staff, else its own."""
-    queryset = Purchase.objects.select_related("customer")
+def purchases_visible_to(caller: Caller, using: str = "default") -> QuerySet[Purchase]:
+    """Return the purchases that the caller may see: everything for staff, else its own.
+
+    ``using`` is the database to read from.
+    """
+    queryset = Purchase.objects.using(using).select_related("customer")
     if may_see_everything(caller):
         return queryset
     return queryset.filter(customer_id=caller.id)
@@ -56,7 +60,8 @@ def purchases_of(caller: Caller, username: str) -> QuerySet[Purchase]:
     customer = User.objects.filter(username=username).only("id").first()
     if customer is None or not (may_see_everything(caller) or customer.pk == caller.id):
         raise NotFound()
-    return Purchase.objects.filter(customer=customer).order_by("timestamp", "id")
+    purchases = Purchase.objects.using(database_for(caller.id))
+    return purchases.filter(customer_id=customer.pk).order_by("timestamp", "id")
 
 
 def purchase_rows(queryset: QuerySet[Purchase], chunk_size: int = 2000) -> Iterator[PurchaseData]:

@@ -15,6 +15,7 @@ from accounts.services import Customer, Names, customers_resolve
 from purchases.models import Event, Purchase
 from purchases.representation import PurchaseData, purchase_data
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest
+from shop import replica
 from shop.errors import ApplicationError, Forbidden, ServerError, Unavailable
 
 logger = structlog.get_logger(__name__)
@@ -236,6 +237,9 @@ class Batch:
 
     def outcomes(self) -> list[Outcome]:
         """Return one outcome for each entry."""
+        if self._rows:
+            # Also for repeats: the first may have committed a moment ago.
+            replica.wrote({row.entry.caller.id for row in self._rows})
         missing = {row.dedupe_key for row in self._rows} - self._recorded.keys()
         found = _read_back(missing) if missing else {}
         for row in self._rows:

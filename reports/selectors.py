@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.db.models import Count, DecimalField, ExpressionWrapper, F, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
@@ -24,6 +24,7 @@ from reports.rendering import (
     StatementLine,
 )
 from shop.errors import NotFound
+from shop.replica import database_that_has
 
 _AMOUNT = ExpressionWrapper(
     F("price") * F("quantity"), output_field=DecimalField(max_digits=30, decimal_places=2)
@@ -50,20 +51,31 @@ def report_of(user: User, id: UUID) -> Report:
 
 
 @contextmanager
-def snapshot() -> Iterator[None]:
+def snapshot(using: str) -> Iterator[None]:
     """Read everything within as it was at one moment, so that lines and totals agree."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
+    with transaction.atomic(using=using):
+        with connections[using].cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
+
+
+def report_to_render(report: Report) -> Report:
+    """Return the report from the database to read it and its purchases from.
+
+    That is the replica if it has replayed the claim: then it has all that was committed before.
+    """
+    same = {"pk": report.pk, "claim": report.claim}
+    using = database_that_has(lambda alias: Report.objects.using(alias).filter(**same).exists())
+    return Report.objects.using(using).select_related("requested_by").get(pk=report.pk)
 
 
 def _purchases(report: Report) -> QuerySet[Purchase]:
     begin = datetime.combine(report.since, time.min, tzinfo=UTC)
     end = datetime.combine(report.until, time.max, tzinfo=UTC)
-    queryset = Purchase.objects.filter(timestamp__gte=begin, timestamp__lte=end)
+    purchases = Purchase.objects.using(report._state.db)
+    queryset = purchases.filter(timestamp__gte=begin, timestamp__lte=end)
     if report.kind == Report.Kind.STATEMENT:
-        queryset = queryset.filter(customer=report.requested_by)
+        queryset = queryset.filter(customer_id=report.requested_by_id)
     return queryset
 
 

@@ -245,9 +245,11 @@ def _remove_leftovers(target: Path) -> None:
 
 
 def _render(report: Report, output: Path) -> RenderedReport:
+    report = selectors.report_to_render(report)
+    using = report._state.db or "default"
     with contextlib.ExitStack() as reading:
-        reading.enter_context(unhurried())
-        reading.enter_context(selectors.snapshot())
+        reading.enter_context(unhurried(using))
+        reading.enter_context(selectors.snapshot(using))
         if report.kind == Report.Kind.SALES:
             return render_sales(
                 header=selectors.sales_header(report),

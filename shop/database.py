@@ -55,13 +55,14 @@ def connection_class(answer_seconds: float | None) -> type[Connection]:
 
 
 @contextlib.contextmanager
-def unhurried() -> Iterator[None]:
+def unhurried(using: str = "default") -> Iterator[None]:
     """Let this thread's connection take as long as it needs, for work that nobody waits for.
 
     To be entered outside of any transaction, and left there too.
     """
-    from django.db import DatabaseError, connection
+    from django.db import DatabaseError, connections
 
+    connection = connections[using]
     connection.ensure_connection()
     raw: Any = connection.connection
     usual = getattr(raw, "answer_seconds", None)

@@ -155,9 +155,13 @@ def _limits(role: str) -> str:
     )
 
 
-def _database(role: str) -> dict[str, Any]:
-    """Return Django's settings of the database for one of the two roles."""
-    parts = _role_parameters(role)
+def _database(role: str, url: str = "") -> dict[str, Any]:
+    """Return Django's settings of the database for one of the two roles, or at another ``url``."""
+    parts = (
+        {key: str(value) for key, value in conninfo_to_dict(url).items()}
+        if url
+        else _role_parameters(role)
+    )
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.pop("dbname", "shop"),
@@ -190,6 +194,12 @@ def _database(role: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": _database(DATABASE_ROLE)}
+DATABASE_REPLICA_URL = env.secret("DATABASE_REPLICA_URL", development="")
+if DATABASE_REPLICA_URL:
+    # What may lag behind is read from here; see shop.replica.
+    DATABASES["replica"] = _database("application", DATABASE_REPLICA_URL)
+    DATABASES["replica"]["OPTIONS"]["options"] += " -c default_transaction_read_only=on"
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
 # What `prepare_database` makes the application's role with.
 DATABASE_APPLICATION = {
     key: value

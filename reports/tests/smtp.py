@@ -11,6 +11,8 @@ from email.message import Message
 class SMTPServer(socketserver.ThreadingTCPServer):
     """Keeps what it accepted in ``accepted`` and what it read, accepted or not, in ``received``.
 
+    ``perhaps`` is what it did not refuse: what a real server in its place may have delivered.
+
     ``mode``: ``ok``; ``refuse`` answers a finished mail with 451; ``reject`` the recipient with
     550; ``drop`` and ``hang`` do so after a whole mail; ``silent`` does not even greet.
     """
@@ -23,6 +25,7 @@ class SMTPServer(socketserver.ThreadingTCPServer):
         self.mode = "ok"
         self.accepted: list[Message] = []
         self.received: list[Message] = []
+        self.perhaps: list[Message] = []
         self.connections = 0
         self.released = threading.Event()
 
@@ -64,17 +67,21 @@ class _Session(socketserver.StreamRequestHandler):
     def take(self) -> bool:
         lines = []
         while (line := self.rfile.readline()) != b".\r\n":
+            if not line:
+                # The client died in the middle of its mail.
+                return False
             lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
         message = message_from_bytes(b"".join(lines))
         self.server.received.append(message)
+        if self.server.mode == "refuse":
+            self.say("451 later")
+            return True
+        self.server.perhaps.append(message)
         if self.server.mode == "drop":
             return False
         if self.server.mode == "hang":
             self.server.released.wait(60)
             return False
-        if self.server.mode == "refuse":
-            self.say("451 later")
-            return True
         self.server.accepted.append(message)
         self.say("250 taken")
         return True

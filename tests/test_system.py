@@ -1,9 +1,11 @@
 """The contract, tried from outside on the running system."""
 
 import asyncio
+import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ from pypdf import PdfReader
 from websockets.asyncio.client import connect
 
 from tests.system import System, wait_for
+from tests.test_access import PASSWORD, Browser
 
 pytestmark = pytest.mark.system
 WHEN = "2024-05-31T15:54:32.204Z"
@@ -213,14 +216,46 @@ async def test_a_ticket_opens_one_socket(system: System):
     assert await _close_code(f"{system.ws_url}?ticket={ticket}") == 4401
 
 
-async def test_a_revoked_token_closes_its_socket_within_a_minute(system: System):
-    token = system.token("ann")
-    async with connect(system.ws_url, additional_headers={"Authorization": f"Token {token}"}) as ws:
-        await ws.recv()
-        assert system.request("POST", "/api/v1/auth/logout/", token=token).status == 204
-        assert system.request("GET", "/api/v1/accounts/me/", token=token).status == 401
-        assert system.request("POST", "/buy", {"price": 1}, token).status == 401
-        assert await _closed(ws, 60) == 4401
+async def test_a_socket_ends_within_a_minute_of_the_right_to_it(system: System):
+    """Signed out by token or in the browser, its tokens revoked, or the account deactivated."""
+    ways = ("logout", "browser", "revoke_tokens", "deactivate")
+    names = {way: f"{way}-{uuid.uuid4().hex[:8]}" for way in (*ways, "stays")}
+    tokens = {}
+    for way, name in names.items():
+        account = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+        assert system.request("POST", "/api/v1/accounts/", account).status == 201
+        signed_in = system.request("POST", "/api/v1/auth/token/", account)
+        tokens[way] = signed_in.json()["token"]
+    staff, browser = Browser(system), Browser(system)
+    staff.sign_in("staff", "demo-staff")
+    browser.sign_in(names["browser"], PASSWORD)
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.http.cookies.items())
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = {}
+        for way, token in tokens.items():
+            headers = {"Authorization": f"Token {token}"}
+            if way == "browser":
+                headers = {"Cookie": cookie, "Origin": system.url}
+            sockets[way] = await stack.enter_async_context(
+                connect(system.ws_url, additional_headers=headers)
+            )
+            assert json.loads(await sockets[way].recv())["type"] == "hello"
+        answer = system.request("POST", "/api/v1/auth/logout/", token=tokens["logout"])
+        assert answer.status == 204
+        assert browser.post("/accounts/logout/").status_code == 302
+        for way in ("revoke_tokens", "deactivate"):
+            listed = staff.http.get("/admin/accounts/user/", params={"q": names[way]}).text
+            (id,) = set(re.findall(r"/admin/accounts/user/(\d+)/change/", listed))
+            done = staff.post("/admin/accounts/user/", action=way, _selected_action=id, index="0")
+            assert done.status_code == 302
+        for way in ("logout", "revoke_tokens", "deactivate"):
+            assert system.request("GET", "/api/v1/accounts/me/", token=tokens[way]).status == 401
+            assert system.request("POST", "/buy", {"price": 1}, tokens[way]).status == 401
+        codes = await asyncio.gather(*(_closed(sockets[way], 60) for way in ways))
+        assert codes == [4401] * len(ways)
+        assert sockets["stays"].state is websockets.State.OPEN
+    staff.http.close()
+    browser.http.close()
 
 
 def test_waiting_for_events_ends_when_one_comes(system: System):

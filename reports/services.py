@@ -22,6 +22,8 @@ from django.core.files.storage import default_storage
 from django.core.mail import EmailMessage, get_connection
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import User
@@ -38,6 +40,7 @@ UNFINISHED_MAX = 50
 QUOTA_WINDOW = timedelta(hours=1)
 PERIOD_MAX = timedelta(days=366 * 100)
 FUTURE_MAX = timedelta(days=366)
+LONGEST_DELAY_SECONDS = 1800
 UNKNOWN_OUTCOME = (
     "Outcome unknown: the mail may or may not have been delivered. It is not sent again; "
     "the PDF can be downloaded."
@@ -186,6 +189,26 @@ def announce(report_id: uuid.UUID) -> bool:
     return True
 
 
+# --- time -------------------------------------------------------------------------------------
+# The database's clock is the only one, so that workers whose clocks differ agree on what is due.
+# It may be set as well: a moment that lies further ahead than any is ever put counts as over.
+
+
+def _from_now(seconds: float) -> Combinable:
+    return Now() + timedelta(seconds=seconds)
+
+
+def _due() -> Q:
+    ahead = max(
+        LONGEST_DELAY_SECONDS, settings.REPORTS_CLAIM_SECONDS, settings.REPORTS_RETRY_SECONDS
+    )
+    return Q(next_attempt_at__lte=Now()) | Q(next_attempt_at__gt=_from_now(ahead))
+
+
+def _stale(seconds: float) -> Q:
+    return Q(claimed_at__lt=_from_now(-seconds)) | Q(claimed_at__gt=_from_now(seconds))
+
+
 # --- rendering --------------------------------------------------------------------------------
 
 
@@ -195,7 +218,7 @@ def report_render(report_id: uuid.UUID) -> None:
     taken = Report.objects.filter(pk=report_id, status=Report.Status.QUEUED).update(
         status=Report.Status.RENDERING,
         claim=claim,
-        claimed_at=timezone.now(),
+        claimed_at=Now(),
         attempts=F("attempts") + 1,
     )
     if not taken:
@@ -228,8 +251,8 @@ def report_render(report_id: uuid.UUID) -> None:
         pages=rendered.pages,
         size=rendered.size,
         sha256=rendered.sha256,
-        rendered_at=timezone.now(),
-        next_attempt_at=timezone.now(),
+        rendered_at=Now(),
+        next_attempt_at=Now(),
         error="",
     )
     if stored:
@@ -276,7 +299,7 @@ def _rendering_failed(report: Report, claim: uuid.UUID, told: str, error: Except
         status=Report.Status.FAILED if final else Report.Status.QUEUED,
         claim=None,
         error=told,
-        next_attempt_at=timezone.now() + timedelta(seconds=settings.REPORTS_RETRY_SECONDS),
+        next_attempt_at=_from_now(settings.REPORTS_RETRY_SECONDS),
     )
 
 
@@ -289,7 +312,7 @@ def _renewing(claim: uuid.UUID) -> Iterator[None]:
         while not done.wait(settings.REPORTS_CLAIM_SECONDS / 4):
             with contextlib.suppress(Exception):
                 Report.objects.filter(claim=claim, status=Report.Status.RENDERING).update(
-                    claimed_at=timezone.now()
+                    claimed_at=Now()
                 )
             connection.close()
 
@@ -314,7 +337,7 @@ def report_mail(report_id: uuid.UUID) -> None:
     """
     report = (
         Report.objects.select_related("requested_by")
-        .filter(pk=report_id, status=Report.Status.READY, next_attempt_at__lte=timezone.now())
+        .filter(_due(), pk=report_id, status=Report.Status.READY)
         .first()
     )
     if report is None:
@@ -338,7 +361,7 @@ def report_mail(report_id: uuid.UUID) -> None:
     taken = Report.objects.filter(pk=report.pk, status=Report.Status.READY).update(
         status=Report.Status.SENDING,
         claim=claim,
-        claimed_at=timezone.now(),
+        claimed_at=Now(),
         mail_attempts=F("mail_attempts") + 1,
     )
     if not taken:
@@ -369,7 +392,7 @@ def report_mail(report_id: uuid.UUID) -> None:
             mailer.close()
     # Also where the sweep gave this worker up meanwhile: the mail did go out.
     Report.objects.filter(pk=report.pk, claim=claim).update(
-        status=Report.Status.SENT, emailed_at=timezone.now(), error=""
+        status=Report.Status.SENT, emailed_at=Now(), error=""
     )
     logger.info("report.sent", report_id=str(report.pk))
 
@@ -407,12 +430,12 @@ def _not_accepted(report: Report, claim: uuid.UUID | None, error: Exception) -> 
     logger.warning("report.mail_not_accepted", report_id=str(report.pk), reason=str(error))
     attempts = report.mail_attempts + 1
     final = attempts >= settings.REPORTS_MAIL_ATTEMPTS
-    delay = min(settings.REPORTS_RETRY_SECONDS * 2 ** min(attempts, 10), 1800)
+    delay = min(settings.REPORTS_RETRY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS)
     changes: dict[str, Any] = {
         "status": Report.Status.FAILED if final else Report.Status.READY,
         "claim": None,
         "error": "The mail server did not take the mail.",
-        "next_attempt_at": timezone.now() + timedelta(seconds=delay),
+        "next_attempt_at": _from_now(delay),
     }
     if claim is None:
         changes["mail_attempts"] = attempts
@@ -428,23 +451,21 @@ def _not_accepted(report: Report, claim: uuid.UUID | None, error: Exception) -> 
 
 def reports_sweep() -> int:
     """Give up on dead workers and announce every report that is due; return how many are."""
-    now = timezone.now()
-    stale = now - timedelta(seconds=settings.REPORTS_CLAIM_SECONDS)
-    abandoned = Report.objects.filter(status=Report.Status.RENDERING, claimed_at__lt=stale)
+    abandoned = Report.objects.filter(
+        _stale(settings.REPORTS_CLAIM_SECONDS), status=Report.Status.RENDERING
+    )
     abandoned.filter(attempts__gte=settings.REPORTS_RENDER_ATTEMPTS).update(
         status=Report.Status.FAILED,
         claim=None,
         error="Rendering was interrupted too often.",
     )
-    abandoned.update(status=Report.Status.QUEUED, claim=None, next_attempt_at=now)
+    abandoned.update(status=Report.Status.QUEUED, claim=None, next_attempt_at=Now())
     Report.objects.filter(
-        status=Report.Status.SENDING,
-        claimed_at__lt=now - timedelta(seconds=settings.REPORTS_SENDING_SECONDS),
+        _stale(settings.REPORTS_SENDING_SECONDS), status=Report.Status.SENDING
     ).update(status=Report.Status.FAILED, error=UNKNOWN_OUTCOME)
-    waiting = now - timedelta(seconds=settings.REPORTS_SWEEP_SECONDS)
+    waited = Q(created_at__lt=_from_now(-settings.REPORTS_SWEEP_SECONDS)) | Q(created_at__gt=Now())
     due = Report.objects.filter(
-        Q(status=Report.Status.QUEUED, created_at__lt=waiting) | Q(status=Report.Status.READY),
-        next_attempt_at__lte=now,
+        Q(waited, status=Report.Status.QUEUED) | Q(status=Report.Status.READY), _due()
     ).order_by("next_attempt_at")
     ids = list(due.values_list("pk", flat=True)[:500])
     announced = []
@@ -454,7 +475,7 @@ def reports_sweep() -> int:
         announced.append(report_id)
     # What waits for a free worker is not announced again at every sweep.
     Report.objects.filter(pk__in=announced, status=Report.Status.QUEUED).update(
-        next_attempt_at=now + timedelta(seconds=settings.REPORTS_CLAIM_SECONDS)
+        next_attempt_at=_from_now(settings.REPORTS_CLAIM_SECONDS)
     )
     return len(ids)
 
@@ -465,7 +486,7 @@ def reports_requeue(ids: Collection[uuid.UUID]) -> int:
         "attempts": 0,
         "mail_attempts": 0,
         "error": "",
-        "next_attempt_at": timezone.now(),
+        "next_attempt_at": Now(),
     }
     failed = Report.objects.filter(
         pk__in=ids, status=Report.Status.FAILED, claim=None, emailed_at=None

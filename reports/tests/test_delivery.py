@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from email.message import Message
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 from pypdf import PdfReader
@@ -285,3 +287,39 @@ def test_request_survives_a_broker_that_is_away(joe: User, monkeypatch: pytest.M
 
     monkeypatch.setattr(app, "send_task", away)
     assert status(request(joe)) == "queued"
+
+
+def test_a_worker_whose_clock_is_ahead_gives_no_report_away(
+    joe: User, deployment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = [request(joe) for _ in range(2)]
+    for report, state in zip(reports, ("rendering", "sending"), strict=True):
+        Report.objects.filter(pk=report.pk).update(status=state, claim=uuid4(), claimed_at=Now())
+    tomorrow = timezone.now() + timedelta(days=1)
+    monkeypatch.setattr(timezone, "now", lambda: tomorrow)
+    services.reports_sweep()
+    assert [status(report) for report in reports] == ["rendering", "sending"]
+
+
+@pytest.mark.parametrize(
+    ("state", "swept", "end"),
+    [
+        ("queued", "queued", "sent"),
+        ("rendering", "queued", "sent"),
+        ("ready", "ready", "sent"),
+        ("sending", "failed", "failed"),
+    ],
+)
+def test_no_report_waits_for_a_clock_that_was_put_back(
+    ready: Report, mail_server: SMTPServer, state: str, swept: str, end: str
+) -> None:
+    ahead = timezone.now() + timedelta(days=1)
+    Report.objects.update(
+        status=state, claim=uuid4(), claimed_at=ahead, created_at=ahead, next_attempt_at=ahead
+    )
+    assert services.reports_sweep() == (swept != "failed")
+    assert status(ready) == swept
+    services.report_render(ready.pk)
+    services.report_mail(ready.pk)
+    assert status(ready) == end
+    assert len(mail_server.accepted) == (end == "sent")

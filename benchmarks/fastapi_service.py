@@ -14,7 +14,7 @@ from hashlib import sha512
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 from fastapi import FastAPI, Header, HTTPException
 from pydantic import BaseModel, Field
 

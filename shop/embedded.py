@@ -136,7 +136,10 @@ class Record:
     def remove(self, pid: int) -> None:
         """Forget a process whose whole group is gone."""
         if self._entries.pop(pid, None):
-            self._write()
+            # On a full disk its entry stays in the file, where it does no harm: nothing that is
+            # alive has its start. A process that is not in the file does not run, see spawn().
+            with contextlib.suppress(OSError):
+                self._write()
 
     def _write(self) -> None:
         draft = self.path.with_suffix(".new")

@@ -123,9 +123,11 @@ class Console:
                     text = text[os.write(1, text) :]
                 except BlockingIOError:
                     time.sleep(POLL)
-                except OSError:
-                    # The terminal or the reader has gone, and nobody is left to tell.
-                    gone = True
+                except OSError as error:
+                    # With the disk full only this text is lost. Otherwise the terminal or the
+                    # reader has gone, and nobody is left to tell.
+                    gone = error.errno not in (errno.ENOSPC, errno.EDQUOT)
+                    break
 
     def close(self) -> None:
         """Write out what is queued, unless nobody reads it."""

@@ -21,6 +21,7 @@ import redis
 
 from shop.embedded import started_at, wait_until
 from shop.supervisor import StartError, expand, read_procfile
+from tests.faults.engine import small_disk
 from tests.test_embedded import AS_ROOT, CHECKOUT, ENVIRONMENT, copy_for_everybody, python_for
 
 MANAGE = "import sys; print('prepared with', *sys.argv[1:])"
@@ -280,6 +281,57 @@ def test_what_keeps_dying_is_started_again_ever_more_slowly(make_site: MakeSite)
     site.start(**ELSEWHERE)
     delays = site.wait_for(r"brief ended with 3; starting it again in ([\d.]+) s", 3)
     assert delays[:3] == ["0.2", "0.4", "0.8"]
+
+
+def test_what_dies_while_the_disk_is_full_comes_back_once_there_is_room(
+    make_site: MakeSite, tmp_path: Path
+) -> None:
+    """The record of what runs cannot be written then, which holds nothing up for good."""
+    site = make_site(FAMILY + FAMILY.replace("family", "second").replace("child", "cousin"))
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(small_disk(tmp_path / "disk", 1))
+        except OSError as error:
+            pytest.skip(f"No file system can be mounted here: {error}")
+        site.data_dir = folder / "data"
+        site.start(**ELSEWHERE, DATA_DIR=str(site.data_dir))
+        stack.callback(site.clean_up)
+        site.wait_for(r"child \d+")
+        site.wait_for(r"cousin \d+")
+        pids = site.recorded()
+        with (folder / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(bytes(4096))
+        # All at once, so that one look has to find them all.
+        site.process.send_signal(signal.SIGSTOP)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.2)
+        site.process.send_signal(signal.SIGCONT)
+        assert gone(pids)
+        time.sleep(1)
+        (folder / "filler").unlink()
+        site.wait_for(r"child (\d+)", 2)
+        site.wait_for(r"cousin (\d+)", 2)
+
+
+def test_a_log_on_a_full_disk_goes_on_once_there_is_room() -> None:
+    script = """
+import os, sys, time
+from shop.supervisor import Console
+console = Console(["one"])
+console.line("one", b"lost")
+time.sleep(0.3)
+os.dup2(2, 1)
+console.line("one", b"kept")
+console.close()
+"""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=CHECKOUT, stdout=full, stderr=subprocess.PIPE,
+            check=True,
+        )  # fmt: skip
+    assert done.stderr == b"one | kept\n"
 
 
 def test_the_guard_comes_back_and_does_its_work(make_site: MakeSite) -> None:

@@ -67,13 +67,17 @@ function done(summary, latency)
 end
 """
 
+# The same row as above, with an item of its own each time.
 PGBENCH = """
 \\set customer random(1, {customers})
+\\set run random(1, 1000000000)
+\\set number random(1, 100000)
 WITH purchase AS (
   INSERT INTO purchases_purchase (id, customer_id, item, quantity, price, currency, "timestamp",
     received_at, recorded_by_id, dedupe_key)
-  VALUES (uuidv7(), {first} + :customer, 'bench', 1, 12.50, 'EUR', now(), now(),
-    {first} + :customer, gen_random_uuid()) RETURNING id, customer_id)
+  VALUES (uuidv7(), {first} + :customer, 'bench ' || :run::text || '-1-' || :number::text, 1,
+    12.50, 'EUR', '2024-05-31T15:54:32Z', now(), {first} + :customer, gen_random_uuid())
+  RETURNING id, customer_id)
 INSERT INTO purchases_event (purchase_id, customer_id) SELECT id, customer_id FROM purchase;
 """
 

@@ -66,8 +66,9 @@ logger = structlog.get_logger(__name__)
 
 BODY_MAX_BYTES = 64 * 1024
 BATCH = 256
+SHARE_MIN = 16
 QUEUE = 4000
-WRITERS = 2
+WRITERS = 3
 THREADS = 2
 KNOWN_MAX = 50_000
 BODY_SECONDS = 10.0
@@ -267,7 +268,10 @@ class Ingest:
             while True:
                 await self._wake.wait()
                 batch: list[Request] = []
-                while self._waiting and len(batch) < BATCH:
+                # A writer leaves the others their share of what waits: one that took it all would
+                # leave the processor idle until the commit, and then have all of it to answer.
+                share = min(BATCH, max(SHARE_MIN, len(self._waiting) // WRITERS))
+                while self._waiting and len(batch) < share:
                     request = self._waiting.popleft()
                     # A request whose time is up has been told that nothing was recorded, so it
                     # is not written after that.

@@ -48,7 +48,9 @@ PURCHASE_FIELDS = (
 
 def iso(moment: datetime) -> str:
     """Return a UTC time with microseconds, as ``2024-05-31T15:54:32.204000Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def iso_milliseconds(moment: datetime) -> str:

@@ -1,11 +1,11 @@
 """The one way into the ledger: :func:`record_purchases`."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import psycopg
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
@@ -29,8 +29,7 @@ class IdempotencyKeyReused(ApplicationError):
     detail = "This Idempotency-Key was used before with another body."
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A purchase to record: who asks, what, and under which idempotency key."""
 
     caller: Caller
@@ -41,8 +40,7 @@ class Entry:
     nonce: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """A purchase that is in the ledger; ``replayed`` where it was there before.
 
     ``values`` are those of ``PURCHASE_FIELDS``.
@@ -61,8 +59,7 @@ class Recorded:
 Outcome = Recorded | ApplicationError
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct, gc=False):
     """An entry whose customer is known, with the keys that identify it.
 
     ``index`` is the entry's place in the input; the keys are 32 hexadecimal digits.
@@ -393,4 +390,4 @@ def with_line_key(entry: Entry, line: int) -> Entry:
     """Return the entry of a bulk request's line, whose key is the request's with the line."""
     if entry.idempotency_key is None:
         return entry
-    return replace(entry, idempotency_key=f"{entry.idempotency_key}:{line}")
+    return msgspec.structs.replace(entry, idempotency_key=f"{entry.idempotency_key}:{line}")

@@ -6,13 +6,13 @@ The REST serializer, the batched ASGI path, bulk, import and the pages all call
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
 from django.conf import settings
 
 from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH
@@ -34,8 +34,8 @@ _TIMESTAMP = re.compile(
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class PurchaseInput:
+# A struct is made in a tenth of the time that a frozen dataclass takes, once for each purchase.
+class PurchaseInput(msgspec.Struct, frozen=True, gc=False):
     """A purchase that keeps every rule, before it is known whose it is.
 
     ``userid`` and ``username`` are ``None`` where the caller named nobody, ``timestamp`` where it

@@ -13,7 +13,9 @@ asked to end one after another: they finish what they have, and close sockets wi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
+import fcntl
 import io
 import json
 import os
@@ -25,6 +27,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +40,15 @@ BESIDE = ("relay", "worker")
 ALONE = ("beat",)
 """What there may be one of only."""
 REPLACED = (*BESIDE, *ALONE)
+COLOURS = ("blue", "green")
+DEATHS = 3
+"""A container that was started again as often as this will not become healthy."""
 HEALTHY_SECONDS = 120.0
 SWITCH_SECONDS = 2.0
 """How long nginx may still use an address that it has looked up: twice its resolver's validity."""
 STOP_SECONDS = 40
+COMPOSE = "com.docker.compose"
+"""What the labels begin with by which Compose knows its containers."""
 POSITION_GAP = 1_000_000_000
 """How far positions jump at a restore, over all that were given out after the backup."""
 
@@ -108,6 +116,24 @@ def run(words: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
     return finished
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Keep others from changing the same stack meanwhile; the lock ends with the process.
+
+    Raises:
+        Failure: somebody is at it.
+    """
+    descriptor = os.open(ENV_FILE.parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure("Another make up, deploy or restore is at work.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
 class Stack:
     """The containers of one Compose project."""
 
@@ -133,6 +159,24 @@ class Stack:
         found = sorted(inspect(ids), key=lambda one: str(one["Created"]))
         return [one["Id"] for one in found if one["State"]["Running"]]
 
+    def made(self, service: str) -> list[str]:
+        """Return the ids of the service's containers, running or not, oldest first."""
+        labels = inspect([self.one("nginx")])[0]["Config"]["Labels"]
+        project = f"{COMPOSE}.project={labels[f'{COMPOSE}.project']}"
+        words = ["docker", "ps", "--all", "--quiet", "--no-trunc"]
+        for label in (project, f"{COMPOSE}.service={service}", f"{COMPOSE}.oneoff=False"):
+            words += ["--filter", f"label={label}"]
+        ids = run(words, capture_output=True, text=True).stdout.split()
+        return [one["Id"] for one in sorted(inspect(ids), key=lambda one: str(one["Created"]))]
+
+    def generation(self, service: str, colour: str) -> list[str]:
+        """Return the ids of the service's containers of that colour, oldest first."""
+        return [
+            one["Id"]
+            for one in inspect(self.made(service))
+            if one["Config"]["Labels"].get("shop.colour") == colour
+        ]
+
     def one(self, service: str) -> str:
         """Return the id of a running container of the service."""
         found = self.containers(service)
@@ -152,6 +196,11 @@ class Stack:
             ]
             if found and not ill:
                 return
+            dying = [one for one in found if one["RestartCount"] >= DEATHS]
+            if ids and dying:
+                log = run(["docker", "logs", "--tail", "5", dying[0]["Id"]], capture_output=True)
+                print(log.stderr.decode(errors="replace"), file=sys.stderr, end="")
+                raise Failure(f"{dying[0]['Name'].lstrip('/')} dies again and again.")
             if time.monotonic() > deadline:
                 raise Failure(f"Not healthy in time: {', '.join(ill) or ', '.join(services)}.")
             time.sleep(0.5)
@@ -171,76 +220,115 @@ class Stack:
 
     def up(self, *, build: bool) -> None:
         """Start everything, or what is missing of it."""
-        if build:
-            self.compose("build", "check")
-        self.check()
-        self.compose("up", "-d")
-        self.wait_healthy(*ROLLED, *REPLACED, "nginx")
-        say("The stack is up and healthy.")
+        with alone():
+            if build:
+                self.compose("build", "check")
+            self.check()
+            self.compose("up", "-d")
+            self.wait_healthy(*ROLLED, *REPLACED, "nginx")
+            self.point(self.one("nginx"), None)
+            say("The stack is up and healthy.")
 
     def deploy(self, *, build: bool) -> None:
         """Replace every process by one of the newly built image, without an outage."""
-        old = {service: self.containers(service) for service in ROLLED}
-        if not all(old.values()):
-            raise Failure("web or live does not run; `make up` starts the stack.")
-        tag = time.strftime("%Y%m%d%H%M%S") if build else self.tag
-        colour = "blue" if colour_of(old["web"][0]) == "green" else "green"
-        environment = dict(os.environ) | {"TAG": tag, "COLOUR": colour}
-        if build:
-            say(f"Building version {tag}.")
-            self.compose("build", "check", env=environment)
-        self.check(env=environment)
-        say("Migrating, while the version before still serves.")
-        self.once("migrate", env=environment)
-        nginx = self.one("nginx")
-        try:
+        with alone():
+            serving = read_env(ENV_FILE).get("COLOUR") or COLOURS[0]
+            (colour,) = set(COLOURS) - {serving}
+            nginx = self.one("nginx")
+            old = {service: self.generation(service, serving) for service in ROLLED}
+            if not all(old.values()):
+                raise Failure("web or live does not run; `make up` starts the stack.")
+            tag = time.strftime("%Y%m%d%H%M%S") if build else self.tag
+            environment = dict(os.environ) | {"TAG": tag, "COLOUR": colour}
+            if build:
+                say(f"Building version {tag}.")
+                self.compose("build", "check", env=environment)
+            self.check(env=environment)
+            say("Migrating, while the version before still serves.")
+            self.once("migrate", env=environment)
+            # From here on no new replica is asked anything before all of them are healthy.
+            self.point(nginx, serving)
+            self.clear(colour)
+            try:
+                for service in ROLLED:
+                    self.start_beside(service, len(old[service]), environment)
+                switch(nginx, "sh /etc/nginx/templates/reload.sh")
+            except BaseException:
+                say("Taking the new replicas away again; the old ones serve on.")
+                for service in ROLLED:
+                    remove(self.generation(service, colour))
+                self.point(nginx, None)
+                raise
+            # A later `up` compares the containers with what is written here.
+            write_env(ENV_FILE, {"TAG": tag, "COLOUR": colour})
+            self.point(nginx, colour)
+            switch(nginx, "rm -rf /var/cache/nginx/micro/*")
+            say(f"New requests go to the {colour} replicas.")
+            time.sleep(SWITCH_SECONDS)
             for service in ROLLED:
-                self.start_beside(service, old[service], environment)
-        except Failure:
-            say("Taking the new replicas away again; the old ones serve on.")
-            for service in ROLLED:
-                remove([one for one in self.containers(service) if one not in old[service]])
-            raise
-        for service in ROLLED:
-            switch(nginx, f"touch /run/rotation/{service}-{colour}")
-        switch(nginx, "rm -rf /var/cache/nginx/micro/*")
-        # A later `up` compares the containers with what is written here.
-        write_env(ENV_FILE, {"TAG": tag, "COLOUR": colour})
-        say(f"New requests go to the {colour} replicas.")
-        time.sleep(SWITCH_SECONDS)
-        for service in ROLLED:
-            for number, one in enumerate(old[service], 1):
-                remove([one])
-                say(f"Drained {service} {number} of {len(old[service])}.")
-        # The name without a colour is the new replicas' alone now.
-        time.sleep(SWITCH_SECONDS)
-        for service in ROLLED:
-            switch(nginx, f"rm -f /run/rotation/{service}-{colour}")
-        for service in BESIDE:
-            before = self.containers(service)
-            self.start_beside(service, before, environment)
-            remove(before)
-        for service in ALONE:
-            self.compose("up", "-d", "--no-deps", service, env=environment, quiet=True)
-            self.wait_healthy(service)
-            say(f"Replaced {service}.")
-        say(f"Version {tag} runs.")
+                for number, one in enumerate(old[service], 1):
+                    remove([one])
+                    say(f"Drained {service} {number} of {len(old[service])}.")
+            # The name without a colour is the new replicas' alone now.
+            time.sleep(SWITCH_SECONDS)
+            self.point(nginx, None)
+            for service in BESIDE:
+                before = self.made(service)
+                # After a deploy that was interrupted here there are some of both colours.
+                count = max(len(self.generation(service, one)) for one in COLOURS) or len(before)
+                try:
+                    self.start_beside(service, count, environment, keep=before)
+                except BaseException:
+                    remove([one for one in self.made(service) if one not in before])
+                    raise
+                remove(before)
+            for service in ALONE:
+                self.compose("up", "-d", "--no-deps", service, env=environment, quiet=True)
+                self.wait_healthy(service)
+                say(f"Replaced {service}.")
+            say(f"Version {tag} runs.")
 
-    def start_beside(self, service: str, old: list[str], environment: dict[str, str]) -> None:
-        """Start as many new replicas as there are old ones, one after another.
+    def start_beside(
+        self, service: str, count: int, environment: dict[str, str], keep: list[str] | None = None
+    ) -> None:
+        """Start ``count`` new replicas beside those that are there, one after another.
 
         Raises:
             Failure: one of them does not become healthy.
         """
-        for number in range(1, len(old) + 1):
-            scale = f"{service}={len(old) + number}"
+        before = self.made(service) if keep is None else keep
+        for number in range(1, count + 1):
+            scale = f"{service}={len(before) + number}"
             words = ["up", "-d", "--no-deps", "--no-recreate", "--scale", scale, service]
             self.compose(*words, env=environment, quiet=True)
-            fresh = [one for one in self.containers(service) if one not in old]
+            fresh = [one for one in self.made(service) if one not in before]
             if len(fresh) != number:
-                raise Failure(f"{len(fresh)} new {service} run, and not {number}.")
+                raise Failure(f"There are {len(fresh)} new {service}, and not {number}.")
             self.wait_healthy(ids=fresh)
-            say(f"Started {service} {number} of {len(old)}.")
+            say(f"Started {service} {number} of {count}.")
+
+    def point(self, nginx: str, colour: str | None) -> None:
+        """Let one generation alone have the new requests, or with None whichever is there.
+
+        There is a file for one of them at every moment in between.
+        """
+        here = [f"/run/rotation/{service}-{colour}" for service in ROLLED if colour]
+        others = [
+            f"/run/rotation/{service}-{one}"
+            for service in ROLLED
+            for one in COLOURS
+            if one != colour
+        ]
+        touch = f"touch {' '.join(here)} && " if here else ""
+        switch(nginx, f"{touch}rm -f {' '.join(others)}")
+
+    def clear(self, colour: str) -> None:
+        """Remove what an interrupted deploy has left of the generation that is to come."""
+        left = [one for service in ROLLED for one in self.generation(service, colour)]
+        if left:
+            say(f"Draining {len(left)} replicas that an interrupted deploy left behind.")
+            time.sleep(SWITCH_SECONDS)
+            remove(left)
 
     def backup(self, folder: Path) -> Path:
         """Write a backup, and return its path: the database first, then the PDFs it speaks of.
@@ -280,7 +368,7 @@ class Stack:
 
     def restore(self, path: Path) -> None:
         """Fill an empty stack from a backup, and start it."""
-        with tempfile.TemporaryDirectory() as work:
+        with alone(), tempfile.TemporaryDirectory() as work:
             folder = Path(work)
             with tarfile.open(path) as tar:
                 for name in ("manifest.json", "database.dump", "reports.tar"):
@@ -326,11 +414,6 @@ def inspect(ids: list[str]) -> list[dict[str, Any]]:
     answer = subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True)
     found: list[dict[str, Any]] = json.loads(answer.stdout or "[]")
     return found
-
-
-def colour_of(container: str) -> str:
-    """Return the generation of a container."""
-    return str(inspect([container])[0]["Config"]["Labels"].get("shop.colour", ""))
 
 
 def remove(ids: list[str]) -> None:

@@ -1,15 +1,30 @@
 #!/bin/sh
 # Puts the certificate in place that nginx is to use: the one in the mounted folder, or else one that
-# is signed by itself, so that 443 always answers. Run again, with `nginx -s reload`, after a renewal.
+# is signed by itself, so that 443 always answers. reload.sh runs it again after a renewal.
 set -eu
 ALLOWED_HOSTS="${ALLOWED_HOSTS:-}"
 given=/etc/nginx/certificates
 used=/etc/nginx/tls
 umask 077
-if [ -s "$given/fullchain.pem" ] && [ -s "$given/privkey.pem" ]; then
+
+# Whether the folder holds a certificate and the key that belongs to it. While they are being replaced
+# it may hold the new one of one and the old one of the other.
+whole() {
+    [ -s "$1/fullchain.pem" ] && [ -s "$1/privkey.pem" ] || return 1
+    certificate=$(openssl x509 -pubkey -noout -in "$1/fullchain.pem" 2>/dev/null) || return 1
+    key=$(openssl pkey -pubout -in "$1/privkey.pem" 2>/dev/null) || return 1
+    [ "$certificate" = "$key" ]
+}
+
+if whole "$given"; then
     cp "$given/fullchain.pem" "$given/privkey.pem" "$used/"
     rm -f "$used/self-signed"
-elif [ ! -s "$used/fullchain.pem" ] || { [ -e "$used/self-signed" ] \
+    exit 0
+fi
+if [ -e "$given/fullchain.pem" ] || [ -e "$given/privkey.pem" ]; then
+    echo "fullchain.pem and privkey.pem in the mounted folder are no pair; they are not used." >&2
+fi
+if ! whole "$used" || { [ -e "$used/self-signed" ] \
     && ! openssl x509 -checkend 2592000 -noout -in "$used/fullchain.pem" >/dev/null; }; then
     name="${ALLOWED_HOSTS%%,*}"
     name="${name:-localhost}"

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Takes over what has changed in the templates or among the certificates, if nginx finds it valid.
+# Where nothing has changed nothing is reloaded, for that ends the idle connections of clients.
+set -eu
+used=/etc/nginx/conf.d
+main=$used/nginx.conf
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/new" "$work/old"
+cp -p "$used"/* "$work/old/"
+names=$(env | sed -n 's/^\([A-Za-z_][A-Za-z_0-9]*\)=.*/${\1}/p' | tr '\n' ' ')
+for template in /etc/nginx/templates/*.template; do
+    envsubst "$names" <"$template" >"$work/new/$(basename "$template" .template)"
+done
+before=$(cat /etc/nginx/tls/*.pem | cksum)
+sh /etc/nginx/templates/10-certificate.sh
+if diff -r "$work/new" "$work/old" >/dev/null && [ "$(cat /etc/nginx/tls/*.pem | cksum)" = "$before" ]; then
+    exit 0
+fi
+cp "$work/new"/* "$used/"
+if ! nginx -q -t -c "$main"; then
+    cp -p "$work/old"/* "$used/"
+    echo "nginx goes on with the configuration that it has." >&2
+    exit 1
+fi
+nginx -q -c "$main" -s reload
+echo "nginx took over what has changed."

@@ -18,6 +18,8 @@ RANDOM = ("POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "VALKEY_PASSWORD", "DJAN
 """Secrets that only our own services share, so that any value does."""
 PERSONAL = ("SECRET_EMAIL_USER", "SECRET_EMAIL_USER_PSWD")
 """Secrets that somebody else gave: the account at the mail server."""
+LATER = ("DJANGO_SECRET_KEY_FALLBACKS",)
+"""Secrets that there are none of at first."""
 IN_USE = {"HOME", "PATH", "USER", "PWD", "PORT", "DATA_DIR", "LOG_LEVEL"}
 """Names in ``.env.example`` that an environment may hold for other reasons."""
 
@@ -62,7 +64,7 @@ def write(path: Path, text: str, mode: int) -> None:
 def as_files(text: str, folder: Path) -> str:
     """Write each secret of an ``.env`` into a file of its own; return the text without them."""
     folder.mkdir(mode=0o700)
-    for name in (*RANDOM, *PERSONAL):
+    for name in (*RANDOM, *PERSONAL, *LATER):
         match = re.search(rf"^{name}=(.*)$", text, re.M)
         value = match[1].strip("'") if match else ""
         # Containers read it as users of their own; the folder keeps everybody else out.

@@ -104,3 +104,8 @@ def secret(
         if len(value) < minimum_length:
             raise ImproperlyConfigured(f"{name} must have at least {minimum_length} characters.")
     return value
+
+
+def secrets(name: str) -> list[str]:
+    """Return an optional secret that is a comma-separated list, without empty items."""
+    return [word.strip() for word in secret(name, optional=True).split(",") if word.strip()]

@@ -31,7 +31,7 @@ SECRET_KEY = env.secret(
     development="development-only-" + "x" * 50 if DEVELOPMENT else None,
     minimum_length=50,
 )
-SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_FALLBACKS")
+SECRET_KEY_FALLBACKS = env.secrets("DJANGO_SECRET_KEY_FALLBACKS")
 
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 SITE_URL = env.text("SITE_URL", f"http://localhost:{env.integer('PORT', 8000, maximum=65535)}")

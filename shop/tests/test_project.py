@@ -61,6 +61,15 @@ def test_a_stack_gets_every_setting_that_it_may_set():
         assert re.search(rf"^ +{name}:", composed, re.M), name
 
 
+def test_every_secret_may_be_a_file_in_the_stack():
+    text = (ROOT / "shop/settings.py").read_text()
+    composed = (ROOT / "docker-compose.yml").read_text()
+    names = set(re.findall(r"""env\.secrets?\(\s*["']([A-Z_]+)""", text))
+    assert "DJANGO_SECRET_KEY_FALLBACKS" in names
+    for name in names:
+        assert re.search(rf"^ +{name}_FILE:", composed, re.M), name
+
+
 def test_the_image_installs_what_requirements_say():
     locked = (ROOT / "requirements.lock").read_text()
     versions = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", locked, re.M))
@@ -132,6 +141,8 @@ def test_secrets_come_from_files_too_and_never_from_examples(
     (tmp_path / "secret").write_text("s3cr3t\n")
     monkeypatch.setenv("THING_FILE", str(tmp_path / "secret"))
     assert env.secret("THING") == "s3cr3t"
+    (tmp_path / "secret").write_text("one, two,\n")
+    assert env.secrets("THING") == ["one", "two"]
     monkeypatch.setenv("THING", "both")
     with pytest.raises(ImproperlyConfigured, match="not both"):
         env.secret("THING")

@@ -37,6 +37,8 @@ def fresh_env(example: str, given: dict[str, str]) -> tuple[str, list[str]]:
     """Return the text of a new ``.env``, and the names that are still to be filled in."""
     values = {name: secrets.token_urlsafe(48) for name in RANDOM}
     values |= dict.fromkeys(PERSONAL, "")
+    if not any(given.get(name) for name in PERSONAL):
+        values["EMAIL_WITHOUT_ACCOUNT"] = "true"
     if site := given.get("SITE_URL"):
         values["ALLOWED_HOSTS"] = urlsplit(site).hostname or ""
     values |= given
@@ -94,8 +96,10 @@ def main() -> int:
         print(f"make env: {error}.", file=sys.stderr)
         return 1
     print("Wrote .env with fresh secrets. Set ALLOWED_HOSTS, SITE_URL and EMAIL_HOST in it.")
-    if missing:
-        print(f"To be filled in, where the mail server wants an account: {', '.join(missing)}.")
+    if missing == list(PERSONAL):
+        print(f"Mails are sent without an account. For one, fill in {' and '.join(missing)}.")
+    elif missing:
+        print(f"To be filled in: {', '.join(missing)}.")
     return 0
 
 

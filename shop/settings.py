@@ -360,9 +360,12 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
     EMAIL_PORT = env.integer("EMAIL_PORT", 587, minimum=1, maximum=65535)
-    # A mail server of one's own may want no account; an example is no account either.
-    EMAIL_HOST_USER = env.secret("SECRET_EMAIL_USER", optional=True)
-    EMAIL_HOST_PASSWORD = env.secret("SECRET_EMAIL_USER_PSWD", optional=True)
+    # A mail server of one's own may want no account, which has to be said.
+    _without_account = env.boolean("EMAIL_WITHOUT_ACCOUNT", DEVELOPMENT)
+    EMAIL_HOST_USER = env.secret("SECRET_EMAIL_USER", optional=_without_account)
+    EMAIL_HOST_PASSWORD = env.secret(
+        "SECRET_EMAIL_USER_PSWD", optional=_without_account and not EMAIL_HOST_USER
+    )
     EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", True)
     EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL", False)
 

@@ -1,6 +1,7 @@
 """Rules that hold for the project as a whole."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -121,6 +122,7 @@ def test_make_env_writes_random_secrets_once(tmp_path: Path, files: bool):
     assert "\nALLOWED_HOSTS=a.example.org\n" in written
     set_lines = [line for line in written.splitlines() if not line.startswith("#")]
     assert not [line for line in set_lines if "change-me" in line]
+    assert "\nEMAIL_WITHOUT_ACCOUNT=true\n" in written
     passwords = {"POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "VALKEY_PASSWORD"}
     if files:
         given = {name: (tmp_path / "secrets" / name.lower()).read_text() for name in passwords}
@@ -154,6 +156,52 @@ def test_secrets_come_from_files_too_and_never_from_examples(
     monkeypatch.setenv("NUMBER", "many")
     with pytest.raises(ImproperlyConfigured, match="whole number"):
         env.integer("NUMBER", 1)
+
+
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "DATABASE_ROLE": "owner",
+    "POSTGRES_PASSWORD": "a" * 40,
+    "POSTGRES_APP_USER": "shop_app",
+    "POSTGRES_APP_PASSWORD": "b" * 40,
+    "DJANGO_SECRET_KEY": "0123456789" * 6,
+    "VALKEY_PASSWORD": "c" * 40,
+    "SECRET_EMAIL_USER": "shop",
+    "SECRET_EMAIL_USER_PSWD": "d" * 40,
+    "ALLOWED_HOSTS": "shop.example",
+    "SITE_URL": "https://shop.example",
+}
+
+
+def check_environment(**changes: str) -> str:
+    """Return what production says of these settings, nothing where it starts with them."""
+    finished = subprocess.run(
+        [sys.executable, "manage.py", "check_environment"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]} | PRODUCTION | changes,
+        capture_output=True,
+        text=True,
+    )
+    assert (finished.returncode == 0) == (finished.stderr == ""), finished.stderr
+    return finished.stderr
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PRODUCTION if "SECRET" in name or "PASS" in name]
+)
+def test_production_stops_in_one_line_where_a_secret_is_missing_or_an_example(name: str):
+    for value in ("", "change-me"):
+        said = check_environment(**{name: value})
+        assert said.startswith(f"manage.py: {name} "), said
+        assert said.count("\n") == 1
+
+
+def test_a_mail_server_may_want_no_account_if_that_is_said():
+    nobody = {"SECRET_EMAIL_USER": "", "SECRET_EMAIL_USER_PSWD": ""}
+    assert check_environment() == ""
+    assert check_environment(**nobody, EMAIL_WITHOUT_ACCOUNT="true") == ""
+    half = check_environment(SECRET_EMAIL_USER_PSWD="", EMAIL_WITHOUT_ACCOUNT="true")
+    assert half.startswith("manage.py: SECRET_EMAIL_USER_PSWD ")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A running stack of containers, and how to talk to it from outside."""
 
+import contextlib
 import email
 import email.policy
 import itertools
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -80,6 +81,18 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     return value
 
 
+def checkout_with(folder: Path, changes: dict[str, str]) -> Path:
+    """Return a checkout like ours with these files added or replaced."""
+    ignored = shutil.ignore_patterns(
+        *(".git", ".venv", "var", "backups", "certificates", "secrets", ".env", "__pycache__"),
+        *(".*_cache", "node_modules"),
+    )
+    shutil.copytree(ROOT, folder, ignore=ignored)
+    for name, text in changes.items():
+        (folder / name).write_text(text)
+    return folder
+
+
 @dataclass
 class Stack:
     """The stack, by the ports that nginx publishes. Ports come from STACK_HTTP_PORT and so on."""
@@ -143,10 +156,22 @@ class Stack:
         assert finished.returncode == 0, finished.stderr[-3000:]
         return finished.stdout
 
-    def make_target(self, *words: str) -> None:
+    def make_target(self, *words: str, checkout: Path = ROOT) -> None:
         """Do what ``make up``, ``deploy``, ``backup`` and ``restore`` do."""
         command = [sys.executable, "deploy/stack.py", *words]
-        subprocess.run(command, cwd=ROOT, env=self.environment, check=True)
+        subprocess.run(command, cwd=checkout, env=self.environment, check=True)
+
+    def start_target(self, *words: str, checkout: Path = ROOT) -> subprocess.Popen[str]:
+        """Begin what ``make_target`` does; its words come through a pipe, errors included."""
+        return subprocess.Popen(
+            [sys.executable, "deploy/stack.py", *words],
+            cwd=checkout,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def remove(self, *, images: bool = False) -> None:
         """Take everything away that the stack made, its data included."""
@@ -368,6 +393,44 @@ class Load(threading.Thread):
     @staticmethod
     def page(client: httpx.Client) -> httpx.Response:
         return client.get("/documentation/openapi.json", headers={"Authorization": ""})
+
+
+@dataclass
+class Watch:
+    """What runs beside something that nobody should notice."""
+
+    loads: list[Load]
+    followers: list[Follower] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def everything_watched(stack: Stack, loads: int = 3, followers: int = 3) -> Iterator[Watch]:
+    """Load the stack and follow its feed; afterwards nothing may have failed or been missed."""
+    watch = Watch([Load(stack, number) for number in range(loads)])
+    watch.followers = [Follower(stack) for _ in range(followers)]
+    for follower in watch.followers:
+        follower.__enter__()
+    try:
+        for load in watch.loads:
+            load.start()
+        yield watch
+        time.sleep(2)
+    finally:
+        for load in watch.loads:
+            load.stopping.set()
+        for load in watch.loads:
+            load.join(40)
+        bought = [item for load in watch.loads for item in load.bought]
+        for follower in watch.followers:
+            deadline = time.monotonic() + 20
+            while not set(bought) <= set(follower.items) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            follower.__exit__()
+    assert [problem for load in watch.loads for problem in load.failed] == []
+    assert sum(load.done for load in watch.loads) > 100
+    for follower in watch.followers:
+        follower.check_order()
+        assert sorted(item for item in follower.items if item in set(bought)) == sorted(bought)
 
 
 def docker(*words: str, check: bool = True) -> str:

@@ -3,6 +3,8 @@ before it left, as a stack that has been used does."""
 
 import json
 import os
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -20,7 +22,9 @@ from tests.stack.stack import (
     Follower,
     Load,
     Stack,
+    checkout_with,
     docker,
+    everything_watched,
     inspect,
     wait_for,
 )
@@ -83,19 +87,51 @@ def inspect_certificates(stack: Stack) -> str:
     return next(line for line in text.splitlines() if "CERTIFICATES_DIR=" in line).split("=")[1]
 
 
+def test_a_mounted_certificate_is_taken_over_without_a_restart(stack: Stack):
+    given = Path(inspect_certificates(stack))
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj"]
+    words += [f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"]
+    for name in ("first", "other"):
+        (given / name).mkdir()
+        files = ["-out", str(given / name / "cert"), "-keyout", str(given / name / "key")]
+        subprocess.run([*words, *files], check=True, capture_output=True)
+    reload = ["exec", stack.containers("nginx")[0], "sh", "/etc/nginx/templates/reload.sh"]
+    # A certificate without its key, as while they are being replaced, changes nothing.
+    shutil.copy(given / "other" / "cert", given / "fullchain.pem")
+    shutil.copy(given / "first" / "key", given / "privkey.pem")
+    docker(*reload)
+    context = ssl.create_default_context(cafile=str(given / "first" / "cert"))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(stack, context)
+    shutil.copy(given / "first" / "cert", given / "fullchain.pem")
+    docker(*reload)
+    wait_for(lambda: trusted(stack, context), 10)
+
+
+def trusted(stack: Stack, context: ssl.SSLContext) -> bool:
+    try:
+        return bool(shake_hands(stack, context))
+    except ssl.SSLCertVerificationError:
+        return False
+
+
+def shake_hands(stack: Stack, context: ssl.SSLContext) -> tuple[str, str, int] | None:
+    with (
+        socket.create_connection(("127.0.0.1", stack.https_port), 10) as raw,
+        context.wrap_socket(raw, server_hostname=HOST) as connection,
+    ):
+        return connection.cipher()
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_tls(stack: Stack, version: ssl.TLSVersion):
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = context.maximum_version = version
-    with (
-        socket.create_connection(("127.0.0.1", stack.https_port), 10) as raw,
-        context.wrap_socket(raw, server_hostname=HOST) as connection,
-    ):
-        cipher = connection.cipher()
-        assert cipher
-        assert "GCM" in cipher[0] or "CHACHA20" in cipher[0]
+    cipher = shake_hands(stack, context)
+    assert cipher
+    assert "GCM" in cipher[0] or "CHACHA20" in cipher[0]
 
 
 def test_old_tls_is_refused(stack: Stack):
@@ -191,7 +227,17 @@ def test_guessing_is_slowed_down(stack: Stack):
     for thread in threads:
         thread.join()
     assert set(codes) == {200, 429}
+    # The API says it in its own words.
+    with stack.client() as client:
+        answer = wait_for(lambda: throttled(client.get("/api/v1/auth/token/")))
+        assert answer.json()["type"] == "client_error"
+        assert answer.json()["errors"][0]["code"] == "throttled"
+        assert answer.headers["Retry-After"]
     time.sleep(2)
+
+
+def throttled(answer: httpx.Response) -> httpx.Response | None:
+    return answer if answer.status_code == 429 else None
 
 
 # --- what it is for ----------------------------------------
@@ -265,6 +311,20 @@ def test_without_a_replica_the_api_answers_502_as_json(stack: Stack):
             buy(client, stack.item())
     finally:
         docker("start", container)
+    wait_for(lambda: stack.healthy("web", 1), 60)
+
+
+def test_a_replica_that_hangs_is_answered_for_with_504_as_json(stack: Stack):
+    container = stack.containers("web")[0]
+    docker("pause", container)
+    try:
+        with stack.client("joe", timeout=90) as client:
+            answer = client.get("/api/v1/purchases/")
+            assert answer.status_code == 504
+            assert answer.json()["errors"][0]["code"] == "gateway_timeout"
+            assert answer.headers["X-Request-ID"]
+    finally:
+        docker("unpause", container)
     wait_for(lambda: stack.healthy("web", 1), 60)
 
 
@@ -362,43 +422,89 @@ def test_no_report_is_mailed_twice(stack: Stack):
 # --- deploy, backup, restore ----------------------------------------
 
 
-def test_a_deploy_is_noticed_by_nobody(stack: Stack):
+MIGRATION = """
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("purchases", "{last}")]
+    operations = [migrations.RunSQL("ALTER TABLE purchases_purchase ADD COLUMN note text")]
+"""
+
+
+def test_a_deploy_of_a_new_version_is_noticed_by_nobody(stack: Stack, tmp_path: Path):
+    """With other pages and a migration, under load, and with more than one of everything."""
+    last = max(path.stem for path in (ROOT / "purchases" / "migrations").glob("0*.py"))
+    base = (ROOT / "templates" / "base.html").read_text()
+    checkout = checkout_with(
+        tmp_path / "next",
+        {
+            f"purchases/migrations/{int(last[:4]) + 1:04}_note.py": MIGRATION.format(last=last),
+            "templates/base.html": base.replace("</body>", "<!-- the next version --></body>"),
+        },
+    )
     old = {service: set(stack.containers(service)) for service in ("web", "live", "relay")}
-    followers = [Follower(stack) for _ in range(4)]
-    for follower in followers:
-        follower.__enter__()
-    loads = [Load(stack, number) for number in range(4)]
-    for load in loads:
-        load.start()
     started = time.monotonic()
-    stack.make_target("deploy")
-    seconds = time.monotonic() - started
-    time.sleep(2)
-    for load in loads:
-        load.stopping.set()
-        load.join(40)
-    failed = [problem for load in loads for problem in load.failed]
-    bought = [item for load in loads for item in load.bought]
-    done = sum(load.done for load in loads)
-    print(f"{done} requests in {seconds:.0f} s of a deploy, {len(failed)} failed")
-    for follower in followers:
-        wait_for(lambda: set(bought) <= set(follower.items), 20)  # noqa: B023
-        follower.check_order()
-        ours = [item for item in follower.items if item in set(bought)]
-        assert len(ours) == len(bought)
-        follower.__exit__()
+    with everything_watched(stack, loads=4, followers=4) as watch:
+        stack.make_target("deploy", checkout=checkout)
+        seconds = time.monotonic() - started
+    done = sum(load.done for load in watch.loads)
+    print(f"{done} requests in {seconds:.0f} s of a deploy, none failed")
+    for follower in watch.followers:
         assert set(follower.codes) == {1012}
         print(f"a socket got {follower.codes} and missed nothing")
-    assert failed == []
-    assert done > 100
     for service, ids in old.items():
         now = stack.containers(service)
         assert len(now) == len(ids)
         assert not ids & set(now)
+    with stack.client() as client:
+        assert "<!-- the next version -->" in client.get("/").text
+    columns = "SELECT count(*) FROM information_schema.columns WHERE table_name ="
+    assert stack.sql(f"{columns} 'purchases_purchase' AND column_name = 'note'") == "1"
     # What Compose would do now is nothing: it knows the containers as its own.
     before = set(stack.containers("web"))
     stack.compose("up", "-d", "--no-deps", "--scale", "web=3", "web")
     assert set(stack.containers("web")) == before
+
+
+def test_a_version_that_does_not_start_is_taken_back(stack: Stack, tmp_path: Path):
+    stack.scale(web=1, live=1, worker=1, relay=1)
+    broken = (ROOT / "shop" / "asgi.py").read_text() + '\nsys.exit("broken on purpose")\n'
+    checkout = checkout_with(tmp_path / "broken", {"shop/asgi.py": broken})
+    before = {service: stack.containers(service) for service in ("web", "live", "relay", "worker")}
+    with everything_watched(stack) as watch:
+        target = stack.start_target("deploy", checkout=checkout)
+        said, _ = target.communicate(timeout=300)
+    assert target.returncode == 1
+    assert "the old ones serve on" in said
+    assert "broken on purpose" in said
+    assert "Traceback" not in said
+    assert {service: stack.containers(service) for service in before} == before
+    # Not one socket was closed.
+    assert [follower.codes for follower in watch.followers] == [[], [], []]
+
+
+@pytest.mark.parametrize("moment", ["Started live 1 of 1.", "Drained web 1 of 1."])
+def test_a_deploy_that_was_cut_off_is_healed_by_the_next(stack: Stack, moment: str):
+    before = {service: set(stack.containers(service)) for service in ("web", "live")}
+    with everything_watched(stack):
+        target = stack.start_target("deploy")
+        assert target.stdout
+        said = []
+        for line in target.stdout:
+            said.append(line)
+            if moment in line:
+                os.killpg(target.pid, signal.SIGKILL)
+                break
+        target.wait()
+        assert moment in said[-1], said
+        stack.make_target("deploy")
+    for service, ids in before.items():
+        now = stack.containers(service)
+        assert len(now) == 1
+        assert not ids & set(now)
+    for service in ("relay", "worker"):
+        assert stack.healthy(service, 1)
 
 
 def test_a_backup_goes_into_an_empty_stack(stack: Stack):
@@ -449,6 +555,7 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack):
         ("POSTGRES_APP_PASSWORD", ""),
         ("VALKEY_PASSWORD", ""),
         ("DJANGO_SECRET_KEY", "change-me-to-50-or-more-random-characters"),
+        ("SECRET_EMAIL_USER_PSWD", ""),
     ],
 )
 def test_a_missing_or_an_example_secret_stops_the_start(
@@ -496,7 +603,7 @@ def test_secrets_can_be_files(stack: Stack, tmp_path: Path):
     subprocess.run(
         [sys.executable, "deploy/make_env.py"],
         cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "SECRETS": "files", "SECRET_EMAIL_USER": "shop"},
+        env={"PATH": os.environ["PATH"], "SECRETS": "files"},
         check=True,
     )
     folder = tmp_path / "secrets"

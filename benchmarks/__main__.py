@@ -16,7 +16,7 @@ from pathlib import Path
 
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
-from benchmarks import bulk, feed, lists, servers, single_buy, start, statement
+from benchmarks import bulk, export, feed, lists, servers, single_buy, start, statement
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 BENCHMARKS = {
@@ -26,6 +26,11 @@ BENCHMARKS = {
         lists.main,
         ["--rounds", "3"],
         ["--rounds", "5", "--purchases", "10000000", "--plans"],
+    ),
+    "export": (
+        export.main,
+        ["--rounds", "1", "--purchases", "100000"],
+        ["--rounds", "3", "--purchases", "1000000"],
     ),
     "feed": (feed.main, ["--rounds", "1"], ["--rounds", "3"]),
     "statement": (statement.main, ["--rounds", "1"], ["--rounds", "3", "--long"]),

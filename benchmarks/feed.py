@@ -226,16 +226,18 @@ def _small(kind: str, sockets: int, rate: float, seconds: float) -> dict[str, An
 
 
 def _never_reading(sockets: int, events: int) -> tuple[float, float, int]:
-    """Open sockets that want the whole log and read nothing; return MB before, most, and closes.
+    """Open sockets that want so many events and read nothing; return MB before, most, and closes.
 
     The last is how many found close code 4408 behind what had been sent to them, once they read.
     """
     from accounts.access import Caller
     from accounts.models import User
+    from purchases.selectors import latest_position
     from purchases.services import Entry, record_purchases
     from purchases.validation import PurchaseInput
 
     staff, _ = _accounts(1)
+    after = latest_position()
     caller = Caller.of(User.objects.create(username=f"slow{uuid.uuid4().hex}", userid="slow"))
     now = datetime.now(UTC)
     for _ in range(events // 1000):
@@ -260,7 +262,7 @@ def _never_reading(sockets: int, events: int) -> tuple[float, float, int]:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             own.connect(("127.0.0.1", port))
             own.sendall(
-                f"GET {PATH}?after=0&scope=all HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                f"GET {PATH}?after={after}&scope=all HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                 f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {'A' * 22}==\r\n"
                 f"Sec-WebSocket-Version: 13\r\nAuthorization: Token {staff}\r\n\r\n".encode()
             )

@@ -45,10 +45,15 @@ QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
     "item, none": ("staff", PURCHASES, {"item": "nothing"}),
     "username": ("staff", PURCHASES, {"username": HEAVY}),
     "username, last page": ("staff", PURCHASES, {"username": HEAVY, "cursor": "last"}),
-    "username and item": ("staff", PURCHASES, {"username": HEAVY, "item": "item 77"}),
+    # A page of one, because the small ledger has no more of them.
+    "username and item": (
+        "staff", PURCHASES, {"username": HEAVY, "item": "item 77", "page_size": "1"},
+    ),
     "heavy customer, min_price, half": (HEAVY, PURCHASES, {"min_price": "5000"}),
-    "heavy customer, item": (HEAVY, PURCHASES, {"item": "item 77"}),
-    "heavy customer, item, last page": (HEAVY, PURCHASES, {"item": "item 77", "cursor": "last"}),
+    "heavy customer, item": (HEAVY, PURCHASES, {"item": "item 77", "page_size": "1"}),
+    "heavy customer, item, last page": (
+        HEAVY, PURCHASES, {"item": "item 77", "page_size": "1", "cursor": "last"},
+    ),
     "events of everyone, from the first": ("staff", EVENTS, {"after": "0", "limit": "50"}),
     "events of everyone, the last": ("staff", EVENTS, {"after": "end", "limit": "50"}),
     "events of a customer, from the first": (HEAVY, EVENTS, {"after": "0", "limit": "50"}),

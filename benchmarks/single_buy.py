@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from benchmarks.tables import spread, table
 
 OURS = (
@@ -100,7 +102,13 @@ def _serving(command: str) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            # Not every server ends with a thread that waits; its workers are its own children.
+            for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+                one.kill()
+            process.wait()
 
 
 def _wrk(port: int, script: Path, connections: int, seconds: int) -> tuple[float, float]:

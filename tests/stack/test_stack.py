@@ -497,6 +497,7 @@ def test_a_deploy_that_was_cut_off_is_healed_by_the_next(stack: Stack, moment: s
                 os.killpg(target.pid, signal.SIGKILL)
                 break
         target.wait()
+        target.stdout.close()
         assert moment in said[-1], said
         stack.make_target("deploy")
     for service, ids in before.items():

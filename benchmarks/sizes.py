@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,14 +32,10 @@ from benchmarks.tables import table
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 CUSTOMERS = 500
 SOCKETS = 1000
-WEB = (
-    "-m granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1 --blocking-threads 8"
-    " --no-ws --log-level error shop.wsgi:application"
-)
 COMMANDS = {
     "relay": "manage.py relay",
     "worker (2 children)": "-m celery -A shop worker --loglevel error --concurrency 2",
-    "beat": "-m celery -A shop beat --loglevel error --schedule /dev/null --pidfile=",
+    "beat": "-m celery -A shop beat --loglevel error --schedule {folder}/schedule --pidfile=",
 }
 
 
@@ -212,10 +209,13 @@ def _memory_used() -> list[list[Any]]:
         for number in range(SOCKETS)
     ]
     for name, command in COMMANDS.items():
-        with _running(command) as process:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            _running(command.format(folder=folder)) as process,
+        ):
             time.sleep(8)
             rows.append([f"{name}, idle", f"{_memory(process):.0f} MB"])
-    with _serving(WEB) as port:
+    with _serving(OURS) as port:
         rows.append(["web, idle", f"{_memory(_ours(port)):.0f} MB"])
     sockets = OURS + SOCKET_OPTIONS
     with _serving(sockets) as port, _running(COMMANDS["relay"]):

@@ -20,6 +20,10 @@ PERSONAL = ("SECRET_EMAIL_USER", "SECRET_EMAIL_USER_PSWD")
 """Secrets that somebody else gave: the account at the mail server."""
 LATER = ("DJANGO_SECRET_KEY_FALLBACKS",)
 """Secrets that there are none of at first."""
+HERE = ("localhost", "127.0.0.1")
+"""What this machine calls itself."""
+PUBLIC = ("SITE_URL", "ALLOWED_HOSTS", "EMAIL_HOST")
+"""What a site on the internet has of its own."""
 IN_USE = {"HOME", "PATH", "USER", "PWD", "PORT", "DATA_DIR", "LOG_LEVEL"}
 """Names in ``.env.example`` that an environment may hold for other reasons."""
 
@@ -39,8 +43,10 @@ def fresh_env(example: str, given: dict[str, str]) -> tuple[str, list[str]]:
     values |= dict.fromkeys(PERSONAL, "")
     if not any(given.get(name) for name in PERSONAL):
         values["EMAIL_WITHOUT_ACCOUNT"] = "true"
-    if site := given.get("SITE_URL"):
-        values["ALLOWED_HOSTS"] = urlsplit(site).hostname or ""
+    # So that the site answers at once, on the machine that it runs on too.
+    values["SITE_URL"] = f"https://{HERE[0]}"
+    site = urlsplit(given.get("SITE_URL", values["SITE_URL"])).hostname or ""
+    values["ALLOWED_HOSTS"] = ",".join(dict.fromkeys([site, *HERE]))
     values |= given
     lines = []
     for line in example.splitlines():
@@ -95,7 +101,10 @@ def main() -> int:
     except ValueError as error:
         print(f"make env: {error}.", file=sys.stderr)
         return 1
-    print("Wrote .env with fresh secrets. Set ALLOWED_HOSTS, SITE_URL and EMAIL_HOST in it.")
+    print("Wrote .env with fresh secrets.")
+    found = {*given, "ALLOWED_HOSTS"} if "SITE_URL" in given else given
+    if unset := [name for name in PUBLIC if name not in found]:
+        print(f"For a site that others reach, set {', '.join(unset)} in it.")
     if missing == list(PERSONAL):
         print(f"Mails are sent without an account. For one, fill in {' and '.join(missing)}.")
     elif missing:

@@ -119,7 +119,7 @@ def test_make_env_writes_random_secrets_once(tmp_path: Path, files: bool):
     assert first.returncode == 0, first.stderr
     written = (tmp_path / ".env").read_text()
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
-    assert "\nALLOWED_HOSTS=a.example.org\n" in written
+    assert "\nALLOWED_HOSTS=a.example.org,localhost,127.0.0.1\n" in written
     set_lines = [line for line in written.splitlines() if not line.startswith("#")]
     assert not [line for line in set_lines if "change-me" in line]
     assert "\nEMAIL_WITHOUT_ACCOUNT=true\n" in written

@@ -33,8 +33,12 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 # One load for faults of one kind: what the first leaves behind, the next one meets.
 ROUNDS = {
     "the stores die": ["kill -9 PostgreSQL", "kill -9 Valkey", "kill -9 Valkey, data lost"],
-    "our processes die": ["kill -9 relay", "kill -9 web and feed", "kill -9 worker"],
-    "everything dies": ["kill -9 everything"],
+    "our processes die": [
+        "kill -9 relay",
+        "kill -9 web and feed",
+        "kill -9 worker",
+        "kill -9 everything",
+    ],
 }
 
 

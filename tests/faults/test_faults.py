@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.faults.engine import (
     FAULTS,
     RECOVERY_SECONDS,
     Load,
+    Verdict,
     fill_the_disk,
     postgres_processes,
     recovery,
@@ -30,6 +31,21 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield system
 
 
+@pytest.fixture(scope="module")
+def full_disk(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Future[Any]]":
+    """Fill the disk of another system, beside the other tests: it is mostly waiting."""
+
+    def fill(disk: Path) -> tuple[float, Verdict]:
+        with small_disk(disk, 400) as folder, running(folder / "data") as system:
+            load = Load(system, buyers=3)
+            load.start()
+            fill_the_disk(system)
+            return recovery(system, load), load.verdict()
+
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(fill, tmp_path_factory.mktemp("full") / "disk")
+
+
 # One load for faults of one kind: what the first leaves behind, the next one meets.
 ROUNDS = {
     "the stores die": ["kill -9 PostgreSQL", "kill -9 Valkey", "kill -9 Valkey, data lost"],
@@ -42,6 +58,7 @@ ROUNDS = {
 }
 
 
+@pytest.mark.usefixtures("full_disk")
 @pytest.mark.parametrize("name", ROUNDS)
 def test_nothing_is_lost_and_nothing_comes_twice_when(broken: System, name: str) -> None:
     load = Load(broken)
@@ -100,15 +117,11 @@ def test_while_postgresql_hangs_every_request_is_answered(broken: System) -> Non
     wait_for(broken.healthy, RECOVERY_SECONDS)
 
 
-def test_a_full_disk_is_survived(tmp_path: Path) -> None:
+def test_a_full_disk_is_survived(full_disk: "Future[tuple[float, Verdict]]") -> None:
     try:
-        with small_disk(tmp_path / "disk", 400) as folder, running(folder / "data") as system:
-            load = Load(system, buyers=3)
-            load.start()
-            fill_the_disk(system)
-            assert recovery(system, load) < RECOVERY_SECONDS
-            verdict = load.verdict()
+        seconds, verdict = full_disk.result()
     except OSError as error:
         pytest.skip(f"No file system can be mounted here: {error}")
+    assert seconds < RECOVERY_SECONDS
     assert not verdict.wrong, "\n".join(verdict.wrong)
     assert (verdict.lost, verdict.doubled, verdict.disordered) == (0, 0, 0)

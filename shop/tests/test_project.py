@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
@@ -181,10 +182,13 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **changes: str) -> str:
             patched.delenv(name)
         for name, value in (PRODUCTION | changes).items():
             patched.setenv(name, value)
+        logging = structlog.get_config()
         try:
-            runpy.run_module("shop.settings")
+            runpy.run_path(str(ROOT / "shop" / "settings.py"))
         except ImproperlyConfigured as error:
             return str(error)
+        finally:
+            structlog.configure(**logging)
         return ""
 
 

@@ -11,6 +11,7 @@ of its own.
 
 from __future__ import annotations
 
+import abc
 import argparse
 import contextlib
 import fcntl
@@ -314,7 +315,7 @@ def _socket_folder(home: Path, uid: int, gid: int) -> Path:
     return _private_folder(folder, uid, gid)
 
 
-class Server:
+class Server(abc.ABC):
     """What the two embedded servers have in common. Creating one makes its folders.
 
     Attributes:
@@ -341,13 +342,13 @@ class Server:
     def prepare(self) -> None:
         """Make the data ready for a start; to be called before each one, with the lock held."""
 
+    @abc.abstractmethod
     def command(self) -> list[str]:
         """The server in the foreground; what it is started as keeps its process id."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def ready(self) -> bool:
         """Whether the server answers a client right now."""
-        raise NotImplementedError
 
     def discard(self) -> None:
         """Delete what the stopped server keeps outside of `data_dir`."""

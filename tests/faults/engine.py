@@ -304,7 +304,6 @@ class Load:
         except AssertionError:
             states = Counter(state(id)[0] for id in self.reports)
             self.wrong.append(f"Reports are stuck: {dict(states)}.")
-        time.sleep(0.2)
         mails = (
             [str(mail["Message-ID"]) for mail in self.mail.received]
             if self.mail

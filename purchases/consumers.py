@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import msgspec
 import structlog
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -31,7 +30,7 @@ from purchases.hub import (
     hub,
     in_database,
 )
-from shop.errors import ApplicationError, error_body, error_headers, is_outage
+from shop.errors import ApplicationError, is_outage, send_error
 
 logger = structlog.get_logger(__name__)
 
@@ -184,16 +183,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
         if "websocket.http.response" not in self.scope.get("extensions", {}):
             await self._refuse(CLOSE_TRY_AGAIN_LATER, error.errors[0].detail)
             return
-        headers = {"Content-Type": "application/json", **error_headers(error)}
-        await self.base_send(
-            {
-                "type": "websocket.http.response.start",
-                "status": error.status,
-                "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
-            }
-        )
-        body = msgspec.json.encode(error_body(error))
-        await self.base_send({"type": "websocket.http.response.body", "body": body})
+        await send_error(self.base_send, error, message="websocket.http.response")
 
     async def _join(self, reader: Reader, after: int | None) -> None:
         try:

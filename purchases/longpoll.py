@@ -4,15 +4,13 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
-
 from accounts.access import may_see_everything
 from purchases.api import events_parameters
 from purchases.consumers import sign_in
 from purchases.hub import hub, in_database
 from purchases.ingest import App
 from purchases.selectors import events_page
-from shop.errors import ApplicationError, Unavailable, error_body, error_headers, is_outage
+from shop.errors import ApplicationError, Unavailable, is_outage, send_error
 
 EVENTS_PATH = "/api/v1/events/"
 
@@ -41,7 +39,7 @@ class LongPollMiddleware:
                 if not is_outage(error):
                     raise
                 # The view would wait for the same database once more before it said the same.
-                await _unavailable(send)
+                await send_error(send, Unavailable())
                 return
         await self.app(scope, receive, send)
 
@@ -65,22 +63,3 @@ class LongPollMiddleware:
                 await waiting.wait(left)
             finally:
                 waiting.cancel()
-
-
-async def _unavailable(send: Any) -> None:
-    error = Unavailable()
-    body = msgspec.json.encode(error_body(error))
-    headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-        **error_headers(error),
-    }
-    await send(
-        {
-            "type": "http.response.start",
-            "status": error.status,
-            "headers": [(name.lower().encode(), text.encode()) for name, text in headers.items()],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})

@@ -11,16 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-import msgspec
-
-from shop.errors import (
-    ApplicationError,
-    PayloadTooLarge,
-    classic_error,
-    error_body,
-    is_classic,
-    wants_json,
-)
+from shop.errors import ApplicationError, PayloadTooLarge, send_error
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -133,22 +124,5 @@ def _replay(body: Any, size: int, receive: Any) -> Any:
 
 
 async def _refuse(scope: Any, send: Any, error: ApplicationError) -> None:
-    path = scope["path"]
-    kind = b"application/json"
-    if is_classic(path):
-        body = msgspec.json.encode(classic_error(error))
-    elif wants_json(path):
-        body = msgspec.json.encode(error_body(error))
-    else:
-        kind, body = b"text/plain; charset=utf-8", f"{error}\n".encode()
-    headers = {
-        b"content-type": kind,
-        b"content-length": str(len(body)).encode(),
-        b"x-content-type-options": b"nosniff",
-        b"cache-control": b"no-store",
-        b"connection": b"close",
-    }
-    await send(
-        {"type": "http.response.start", "status": error.status, "headers": list(headers.items())}
-    )
-    await send({"type": "http.response.body", "body": body})
+    # What is left of the body is not read, so the connection cannot go on.
+    await send_error(send, error, path=scope["path"], headers={"Connection": "close"})

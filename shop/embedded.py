@@ -339,7 +339,7 @@ class Server(abc.ABC):
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.throwaway = throwaway
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - not every server has something to prepare
         """Make the data ready for a start; to be called before each one, with the lock held."""
 
     @abc.abstractmethod

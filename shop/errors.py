@@ -6,9 +6,12 @@ drf-standardized-errors with :func:`error_body`, so that the answers are the sam
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import redis
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
@@ -127,6 +130,39 @@ def classic_error(error: ApplicationError) -> dict[str, Any]:
 def wants_json(path: str) -> bool:
     """Return whether errors at ``path`` are answered as JSON, whatever the client accepts."""
     return path.startswith("/api/") or path == "/api"
+
+
+async def send_error(
+    send: Any,
+    error: ApplicationError,
+    *,
+    path: str = "/api/",
+    message: str = "http.response",
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Answer by ASGI, in the words of the interface that ``path`` belongs to.
+
+    ``message`` is how the type of both messages begins: that of a request, or of a websocket's
+    handshake (``websocket.http.response``).
+    """
+    kind = "application/json"
+    if is_classic(path):
+        body = msgspec.json.encode(classic_error(error))
+    elif wants_json(path):
+        body = msgspec.json.encode(error_body(error))
+    else:
+        kind, body = "text/plain; charset=utf-8", f"{error}\n".encode()
+    everything = {
+        "Content-Type": kind,
+        "Content-Length": str(len(body)),
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        **error_headers(error),
+        **headers,
+    }
+    encoded = [(name.lower().encode(), value.encode()) for name, value in everything.items()]
+    await send({"type": f"{message}.start", "status": error.status, "headers": encoded})
+    await send({"type": f"{message}.body", "body": body})
 
 
 def error_response(request: HttpRequest, error: ApplicationError) -> HttpResponse:

@@ -350,10 +350,14 @@ class Server(abc.ABC):
     def ready(self) -> bool:
         """Whether the server answers a client right now."""
 
-    def discard(self) -> None:
-        """Delete what the stopped server keeps outside of `data_dir`."""
+    def tidy(self) -> None:
+        """Delete what the stopped server needs no more and keeps outside of `data_dir`."""
         if self.data_dir not in self.sockets.parents:
             shutil.rmtree(self.sockets, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Delete all that the stopped server keeps outside of `data_dir`, data included."""
+        self.tidy()
 
     def _ask(self, path: Path, question: bytes) -> bytes:
         with socket.socket(socket.AF_UNIX) as client:
@@ -554,7 +558,7 @@ class Postgres(Server):
         return self._ask(self.sockets / ".s.PGSQL.5432", question).startswith(b"R")
 
     def discard(self) -> None:
-        """Delete what the stopped server keeps outside of `data_dir`."""
+        """Delete all that the stopped server keeps outside of `data_dir`, data included."""
         super().discard()
         if self._home:
             shutil.rmtree(self._home, ignore_errors=True)
@@ -673,7 +677,10 @@ def services(
         for process in running:
             process.wait()
         for server in servers:
-            server.discard()
+            if delete:
+                server.discard()
+            else:
+                server.tidy()
         os.close(held)
 
 

@@ -257,6 +257,7 @@ class Supervisor:
         self.console = Console(["shop", "postgres", "valkey", "prepare", *self.lines])
         self.record = Record(self.data_dir / "processes.json")
         self.processes: list[Process] = []
+        self.servers: list[Server] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._guard_lost = True
         self.stopping = asyncio.Event()
@@ -300,6 +301,8 @@ class Supervisor:
                 task.cancel()
             await self._stop(APPS)
             await self._stop(SERVERS)
+            for server in self.servers:
+                server.tidy()
             running_path(self.data_dir).unlink(missing_ok=True)
             # With nothing left in the record the guard just goes, and with it the lock.
             os.close(hold)
@@ -337,12 +340,11 @@ class Supervisor:
             self._stop_because("make has been stopped")
 
     async def _start(self) -> None:
-        servers = []
         for kind in (Postgres, Valkey):
             if not self.env.get(kind.variable):
-                servers.append(kind(self.data_dir))
-        await self._unless_stopped(*(self._start_server(server) for server in servers))
-        for server in servers:
+                self.servers.append(kind(self.data_dir))
+        await self._unless_stopped(*(self._start_server(server) for server in self.servers))
+        for server in self.servers:
             self.env[server.variable] = server.url
             if isinstance(server, Postgres):
                 self.env[server.variable] = server.application_url

@@ -72,7 +72,15 @@ def test_a_throwaway_pair_answers_and_leaves_nothing(tmp_path: Path) -> None:
     assert not data_dir.exists()
 
 
-def test_a_long_and_awkward_path_works_and_its_data_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "namespaces",
+    [pytest.param(True, id="here"), pytest.param(False, id="elsewhere", marks=AS_ROOT)],
+)
+def test_a_long_and_awkward_path_works_and_its_data_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, namespaces: bool
+) -> None:
+    if not namespaces:
+        monkeypatch.setattr(Postgres, "_namespaces_work", lambda *_: False)
     data_dir = tmp_path / ("far, 'far' away " * 9) / "data"
     with embedded.services(data_dir) as pair:
         sockets = pair.servers[0].sockets
@@ -91,6 +99,9 @@ def test_a_long_and_awkward_path_works_and_its_data_stay(tmp_path: Path) -> None
         assert ask(pair.database_url, "SELECT answer FROM kept") == 42
         with contextlib.closing(redis.Redis.from_url(pair.redis_url)) as client:
             assert client.get("kept") == b"42"
+    for server in pair.servers:
+        server.discard()
+        assert not server.sockets.exists()
 
 
 @contextlib.contextmanager
@@ -245,8 +256,11 @@ def test_the_command_gets_its_servers_and_its_signals(tmp_path: Path) -> None:
     assert not Path(data_dir).exists()
 
 
-def test_a_killed_command_leaves_no_server(tmp_path: Path) -> None:
-    with command("sh", "-c", "echo $DATA_DIR; read -r _", TMPDIR=str(tmp_path)) as process:
+def test_a_killed_command_leaves_no_server() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="shop-test-") as folder,
+        command("sh", "-c", "echo $DATA_DIR; read -r _", TMPDIR=folder) as process,
+    ):
         assert process.stdout
         data_dir = Path(process.stdout.readline().strip())
         servers = pids(data_dir)

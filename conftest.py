@@ -1,6 +1,5 @@
-"""Fixtures of the whole suite. `make test` starts PostgreSQL and Valkey for it."""
+"""Fixtures of the whole suite. Its PostgreSQL and Valkey are started by `tests/servers.py`."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +9,6 @@ from tests.system import System, running
 
 # The stack of containers has a target of its own, `make test-stack`.
 collect_ignore = ["tests/stack"]
-
-if not os.environ.get("DATABASE_URL"):
-    raise pytest.UsageError(
-        "The suite needs PostgreSQL and Valkey: run `make test ARGS=…`, or "
-        "`python -m shop.embedded python -m pytest …`."
-    )
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from shop.embedded import running_path
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -40,6 +42,12 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
             return value
         assert time.monotonic() < deadline, "What was waited for did not happen."
         time.sleep(0.05)
+
+
+def servers(data_dir: Path) -> dict[str, str]:
+    """Return the environment variables by which what runs on a folder reaches its servers."""
+    found: dict[str, str] = json.loads(running_path(data_dir).read_text())
+    return found
 
 
 @dataclass
@@ -99,6 +107,10 @@ class System:
             email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
             for path in sorted((self.data_dir / "mail").glob("*.eml"))
         ]
+
+    def servers(self) -> dict[str, str]:
+        """Return the environment variables by which the system reaches its servers."""
+        return servers(self.data_dir)
 
     def pids(self, pattern: str) -> list[int]:
         """Return the processes of this system whose command line holds ``pattern``."""

@@ -18,10 +18,12 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from psycopg.conninfo import conninfo_to_dict
 
 from shop.embedded import started_at, wait_until
 from shop.supervisor import StartError, expand, read_procfile
 from tests.faults.engine import small_disk
+from tests.system import servers
 from tests.test_embedded import AS_ROOT, CHECKOUT, ENVIRONMENT, copy_for_everybody, python_for
 
 MANAGE = "import sys; print('prepared with', *sys.argv[1:])"
@@ -184,21 +186,18 @@ def test_a_site_survives_the_death_of_anything(make_site: MakeSite) -> None:
     assert f"mails           {site.data_dir}/mail/" in text
     assert text.index("ready to accept") < text.index("prepared with") < text.index("Serving")
     site.wait_for("ready to accept connections")
-    database = f"postgresql://shop@/shop?host={site.data_dir}/run"
+    urls = servers(site.data_dir)
+    database = urls["DATABASE_OWNER_URL"]
     with psycopg.connect(database) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-    with contextlib.closing(
-        redis.Redis(unix_socket_path=f"{site.data_dir}/run/valkey.sock")
-    ) as client:
+    with redis.Redis.from_url(urls["REDIS_URL"]) as client:
         client.set("kept", "42")
 
     def kept() -> bool:
         with contextlib.suppress(psycopg.OperationalError, redis.RedisError):
             with psycopg.connect(database) as connection:
                 row = connection.execute("SELECT answer FROM kept").fetchone()
-            with contextlib.closing(
-                redis.Redis(unix_socket_path=f"{site.data_dir}/run/valkey.sock")
-            ) as client:
+            with redis.Redis.from_url(urls["REDIS_URL"]) as client:
                 return row == (42,) and client.get("kept") == b"42"
         return False
 
@@ -235,6 +234,8 @@ def test_a_site_survives_the_death_of_anything(make_site: MakeSite) -> None:
     assert site.process.wait(10) == 0
     assert gone(everything, 1)
     assert "database system is shut down" in site.text()
+    sockets = Path(str(conninfo_to_dict(database)["host"]))
+    assert site.data_dir in sockets.parents or not sockets.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -272,7 +273,7 @@ def test_a_killed_process_takes_its_children_along_and_comes_back(make_site: Mak
     began = time.monotonic()
     os.kill(site.recorded()[0], signal.SIGKILL)
     site.wait_for(r"child (\d+)", 2)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
     assert gone([child], 1)
 
 

@@ -274,7 +274,7 @@ class Load:
         self._look_at_reports()
         if lost or doubled:
             wrong.append(f"{lost} purchases are lost, {doubled} doubled.")
-        if self.slowest_refusal > ANSWER_SECONDS:
+        if self.slowest_refusal > ANSWER_SECONDS * self.system.slowness:
             wrong.append(f"A refusal took {self.slowest_refusal:.1f} s.")
         said = verify(self.system)
         if said.returncode:

@@ -41,6 +41,7 @@ from purchases.services import (
     authorise,
     columns,
     identify,
+    is_lost,
     record_purchases,
     recorded_row,
     text_array,
@@ -51,6 +52,7 @@ from shop.errors import (
     CLASSIC_PREFIX,
     ApplicationError,
     NotAuthenticated,
+    OutcomeUnknown,
     ServerError,
     Unavailable,
     classic_error,
@@ -101,7 +103,8 @@ class Request:
     idempotency_key: str | None
     answer: Callable[[Outcome], None]
     deadline: float = 0.0
-    taken: bool = False
+    # Whether a commit with it is or was on its way whose outcome is not known.
+    uncertain: bool = False
     answered: bool = False
     counted: bool = False
     nonce: str | None = None
@@ -114,7 +117,50 @@ class Request:
         """Give the answer, unless it was given before."""
         if not self.answered:
             self.answered = True
-            self.answer(outcome)
+            # What the answer holds is let go, though the request itself may be held for a while.
+            answer, self.answer = self.answer, _ignore
+            answer(outcome)
+
+    def give_up(self) -> None:
+        """Answer that it was not recorded, or that this is not known."""
+        self.settle(OutcomeUnknown() if self.uncertain else Unavailable())
+
+
+def _ignore(outcome: Outcome) -> None:
+    """Answer nobody."""
+
+
+class Queue:
+    """Requests that wait for writers, first come first served."""
+
+    def __init__(self, writers: int) -> None:
+        self._writers = writers
+        self._requests: deque[Request] = deque()
+        self._wake = asyncio.Event()
+
+    def put(self, *requests: Request) -> None:
+        """Add requests and wake the writers."""
+        self._requests.extend(requests)
+        self._wake.set()
+
+    async def take(self) -> list[Request]:
+        """Wait for requests and return a writer's share of them, at most ``BATCH``.
+
+        A request whose time is up has been told that nothing was recorded, so it is left out.
+        """
+        await self._wake.wait()
+        requests = self._requests
+        # A writer leaves the others their share of what waits: one that took it all would leave
+        # the processor idle until the commit, and then have all of it to answer.
+        share = min(BATCH, max(SHARE_MIN, len(requests) // self._writers))
+        batch: list[Request] = []
+        while requests and len(batch) < share:
+            request = requests.popleft()
+            if not request.answered:
+                batch.append(request)
+        if not requests:
+            self._wake.clear()
+        return batch
 
 
 class Known:
@@ -173,24 +219,27 @@ class Known:
 
 
 class Ingest:
-    """A bounded queue of purchases and the writers that empty it, a batch a transaction."""
+    """A bounded number of purchases and the writers that record them, a batch a transaction.
+
+    A purchase is first in the queue of the short way and then, where it has to, of the long way.
+    """
 
     def __init__(self) -> None:
-        self._waiting: deque[Request] = deque()
+        self._short = Queue(WRITERS)
+        self._long = Queue(THREADS)
         self._open: deque[Request] = deque()
         self._unanswered = 0
-        self._wake = asyncio.Event()
         self._known = Known()
         self._threads: ThreadPoolExecutor | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._long_ways: set[asyncio.Task[None]] = set()
         self.closing = False
 
     def start(self) -> None:
         """Start the writers; each writes one batch at a time."""
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
-        self._tasks = [asyncio.create_task(self._write()) for _ in range(WRITERS)]
-        self._tasks.append(asyncio.create_task(self._sweep()))
+        writers = [self._write_short() for _ in range(WRITERS)]
+        writers += [self._write_long() for _ in range(THREADS)]
+        self._tasks = [asyncio.create_task(task) for task in (*writers, self._sweep())]
 
     async def stop(self) -> None:
         """Answer what is queued, then stop."""
@@ -200,15 +249,17 @@ class Ingest:
             await asyncio.sleep(0.01)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._long_ways, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._threads is not None:
-            self._threads.shutdown(wait=True, cancel_futures=True)
+            self._threads.shutdown()
+        for request in self._open:
+            request.give_up()
 
     def submit(self, request: Request) -> None:
         """Queue a purchase; its ``answer`` is called after the commit, in this event loop.
 
-        The answer may be any ``ApplicationError``: ``Unavailable`` where the queue is full or
-        PostgreSQL does not answer in time.
+        The answer may be any ``ApplicationError``: ``Unavailable`` where too many wait or
+        PostgreSQL does not answer in time, ``OutcomeUnknown`` where it may have recorded it.
         """
         if self._unanswered >= QUEUE:
             request.settle(Unavailable())
@@ -223,8 +274,7 @@ class Ingest:
         request.deadline = time.monotonic() + ANSWER_SECONDS
         self._unanswered += 1
         self._open.append(request)
-        self._waiting.append(request)
-        self._wake.set()
+        self._short.put(request)
 
     async def record(
         self, digest: str, purchase: PurchaseInput, idempotency_key: str | None
@@ -252,48 +302,29 @@ class Ingest:
             now = time.monotonic()
             opened = self._open
             while opened and (opened[0].answered or opened[0].deadline < now):
-                request = opened.popleft()
-                if request.taken:
-                    request.settle(
-                        Unavailable(
-                            "The outcome is not known yet. Send the same request again to learn it."
-                        )
-                    )
-                else:
-                    request.settle(Unavailable())
+                opened.popleft().give_up()
 
-    async def _write(self) -> None:
+    async def _write_short(self) -> None:
         writer = Writer(self._known)
         try:
             while True:
-                await self._wake.wait()
-                batch: list[Request] = []
-                # A writer leaves the others their share of what waits: one that took it all would
-                # leave the processor idle until the commit, and then have all of it to answer.
-                share = min(BATCH, max(SHARE_MIN, len(self._waiting) // WRITERS))
-                while self._waiting and len(batch) < share:
-                    request = self._waiting.popleft()
-                    # A request whose time is up has been told that nothing was recorded, so it
-                    # is not written after that.
-                    if not request.answered:
-                        request.taken = True
-                        batch.append(request)
-                if not self._waiting:
-                    self._wake.clear()
-                if batch and (left := await writer.write(batch)):
-                    task = asyncio.create_task(self._go_the_long_way(left))
-                    self._long_ways.add(task)
-                    task.add_done_callback(self._long_ways.discard)
+                if left := await writer.write(await self._short.take()):
+                    self._long.put(*left)
         finally:
             await writer.close()
 
-    async def _go_the_long_way(self, batch: list[Request]) -> None:
-        batch = [request for request in batch if not request.answered]
-        if batch:
-            loop = asyncio.get_running_loop()
+    async def _write_long(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if not (batch := await self._long.take()):
+                continue
+            lost = [request.uncertain for request in batch]
+            for request in batch:
+                request.uncertain = True
             outcomes = await loop.run_in_executor(self._threads, write_batch, batch, self._known)
-            for request, outcome in zip(batch, outcomes, strict=True):
-                request.settle(outcome)
+            for request, outcome, earlier in zip(batch, outcomes, lost, strict=True):
+                unknown = earlier and isinstance(outcome, Unavailable)
+                request.settle(OutcomeUnknown() if unknown else outcome)
 
 
 class Writer:
@@ -315,14 +346,17 @@ class Writer:
         """Record and answer what can be; return the requests that have to go the long way."""
         rows: list[Row] = []
         left: list[Request] = []
+        keys: set[str] = set()
         for index, request in enumerate(batch):
             row = self._known.row(index, request)
-            if row is None:
+            # Which of two rows with one key is recorded is not said, so the second one waits.
+            if row is None or row.dedupe_key in keys:
                 left.append(request)
             elif not request.counted and (wait := request_wait(row.entry.caller)):
                 request.settle(TooManyRequests(wait))
             else:
                 request.counted = True
+                keys.add(row.dedupe_key)
                 rows.append(row)
         if not rows:
             return left
@@ -332,13 +366,15 @@ class Writer:
             async with asyncio.timeout(STATEMENT_SECONDS):
                 recorded = await self._insert(rows, batch)
         except (TimeoutError, psycopg.Error, OSError) as error:
-            if isinstance(error, psycopg.Error) and error.sqlstate is not None:
-                # The server refused the statement; the connection is as good as before.
-                logger.info("purchase.short_way_refused", sqlstate=error.sqlstate)
-            else:
+            if is_lost(error):
                 logger.warning("purchase.short_way_lost", reason=str(error).strip())
                 await self.close()
                 self._broken_until = time.monotonic() + RECONNECT_SECONDS
+            else:
+                # The server refused the statement; the connection is as good as before.
+                logger.info("purchase.short_way_refused", reason=str(error).strip())
+                for row in rows:
+                    batch[row.index].uncertain = False
             return [*left, *(batch[row.index] for row in rows)]
         if replica.configured():
             # The answer waits for the note, so that who reads next sees what it wrote.
@@ -347,6 +383,7 @@ class Writer:
             request = batch[row.index]
             found = recorded.pop(row.dedupe_key, None)
             if found is None:
+                request.uncertain = False
                 left.append(request)
             else:
                 request.settle(recorded_row(row, *found))
@@ -358,6 +395,12 @@ class Writer:
         connection = self._connection
         if connection is None or connection.closed:
             connection = self._connection = await _connect()
+        # Some may have been told meanwhile that nothing was recorded.
+        rows = [row for row in rows if not batch[row.index].answered]
+        if not rows:
+            return {}
+        for row in rows:
+            batch[row.index].uncertain = True
         callers = [row.entry.caller for row in rows]
         parameters = [
             *columns(rows),
@@ -394,9 +437,9 @@ async def _connect() -> psycopg.AsyncConnection:
 
 def write_batch(batch: list[Request], known: Known) -> list[Outcome]:
     """Sign in and record a batch in the calling thread; return one outcome for each request."""
+    outcomes: list[Outcome | None] = [None] * len(batch)
     try:
         callers = callers_by_digest({request.digest for request in batch})
-        outcomes: list[Outcome | None] = [None] * len(batch)
         entries: list[Entry] = []
         places: list[int] = []
         for place, request in enumerate(batch):
@@ -417,6 +460,8 @@ def write_batch(batch: list[Request], known: Known) -> list[Outcome]:
             if isinstance(outcome, Recorded):
                 known.learn_customer(entry, outcome)
         return [outcome or ServerError() for outcome in outcomes]
+    except OutcomeUnknown:
+        return [outcome or OutcomeUnknown() for outcome in outcomes]
     except Exception as error:
         if is_outage(error):
             logger.warning("purchase.unavailable", requests=len(batch))

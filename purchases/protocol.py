@@ -145,6 +145,8 @@ class Protocol(LimitedProtocol):
             super().on_body(buy.body)
             super().on_message_complete()
             return
+        # It may be much larger than the purchase, which may have to wait.
+        buy.body = b""
 
         def answer(outcome: Outcome) -> None:
             self._answer(buy, *render(outcome, classic=buy.path != API_PATH))

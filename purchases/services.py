@@ -1,6 +1,7 @@
 """The one way into the ledger: :func:`record_purchases`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,7 @@ from purchases.models import Event, Purchase
 from purchases.representation import PurchaseData, purchase_data
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest
 from shop import replica
-from shop.errors import ApplicationError, Forbidden, ServerError, Unavailable
+from shop.errors import ApplicationError, Forbidden, OutcomeUnknown, ServerError, Unavailable
 
 logger = structlog.get_logger(__name__)
 
@@ -84,10 +85,11 @@ def authorise(caller: Caller, purchase: PurchaseInput) -> None:
         raise Forbidden("You may record purchases for yourself only.", attr="username")
 
 
-# One statement writes purchases and events. Ids are given in the order of the input, so that
-# the events of one batch keep it; rows are inserted in the order of their keys, so that two
-# batches that hold the same keys wait for each other instead of deadlocking, and of two rows with
-# one key the first is the one that stays, as the answers say.
+# One statement writes purchases and events. Without a condition ids are given in the order of the
+# input, so that the events of one batch keep it; rows are inserted in the order of their keys, so
+# that two batches that hold the same keys wait for each other instead of deadlocking, and of two
+# rows with one key the first is the one that stays, as the answers say. A condition may join the
+# rows in any order: then no two of them may have one key.
 _INSERT = f"""
 WITH input AS MATERIALIZED (
     SELECT uuidv7() AS id, row.*
@@ -140,11 +142,11 @@ def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
     ``ApplicationError`` as its outcome and does not touch its neighbours. When this returns, what
     is ``Recorded`` is committed, unless the caller holds a transaction of its own open.
 
-    Raises ``OperationalError`` where PostgreSQL cannot do it now; then nothing was recorded, or
-    nobody has been told so.
+    Raises ``OperationalError`` where PostgreSQL cannot do it now and nothing was recorded, and
+    ``OutcomeUnknown`` where that cannot be said.
     """
     try:
-        with transaction.atomic():
+        with ledger_transaction():
             return _record(entries)
     except DatabaseError as error:
         # One row that the database refuses, or a deadlock with another batch, must not take the
@@ -153,6 +155,34 @@ def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
             raise
         logger.warning("purchase.batch_split", entries=len(entries), reason=str(error.__cause__))
         return [_record_alone(entry) for entry in entries]
+
+
+@contextmanager
+def ledger_transaction() -> Iterator[None]:
+    """Hold a transaction open for the block, and commit it.
+
+    Raises ``OutcomeUnknown`` where the connection breaks while the commit is on its way; after any
+    other exception nothing of the transaction was recorded.
+    """
+    committing = False
+    try:
+        with transaction.atomic():
+            yield
+            committing = not connection.savepoint_ids
+    except (OperationalError, InterfaceError) as error:
+        if committing and is_lost(error.__cause__):
+            raise OutcomeUnknown from error
+        raise
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """Return whether it is not known what became of the statement that failed by `error`.
+
+    PostgreSQL names a state in what it refuses, and then nothing was recorded. States of the class
+    57P say that it is going away.
+    """
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return state is None or state.startswith("57P")
 
 
 def _concerns_rows(error: DatabaseError) -> bool:
@@ -166,11 +196,13 @@ def _concerns_rows(error: DatabaseError) -> bool:
 def _record_alone(entry: Entry) -> Outcome:
     """Record one entry of a batch that failed as a whole; its error is its outcome."""
     try:
-        with transaction.atomic():
+        with ledger_transaction():
             with connection.cursor() as cursor:
                 # The batch has waited for the lock already, and its neighbours wait for this one.
                 cursor.execute("SET LOCAL lock_timeout = '200ms'")
             return _record([entry])[0]
+    except OutcomeUnknown as error:
+        return error
     except DatabaseError as error:
         if isinstance(error, (OperationalError, InterfaceError)):
             return Unavailable()

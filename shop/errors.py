@@ -86,6 +86,12 @@ class Unavailable(ApplicationError):
     detail = "The service cannot do this right now, and nothing was recorded. Try again shortly."
 
 
+class OutcomeUnknown(Unavailable):
+    """The connection to PostgreSQL broke, or hangs, while a commit was on its way."""
+
+    detail = "The outcome is not known yet. Send the same request again to learn it."
+
+
 def error_body(error: ApplicationError) -> dict[str, Any]:
     """Return the envelope ``{"type", "errors": [{"code", "detail", "attr"}]}``."""
     if isinstance(error, ValidationFailed):

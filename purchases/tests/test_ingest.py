@@ -1,6 +1,7 @@
 """The ingest by itself: what is bounded, and what is tried again."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,9 +16,9 @@ from purchases import ingest as module
 from purchases.hub import in_database
 from purchases.ingest import Ingest, Request, Writer
 from purchases.models import Event, Purchase
-from purchases.services import Outcome, Recorded
+from purchases.services import IdempotencyKeyReused, Outcome, Recorded
 from purchases.validation import PurchaseInput
-from shop.errors import ApplicationError, Unavailable
+from shop.errors import ApplicationError, OutcomeUnknown, Unavailable
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,9 +47,11 @@ def _run(*steps: Any) -> list[Outcome]:
     return asyncio.run(run())
 
 
-async def _outcome(ingest: Ingest, digest: str, purchase: PurchaseInput) -> Outcome:
+async def _outcome(
+    ingest: Ingest, digest: str, purchase: PurchaseInput, key: str | None = None
+) -> Outcome:
     try:
-        return await ingest.record(digest, purchase, None)
+        return await ingest.record(digest, purchase, key)
     except ApplicationError as error:
         return error
 
@@ -127,23 +130,99 @@ def test_what_was_told_that_nothing_is_recorded_is_not_recorded(
 ) -> None:
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(module, "SWEEP_SECONDS", 0.05)
-    monkeypatch.setattr(module, "WRITERS", 0)
 
     async def run() -> Outcome:
         ingest = Ingest()
-        ingest.start()
+        # Nobody writes yet, so that its time is up while it waits.
+        sweep = asyncio.create_task(ingest._sweep())
         outcome = await _outcome(ingest, digest, _purchase("late"))
-        assert not ingest._unanswered
-        monkeypatch.setattr(module, "WRITERS", 1)
+        sweep.cancel()
+        monkeypatch.setattr(module, "ANSWER_SECONDS", 30)
         ingest.start()
-        await asyncio.sleep(0.3)
+        assert isinstance(await _outcome(ingest, digest, _purchase("after")), Recorded)
         await ingest.stop()
         return outcome
 
     outcome = asyncio.run(run())
-    assert isinstance(outcome, Unavailable)
-    assert "nothing was recorded" in str(outcome)
-    assert Purchase.objects.count() == 0
+    assert type(outcome) is Unavailable
+    assert [purchase.item for purchase in Purchase.objects.all()] == ["after"]
+
+
+def test_what_waits_for_the_long_way_is_not_recorded_after_its_answer(
+    digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thread hangs at one purchase, as in an outage; three more wait behind them."""
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.05)
+    started, released = threading.Semaphore(0), threading.Event()
+    real = module.write_batch
+
+    def write_batch(batch: list[Request], known: Any) -> list[Outcome]:
+        started.release()
+        assert released.wait(30)
+        return real(batch, known)
+
+    monkeypatch.setattr(module, "write_batch", write_batch)
+
+    async def run() -> tuple[list[Outcome], list[Outcome]]:
+        ingest = Ingest()
+        ingest.start()
+        hanging = []
+        for number in range(module.THREADS):
+            purchase = _purchase(f"hangs {number}")
+            hanging.append(asyncio.create_task(_outcome(ingest, digest, purchase)))
+            await asyncio.to_thread(started.acquire)
+        waiting = [_outcome(ingest, digest, _purchase(f"waits {number}")) for number in range(3)]
+        waited = await asyncio.gather(*waiting)
+        hung = await asyncio.gather(*hanging)
+        monkeypatch.setattr(module, "ANSWER_SECONDS", 30)
+        released.set()
+        assert isinstance(await _outcome(ingest, digest, _purchase("after")), Recorded)
+        await ingest.stop()
+        return hung, waited
+
+    hung, waited = asyncio.run(run())
+    assert {type(outcome) for outcome in hung} == {OutcomeUnknown}
+    assert {type(outcome) for outcome in waited} == {Unavailable}
+    items = sorted(purchase.item for purchase in Purchase.objects.all())
+    assert items == ["after", *[f"hangs {number}" for number in range(module.THREADS)]]
+
+
+def test_of_two_bodies_of_one_key_at_once_the_first_is_recorded(digest: str) -> None:
+    async def at_once(ingest: Ingest) -> Any:
+        await _outcome(ingest, digest, _purchase("warm"))
+        return await asyncio.gather(
+            *[_outcome(ingest, digest, _purchase(f"body {n}"), "key") for n in range(8)]
+        )
+
+    outcomes: Any = _run(at_once)[0]
+    first, *others = outcomes
+    assert isinstance(first, Recorded)
+    assert {type(outcome) for outcome in others} == {IdempotencyKeyReused}
+    stored = Purchase.objects.exclude(item="warm").get()
+    assert (stored.item, str(stored.id)) == ("body 0", str(first.values[0]))
+
+
+def test_a_lost_commit_is_never_said_to_have_recorded_nothing(
+    digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks at the commit, and PostgreSQL is not there to be asked again."""
+    real = Writer._insert
+
+    async def insert(self: Writer, rows: Any, batch: Any) -> Any:
+        await real(self, rows, batch)
+        raise OSError("connection reset")
+
+    async def lose_one(ingest: Ingest) -> Any:
+        await _outcome(ingest, digest, _purchase("warm"))
+        monkeypatch.setattr(Writer, "_insert", insert)
+        monkeypatch.setattr(
+            module, "write_batch", lambda batch, known: [Unavailable() for _ in batch]
+        )
+        return await _outcome(ingest, digest, _purchase("lost"))
+
+    assert isinstance(_run(lose_one)[0], OutcomeUnknown)
+    assert Purchase.objects.filter(item="lost").exists()
 
 
 @pytest.mark.parametrize("timestamp", [None, datetime(2024, 5, 31, tzinfo=UTC)])

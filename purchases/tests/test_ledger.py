@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +22,7 @@ from accounts.models import User
 from purchases.bulk import json_lines
 from purchases.importing import FIELDS
 from purchases.models import Event, Purchase
-from purchases.services import Entry, Recorded, record_purchases
+from purchases.services import Batch, Entry, Recorded, record_purchases
 from purchases.validation import parse_purchase
 from shop.errors import ApplicationError, ValidationFailed
 
@@ -269,6 +270,31 @@ def test_exports_hold_the_filtered_list_and_no_formula(alice: Api):
     assert "'=1+1" in rows[1]
     lines = alice.get("/api/v1/purchases/export.jsonl").getvalue().splitlines()
     assert {json.loads(line)["item"] for line in lines} == {"=1+1", "plain"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/api/v1/purchases/", "/buy"])
+@pytest.mark.parametrize("broken_at", ["insert", "commit"])
+def test_a_503_says_that_nothing_was_recorded_only_where_that_is_known(
+    alice: Api, monkeypatch: pytest.MonkeyPatch, path: str, broken_at: str
+) -> None:
+    def lose(*arguments: Any) -> Any:
+        if broken_at == "commit":
+            connection.connection.commit()
+        raise OperationalError from psycopg.OperationalError("the connection is lost")
+
+    place = (connection, "_commit") if broken_at == "commit" else (Batch, "write")
+    with monkeypatch.context() as patch:
+        patch.setattr(*place, lose)
+        body = {"username": "alice", "userid": "id-alice", "price": "1", "timestamp": WHEN}
+        answer = alice.post(path, body)
+    assert answer.status_code == 503
+    assert answer["Retry-After"]
+    assert (b"nothing was recorded" in answer.content) == (broken_at == "insert")
+    assert (b"not known yet" in answer.content) == (broken_at == "commit")
+    assert Purchase.objects.count() == (broken_at == "commit")
+    assert alice.post(path, body).status_code in (200, 201)
+    assert Purchase.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -172,8 +172,8 @@ def _bytes_sent() -> list[list[Any]]:
     }
     packed = registry.get_serializer("msgpack").serialize(announcement)
     return [
-        ["frame of one event", f"{len(frame(events[:1], 1))} B"],
-        ["event in a frame of 20", f"{len(frame(events[:20], 20)) / 20:.0f} B"],
+        ["frame of one event", f"{len(frame(events[:1], 1).data)} B"],
+        ["event in a frame of 20", f"{len(frame(events[:20], 20).data) / 20:.0f} B"],
         ["event in an announcement of 500 through Valkey", f"{len(packed) / 500:.0f} B"],
         ["hearing an event that no socket waits for", f"{asyncio.run(_hearing(packed)):.2f} µs"],
     ]

@@ -169,6 +169,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
             everything=everything,
             send=self._send_text,
             close=self._close,
+            send_frame=self.scope.get("extensions", {}).get("shop.frames", {}).get("send"),
         )
         # Joining may replay much; meanwhile the socket's own messages are still attended to.
         self.joining = asyncio.create_task(self._join(self.reader, after))

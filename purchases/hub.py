@@ -24,6 +24,7 @@ from purchases.relay import encode_event
 from purchases.selectors import events_after, latest_position
 from shop.errors import is_outage
 from shop.metrics import SOCKETS
+from shop.sockets import text_frame
 
 logger = structlog.get_logger(__name__)
 
@@ -43,23 +44,44 @@ CLOSE_RESTARTING = 1012
 CLOSE_TRY_AGAIN_LATER = 1013
 
 Send = Callable[[str], Awaitable[None]]
+SendFrame = Callable[[bytes], bool]
 Close = Callable[[int], Awaitable[None]]
 
 
-def frame(events: Iterable[str], position: int) -> str:
-    """Return the text of an ``events`` message from events that are already JSON."""
-    return f'{{"type":"events","events":[{",".join(events)}],"position":{position}}}'
+class Frame:
+    """A message, serialised once for all sockets that are to get it, as text and on the wire."""
+
+    __slots__ = ("data", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.data = text_frame(text)
+
+
+def frame(events: Iterable[str], position: int) -> Frame:
+    """Return an ``events`` message of events that are already JSON."""
+    return Frame(f'{{"type":"events","events":[{",".join(events)}],"position":{position}}}')
 
 
 class Reader:
     """One socket's place in the feed, and the frames that wait for it.
 
-    ``position`` is the highest position whose events have been put into the queue. A reader is
-    ``live`` once it has been given everything up to the hub's position.
+    ``position`` is the highest position whose events have been put to it. A reader is ``live``
+    once it has been given everything up to the hub's position.
+
+    A frame goes out at once by ``send_frame``, where the server has it and nothing waits; it says
+    ``False`` while the client has to read first. What waits is sent by ``send``, one by one.
     """
 
     def __init__(
-        self, *, caller: Caller, credential: Credential, everything: bool, send: Send, close: Close
+        self,
+        *,
+        caller: Caller,
+        credential: Credential,
+        everything: bool,
+        send: Send,
+        close: Close,
+        send_frame: SendFrame | None = None,
     ) -> None:
         self.caller = caller
         self.credential = credential
@@ -67,8 +89,10 @@ class Reader:
         self.position = 0
         self.live = False
         self._send = send
+        self._send_frame = send_frame
+        self._sending = False
         self._close = close
-        self._frames: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_FRAMES + 1)
+        self._frames: asyncio.Queue[Frame | None] = asyncio.Queue(QUEUE_FRAMES + 1)
         self._queued_bytes = 0
         self._close_code: int | None = None
         self._writer = asyncio.create_task(self._write())
@@ -78,15 +102,22 @@ class Reader:
         """Return whose events this reader gets; ``None`` for everybody's."""
         return None if self.everything else self.caller.id
 
-    def put(self, text: str) -> None:
-        """Queue a frame; a reader that lets too many wait is closed with 4408."""
+    def put(self, frame: Frame) -> None:
+        """Send a frame or queue it; a reader that lets too many wait is closed with 4408."""
         if self._close_code is not None:
+            return
+        if (
+            self._send_frame is not None
+            and not self._sending
+            and self._frames.empty()
+            and self._send_frame(frame.data)
+        ):
             return
         if self._frames.qsize() >= QUEUE_FRAMES or self._queued_bytes > QUEUE_BYTES:
             self.close(CLOSE_TOO_SLOW)
             return
-        self._queued_bytes += len(text)
-        self._frames.put_nowait(text)
+        self._queued_bytes += len(frame.data)
+        self._frames.put_nowait(frame)
 
     def close(self, code: int) -> None:
         """End the socket with ``code``, without waiting for the frames before it."""
@@ -117,11 +148,13 @@ class Reader:
     async def _write(self) -> None:
         try:
             while True:
-                text = await self._frames.get()
-                if text is None:
+                frame = await self._frames.get()
+                if frame is None:
                     break
-                self._queued_bytes -= len(text)
-                await asyncio.wait_for(self._send(text), SEND_SECONDS)
+                self._queued_bytes -= len(frame.data)
+                self._sending = True
+                await asyncio.wait_for(self._send(frame.text), SEND_SECONDS)
+                self._sending = False
         except TimeoutError:
             self._close_code = CLOSE_TOO_SLOW
         except asyncio.CancelledError:
@@ -236,7 +269,7 @@ class Hub:
                 for reader in self._readers:
                     if reader.live:
                         position = max(self.position, reader.position)
-                        reader.put(f'{{"type":"heartbeat","position":{position}}}')
+                        reader.put(Frame(f'{{"type":"heartbeat","position":{position}}}'))
             await asyncio.sleep(0.5)
 
     async def _catch_up(self) -> None:
@@ -269,23 +302,23 @@ class Hub:
             if event[1] in self._by_customer:
                 mine[event[1]].append(event)
         for customer_id, own in mine.items():
-            text = frame((event[2] for event in own), own[-1][0])
+            theirs = frame((event[2] for event in own), own[-1][0])
             for reader in self._by_customer[customer_id]:
-                self._give(reader, own, text)
+                self._give(reader, own, theirs)
         customers = {event[1] for event in events}
         for waiting in self._waiters:
             if waiting.customer_id is None or waiting.customer_id in customers:
                 waiting.event.set()
 
-    def _give(self, reader: Reader, events: list[Any], text: str) -> None:
+    def _give(self, reader: Reader, events: list[Any], whole: Frame) -> None:
         if not reader.live or reader.position >= events[-1][0]:
             return
         if reader.position >= events[0][0]:
             # The replay has already given the first of them.
             fresh = [event for event in events if event[0] > reader.position]
-            text = frame((event[2] for event in fresh), fresh[-1][0])
+            whole = frame((event[2] for event in fresh), fresh[-1][0])
         reader.position = events[-1][0]
-        reader.put(text)
+        reader.put(whole)
 
     # --- readers -------------------------------------------------------------------------
 
@@ -307,7 +340,7 @@ class Hub:
     async def join(self, reader: Reader, after: int | None) -> None:
         """Register a reader and bring it from ``after`` (``None``: from now) to the present.
 
-        Raises what the database raises; the reader is then not registered.
+        Raises what the database raises; the reader is then to be closed by who asked.
         """
         while not self.started:
             await self._catch_up()
@@ -323,7 +356,7 @@ class Hub:
         else:
             reader.position = after
         scope = "all" if reader.everything else "mine"
-        reader.put(f'{{"type":"hello","position":{reader.position},"scope":"{scope}"}}')
+        reader.put(Frame(f'{{"type":"hello","position":{reader.position},"scope":"{scope}"}}'))
         # `live` is set with nothing awaited since the comparison, so no event falls between.
         while reader.position < self.position and not reader.closing:
             end = self.position

@@ -283,9 +283,11 @@ def test_a_503_says_that_nothing_was_recorded_only_where_that_is_known(
             connection.connection.commit()
         raise OperationalError from psycopg.OperationalError("the connection is lost")
 
-    place = (connection, "_commit") if broken_at == "commit" else (Batch, "write")
     with monkeypatch.context() as patch:
-        patch.setattr(*place, lose)
+        if broken_at == "commit":
+            patch.setattr(connection, "_commit", lose)
+        else:
+            patch.setattr(Batch, "write", lose)
         body = {"username": "alice", "userid": "id-alice", "price": "1", "timestamp": WHEN}
         answer = alice.post(path, body)
     assert answer.status_code == 503

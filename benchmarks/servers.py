@@ -9,7 +9,6 @@ its first connection.
 import argparse
 import asyncio
 import os
-import statistics
 import tempfile
 import uuid
 from datetime import UTC, datetime
@@ -20,8 +19,8 @@ from typing import Any
 import django
 
 from benchmarks.feed import _accounts, _measure, _post, _relay
-from benchmarks.single_buy import OURS, SCRIPT, SOCKETS, _customers, _serving, _wrk
-from benchmarks.tables import table
+from benchmarks.single_buy import OURS, SCRIPT, SOCKETS, _buys, _customers, _serving, _wrk
+from benchmarks.tables import spread, table
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 
@@ -165,9 +164,9 @@ def main(arguments: list[str] | None = None) -> list[str]:
                     note(name, "page", _wrk(port, page, 16, options.seconds)[0])
                     note(name, "list", _wrk(port, rest, 16, options.seconds)[0])
                     if name in EVERYTHING:
-                        _wrk(port, buy, 16, 1)
+                        _buys(port, buy, 16, 1)
                         for connections in (1, 64):
-                            rate = _wrk(port, buy, connections, options.seconds)[0]
+                            rate = _buys(port, buy, connections, options.seconds)[0]
                             note(name, f"buys, {connections}", rate)
                 if name in EVERYTHING:
                     cost, p99 = _sockets(command, 6)
@@ -183,7 +182,7 @@ def main(arguments: list[str] | None = None) -> list[str]:
             [
                 name,
                 *(
-                    f"{statistics.median(figures[name][what]):.{1 if what == 'µs' else 0}f}"
+                    spread(figures[name][what], 1 if what == "µs" else 0)
                     if what in figures[name]
                     else "–"
                     for what in columns

@@ -138,7 +138,7 @@ class Reader:
 
     async def drained(self) -> None:
         """Wait until the queue is short, so that a replay does not outrun its reader."""
-        while self._frames.qsize() > 4 and self._close_code is None:
+        while self._frames.qsize() > 1 and self._close_code is None:
             await asyncio.sleep(0.01)
 
     @property

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TypeVar
 
@@ -19,7 +20,7 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from purchases.cells import unguard
-from purchases.services import Batch, Customers, Entry, Recorded, with_line_key
+from purchases.services import Batch, Customers, Entry, Outcome, Recorded, with_line_key
 from purchases.validation import parse_purchase
 from shop.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
 from shop.parsers import decode_json
@@ -64,8 +65,14 @@ class BulkResult:
     rejected: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
 
-    def reject(self, line: int, error: ApplicationError) -> None:
-        """Count a rejected line and keep its errors if there is room."""
+    def count(self, line: int, outcome: Outcome) -> None:
+        """Count a line by its outcome, and keep its errors if there is room."""
+        if isinstance(outcome, Recorded):
+            if outcome.replayed:
+                self.duplicates += 1
+            else:
+                self.recorded += 1
+            return
         self.rejected += 1
         if len(self.errors) < ERRORS_SHOWN:
             self.errors.append(
@@ -73,13 +80,15 @@ class BulkResult:
                     "line": line,
                     "errors": [
                         {"code": item.code, "detail": item.detail, "attr": item.attr}
-                        for item in error.errors
+                        for item in outcome.errors
                     ],
                 }
             )
 
 
+# The number of a line, and what it says or what is wrong with it.
 Line = tuple[int, Any]
+Chunk = list[tuple[int, Entry | ApplicationError]]
 T = TypeVar("T")
 
 
@@ -266,36 +275,34 @@ def record_lines(
                 # Foreign keys are checked with each chunk, while the next one is being read,
                 # instead of all together at the end.
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            _record_chunks(ahead(_chunks(lines, caller, idempotency_key, result)), result)
+            _record_chunks(ahead(chunks(_entries(lines, caller, idempotency_key))), result)
             if dry_run:
                 raise _Undo
     except _Undo:
         pass
-    result.errors.sort(key=lambda item: item["line"])
     return result
 
 
-def _chunks(
-    lines: Iterator[Line], caller: Caller, idempotency_key: str | None, result: BulkResult
-) -> Iterator[list[tuple[int, Entry]]]:
-    """Yield the good lines as entries, some at a time; count the others in ``result``."""
-    chunk: list[tuple[int, Entry]] = []
+def _entries(
+    lines: Iterator[Line], caller: Caller, idempotency_key: str | None
+) -> Iterator[tuple[int, Entry | ApplicationError]]:
     for count, (number, data) in enumerate(lines, 1):
         if count > LINES:
             raise TooManyLines()
         if isinstance(data, ApplicationError):
-            result.reject(number, data)
+            yield number, data
             continue
         try:
             purchase = parse_purchase(data, now=timezone.now())
         except ValidationFailed as error:
-            result.reject(number, error)
-            continue
-        chunk.append((number, with_line_key(Entry(caller, purchase, idempotency_key), number)))
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
+            yield number, error
+        else:
+            yield number, with_line_key(Entry(caller, purchase, idempotency_key), number)
+
+
+def chunks(items: Iterator[T]) -> Iterator[list[T]]:
+    """Yield the items, as many at a time as one statement records."""
+    while chunk := list(islice(items, CHUNK)):
         yield chunk
 
 
@@ -312,14 +319,14 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def _record_chunks(chunks: Iterator[list[tuple[int, Entry]]], result: BulkResult) -> None:
+def _record_chunks(chunks: Iterator[Chunk], result: BulkResult) -> None:
     """Record the chunks one after the other, each prepared while the one before is written."""
     customers = Customers()
-    writing: tuple[list[tuple[int, Entry]], Batch, Future[None]] | None = None
+    writing: tuple[Chunk, Batch, Future[None]] | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="bulk") as thread:
         for chunk in chunks:
             try:
-                batch = Batch([entry for _, entry in chunk], customers)
+                batch = Batch([item for _, item in chunk if isinstance(item, Entry)], customers)
             except DatabaseError:
                 if writing is not None:
                     # The write has failed, and with it the transaction.
@@ -332,17 +339,11 @@ def _record_chunks(chunks: Iterator[list[tuple[int, Entry]]], result: BulkResult
             _count(*writing, result)
 
 
-def _count(
-    chunk: list[tuple[int, Entry]], batch: Batch, written: "Future[None]", result: BulkResult
-) -> None:
+def _count(chunk: Chunk, batch: Batch, written: "Future[None]", result: BulkResult) -> None:
     written.result()
-    for (number, _), outcome in zip(chunk, batch.outcomes(), strict=True):
-        if not isinstance(outcome, Recorded):
-            result.reject(number, outcome)
-        elif outcome.replayed:
-            result.duplicates += 1
-        else:
-            result.recorded += 1
+    outcomes = iter(batch.outcomes())
+    for number, item in chunk:
+        result.count(number, next(outcomes) if isinstance(item, Entry) else item)
 
 
-__all__ = ["CONTENT_TYPES", "READERS", "BulkResult", "record_lines", "spool"]
+__all__ = ["CONTENT_TYPES", "READERS", "BulkResult", "ahead", "chunks", "record_lines", "spool"]

@@ -183,10 +183,6 @@ def _record(chunk: list[Line], result: BulkResult, rejected: _Rejected) -> None:
     recorded = iter(record_purchases([entry for *_, entry in chunk if isinstance(entry, Entry)]))
     for number, row, entry in chunk:
         outcome = next(recorded) if isinstance(entry, Entry) else entry
+        result.count(number, outcome)
         if not isinstance(outcome, Recorded):
-            result.reject(number, outcome)
             rejected.write(row, outcome)
-        elif outcome.replayed:
-            result.duplicates += 1
-        else:
-            result.recorded += 1

@@ -262,6 +262,16 @@ def test_a_repeated_bulk_request_with_a_key_records_nothing_twice(alice: Api):
     assert (first["recorded"], again["duplicates"]) == (2, 2)
 
 
+def test_bulk_shows_the_errors_of_the_first_lines(till: Api):
+    taken = {"userid": "1", "username": "id-till", "price": 1}
+    till.buy(userid="1", username="carol")
+    body = (json.dumps(taken) + "\n") * 2000 + "{bad\n" * 1000 + '{"price": 1}\n'
+    result = till.post("/api/v1/purchases/bulk/", body, "application/x-ndjson").json()
+    assert (result["recorded"], result["rejected"]) == (1, 3000)
+    assert [error["line"] for error in result["errors"]] == list(range(1, 1001))
+    assert result["errors"][0]["errors"][0]["code"] == "userid_conflict"
+
+
 def test_exports_hold_the_filtered_list_and_no_formula(alice: Api):
     alice.buy(item="=1+1")
     alice.buy(item="plain")

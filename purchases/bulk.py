@@ -7,6 +7,7 @@ Memory stays flat: lines are read and recorded in chunks.
 
 import csv
 import io
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -47,6 +48,12 @@ class TooManyLines(ApplicationError):
     status = 413
     code = "too_many_lines"
     detail = f"At most {LINES} lines are taken at once; nothing was recorded."
+
+
+class LineTooLong(PayloadTooLarge):
+    """A line is longer than any purchase."""
+
+    detail = f"A line has at most {LINE_MAX_BYTES} bytes."
 
 
 class IncompleteBody(ApplicationError):
@@ -115,71 +122,132 @@ def spool(stream: Any, length: int | None) -> IO[bytes]:
     return file
 
 
-def _physical_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | ApplicationError]]:
+def _physical_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the numbered lines; of one that is longer than allowed, a little more than allowed."""
     number = 0
-    while True:
-        line = file.readline(LINE_MAX_BYTES + 1)
-        if not line:
-            return
+    while line := file.readline(LINE_MAX_BYTES + 1):
         number += 1
-        if len(line) > LINE_MAX_BYTES:
-            while line and not line.endswith(b"\n"):
-                line = file.readline(LINE_MAX_BYTES)
-            yield number, PayloadTooLarge(f"A line has at most {LINE_MAX_BYTES} bytes.")
-        elif line.strip():
-            yield number, line
+        yield number, line
+        while line and not line.endswith(b"\n"):
+            line = file.readline(LINE_MAX_BYTES)
 
 
 def ndjson_lines(file: IO[bytes]) -> Iterator[Line]:
     """Yield ``(line number, object or error)`` of NDJSON; blank lines are skipped."""
     for number, line in _physical_lines(file):
-        if isinstance(line, ApplicationError):
-            yield number, line
-            continue
-        try:
-            yield number, decode_json(line)
-        except ApplicationError as error:
-            yield number, error
+        if len(line) > LINE_MAX_BYTES:
+            yield number, LineTooLong()
+        elif line.strip():
+            try:
+                yield number, decode_json(line)
+            except ApplicationError as error:
+                yield number, error
 
 
-def csv_lines(file: IO[bytes]) -> Iterator[Line]:
-    """Yield ``(line number, row or error)`` of CSV whose first line names the columns."""
+# The number of a row's first line, its cells, and what is wrong with it, if anything is.
+Row = tuple[int, list[str], ApplicationError | None]
 
-    def decoded() -> Iterator[str]:
-        for _, line in _physical_lines(file):
-            if isinstance(line, ApplicationError):
-                # The reader has no place for an error; a row that fits no column count is one.
-                yield "\x00\n"
-                continue
-            yield line.decode("utf-8-sig" if reader.line_num == 0 else "utf-8", "surrogateescape")
 
-    reader: Any = None
-    source = decoded()
-    reader = csv.reader(source, strict=True)
-    try:
-        columns = [name.strip() for name in next(reader, [])]
-    except csv.Error as error:
-        raise ValidationFailed([FieldError("parse_error", f"The header: {error}.")]) from None
-    if "price" not in columns or len(set(columns)) != len(columns):
-        raise ValidationFailed(
-            [FieldError("invalid_header", "The first line must name each column once, with price.")]
-        )
+class _RowLines(Iterator[str]):
+    """What a CSV reader reads, with a memory of the lines that its current row has taken."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._coming = _physical_lines(file)
+        self._again: deque[tuple[int, bytes]] = deque()
+        self._taken: list[tuple[int, bytes]] = []
+        self._size = 0
+
+    def begin(self) -> None:
+        """Begin a row with the next line that is not blank."""
+        self._taken.clear()
+        self._size = 0
+
+    def begin_again(self) -> None:
+        """Begin a row with the line after the first that the current one has taken."""
+        self._again.extendleft(reversed(self._taken[1:]))
+        self.begin()
+
+    @property
+    def number(self) -> int:
+        """The number of the row's first line."""
+        return self._taken[0][0]
+
+    @property
+    def text(self) -> str:
+        """The row's first line."""
+        return _decoded(*self._taken[0])
+
+    def __next__(self) -> str:
+        number, line = self._next()
+        while not self._taken and not line.strip():
+            number, line = self._next()
+        self._taken.append((number, line))
+        self._size += len(line)
+        if self._size > LINE_MAX_BYTES:
+            if len(self._taken) == 1:
+                raise LineTooLong()
+            raise csv.Error(f"a quote is not closed within {LINE_MAX_BYTES} bytes")
+        return _decoded(number, line)
+
+    def _next(self) -> tuple[int, bytes]:
+        return self._again.popleft() if self._again else next(self._coming)
+
+
+def _decoded(number: int, line: bytes) -> str:
+    # Bytes that are not UTF-8 become lone surrogates, which validation refuses by line.
+    return line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
+
+
+def csv_rows(file: IO[bytes]) -> Iterator[Row]:
+    """Yield the rows of CSV, the header included; blank lines between them are skipped.
+
+    A row that cannot be read has its first line as its only cell, and reading goes on with the line
+    after: a quote that stays open takes no other line with it.
+    """
+    lines = _RowLines(file)
+    reader = csv.reader(lines, strict=True)
     while True:
+        lines.begin()
         try:
             row = next(reader)
         except StopIteration:
             return
-        except csv.Error as error:
-            yield reader.line_num, ValidationFailed([FieldError("parse_error", f"{error}.")])
-            reader = csv.reader(source, strict=True)
-            continue
-        yield _csv_row(reader.line_num, columns, row)
+        except (csv.Error, LineTooLong) as raised:
+            error = raised if isinstance(raised, LineTooLong) else _unreadable(f"{raised}.")
+            yield lines.number, [lines.text.rstrip("\r\n")], error
+            lines.begin_again()
+            reader = csv.reader(lines, strict=True)
+        else:
+            yield lines.number, row, None
+
+
+def csv_header(rows: Iterator[Row]) -> list[str]:
+    """Return the cells of the first row; raise ``ValidationFailed`` if it cannot be read."""
+    _, header, error = next(rows, (1, [], None))
+    if error is not None:
+        raise _unreadable(f"The header: {error}")
+    return header
+
+
+def _unreadable(detail: str) -> ValidationFailed:
+    return ValidationFailed([FieldError("parse_error", detail)])
+
+
+def csv_lines(file: IO[bytes]) -> Iterator[Line]:
+    """Yield ``(line number, row or error)`` of CSV whose first line names the columns."""
+    rows = csv_rows(file)
+    columns = [name.strip() for name in csv_header(rows)]
+    if "price" not in columns or len(set(columns)) != len(columns):
+        raise ValidationFailed(
+            [FieldError("invalid_header", "The first line must name each column once, with price.")]
+        )
+    for number, row, error in rows:
+        yield _csv_row(number, columns, row) if error is None else (number, error)
 
 
 def _csv_row(number: int, columns: list[str], row: list[str]) -> Line:
     if len(row) != len(columns):
-        detail = f"Expected {len(columns)} fields, found {len(row)}."
-        return number, ValidationFailed([FieldError("parse_error", detail)])
+        return number, _unreadable(f"Expected {len(columns)} fields, found {len(row)}.")
     # An empty cell is a field that was left out.
     return number, {
         name: unguard(value) for name, value in zip(columns, row, strict=True) if value != ""
@@ -200,7 +268,7 @@ def json_lines(file: IO[bytes]) -> Iterator[Line]:
             yield number, item
     except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError) as error:
         detail = f"The array is malformed from here on: {str(error).splitlines()[0][:200]}"
-        yield number + 1, ValidationFailed([FieldError("parse_error", detail)])
+        yield number + 1, _unreadable(detail)
 
 
 def _elements(file: IO[bytes]) -> Iterator[Any]:
@@ -346,4 +414,15 @@ def _count(chunk: Chunk, batch: Batch, written: "Future[None]", result: BulkResu
         result.count(number, next(outcomes) if isinstance(item, Entry) else item)
 
 
-__all__ = ["CONTENT_TYPES", "READERS", "BulkResult", "ahead", "chunks", "record_lines", "spool"]
+__all__ = [
+    "CONTENT_TYPES",
+    "READERS",
+    "BulkResult",
+    "Row",
+    "ahead",
+    "chunks",
+    "csv_header",
+    "csv_rows",
+    "record_lines",
+    "spool",
+]

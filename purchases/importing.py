@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -15,15 +15,13 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
-from purchases.bulk import BulkResult, ahead
+from purchases.bulk import BulkResult, Row, ahead, chunks, csv_header, csv_rows
 from purchases.cells import unguard
 from purchases.services import Entry, Recorded, record_purchases
 from purchases.validation import parse_purchase
 from shop.errors import ApplicationError, FieldError, ValidationFailed
 
 FIELDS = ("userid", "username", "item", "quantity", "price", "currency", "timestamp")
-CHUNK = 2000
-LINE_MAX_CHARACTERS = 16 * 1024
 # The client program that imported purchases are recorded by.
 IMPORTER = "importer"
 
@@ -64,13 +62,13 @@ def import_purchases(path: Path, options: ImportOptions, progress: Progress) -> 
     target = rejected_path(path)
     with ExitStack() as stack:
         source = stack.enter_context(path.open("rb"))
-        reader = csv.reader(_decoded(source))
-        header = next(reader, [])
+        rows = csv_rows(source)
+        header = csv_header(rows)
         places = _places(header, options.columns)
         rejected = _Rejected(stack, target, header)
         caller = _importer()
         with _rolled_back() if options.dry_run else nullcontext():
-            for chunk in ahead(_chunks(reader, caller, places, options)):
+            for chunk in ahead(chunks(_lines(rows, caller, places, options))):
                 _record(chunk, result, rejected)
                 progress(result, source.tell() / size)
     if not result.rejected and target.exists() and not options.dry_run:
@@ -80,22 +78,19 @@ def import_purchases(path: Path, options: ImportOptions, progress: Progress) -> 
     return result
 
 
-def _chunks(
-    reader: Any, caller: Caller, places: dict[str, int], options: ImportOptions
-) -> Iterator[list[Line]]:
-    """Yield the lines, some at a time, each with its entry or what is wrong with it."""
-    chunk: list[Line] = []
-    for row in reader:
+def _lines(
+    rows: Iterator[Row], caller: Caller, places: dict[str, int], options: ImportOptions
+) -> Iterator[Line]:
+    for number, row, error in rows:
+        if error is not None:
+            yield number, row, error
+            continue
         try:
             purchase = parse_purchase(_purchase(row, places, options), now=timezone.now())
-            chunk.append((reader.line_num, row, Entry(caller, purchase)))
-        except ApplicationError as error:
-            chunk.append((reader.line_num, row, error))
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+        except ValidationFailed as invalid:
+            yield number, row, invalid
+        else:
+            yield number, row, Entry(caller, purchase)
 
 
 @contextmanager
@@ -104,14 +99,6 @@ def _rolled_back() -> Iterator[None]:
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
-
-
-def _decoded(source: IO[bytes]) -> Iterator[str]:
-    first = True
-    while line := source.readline(LINE_MAX_CHARACTERS):
-        # Bytes that are not UTF-8 become lone surrogates, which validation refuses by line.
-        yield line.decode("utf-8-sig" if first else "utf-8", "surrogateescape")
-        first = False
 
 
 def _places(header: list[str], columns: dict[str, str]) -> dict[str, int]:
@@ -169,7 +156,8 @@ class _Rejected:
         reasons = (
             f"{item.attr}: {item.detail}" if item.attr else item.detail for item in error.errors
         )
-        self._writer.writerow([*row, "; ".join(reasons)])
+        missing = [""] * (len(self._header) - len(row))
+        self._writer.writerow([*row, *missing, "; ".join(reasons)])
 
 
 def _importer() -> Caller:

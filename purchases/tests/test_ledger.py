@@ -1,15 +1,18 @@
 """The ledger through the REST API, in one process."""
 
+import csv
 import io
 import json
 import threading
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -270,6 +273,66 @@ def test_bulk_shows_the_errors_of_the_first_lines(till: Api):
     assert (result["recorded"], result["rejected"]) == (1, 3000)
     assert [error["line"] for error in result["errors"]] == list(range(1, 1001))
     assert result["errors"][0]["errors"][0]["code"] == "userid_conflict"
+
+
+# What no CSV reader can make sense of, each on one line, with a word of the reason.
+BROKEN_LINES = {
+    "1,a\rb": "new-line",
+    "1," + "x" * 17_000: "bytes",
+    '1,"open': "not closed",
+    '1,"a"b': "expected after",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_LINES, ids=BROKEN_LINES.values())
+def test_a_line_that_is_no_csv_touches_no_other(alice: Api, broken: str):
+    lines = ["price,item", "1,first", broken, *(f"1,item {number}" for number in range(20_000))]
+    body = "\n".join(lines) + "\n"
+    result = alice.post("/api/v1/purchases/bulk/", body.encode(), "text/csv").json()
+    assert (result["recorded"], result["rejected"]) == (20_001, 1)
+    (error,) = result["errors"]
+    assert error["line"] == 3
+    assert BROKEN_LINES[broken] in error["errors"][0]["detail"]
+
+
+def test_a_quote_that_stays_open_takes_no_line_with_it(alice: Api):
+    body = 'price,item\n1,"open\n\n2,x\n3,"y"\n4,"open\n5,z\n'
+    result = alice.post("/api/v1/purchases/bulk/", body, "text/csv").json()
+    assert result["recorded"] == 3
+    assert [error["line"] for error in result["errors"]] == [2, 6]
+
+
+def _import(path: Path, columns: str) -> str:
+    output = io.StringIO()
+    call_command("import_purchases", path, columns=columns, stdout=output, stderr=io.StringIO())
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("broken", BROKEN_LINES, ids=BROKEN_LINES.values())
+def test_an_import_goes_on_after_a_line_that_is_no_csv(tmp_path: Path, broken: str):
+    lines = [
+        "ID,Amount,Date",
+        f"1,1,{WHEN}",
+        f"2,{broken}",
+        "",
+        *[f"3,{n},{WHEN}" for n in range(9_999)],
+    ]
+    path = tmp_path / "purchases.csv"
+    path.write_text("\n".join(lines) + "\n", newline="")
+    columns = "userid=ID,price=Amount,timestamp=Date"
+    assert _import(path, columns).startswith("10000 recorded, 0 duplicates, 1 rejected")
+    assert _import(path, columns).startswith("0 recorded, 10000 duplicates, 1 rejected")
+    with path.with_suffix(".rejected.csv").open(newline="") as file:
+        (rejected,) = csv.DictReader(file)
+    assert rejected["ID"].startswith(f"2,{broken}"[:16_000])
+    assert BROKEN_LINES[broken] in rejected["reason"]
+
+
+def test_an_import_refuses_a_header_that_is_no_csv(tmp_path: Path):
+    path = tmp_path / "purchases.csv"
+    path.write_text("ID\rAmount\n1,2\n", newline="")
+    with pytest.raises(CommandError, match="The header"):
+        _import(path, "userid=ID,price=Amount")
 
 
 def test_exports_hold_the_filtered_list_and_no_formula(alice: Api):

@@ -1,39 +1,47 @@
-"""Many purchases at once: a bulk request's work against COPY of the same rows.
+"""Many purchases at once: a bulk request's work, and an import's, against COPY of the same rows.
 
     python -m shop.embedded --durable python -m benchmarks.bulk
 
-Ours reads NDJSON, validates, deduplicates and writes purchases and events in one transaction, as
-`POST /api/v1/purchases/bulk/` does. The reference gets the finished rows, keys and ids included,
-and copies them into the same two tables with their indexes and foreign keys, in one transaction.
-Runs alternate; the ratio is that of neighbouring runs.
+Bulk reads NDJSON, validates, deduplicates and writes purchases and events in one transaction, as
+`POST /api/v1/purchases/bulk/` does; the import does so with CSV and a transaction for each chunk,
+as `manage.py import_purchases` does. Each has a process of its own that reads a file and does
+nothing else. The reference gets the finished rows, keys and ids included, and copies them into the
+same two tables with their indexes and foreign keys, in one transaction. Runs alternate; the ratio
+is that of neighbouring runs.
 """
 
 import argparse
-import io
+import csv
 import json
 import os
-import resource
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import IO
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import django
 
 from benchmarks.tables import spread, table
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+KINDS = ("bulk", "import")
 CUSTOMERS = 500
 START = datetime(2024, 5, 1, tzinfo=UTC)
 
 
-def ndjson(lines: int) -> IO[bytes]:
-    """Return a file of distinct purchases of 500 customers, as a client program sends them."""
+def _purchases(lines: int) -> Iterator[dict[str, Any]]:
+    """Yield distinct purchases of 500 customers, as a client program sends them."""
     run = uuid.uuid4().hex[:8]
-    output = io.BytesIO()
     for number in range(lines):
-        line = {
+        yield {
             "item": f"item {run} {number}",
             "quantity": number % 5 + 1,
             "price": f"{number % 9000 / 100:.2f}",
@@ -41,25 +49,60 @@ def ndjson(lines: int) -> IO[bytes]:
             "username": f"bulk{number % CUSTOMERS}",
             "timestamp": (START + timedelta(seconds=number)).isoformat(),
         }
-        output.write(json.dumps(line).encode() + b"\n")
-    output.seek(0)
-    return output
 
 
-def ours(lines: int) -> float:
-    """Record the lines; return lines a second."""
+def _write(kind: str, lines: int, path: Path) -> None:
+    with path.open("w", newline="") as file:
+        if kind == "bulk":
+            file.writelines(json.dumps(purchase) + "\n" for purchase in _purchases(lines))
+            return
+        (first,) = _purchases(1)
+        writer = csv.DictWriter(file, first.keys())
+        writer.writeheader()
+        writer.writerows(_purchases(lines))
+
+
+def _record(kind: str, path: Path) -> int:
+    """Record the file's purchases; return how many were new."""
     from accounts.access import Caller
     from accounts.models import User
     from purchases.bulk import ndjson_lines, record_lines
+    from purchases.importing import ImportOptions, import_purchases
 
+    if kind == "import":
+        columns = {name: name for name in next(_purchases(1))}
+        options = ImportOptions(columns=columns, date_format=None, zone=ZoneInfo("UTC"))
+        return import_purchases(path, options, lambda result, share: None).recorded
     till, _ = User.objects.get_or_create(username="bulk-till", userid="bulk-till", is_client=True)
-    file = ndjson(lines)
+    with path.open("rb") as file:
+        return record_lines(ndjson_lines(file), caller=Caller.of(till)).recorded
+
+
+def child(kind: str, path: Path) -> None:
+    """Record a small file of one's own to warm up, then this one; print how it went, as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder) / "small"
+        _write(kind, 2000, small)
+        _record(kind, small)
     started = time.perf_counter()
-    result = record_lines(ndjson_lines(file), caller=Caller.of(till))
+    recorded = _record(kind, path)
     seconds = time.perf_counter() - started
-    if result.recorded != lines:
-        raise SystemExit(f"{result.recorded} of {lines} lines were recorded.")
-    return lines / seconds
+    # Unlike getrusage's, this peak is not the parent's where that was higher.
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    print(json.dumps({"recorded": recorded, "seconds": seconds, "peak": int(peak) / 1024}))
+
+
+def ours(kind: str, lines: int) -> tuple[float, float]:
+    """Record so many purchases; return lines a second, and the most memory it took, in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "purchases"
+        _write(kind, lines, path)
+        command = [sys.executable, "-m", "benchmarks.bulk", "--child", kind, str(path)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    found = json.loads(done.stdout)
+    if found["recorded"] != lines:
+        raise SystemExit(f"{kind}: {found['recorded']} of {lines} lines were recorded.")
+    return lines / found["seconds"], found["peak"]
 
 
 def copy(lines: int) -> float:
@@ -67,6 +110,7 @@ def copy(lines: int) -> float:
     from django.db import connection, transaction
 
     from accounts.models import User
+    from shop.database import unhurried
 
     customers = list(
         User.objects.filter(userid__startswith="bulk").values_list("pk", flat=True)[:CUSTOMERS]
@@ -91,7 +135,7 @@ def copy(lines: int) -> float:
         f"{id}\t{customers[number % len(customers)]}\n" for number, id in enumerate(ids)
     )
     started = time.perf_counter()
-    with transaction.atomic(), connection.cursor() as cursor:
+    with unhurried(), transaction.atomic(), connection.cursor() as cursor:
         with cursor.copy(
             "COPY purchases_purchase (id, item, quantity, price, currency, timestamp,"
             " received_at, dedupe_key, fingerprint, customer_id, recorded_by_id) FROM STDIN"
@@ -107,32 +151,37 @@ def main(arguments: list[str] | None = None) -> list[str]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bulk", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--lines", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--child", nargs=2, metavar=("KIND", "FILE"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     django.setup()
+    if options.child:
+        kind, file = options.child
+        child(kind, Path(file))
+        return []
     from django.core.management import call_command
     from django.db import connection
 
     call_command("migrate", verbosity=0)
     rows = []
     for lines in options.lines:
-        ours(2000)
-        pairs = []
-        peaks = []
+        runs: list[tuple[dict[str, tuple[float, float]], float]] = []
         for _ in range(options.rounds):
-            mine = ours(lines)
-            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-            pairs.append((mine, copy(lines)))
-        rows.append(
-            [
-                lines,
-                spread([pair[0] for pair in pairs], 0),
-                spread([pair[1] for pair in pairs], 0),
-                spread([pair[0] / pair[1] for pair in pairs]),
-                f"{peaks[0]:.0f}",
-            ]
-        )
-        connection.close()
-    return table(["lines", "ours, lines/s", "COPY, rows/s", "ours / COPY", "peak MB"], rows)
+            found = {kind: ours(kind, lines) for kind in KINDS}
+            runs.append((found, copy(lines)))
+            connection.close()
+        for kind in KINDS:
+            rows.append(
+                [
+                    kind,
+                    lines,
+                    spread([found[kind][0] for found, _ in runs], 0),
+                    spread([copied for _, copied in runs], 0),
+                    spread([found[kind][0] / copied for found, copied in runs]),
+                    f"{statistics.median(found[kind][1] for found, _ in runs):.0f}",
+                ]
+            )
+    head = ["", "lines", "ours, lines/s", "COPY, rows/s", "ours / COPY", "peak MB"]
+    return table(head, rows)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ platforms do; the file's trailing newline is not part of the secret.
 import os
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -73,9 +74,10 @@ def secret(
 ) -> str:
     """Return a secret from ``NAME`` or from the file that ``NAME_FILE`` names.
 
-    ``development`` is the value used where none is given; pass ``None`` where a secret is
-    required. An ``optional`` one is empty where it is not given, and checked where it is.
-    Raises ``ImproperlyConfigured`` for a missing, an unreadable or an example secret.
+    ``development`` is the value used where none is given, and any value is taken; pass ``None``
+    where a secret is required. An ``optional`` one is empty where it is not given. Raises
+    ``ImproperlyConfigured`` for a missing or an unreadable secret, and for one that is an example,
+    or a URL with such a password.
     """
     value = os.environ.get(name, "").strip()
     path = os.environ.get(f"{name}_FILE", "").strip()
@@ -95,15 +97,23 @@ def secret(
             )
         return development
     if development is None:
-        if (
-            value.lower() in EXAMPLE_SECRETS
-            or value.lower().startswith("change-me")
-            or ":change-me@" in value
-        ):
+        if _is_example(value) or _is_example(_password(value)):
             raise ImproperlyConfigured(f"{name} still has its example value.")
         if len(value) < minimum_length:
             raise ImproperlyConfigured(f"{name} must have at least {minimum_length} characters.")
     return value
+
+
+def _is_example(value: str) -> bool:
+    return value.lower() in EXAMPLE_SECRETS or value.lower().startswith("change-me")
+
+
+def _password(value: str) -> str:
+    """Return the password in a URL, empty where there is none or the value is no URL."""
+    try:
+        return unquote(urlsplit(value).password or "")
+    except ValueError:
+        return ""
 
 
 def secrets(name: str) -> list[str]:

@@ -24,6 +24,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENT = env.choice("ENVIRONMENT", "production", ("development", "production"))
 DEVELOPMENT = ENVIRONMENT == "development"
 DEBUG = False
+# What `env.secret` takes for a secret that only production has to have.
+_NONE = "" if DEVELOPMENT else None
 DATA_DIR = Path(env.text("DATA_DIR", BASE_DIR / "var")).absolute()
 
 SECRET_KEY = env.secret(
@@ -112,9 +114,9 @@ DATABASE_ROLE = env.choice("DATABASE_ROLE", "application", ("application", "owne
 
 def _role_parameters(role: str) -> dict[str, str]:
     """Return libpq's parameters for a role, from its URL or from the POSTGRES_* variables."""
-    url = env.secret("DATABASE_URL", optional=True)
+    url = env.secret("DATABASE_URL", development=_NONE, optional=True)
     if role == "owner":
-        url = env.secret("DATABASE_OWNER_URL", optional=True) or url
+        url = env.secret("DATABASE_OWNER_URL", development=_NONE, optional=True) or url
     if url:
         return {key: str(value) for key, value in conninfo_to_dict(url).items()}
     application = env.secret("POSTGRES_APP_PASSWORD", optional=True)
@@ -194,7 +196,7 @@ def _database(role: str, url: str = "") -> dict[str, Any]:
 
 
 DATABASES = {"default": _database(DATABASE_ROLE)}
-DATABASE_REPLICA_URL = env.secret("DATABASE_REPLICA_URL", development="")
+DATABASE_REPLICA_URL = env.secret("DATABASE_REPLICA_URL", development=_NONE, optional=True)
 if DATABASE_REPLICA_URL:
     # What may lag behind is read from here; see shop.replica.
     DATABASES["replica"] = _database("application", DATABASE_REPLICA_URL)
@@ -213,9 +215,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 def _redis_url() -> str:
     """Return the server's URL, given whole or as VALKEY_PASSWORD and where the server is."""
-    if url := env.secret("REDIS_URL", optional=True):
+    if url := env.secret("REDIS_URL", development=_NONE, optional=True):
         return url
-    password = env.secret("VALKEY_PASSWORD", development="" if DEVELOPMENT else None)
+    password = env.secret("VALKEY_PASSWORD", development=_NONE)
     host = env.text("VALKEY_HOST", "localhost" if DEVELOPMENT else "valkey")
     port = env.integer("VALKEY_PORT", 6379, minimum=1, maximum=65535)
     credentials = f":{quote(password, safe='')}@" if password else ""

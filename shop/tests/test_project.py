@@ -202,6 +202,23 @@ def test_production_does_not_start_where_a_secret_is_missing_or_an_example(
         assert refusal(monkeypatch, **{name: value}).startswith(f"{name} ")
 
 
+URLS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_REPLICA_URL", "REDIS_URL")
+
+
+@pytest.mark.parametrize("name", URLS)
+def test_production_does_not_start_with_a_url_of_the_examples(
+    monkeypatch: pytest.MonkeyPatch, name: str
+):
+    (published,) = re.findall(rf"^#?{name}=(.*)$", (ROOT / ".env.example").read_text(), re.M)
+    assert ":password@" in published
+    for password in ("password", "change-me", "p%61ssword"):
+        value = published.replace(":password@", f":{password}@")
+        assert refusal(monkeypatch, **{name: value}) == f"{name} still has its example value."
+        assert refusal(monkeypatch, **{name: value}, ENVIRONMENT="development") == ""
+    real = published.replace(":password@", ":" + "e" * 40 + "@")
+    assert refusal(monkeypatch, **{name: real}) == ""
+
+
 def test_a_refused_start_says_one_line():
     finished = subprocess.run(
         [sys.executable, "manage.py", "check_environment"],

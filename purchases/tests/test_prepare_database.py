@@ -5,11 +5,17 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.management import call_command
+from django.db import connection as django_connection
+from django.test.utils import CaptureQueriesContext
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -81,3 +87,38 @@ def test_rights_that_the_role_got_meanwhile_are_taken_away(managed: dict[str, st
             "SELECT rolcreaterole, rolinherit FROM pg_roles WHERE rolname = %s", [role]
         ).fetchone()
     assert rights == (False, False)
+
+
+@pytest.fixture
+def passwords_count(managed: dict[str, str]) -> Iterator[None]:
+    """The application has to give its password, which the servers of tests do not ask for."""
+    role = conninfo_to_dict(managed["DATABASE_URL"])["user"]
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        (name,) = connection.execute("SHOW hba_file").fetchone() or ("",)
+        rules = Path(name)
+        before = rules.read_text()
+        rules.write_text(f"local all {role} scram-sha-256\n{before}")
+        connection.execute("SELECT pg_reload_conf()")
+        yield
+        rules.write_text(before)
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.usefixtures("passwords_count")
+def test_the_role_signs_in_with_its_password_only(managed: dict[str, str]) -> None:
+    _manage(managed | {"DATABASE_ROLE": "owner"}, "prepare_database", "--verbosity", "0")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(managed["DATABASE_URL"], password="another")
+    with psycopg.connect(managed["DATABASE_URL"]) as connection:
+        assert connection.pgconn.used_password
+
+
+@pytest.mark.django_db
+def test_no_statement_holds_the_password(settings: Any) -> None:
+    password = "neither in logs nor in views"
+    settings.DATABASE_APPLICATION = {"user": "shop_app_of_tests", "password": password}
+    with CaptureQueriesContext(django_connection) as captured:
+        call_command("prepare_database", stdout=StringIO())
+    statements = "\n".join(query["sql"] for query in captured.captured_queries)
+    assert "PASSWORD 'SCRAM-SHA-256$" in statements
+    assert password not in statements

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
@@ -46,17 +47,30 @@ class Command(BaseCommand):
                 " WHERE rolname = %s",
                 [role],
             )
-            for statement in _statements(role, cursor.fetchone()):
+            existing = cursor.fetchone()
+            verifier = _verifier(cursor.connection, role)
+            for statement in _statements(role, existing, verifier):
                 cursor.execute(statement.as_string(cursor.connection))
 
 
 RIGHTS = ("SUPERUSER", "CREATEDB", "CREATEROLE", "INHERIT")
 
 
-def _statements(role: str, existing: tuple[bool, ...] | None) -> list[sql.Composed]:
+def _verifier(connection: psycopg.Connection, role: str) -> str:
+    """Return what the server keeps of the role's password, empty where it has none.
+
+    A password in a statement could end in the server's log, so it does not leave this process.
+    """
+    password = settings.DATABASE_APPLICATION.get("password", "")
+    if not password:
+        return ""
+    # Without an algorithm, libpq asks for the server's `password_encryption`.
+    return connection.pgconn.encrypt_password(password.encode(), role.encode()).decode()
+
+
+def _statements(role: str, existing: tuple[bool, ...] | None, verifier: str) -> list[sql.Composed]:
     """Return what makes the role what it has to be; ``existing`` are the RIGHTS it has, if any."""
     name = sql.Identifier(role)
-    password = settings.DATABASE_APPLICATION.get("password", "")
     ledger = sql.SQL(", ").join(sql.Identifier(model._meta.db_table) for model in (Purchase, Event))
     # An owner who is not a superuser, as on managed servers, may not even name a right that the
     # role does not have.
@@ -70,9 +84,8 @@ def _statements(role: str, existing: tuple[bool, ...] | None) -> list[sql.Compos
             sql.SQL(" ".join(["LOGIN", *(f"NO{right}" for right in taken)])),
         )
     ]
-    if password:
-        # The server stores a digest; in the statement the password travels to it only.
-        statements.append(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(password)))
+    if verifier:
+        statements.append(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(verifier)))
     statements += [
         sql.SQL(text).format(role=name, ledger=ledger, event=sql.Identifier(Event._meta.db_table))
         for text in (

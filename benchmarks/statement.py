@@ -26,13 +26,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.tables import spread, table
-from reports.rendering import (
-    CurrencyTotal,
-    MonthTotal,
-    StatementHeader,
-    StatementLine,
-    render_statement,
-)
+from reports.contents import CurrencyTotal, MonthTotal, StatementHeader, StatementLine
+from reports.rendering import render_statement
 
 SINCE = datetime(2024, 5, 1, tzinfo=UTC)
 SAMPLE_SECONDS = 0.01

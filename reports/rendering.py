@@ -32,9 +32,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
-from typing import IO
-from uuid import UUID
+from typing import IO, NamedTuple
+
+from reports.contents import (
+    CurrencyTotal,
+    MonthTotal,
+    RenderedReport,
+    RenderingFailed,
+    RenderingTimeout,
+    SalesHeader,
+    SalesLine,
+    StatementHeader,
+    StatementLine,
+    TotalsDisagree,
+)
 
 TEMPLATES = Path(__file__).with_name("typst")
 
@@ -72,105 +85,6 @@ MONTHS = (
     "November",
     "December",
 )
-
-
-class RenderingFailed(Exception):
-    """The report could not be rendered; the message, meant for the log, says why."""
-
-
-class RenderingTimeout(RenderingFailed):
-    """Typesetting took longer than the time limit and was stopped."""
-
-
-class TotalsDisagree(RenderingFailed):
-    """The lines do not add up to the totals in the header, so the report must not be sent.
-
-    The caller read the two at different moments; reading both again, in one snapshot, mends it.
-    """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonthTotal:
-    """What one calendar month (UTC) adds up to in one currency. `month` is any day of it."""
-
-    month: date
-    currency: str
-    purchases: int
-    total: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurrencyTotal:
-    """What the whole period adds up to in one currency."""
-
-    currency: str
-    purchases: int
-    total: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementHeader:
-    """Everything about a customer's statement but its lines.
-
-    `since` and `until` are both part of the period; `generated_at` is aware. `months` and
-    `totals` are shown in the given order and hold no entry for what has no purchases.
-    """
-
-    report_id: UUID | str
-    shop_name: str
-    username: str
-    userid: str
-    email: str
-    since: date
-    until: date
-    generated_at: datetime
-    months: Sequence[MonthTotal]
-    totals: Sequence[CurrencyTotal]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementLine:
-    """One purchase. `timestamp` is aware, `price` is per unit, both amounts in `currency`."""
-
-    timestamp: datetime
-    item: str
-    quantity: int
-    price: Decimal
-    currency: str
-    total: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SalesHeader:
-    """Everything about a sales report but its lines; the fields are `StatementHeader`'s."""
-
-    report_id: UUID | str
-    shop_name: str
-    since: date
-    until: date
-    generated_at: datetime
-    months: Sequence[MonthTotal]
-    totals: Sequence[CurrencyTotal]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SalesLine:
-    """What one customer bought in the period in one currency."""
-
-    username: str
-    userid: str
-    currency: str
-    purchases: int
-    total: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedReport:
-    """The file that was written: its pages, its bytes, and its SHA-256 in hexadecimal."""
-
-    pages: int
-    size: int
-    sha256: str
 
 
 def render_statement(
@@ -320,8 +234,16 @@ class _Check:
 # Measuring text
 
 
-def _read_glyphs() -> tuple[dict[str, int], frozenset[str]]:
-    """Return each character's width in 1/1000 of the type size, and those of the main font."""
+class _Glyphs(NamedTuple):
+    """Each character's width in 1/1000 of the type size, and the characters of the main font."""
+
+    widths: dict[str, int]
+    serif: frozenset[str]
+    widest_ascii: int
+
+
+@cache
+def _glyphs() -> _Glyphs:
     widths: dict[str, int] = {}
     serif: set[str] = set()
     for row in (TEMPLATES / "glyphs.txt").read_text(encoding="ascii").splitlines():
@@ -334,12 +256,10 @@ def _read_glyphs() -> tuple[dict[str, int], frozenset[str]]:
                 widths[chr(code)] = int(width)
                 if font == "serif":
                     serif.add(chr(code))
-    return widths, frozenset(serif)
+    return _Glyphs(widths, frozenset(serif), max(widths[chr(code)] for code in range(0x20, 0x7F)))
 
 
-_WIDTHS, _SERIF = _read_glyphs()
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_WIDEST_ASCII = max(_WIDTHS[chr(code)] for code in range(0x20, 0x7F))
 _MAX_MARKS = 2
 
 
@@ -352,6 +272,7 @@ def clean_text(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
+    widths, serif, _ = _glyphs()
     shown: list[str] = []
     marks = 0
     for char in unicodedata.normalize("NFC", text):
@@ -362,12 +283,12 @@ def clean_text(text: str) -> str:
             continue
         elif category.startswith("M"):
             # A mark is shaped together with its letter, so one font must have both.
-            if char in _SERIF and marks < _MAX_MARKS and shown and shown[-1] in _SERIF:
+            if char in serif and marks < _MAX_MARKS and shown and shown[-1] in serif:
                 shown.append(char)
                 marks += 1
             continue
         else:
-            shown.append(char if char in _WIDTHS else _REPLACEMENT)
+            shown.append(char if char in widths else _REPLACEMENT)
         marks = 0
     return " ".join("".join(shown).split())
 
@@ -375,12 +296,13 @@ def clean_text(text: str) -> str:
 def _wrap(text: str, width: float, size: float = TEXT_SIZE) -> list[str]:
     """Break clean text into lines no wider than `width` points; a long word is broken anywhere."""
     limit = int(width / size * 1000)
-    if len(text) * _WIDEST_ASCII <= limit and text.isascii():
+    widths, _, widest_ascii = _glyphs()
+    if len(text) * widest_ascii <= limit and text.isascii():
         return [text]
-    measure = _WIDTHS.__getitem__
+    measure = widths.__getitem__
     if sum(map(measure, text)) <= limit:
         return [text]
-    space = _WIDTHS[" "]
+    space = widths[" "]
     lines: list[str] = []
     current, used = "", 0
     for word in text.split(" "):
@@ -689,7 +611,7 @@ class _Child:
             [
                 sys.executable,
                 "-I",
-                __file__,
+                str(Path(__file__).with_name("typesetting.py")),
                 str(volume.parent),
                 volume.name,
                 str(self.result),
@@ -729,28 +651,6 @@ class _Child:
         data = self.result.read_bytes()
         self.result.unlink()
         return data
-
-
-def _child_main(arguments: Sequence[str]) -> None:
-    """Typeset one volume: the folder, the volume's name, the result, a time stamp, seconds."""
-    folder, volume, result, timestamp, seconds = arguments
-    # An orphan, whose parent can no longer stop it, ends by itself: the default action of
-    # SIGALRM needs no cooperation from the native code.
-    signal.alarm(int(seconds))
-    import typst
-
-    try:
-        typst.compile(
-            f"{folder}/report.typ",
-            output=result,
-            root=folder,
-            ignore_system_fonts=True,
-            sys_inputs={"volume": volume},
-            pdf_standards=["ua-1"],
-            timestamp=int(timestamp),
-        )
-    except typst.TypstError as error:
-        sys.exit(" ".join([error.message, *error.hints]))
 
 
 # Joining volumes
@@ -1079,7 +979,3 @@ def _extend(dictionary: bytes, entries: bytes) -> bytes:
 
 def _references(numbers: Iterable[int]) -> bytes:
     return b" ".join(b"%d 0 R" % number for number in numbers)
-
-
-if __name__ == "__main__":
-    _child_main(sys.argv[1:])

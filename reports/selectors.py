@@ -14,8 +14,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from purchases.models import Purchase
-from reports.models import Report
-from reports.rendering import (
+from reports.contents import (
     CurrencyTotal,
     MonthTotal,
     SalesHeader,
@@ -23,6 +22,7 @@ from reports.rendering import (
     StatementHeader,
     StatementLine,
 )
+from reports.models import Report
 from shop.errors import NotFound
 from shop.replica import database_that_has
 

@@ -28,8 +28,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from reports import selectors
+from reports.contents import RenderedReport, RenderingFailed
 from reports.models import Report
-from reports.rendering import RenderedReport, RenderingFailed, render_sales, render_statement
 from shop.celery import app
 from shop.database import unhurried
 from shop.errors import ApplicationError, Conflict, FieldError, Forbidden, ValidationFailed
@@ -268,6 +268,9 @@ def _remove_leftovers(target: Path) -> None:
 
 
 def _render(report: Report, output: Path) -> RenderedReport:
+    # Only a worker renders, but the web process imports this module too.
+    from reports.rendering import render_sales, render_statement
+
     report = selectors.report_to_render(report)
     using = report._state.db or "default"
     with contextlib.ExitStack() as reading:

@@ -30,15 +30,14 @@ from websockets.asyncio.client import connect
 from accounts.attempts import AT_ONE_ADDRESS, Attempt, TooManyAttempts
 from accounts.authentication import callers_by_digest
 from accounts.models import User
-from reports.rendering import (
+from reports.contents import (
     CurrencyTotal,
     MonthTotal,
     RenderingFailed,
     StatementHeader,
     StatementLine,
-    _Child,
-    render_statement,
 )
+from reports.rendering import _Child, render_statement
 from tests.limits import forget_limits
 from tests.system import ROOT, System
 from tests.test_access import PASSWORD, ROUTES, Browser, World, world

@@ -268,7 +268,7 @@ def test_rendering_that_always_fails_ends_in_a_clear_error(
         raise services.RenderingFailed("volume 1: secret detail")
 
     settings.REPORTS_RENDER_ATTEMPTS = 2
-    monkeypatch.setattr(services, "render_statement", broken)
+    monkeypatch.setattr("reports.rendering.render_statement", broken)
     report = request(joe)
     services.report_render(report.pk)
     assert status(report) == "queued"

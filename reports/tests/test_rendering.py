@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,11 +17,12 @@ from typing import Any
 
 import pytest
 import typst
+from django.conf import settings
 from pypdf import PdfReader
 from pypdf.generic import ContentStream
 
 from reports import rendering
-from reports.rendering import (
+from reports.contents import (
     CurrencyTotal,
     MonthTotal,
     RenderingFailed,
@@ -30,10 +32,8 @@ from reports.rendering import (
     StatementHeader,
     StatementLine,
     TotalsDisagree,
-    clean_text,
-    render_sales,
-    render_statement,
 )
+from reports.rendering import clean_text, render_sales, render_statement
 
 REPORT_ID = "0197f3c0-1111-7000-8000-000000000001"
 LINE = re.compile(
@@ -346,7 +346,7 @@ def test_clean_text(text, shown):
 
 
 def test_glyph_table_is_what_typst_has():
-    characters = "".join(char for char, width in rendering._WIDTHS.items() if width)
+    characters = "".join(char for char, width in rendering._glyphs().widths.items() if width)
     source = b"""
         #set text(font: ("Libertinus Serif", "DejaVu Sans Mono"), size: 100pt, fallback: false,
           kerning: false, ligatures: false, lang: "en")
@@ -365,10 +365,21 @@ def test_glyph_table_is_what_typst_has():
     )
     measured = dict(zip(characters.replace(" ", ""), widths, strict=True))
     assert {
-        char: (width, rendering._WIDTHS[char])
+        char: (width, rendering._glyphs().widths[char])
         for char, width in measured.items()
-        if width != rendering._WIDTHS[char]
+        if width != rendering._glyphs().widths[char]
     } == {}
+
+
+def test_a_web_process_does_not_load_what_only_a_worker_needs():
+    script = (
+        "import sys, shop.asgi; from django.urls import resolve; resolve('/');"
+        "print(*sorted({'reports.services', 'reports.rendering', 'typst'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=settings.BASE_DIR, capture_output=True, text=True
+    )
+    assert (loaded.returncode, loaded.stdout) == (0, "reports.services\n"), loaded.stderr
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path):
@@ -429,7 +440,7 @@ def children() -> set[str]:
     return {
         pid
         for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        if b"rendering.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"typesetting.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
     }
 
 

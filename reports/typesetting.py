@@ -1,0 +1,31 @@
+"""The child process that typesets one volume; a script, which imports nothing of the shop."""
+
+import signal
+import sys
+from collections.abc import Sequence
+
+import typst
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Typeset one volume: the folder, the volume's name, the result, a time stamp, seconds."""
+    folder, volume, result, timestamp, seconds = arguments
+    # An orphan, whose parent can no longer stop it, ends by itself: the default action of
+    # SIGALRM needs no cooperation from the native code.
+    signal.alarm(int(seconds))
+    try:
+        typst.compile(
+            f"{folder}/report.typ",
+            output=result,
+            root=folder,
+            ignore_system_fonts=True,
+            sys_inputs={"volume": volume},
+            pdf_standards=["ua-1"],
+            timestamp=int(timestamp),
+        )
+    except typst.TypstError as error:
+        sys.exit(" ".join([error.message, *error.hints]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

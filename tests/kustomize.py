@@ -88,10 +88,11 @@ def pod_spec(document: Document) -> Document:
 def _generate(
     kind: str, generator: Document, folder: Path, documents: list[Document]
 ) -> list[Document]:
-    if unknown := set(generator) - {"name", "envs", "literals", "behavior"}:
+    if unknown := set(generator) - {"name", "envs", "files", "literals", "behavior"}:
         raise Unsupported(f"generator: {', '.join(sorted(unknown))}")
     lines = [line for name in generator.get("envs", []) for line in _lines(folder / name)]
     data = dict(line.split("=", 1) for line in [*lines, *generator.get("literals", [])])
+    data |= {name: (folder / name).read_text("utf-8") for name in generator.get("files", [])}
     if generator.get("behavior") == "merge":
         (target,) = (
             one

@@ -29,6 +29,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 OVERLAYS = ("staging", "production")
 # The oldest Kubernetes with the `sleep` of preStop, and the newest whose schemas we have.
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
 NUMBER = {"type": "integer", "minimum": 1}
 TEXT = {"type": "string", "minLength": 1}
 TEXTS = {"type": "object", "additionalProperties": TEXT}
@@ -101,6 +102,7 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(CHECKOUT / "deploy" / "kubernetes", folder)
     for example in folder.rglob("*.env.example"):
         shutil.copy(example, example.with_suffix(""))
+    (folder / "overlays" / "staging" / "POSTGRES_CA").write_text(CERTIFICATE)
     return folder
 
 
@@ -405,7 +407,7 @@ def _variables() -> set[str]:
 
 
 def test_the_configuration_has_only_names_that_the_code_reads(documents: list[Document]) -> None:
-    ours = {"HOME", "PUBLIC_HOSTS"}
+    ours = {"HOME", "PUBLIC_HOSTS", "PGSSLROOTCERT"}
     given = set(named(documents, "ConfigMap")["shop"]["data"]) - ours
     assert {name.removesuffix("_FILE") for name in given} <= _variables()
     for container in containers(documents):
@@ -451,12 +453,30 @@ def test_the_shop_starts_with_it_and_not_with_example_secrets(deploy: Path, tmp_
     assert code == 0, output
 
 
+def test_pods_have_the_certificate_that_the_urls_of_postgresql_ask_for(deploy: Path) -> None:
+    documents = render(deploy / "overlays" / "staging")
+    secret = named(documents, "Secret")
+    for name, url in (("shop", "DATABASE_URL"), ("shop-owner", "DATABASE_OWNER_URL")):
+        assert "sslmode=verify-full" in secret[name]["data"][url]
+    path = Path(named(documents, "ConfigMap")["shop"]["data"]["PGSSLROOTCERT"])
+    assert secret["shop"]["data"][path.name] == CERTIFICATE
+    for document in pods(documents):
+        spec = pod_spec(document)
+        volumes = {one["name"]: one.get("secret") for one in spec["volumes"]}
+        assert volumes["secrets"]["secretName"] == "shop"
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+            assert mounts["secrets"] == str(path.parent)
+
+
 def test_no_secret_is_committed() -> None:
     folder = CHECKOUT / "deploy" / "kubernetes"
     tracked = subprocess.run(
         ["git", "ls-files", "deploy/kubernetes"], cwd=CHECKOUT, capture_output=True, text=True
     ).stdout.split()
-    assert not [name for name in tracked if name.endswith("/secrets.env")]
+    assert not [
+        name for name in tracked if name.endswith(("/secrets.env", "/owner.env", "/POSTGRES_CA"))
+    ]
     assert not [
         path for path in folder.rglob("*.yaml") for one in read(path) if one["kind"] == "Secret"
     ]

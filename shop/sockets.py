@@ -20,6 +20,9 @@ from websockets.protocol import State
 ABORT_SECONDS = 60.0
 """How long a client has to read up to the close frame before the connection is cut."""
 
+DRAIN_SECONDS = 5.0
+"""The same where the server itself is about to end, which the connection would hold up."""
+
 
 def text_frame(text: str) -> bytes:
     """Return a text message as a server's one frame: final, not masked (RFC 6455, section 5.2)."""
@@ -64,3 +67,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.loop.call_later(ABORT_SECONDS, self.transport.abort)
             return
         await super().send(message)
+
+    def shutdown(self) -> None:
+        """Close with 1012; called for every connection when the server is told to end."""
+        super().shutdown()
+        self.loop.call_later(DRAIN_SECONDS, self.transport.abort)

@@ -371,12 +371,21 @@ def test_services_budgets_and_policies_select_what_they_mean(documents: list[Doc
     assert reach["databases"] == set(everything)
     assert reach["http"] == {"web", "live"}
     assert reach["mail"] == {"web", "live", "worker"}
+    solver = {"acme.cert-manager.io/http01-solver": "true"}
+    (certificate,) = (
+        one["spec"]
+        for one in policies.values()
+        if one["spec"]["podSelector"] and matches(one["spec"]["podSelector"], solver)
+    )
+    assert certificate["ingress"][0]["ports"] == [{"port": 8089, "protocol": "TCP"}]
+    assert certificate["ingress"][0]["from"] == policies["http"]["spec"]["ingress"][0]["from"][:1]
 
 
 def test_the_ingress_sends_each_path_to_its_role_and_closes_the_inner_ones(
     documents: list[Document],
 ) -> None:
     (ingress,) = named(documents, "Ingress").values()
+    assert "cert-manager.io/cluster-issuer" in ingress["metadata"]["annotations"]
     (rule,) = ingress["spec"]["rules"]
     routes = {
         one["path"]: (one["pathType"], one["backend"]["service"]["name"])

@@ -16,12 +16,20 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TypeVar
 
 import ijson
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from accounts.access import Caller
 from purchases.cells import unguard
-from purchases.services import Batch, Customers, Entry, Outcome, Recorded, with_line_key
+from purchases.services import (
+    Batch,
+    Customers,
+    Entry,
+    Outcome,
+    Recorded,
+    ledger_transaction,
+    with_line_key,
+)
 from purchases.validation import parse_purchase
 from shop.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
 from shop.parsers import decode_json
@@ -334,11 +342,12 @@ def record_lines(
 ) -> BulkResult:
     """Record the good ones of many lines in one transaction and return what became of them all.
 
-    Raises ``TooManyLines`` and whatever the database raises, with nothing recorded.
+    Raises ``TooManyLines`` and whatever the database raises, with nothing recorded, and
+    ``OutcomeUnknown`` where it is not known whether the commit came through.
     """
     result = BulkResult()
     try:
-        with transaction.atomic():
+        with ledger_transaction():
             with connection.cursor() as cursor:
                 # Foreign keys are checked with each chunk, while the next one is being read,
                 # instead of all together at the end.

@@ -19,6 +19,7 @@ from purchases.bulk import BulkResult, Row, ahead, chunks, csv_header, csv_rows
 from purchases.cells import unguard
 from purchases.services import Entry, Recorded, record_purchases
 from purchases.validation import parse_purchase
+from shop.database import unhurried
 from shop.errors import ApplicationError, FieldError, ValidationFailed
 
 FIELDS = ("userid", "username", "item", "quantity", "price", "currency", "timestamp")
@@ -67,7 +68,7 @@ def import_purchases(path: Path, options: ImportOptions, progress: Progress) -> 
         places = _places(header, options.columns)
         rejected = _Rejected(stack, target, header)
         caller = _importer()
-        with _rolled_back() if options.dry_run else nullcontext():
+        with unhurried(), _rolled_back() if options.dry_run else nullcontext():
             for chunk in ahead(chunks(_lines(rows, caller, places, options))):
                 _record(chunk, result, rejected)
                 progress(result, source.tell() / size)

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from purchases.bulk import BulkResult
 from purchases.importing import FIELDS, ImportOptions, import_purchases, rejected_path
@@ -64,6 +65,11 @@ class Command(BaseCommand):
             raise CommandError(f"{error.filename or path}: {error.strerror}") from None
         except ApplicationError as error:
             raise CommandError(str(error)) from None
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database: {str(error).strip()}. What was recorded until then stays; run the"
+                " import again to go on."
+            ) from error
         would = "would be " if options["dry_run"] else ""
         self.stdout.write(
             f"{result.recorded} {would}recorded, {result.duplicates} duplicates, "

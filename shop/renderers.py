@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 from django.utils.functional import Promise
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 
 def _encode(value: Any) -> Any:
@@ -33,6 +35,16 @@ def _plain(value: Any) -> Any:
     if type(value) is list:
         return [_plain(item) for item in value]
     return value
+
+
+class JSONOnly(DefaultContentNegotiation):
+    """Answers JSON to whatever a client accepts, as the paths beside REST framework do."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = renderers[0]
+        return renderer, renderer.media_type
 
 
 class JSONRenderer(BaseRenderer):

@@ -437,6 +437,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["shop.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["shop.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shop.renderers.JSONOnly",
     "DEFAULT_SCHEMA_CLASS": "shop.schema.AutoSchema",
     "EXCEPTION_HANDLER": "shop.exception_handler.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": ["accounts.quotas.AccountThrottle"],

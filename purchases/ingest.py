@@ -20,13 +20,16 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 import psycopg
 import structlog
+from django.conf import settings
 from django.db import connection as django_connection
+from django.http.request import split_domain_port, validate_host
 
 from accounts.access import Caller, may_record_for_anyone
 from accounts.authentication import callers_by_digest, token_digest
@@ -478,6 +481,12 @@ ingest = Ingest()
 # --- Requests in, answers out ------------------------------------------------------------------
 
 
+@lru_cache(maxsize=64)
+def _is_ours(host: bytes) -> bool:
+    domain, _ = split_domain_port(host.decode("latin-1"))
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
 def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
     """Return the token's digest if the request is one that is taken here, else ``None``.
 
@@ -492,6 +501,7 @@ def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
         or not 0 < int(length) <= BODY_MAX_BYTES
         or b"transfer-encoding" in headers
         or query
+        or not _is_ours(headers.get(b"host", b""))
         or ingest.closing
     ):
         return None
@@ -552,7 +562,8 @@ class IngestMiddleware:
             return await self.app(scope, receive, send)
         headers = dict(scope["headers"])
         digest = token_of(headers, scope["query_string"])
-        if digest is None:
+        # Which of two headers with one name counts is for Django to say.
+        if digest is None or len(headers) != len(scope["headers"]):
             return await self.app(scope, receive, send)
         started = time.perf_counter()
         classic = scope["path"] != API_PATH

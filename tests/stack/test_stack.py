@@ -176,11 +176,21 @@ def test_static_files_are_kept_for_long_and_compressed(stack: Stack):
 
 def test_the_documentation_is_cached_briefly(stack: Stack):
     with stack.client() as client:
-        for _ in range(3):
-            assert client.get("/documentation/openapi.json").json()["openapi"]
+        answers = [client.get("/documentation/openapi.json") for _ in range(3)]
+    for answer in answers:
+        assert answer.json()["openapi"]
+        assert len(answer.headers.get_list("Strict-Transport-Security")) == 1
+    # Each has the id of its own request, also where the answer is that of another.
+    identities = [answer.headers.get_list("X-Request-ID") for answer in answers]
+    assert len({identity for (identity,) in identities}) == 3
+    lines = wait_for(lambda: documentation_lines(stack, [one for (one,) in identities]), 5)
+    assert "HIT" in [line["cache"] for line in lines]
+
+
+def documentation_lines(stack: Stack, identities: list[str]) -> list[dict[str, str]]:
     lines = [json.loads(line) for line in nginx_log(stack)]
-    caches = [line["cache"] for line in lines if line["path"] == "/documentation/openapi.json"]
-    assert "HIT" in caches
+    found = [line for line in lines if line["request_id"] in identities]
+    return found if len(found) == len(identities) else []
 
 
 def nginx_log(stack: Stack) -> list[str]:

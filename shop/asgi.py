@@ -5,8 +5,10 @@ WSGI in threads, because Django's own ASGI handler changes threads for every syn
 which costs most of a small request's time.
 """
 
+import contextlib
 import gc
 import os
+import resource
 import sys
 from typing import Any
 
@@ -41,10 +43,19 @@ _http = Bodies(
 )
 
 
+def _raise_open_files() -> None:
+    """Let this process open as many files, and so sockets, as it may; often it starts with 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS refuses the limit that it names itself.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def _lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            _raise_open_files()
             hub.start()
             ingest.start()
             # What is loaded now stays. A full collection that went through all of it would hold up

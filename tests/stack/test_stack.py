@@ -63,6 +63,12 @@ def test_no_process_of_ours_is_root_or_can_write_to_its_image(stack: Stack):
         assert "POSTGRES_PASSWORD=" not in names.replace("POSTGRES_APP_PASSWORD=", "")
 
 
+@pytest.mark.parametrize("service", ["web", "live", "nginx", "valkey"])
+def test_many_files_may_be_open(stack: Stack, service: str):
+    container = stack.containers(service)[0]
+    assert docker("exec", container, "sh", "-c", "ulimit -n").strip() == "65536"
+
+
 def test_plain_http_is_sent_to_https(stack: Stack):
     answer = httpx.get(
         f"http://127.0.0.1:{stack.http_port}/purchases/?a=b", headers={"Host": HOST}, timeout=10

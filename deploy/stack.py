@@ -46,7 +46,7 @@ DEATHS = 3
 HEALTHY_SECONDS = 120.0
 SWITCH_SECONDS = 2.0
 """How long nginx may still use an address that it has looked up: twice its resolver's validity."""
-STOP_SECONDS = 40
+READY_SECONDS = 20.0
 COMPOSE = "com.docker.compose"
 """What the labels begin with by which Compose knows its containers."""
 REPORTS = "/var/lib/shop/reports"
@@ -66,10 +66,10 @@ RESTORE = (
     ' --no-privileges --clean --if-exists -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
 )
 STATEMENTS = (
-    'cd "$1" && find . -type f -name "*.pdf" -print0'
+    'cd "$1" || exit 2; find . -type f -name "*.pdf" -print0'
     " | tar -c --null --no-recursion -T - || [ $? -eq 1 ]"
 )
-"""What is being rendered has another name; with 1 tar says that a file changed or went meanwhile."""
+"""A rendering has another name. tar ends with 1 where a file changed or went meanwhile."""
 FLOORS = "current_setting('shop.position_floors', true)"
 POSITION = f"""
 SELECT greatest(
@@ -221,11 +221,15 @@ class Stack:
 
     # --- commands --------------------------------------------------------------------------
 
-    def check(self, **options: Any) -> None:
-        """See in the image whether the environment is complete; its one line is shown."""
-        words = [*self.words, "run", "--rm", "--no-deps", "-T", "check"]
+    def check(self, *command: str, **options: Any) -> None:
+        """See in the image whether the environment is complete, or what else ``command`` checks.
+
+        Raises:
+            Failure: it is not; what is wrong has been shown.
+        """
+        words = [*self.words, "run", "--rm", "--no-deps", "-T", "check", *command]
         if subprocess.run(words, cwd=CHECKOUT, **options).returncode:
-            raise Failure("Nothing was started.")
+            raise Failure("Nothing was changed.")
 
     def up(self, *, build: bool) -> None:
         """Start everything, or what is missing of it."""
@@ -253,6 +257,7 @@ class Stack:
                 say(f"Building version {tag}.")
                 self.compose("build", "check", env=environment)
             self.check(env=environment)
+            self.check("python", "manage.py", "check_migrations", env=environment)
             say("Migrating, while the version before still serves.")
             self.once("migrate", env=environment)
             # From here on no new replica is asked anything before all of them are healthy.
@@ -261,6 +266,8 @@ class Stack:
             try:
                 for service in ROLLED:
                     self.start_beside(service, len(old[service]), environment)
+                for service in ROLLED:
+                    wait_ready(self.generation(service, colour))
                 switch(nginx, "sh /etc/nginx/templates/reload.sh")
             except BaseException:
                 say("Taking the new replicas away again; the old ones serve on.")
@@ -435,10 +442,26 @@ def inspect(ids: list[str]) -> list[dict[str, Any]]:
     return found
 
 
+def wait_ready(ids: list[str]) -> None:
+    """Wait until each container says that it reaches what it depends on, as being alive does not.
+
+    Raises:
+        Failure: one of them does not say so in time.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    for one in ids:
+        words = ["docker", "exec", one, "python", "-S", "deploy/healthcheck.py", "http", "/readyz"]
+        while (answer := subprocess.run(words, capture_output=True, text=True)).returncode:
+            if time.monotonic() > deadline:
+                name = inspect([one])[0]["Name"].lstrip("/")
+                raise Failure(f"{name} is not ready. {answer.stderr.strip()}")
+            time.sleep(0.5)
+
+
 def remove(ids: list[str]) -> None:
-    """End the containers as their processes like it, and delete them."""
+    """End the containers, each within its own ``stop_grace_period``, and delete them."""
     if ids:
-        run(["docker", "stop", "--time", str(STOP_SECONDS), *ids], capture_output=True)
+        run(["docker", "stop", *ids], capture_output=True)
         run(["docker", "rm", *ids], capture_output=True)
 
 

@@ -447,16 +447,48 @@ class Migration(migrations.Migration):
     dependencies = [("purchases", "{last}")]
     operations = [migrations.RunSQL("ALTER TABLE purchases_purchase ADD COLUMN note text")]
 """
+SAFE = """    safe_because = {0: "A column that may be null is added without a look at the rows."}
+"""
+NOTES = (
+    "SELECT count(*) FROM information_schema.columns"
+    " WHERE table_name = 'purchases_purchase' AND column_name = 'note'"
+)
+
+
+def next_migration(text: str) -> dict[str, str]:
+    last = max(path.stem for path in (ROOT / "purchases" / "migrations").glob("0*.py"))
+    name = f"purchases/migrations/{int(last[:4]) + 1:04}_note.py"
+    return {name: text.format(last=last)}
+
+
+def refused_deploy(stack: Stack, checkout: Path) -> str:
+    """Try to deploy; return what was said when it failed and nothing had been replaced."""
+    before = {service: stack.containers(service) for service in ("web", "live", "relay", "worker")}
+    target = stack.start_target("deploy", checkout=checkout)
+    said, _ = target.communicate(timeout=300)
+    assert target.returncode == 1, said
+    assert "Traceback" not in said
+    assert {service: stack.containers(service) for service in before} == before
+    return said
+
+
+def test_a_migration_that_the_running_version_may_not_survive_is_refused(
+    stack: Stack, tmp_path: Path
+):
+    said = refused_deploy(stack, checkout_with(tmp_path / "next", next_migration(MIGRATION)))
+    assert "SQL cannot be judged here" in said
+    assert "Nothing was changed." in said
+    assert stack.sql(NOTES) == "0"
 
 
 def test_a_deploy_of_a_new_version_is_noticed_by_nobody(stack: Stack, tmp_path: Path):
     """With other pages and a migration, under load, and with more than one of everything."""
-    last = max(path.stem for path in (ROOT / "purchases" / "migrations").glob("0*.py"))
     base = (ROOT / "templates" / "base.html").read_text()
     checkout = checkout_with(
         tmp_path / "next",
         {
-            f"purchases/migrations/{int(last[:4]) + 1:04}_note.py": MIGRATION.format(last=last),
+            # The reason has a dictionary's braces, which are none to be filled in.
+            **{name: text + SAFE for name, text in next_migration(MIGRATION).items()},
             "templates/base.html": base.replace("</body>", "<!-- the next version --></body>"),
         },
     )
@@ -476,27 +508,36 @@ def test_a_deploy_of_a_new_version_is_noticed_by_nobody(stack: Stack, tmp_path: 
         assert not ids & set(now)
     with stack.client() as client:
         assert "<!-- the next version -->" in client.get("/").text
-    columns = "SELECT count(*) FROM information_schema.columns WHERE table_name ="
-    assert stack.sql(f"{columns} 'purchases_purchase' AND column_name = 'note'") == "1"
+    assert stack.sql(NOTES) == "1"
     # What Compose would do now is nothing: it knows the containers as its own.
     before = set(stack.containers("web"))
     stack.compose("up", "-d", "--no-deps", "--scale", "web=3", "web")
     assert set(stack.containers("web")) == before
 
 
-def test_a_version_that_does_not_start_is_taken_back(stack: Stack, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("file", "code", "reason"),
+    [
+        ("shop/asgi.py", 'sys.exit("broken on purpose")', "broken on purpose"),
+        # It lives, and cannot reach its database.
+        (
+            "shop/settings.py",
+            'if env.text("APPLICATION_NAME", "") == "live":\n'
+            '    DATABASES["default"]["HOST"] = "nowhere"',
+            "is not ready. http /readyz: no",
+        ),
+    ],
+    ids=["dies", "without a database"],
+)
+def test_a_version_that_cannot_serve_is_taken_back(
+    stack: Stack, tmp_path: Path, file: str, code: str, reason: str
+):
     stack.scale(web=1, live=1, worker=1, relay=1)
-    broken = (ROOT / "shop" / "asgi.py").read_text() + '\nsys.exit("broken on purpose")\n'
-    checkout = checkout_with(tmp_path / "broken", {"shop/asgi.py": broken})
-    before = {service: stack.containers(service) for service in ("web", "live", "relay", "worker")}
+    broken = f"{(ROOT / file).read_text()}\n{code}\n"
     with everything_watched(stack) as watch:
-        target = stack.start_target("deploy", checkout=checkout)
-        said, _ = target.communicate(timeout=300)
-    assert target.returncode == 1
+        said = refused_deploy(stack, checkout_with(tmp_path / "broken", {file: broken}))
     assert "the old ones serve on" in said
-    assert "broken on purpose" in said
-    assert "Traceback" not in said
-    assert {service: stack.containers(service) for service in before} == before
+    assert reason in said
     # Not one socket was closed.
     assert [follower.codes for follower in watch.followers] == [[], [], []]
 

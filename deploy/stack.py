@@ -7,7 +7,8 @@ would take: COMPOSE_PROJECT_NAME, COMPOSE_FILE and ENV_FILE (.env) are honoured.
 A deploy makes new replicas beside the old ones. Docker gives every generation a name of its own,
 its colour. A file in nginx's container says which colour takes new requests, which nginx looks at
 for each of them: no reload, and no request that is under way is touched. The old replicas are then
-asked to end one after another: they finish what they have, and close sockets with 1012.
+asked to end one after another: they finish what they have, each within its ``stop_grace_period``,
+and close sockets with 1012.
 """
 
 from __future__ import annotations

@@ -195,6 +195,7 @@ class Hub:
     def __init__(self) -> None:
         self.position = 0
         self.started = False
+        self.draining = False
         self._heard = 0.0
         self._readers: set[Reader] = set()
         self._everything: set[Reader] = set()
@@ -212,6 +213,12 @@ class Hub:
             asyncio.create_task(self._forever(work), name=f"hub.{work.__name__}")
             for work in (self._listen, self._watch, self._check_credentials)
         ]
+
+    def drain(self) -> None:
+        """Let everybody go who waits for an event; nobody is to wait from now on."""
+        self.draining = True
+        for waiting in self._waiters:
+            waiting.event.set()
 
     async def stop(self) -> None:
         """Close every socket with 1012, so that clients resume elsewhere."""

@@ -52,7 +52,7 @@ class LongPollMiddleware:
         after, _, wait, everything = events_parameters(query, staff=may_see_everything(caller))
         customer_id = None if everything else caller.id
         deadline = time.monotonic() + wait
-        while (left := deadline - time.monotonic()) > 0:
+        while not hub.draining and (left := deadline - time.monotonic()) > 0:
             waiting = hub.waiting(customer_id)
             try:
                 events, _ = await in_database(

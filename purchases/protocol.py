@@ -15,6 +15,7 @@ from typing import cast
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from purchases.hub import hub
 from purchases.ingest import (
     API_PATH,
     BODY_SECONDS,
@@ -90,6 +91,11 @@ _NOBODY = _Nobody()
 
 class Protocol(LimitedProtocol):
     """One connection. At most one purchase of it is under way; what is pipelined waits."""
+
+    def shutdown(self) -> None:
+        """End when the open request is answered; one that only waits is answered now."""
+        super().shutdown()
+        hub.drain()
 
     @property
     def _buy(self) -> Buy | None:

@@ -37,6 +37,10 @@ def text_frame(text: str) -> bytes:
     return head + payload
 
 
+DRAIN_SECONDS = 5.0
+"""The same where the server itself is about to end, which the connection would hold up."""
+
+
 class SocketProtocol(WebSocketsSansIOProtocol):
     """One connection, on which a close frame goes out at once."""
 

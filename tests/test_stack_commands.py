@@ -1,13 +1,19 @@
 """What `make deploy`, `backup` and `restore` do, as far as it needs no engine."""
 
+import json
 import os
+import re
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
+from django.conf import settings
 
 from deploy.stack import STATEMENTS
+
+ROOT = Path(settings.BASE_DIR)
 
 
 def statements(folder: Path, output: Path, tools: Path) -> subprocess.CompletedProcess[bytes]:
@@ -45,3 +51,20 @@ def test_a_backup_without_a_statement_is_one_too(tmp_path: Path) -> None:
     with tarfile.open(output) as tar:
         assert tar.getnames() == []
     assert statements(tmp_path / "nothing", output, tmp_path).returncode != 0
+
+
+def test_a_container_may_take_as_long_to_end_as_what_it_does() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    image = (ROOT / "Dockerfile").read_text().rpartition("CMD ")[2].replace("\\\n", "")
+    words = json.loads(image)
+    drain = int(words[words.index("--timeout-graceful-shutdown") + 1])
+    locations = (ROOT / "nginx" / "locations.inc.template").read_text()
+    assert drain == max(map(int, re.findall(r"proxy_read_timeout (\d+)s;", locations)))
+    for name in ("web", "live"):
+        # 2 s for sockets, and a margin.
+        assert seconds(services[name]) >= drain + 10
+    assert seconds(services["worker"]) > settings.CELERY_TASK_TIME_LIMIT
+
+
+def seconds(service: dict[str, str]) -> int:
+    return int(service["stop_grace_period"].removesuffix("s"))

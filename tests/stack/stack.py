@@ -395,6 +395,39 @@ class Load(threading.Thread):
         return client.get("/documentation/openapi.json", headers={"Authorization": ""})
 
 
+class Upload(threading.Thread):
+    """A bulk request that goes on until it is told that the body may end."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(daemon=True)
+        self.stack = stack
+        self.items: list[str] = []
+        self.ending = threading.Event()
+        self.answer: httpx.Response | None = None
+
+    def run(self) -> None:
+        with self.stack.client("till", timeout=60) as client:
+            self.answer = client.post(
+                "/api/v1/purchases/bulk/",
+                content=self.lines(),
+                headers={"Content-Type": "application/x-ndjson"},
+            )
+
+    def lines(self) -> Iterator[bytes]:
+        # Slower than 16 kB a second is too slow.
+        while not self.ending.wait(0.2):
+            self.items.append(self.stack.item())
+            line = {"username": "joe", "userid": "005", "price": "1", "item": self.items[-1]}
+            yield f"{json.dumps(line):5000}\n".encode()
+
+    def end(self) -> httpx.Response:
+        """End the body, and return the answer."""
+        self.ending.set()
+        self.join(60)
+        assert self.answer, "The bulk request was cut."
+        return self.answer
+
+
 @dataclass
 class Watch:
     """What runs beside something that nobody should notice."""

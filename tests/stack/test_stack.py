@@ -23,6 +23,7 @@ from tests.stack.stack import (
     Follower,
     Load,
     Stack,
+    Upload,
     checkout_with,
     docker,
     everything_watched,
@@ -447,6 +448,7 @@ class Migration(migrations.Migration):
     dependencies = [("purchases", "{last}")]
     operations = [migrations.RunSQL("ALTER TABLE purchases_purchase ADD COLUMN note text")]
 """
+UPLOAD_SECONDS = 35.0
 SAFE = """    safe_because = {0: "A column that may be null is added without a look at the rows."}
 """
 NOTES = (
@@ -487,7 +489,6 @@ def test_a_deploy_of_a_new_version_is_noticed_by_nobody(stack: Stack, tmp_path: 
     checkout = checkout_with(
         tmp_path / "next",
         {
-            # The reason has a dictionary's braces, which are none to be filled in.
             **{name: text + SAFE for name, text in next_migration(MIGRATION).items()},
             "templates/base.html": base.replace("</body>", "<!-- the next version --></body>"),
         },
@@ -495,8 +496,23 @@ def test_a_deploy_of_a_new_version_is_noticed_by_nobody(stack: Stack, tmp_path: 
     old = {service: set(stack.containers(service)) for service in ("web", "live", "relay")}
     started = time.monotonic()
     with everything_watched(stack, loads=4, followers=4) as watch:
-        stack.make_target("deploy", checkout=checkout)
+        upload = Upload(stack)
+        upload.start()
+        target = stack.start_target("deploy", checkout=checkout)
+        assert target.stdout
+        for line in target.stdout:
+            print(f"{time.monotonic() - started:.0f} s: {line}", end="")
+            if "New requests go to" in line:
+                # What the version before has begun it may end, and that may take minutes.
+                timer = threading.Timer(UPLOAD_SECONDS, upload.end)
+                timer.start()
+        target.stdout.close()
+        assert target.wait() == 0
         seconds = time.monotonic() - started
+        timer.join()
+    answer = upload.end()
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["recorded"] == len(upload.items)
     done = sum(load.done for load in watch.loads)
     print(f"{done} requests in {seconds:.0f} s of a deploy, none failed")
     for follower in watch.followers:

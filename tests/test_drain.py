@@ -1,0 +1,126 @@
+"""A process that is told to end: what is open is answered, and what only waits holds nothing up."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from django.conf import settings
+from django.db import connection
+from knox.models import AuthToken
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from accounts.models import User
+from tests.system import wait_for
+
+ROOT = Path(settings.BASE_DIR)
+UPLOAD_SECONDS = 8.0
+
+
+@contextmanager
+def serving(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Serve the tests' database as a container of the image does."""
+    image = (ROOT / "Dockerfile").read_text().rpartition("CMD ")[2].replace("\\\n", "")
+    _, *words = json.loads(image)
+    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
+    process = subprocess.Popen(
+        [sys.executable, *words, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url.geturl()},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def alive(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/livez").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+class Asking(threading.Thread):
+    """One request that takes a while, and when it was answered."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        super().__init__(daemon=True)
+        self.request = request
+        self.answer: httpx.Response | None = None
+        self.answered = 0.0
+        self.start()
+
+    def run(self) -> None:
+        with httpx.Client(timeout=60) as client:
+            self.answer = client.send(self.request)
+        self.answered = time.monotonic()
+
+
+def slow_body() -> Iterator[bytes]:
+    end = time.monotonic() + UPLOAD_SECONDS
+    number = 0
+    while time.monotonic() < end:
+        number += 1
+        line = json.dumps({"item": f"book {number}", "price": "1"})
+        yield f"{line:4000}\n".encode()
+        time.sleep(0.2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_open_requests_hold_up_the_end() -> None:
+    user = User.objects.create(username="joe", userid="005", email="joe@example.com")
+    headers = {"Authorization": f"Token {AuthToken.objects.create(user)[1]}"}
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with serving(port) as process, httpx.Client() as idle:
+        wait_for(lambda: alive(url), 30)
+        assert idle.get(f"{url}/livez").status_code == 200
+        upload = Asking(
+            httpx.Request(
+                "POST",
+                f"{url}/api/v1/purchases/bulk/",
+                headers=headers | {"Content-Type": "application/x-ndjson"},
+                content=slow_body(),
+            )
+        )
+        poll = Asking(
+            httpx.Request("GET", f"{url}/api/v1/events/?after=0&wait=30", headers=headers)
+        )
+        address = f"ws://127.0.0.1:{port}/ws/purchases/"
+        with connect(address, additional_headers=headers, proxy=None) as feed:
+            assert json.loads(feed.recv(timeout=10))["type"] == "hello"
+            time.sleep(1)
+            process.send_signal(signal.SIGTERM)
+            told = time.monotonic()
+            with pytest.raises(ConnectionClosed) as closed:
+                feed.recv(timeout=3)
+            assert closed.value.rcvd
+            assert closed.value.rcvd.code == 1012
+        poll.join(3)
+        assert poll.answer
+        assert poll.answer.json()["events"] == []
+        assert poll.answered - told < 2
+        upload.join(UPLOAD_SECONDS + 5)
+        assert upload.answer
+        assert upload.answer.status_code == 200, upload.answer.text
+        assert process.wait(5) is not None
+        assert time.monotonic() - upload.answered < 5

@@ -34,6 +34,8 @@ from purchases.longpoll import LongPollMiddleware
 from purchases.routing import websocket_urlpatterns
 from shop.bodies import Bodies
 
+INNER_PATHS = {"/livez", "/readyz", "/metrics"}
+
 _websockets = URLRouter(websocket_urlpatterns)
 
 
@@ -76,9 +78,22 @@ async def _no_route(receive: Any, send: Any) -> None:
     await send({"type": "websocket.close", "code": 4400, "reason": "There is no such feed."})
 
 
+def _for_this_host(scope: Any) -> Any:
+    """Return the scope as if the site had been asked by its name.
+
+    Probes and scrapers know a replica by its address or its service's name, which are not the
+    site's; what they are answered does not depend on it.
+    """
+    host = next(iter(settings.ALLOWED_HOSTS), "").lstrip("*.") or "localhost"
+    others = [header for header in scope["headers"] if header[0] != b"host"]
+    return scope | {"headers": [*others, (b"host", host.encode())]}
+
+
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Serve one connection."""
     if scope["type"] == "http":
+        if scope["path"] in INNER_PATHS:
+            scope = _for_this_host(scope)
         await _http(scope, receive, send)
     elif scope["type"] == "websocket":
         if scope["path"] == "/ws/purchases/":

@@ -1,12 +1,17 @@
 """What the ASGI application does before and beside its requests."""
 
+import asyncio
 import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 from django.conf import settings
+
+from shop import asgi
 
 ROOT = Path(settings.BASE_DIR)
 
@@ -41,3 +46,38 @@ def test_every_container_of_the_stack_may_open_many_files() -> None:
     for name, service in composed["services"].items():
         assert service["ulimits"]["nofile"] == {"soft": 65536, "hard": 65536}, name
     assert "worker_rlimit_nofile 65536;" in (ROOT / "nginx" / "nginx.conf.template").read_text()
+
+
+def status(path: str, host: bytes) -> int:
+    sent: list[Any] = []
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", host)],
+        "client": ("172.31.222.130", 40000),
+        "server": ("172.31.222.140", 8000),
+    }
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(asgi.application(scope, receive, send))
+    return int(sent[0]["status"])
+
+
+@pytest.mark.parametrize("hosts", [["shop.example"], [".shop.example"], ["*"]])
+def test_probes_and_scrapers_may_ask_by_address(settings: Any, hosts: list[str]) -> None:
+    settings.ALLOWED_HOSTS = hosts
+    for host in (b"web:8000", b"172.31.222.140:8000"):
+        assert status("/livez", host) == 200
+        if hosts != ["*"]:
+            assert status("/documentation", host) == 400

@@ -171,6 +171,34 @@ def test_healthz_and_the_pages(stack: Stack):
     assert httpx.get(f"{backend}/metrics", timeout=10).status_code == 404
 
 
+SCRAPE = """
+import socket, urllib.request
+for service in ("web", "live"):
+    found = {entry[4][0] for entry in socket.getaddrinfo(service, 8000, socket.AF_INET)}
+    for host in (service, *found):
+        text = urllib.request.urlopen(f"http://{host}:8000/metrics", timeout=10).read().decode()
+        print(service, len(found), "shop_http_requests_total" in text)
+"""
+
+
+def test_each_replica_can_be_scraped_from_inside(stack: Stack):
+    said = docker("exec", stack.containers("relay")[0], "python", "-c", SCRAPE)
+    assert said.split() == [
+        "web",
+        "1",
+        "True",
+        "web",
+        "1",
+        "True",
+        "live",
+        "1",
+        "True",
+        "live",
+        "1",
+        "True",
+    ]
+
+
 def test_static_files_are_kept_for_long_and_compressed(stack: Stack):
     with stack.client() as client:
         page = client.get("/").text

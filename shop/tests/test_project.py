@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 import structlog
+import yaml
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
@@ -55,12 +56,16 @@ def test_every_setting_from_the_environment_is_explained():
     }
 
 
+# A stack has servers of its own, and what would name others is not passed on.
+ELSEWHERE = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "POSTGRES_PORT", "VALKEY_PORT"}
+
+
 def test_a_stack_gets_every_setting_that_it_may_set():
     composed = (ROOT / "docker-compose.yml").read_text()
     example = (ROOT / ".env.example").read_text().partition("read by docker-compose.yml only")[0]
     # In a container these are the image's matter.
     fixed = {"DATA_DIR", "STATIC_ROOT", "REPORTS_DIR", "PORT"}
-    for name in set(NAME.findall(example)) - fixed:
+    for name in set(NAME.findall(example)) - fixed - ELSEWHERE:
         assert re.search(rf"^ +{name}:", composed, re.M), name
 
 
@@ -69,8 +74,17 @@ def test_every_secret_may_be_a_file_in_the_stack():
     composed = (ROOT / "docker-compose.yml").read_text()
     names = set(re.findall(r"""env\.secrets?\(\s*["']([A-Z_]+)""", text))
     assert "DJANGO_SECRET_KEY_FALLBACKS" in names
-    for name in names:
+    for name in names - ELSEWHERE:
         assert re.search(rf"^ +{name}_FILE:", composed, re.M), name
+
+
+def test_a_stack_uses_its_own_servers():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name, service in services.items():
+        given = service["environment"]
+        assert not {one.removesuffix("_FILE") for one in given} & ELSEWHERE, name
+        if "DATABASE_ROLE" in given:
+            assert (given["POSTGRES_HOST"], given["VALKEY_HOST"]) == ("postgres", "valkey")
 
 
 def test_the_image_installs_what_requirements_say():

@@ -6,6 +6,7 @@ import email.policy
 import itertools
 import json
 import os
+import resource
 import shutil
 import ssl
 import subprocess
@@ -28,6 +29,8 @@ from deploy.stack import Failure, compose_command
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "shop.test"
 IMAGE = "shop-stack-test"
+# What an engine on this machine can give a container.
+OPEN_FILES = min(65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 ACCOUNTS = """
 from django.contrib.auth.hashers import make_password
@@ -128,6 +131,7 @@ class Stack:
             "CERTIFICATES_DIR": str(folder / "certificates"),
             "IMAGE": IMAGE,
             "BUILD_NETWORK": os.environ.get("BUILD_NETWORK", "default"),
+            "OPEN_FILES": str(OPEN_FILES),
             "REPORTS_CLAIM_SECONDS": "5",
             "REPORTS_SWEEP_SECONDS": "5",
         }

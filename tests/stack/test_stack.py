@@ -19,6 +19,7 @@ import pytest
 
 from tests.stack.stack import (
     HOST,
+    OPEN_FILES,
     ROOT,
     Follower,
     Load,
@@ -68,7 +69,7 @@ def test_no_process_of_ours_is_root_or_can_write_to_its_image(stack: Stack):
 @pytest.mark.parametrize("service", ["web", "live", "nginx", "valkey"])
 def test_many_files_may_be_open(stack: Stack, service: str):
     container = stack.containers(service)[0]
-    assert docker("exec", container, "sh", "-c", "ulimit -n").strip() == "65536"
+    assert docker("exec", container, "sh", "-c", "ulimit -n").strip() == str(OPEN_FILES)
 
 
 def test_plain_http_is_sent_to_https(stack: Stack):
@@ -741,6 +742,7 @@ def test_secrets_can_be_files(stack: Stack, tmp_path: Path):
         "COMPOSE_PROJECT_NAME": f"{project(stack)}-files",
         "SECRETS_DIR": str(folder),
         "IMAGE": "shop-stack-test",
+        "OPEN_FILES": str(OPEN_FILES),
         "FRONT_NETWORK": "172.31.224",
     }
     stack.environment, kept = environment, stack.environment

@@ -41,6 +41,7 @@ from purchases.services import (
     Outcome,
     Recorded,
     Row,
+    array,
     authorise,
     columns,
     identify,
@@ -64,7 +65,7 @@ from shop.errors import (
     is_outage,
 )
 from shop.metrics import observe_request
-from shop.middleware import REQUEST_ID
+from shop.middleware import REQUEST_ID, new_request_id
 from shop.parsers import decode_json
 
 logger = structlog.get_logger(__name__)
@@ -407,8 +408,8 @@ class Writer:
         callers = [row.entry.caller for row in rows]
         parameters = [
             *columns(rows),
-            text_array([batch[row.index].digest for row in rows]),
-            text_array(["t" if may_record_for_anyone(caller) else "f" for caller in callers]),
+            array([batch[row.index].digest for row in rows]),
+            array(["t" if may_record_for_anyone(caller) else "f" for caller in callers]),
             text_array([row.username for row in rows]),
             text_array([row.userid for row in rows]),
         ]
@@ -540,7 +541,7 @@ def request_id(headers: dict[bytes, bytes]) -> bytes:
     given = headers.get(b"x-request-id")
     if given is not None and REQUEST_ID.fullmatch(given.decode("latin-1")):
         return given
-    return str(uuid4()).encode()
+    return new_request_id().encode()
 
 
 HEADERS = [

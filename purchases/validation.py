@@ -22,6 +22,7 @@ from shop.errors import FieldError, ValidationFailed
 IDEMPOTENCY_KEY_MAX_LENGTH = 255
 FUTURE_TOLERANCE = timedelta(minutes=5)
 
+_CENT = Decimal(10) ** -PRICE_DECIMAL_PLACES
 _MAX_PRICE = Decimal(10) ** (PRICE_MAX_DIGITS - PRICE_DECIMAL_PLACES)
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
@@ -112,13 +113,15 @@ def _price(value: Any, bound: Decimal) -> Decimal:
         raise _Invalid(
             "max_digits", f"Ensure that there are no more than {PRICE_MAX_DIGITS} digits in total."
         )
+    if number.same_quantum(_CENT):
+        return abs(number)
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -PRICE_DECIMAL_PLACES:
         raise _Invalid(
             "max_decimal_places",
             f"Ensure that there are no more than {PRICE_DECIMAL_PLACES} decimal places.",
         )
-    return abs(number.quantize(Decimal("0.01")))
+    return abs(number.quantize(_CENT))
 
 
 def _quantity(value: Any, maximum: int) -> int:
@@ -169,7 +172,7 @@ def parse_moment(value: Any) -> datetime:
 
 def _timestamp(value: Any, now: datetime) -> datetime:
     try:
-        moment = value if isinstance(value, datetime) else parse_moment(value)
+        moment = value.astimezone(UTC) if isinstance(value, datetime) else parse_moment(value)
     except ValueError as error:
         raise _Invalid("invalid", str(error)) from None
     if moment > now + FUTURE_TOLERANCE:

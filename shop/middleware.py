@@ -1,8 +1,8 @@
 """Middleware of our own."""
 
 import re
+import secrets
 import threading
-import uuid
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -27,6 +27,11 @@ PATH_AND_QUERY_MAX = 8192
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
+def new_request_id() -> str:
+    """Return an id for a request that brought none: 32 hexadecimal digits, as nginx's are."""
+    return secrets.token_hex(16)
+
+
 class RequestId:
     """Gives every request an id: the proxy's ``X-Request-ID`` where it is one, else a new one.
 
@@ -38,7 +43,7 @@ class RequestId:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        request_id = given if REQUEST_ID.fullmatch(given) else new_request_id()
         request.META["HTTP_X_REQUEST_ID"] = request_id
         response: HttpResponse = self.get_response(request)
         response["X-Request-ID"] = request_id

@@ -33,13 +33,14 @@ class LimitedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_MAX_BYTES:
                 self._refuse(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+            elif self._head_timer is None:
+                # Most heads come in one piece, and then no timer was needed.
+                self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
         self._head_bytes = 0
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
 
     def on_headers_complete(self) -> None:
         self.head_complete()

@@ -126,8 +126,9 @@ class Request:
             answer(outcome)
 
     def give_up(self) -> None:
-        """Answer that it was not recorded, or that this is not known."""
-        self.settle(OutcomeUnknown() if self.uncertain else Unavailable())
+        """Answer that it was not recorded, or that this is not known, unless it was answered."""
+        if not self.answered:
+            self.settle(OutcomeUnknown() if self.uncertain else Unavailable())
 
 
 def _ignore(outcome: Outcome) -> None:

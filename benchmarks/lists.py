@@ -34,14 +34,23 @@ QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
     "heavy customer, last page": (HEAVY, PURCHASES, {"cursor": "last"}),
     "customer, first page": (LIGHT, PURCHASES, {}),
     "since": ("staff", PURCHASES, {"since": "2020-05-01"}),
+    "since, last page": ("staff", PURCHASES, {"since": "2020-05-01", "cursor": "last"}),
     "until": ("staff", PURCHASES, {"until": "2018-02-03"}),
+    "until, last page": ("staff", PURCHASES, {"until": "2018-02-03", "cursor": "last"}),
     "since and until, last page": (
         "staff", PURCHASES, {"since": "2018-01-01", "until": "2018-12-31", "cursor": "last"},
     ),
     "min_price, half of all": ("staff", PURCHASES, {"min_price": "5000"}),
+    "min_price, half of all, last page": (
+        "staff", PURCHASES, {"min_price": "5000", "cursor": "last"},
+    ),
     "max_price, half of all": ("staff", PURCHASES, {"max_price": "5000"}),
+    "max_price, half of all, last page": (
+        "staff", PURCHASES, {"max_price": "5000", "cursor": "last"},
+    ),
     "min_price, none": ("staff", PURCHASES, {"min_price": "10000"}),
     "item": ("staff", PURCHASES, {"item": "item 77"}),
+    "item, last page": ("staff", PURCHASES, {"item": "item 77", "cursor": "last"}),
     "item, none": ("staff", PURCHASES, {"item": "nothing"}),
     "username": ("staff", PURCHASES, {"username": HEAVY}),
     "username, last page": ("staff", PURCHASES, {"username": HEAVY, "cursor": "last"}),
@@ -49,7 +58,17 @@ QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
     "username and item": (
         "staff", PURCHASES, {"username": HEAVY, "item": "item 77", "page_size": "1"},
     ),
+    "heavy customer, since": (HEAVY, PURCHASES, {"since": "2020-05-01"}),
+    "heavy customer, since, last page": (
+        HEAVY, PURCHASES, {"since": "2020-05-01", "cursor": "last"},
+    ),
+    "heavy customer, until": (HEAVY, PURCHASES, {"until": "2018-02-03"}),
     "heavy customer, min_price, half": (HEAVY, PURCHASES, {"min_price": "5000"}),
+    "heavy customer, min_price, half, last page": (
+        HEAVY, PURCHASES, {"min_price": "5000", "cursor": "last"},
+    ),
+    "heavy customer, max_price, half": (HEAVY, PURCHASES, {"max_price": "5000"}),
+    "heavy customer, min_price, none": (HEAVY, PURCHASES, {"min_price": "10000"}),
     "heavy customer, item": (HEAVY, PURCHASES, {"item": "item 77", "page_size": "1"}),
     "heavy customer, item, last page": (
         HEAVY, PURCHASES, {"item": "item 77", "page_size": "1", "cursor": "last"},

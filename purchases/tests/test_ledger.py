@@ -1,6 +1,7 @@
 """The ledger through the REST API, in one process."""
 
 import csv
+import hashlib
 import io
 import json
 import threading
@@ -25,12 +26,30 @@ from accounts.models import User
 from purchases.bulk import json_lines
 from purchases.importing import FIELDS
 from purchases.models import Event, Purchase
-from purchases.services import Batch, Entry, Recorded, record_purchases
+from purchases.services import Batch, Entry, Recorded, identify, record_purchases
 from purchases.validation import parse_purchase
 from shop.errors import ApplicationError, ValidationFailed
 
 WHEN = "2024-05-31T15:54:32.204Z"
 pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "written"),
+    [
+        ("2024-05-31T17:54:32.5+02:00", "2024-05-31 15:54:32.500000+00:00"),
+        ("2024-05-31T15:54:32Z", "2024-05-31 15:54:32+00:00"),
+        ("0999-01-01T00:00:00.000001Z", "0999-01-01 00:00:00.000001+00:00"),
+    ],
+)
+def test_a_purchase_is_known_by_what_it_was_known_by_before(timestamp: str, written: str):
+    """The digest is stored: computed otherwise, it would let what was sent before arrive twice."""
+    caller = Caller(7, "ann", "u7", False, False)
+    data = {"item": "book", "quantity": 2, "price": "12.5", "timestamp": timestamp}
+    entry = Entry(caller, parse_purchase(data, now=datetime.now(UTC)))
+    text = "\x1f".join(["content", "7", "book", "2", "12.50", "EUR", written])
+    expected = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    assert identify(0, entry, 7, "ann", "u7").dedupe_key == expected
 
 
 class Api:

@@ -48,6 +48,9 @@ QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
     "max_price, half of all, last page": (
         "staff", PURCHASES, {"max_price": "5000", "cursor": "last"},
     ),
+    "min_price, one of 100": ("staff", PURCHASES, {"min_price": "9900"}),
+    "min_price, one of 500": ("staff", PURCHASES, {"min_price": "9980"}),
+    "min_price, one of 5 000": ("staff", PURCHASES, {"min_price": "9998"}),
     "min_price, none": ("staff", PURCHASES, {"min_price": "10000"}),
     "item": ("staff", PURCHASES, {"item": "item 77"}),
     "item, last page": ("staff", PURCHASES, {"item": "item 77", "cursor": "last"}),
@@ -68,6 +71,13 @@ QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
         HEAVY, PURCHASES, {"min_price": "5000", "cursor": "last"},
     ),
     "heavy customer, max_price, half": (HEAVY, PURCHASES, {"max_price": "5000"}),
+    "heavy customer, min_price, one of 20": (HEAVY, PURCHASES, {"min_price": "9500"}),
+    "heavy customer, min_price, one of 100": (HEAVY, PURCHASES, {"min_price": "9900"}),
+    "heavy customer, min_price, one of 500": (HEAVY, PURCHASES, {"min_price": "9980"}),
+    # What a heavy customer of `benchmarks.generate` pays is a multiple of ten cents.
+    "heavy customer, prices that only others pay": (
+        HEAVY, PURCHASES, {"min_price": "5000.01", "max_price": "5000.09"},
+    ),
     "heavy customer, min_price, none": (HEAVY, PURCHASES, {"min_price": "10000"}),
     "heavy customer, item": (HEAVY, PURCHASES, {"item": "item 77", "page_size": "1"}),
     "heavy customer, item, last page": (

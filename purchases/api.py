@@ -24,7 +24,7 @@ from rest_framework.views import APIView
 from accounts.access import Caller, may_see_everything
 from purchases import exports, selectors
 from purchases.bulk import CONTENT_TYPES, READERS, record_lines, spool
-from purchases.filters import PurchaseFilter
+from purchases.filters import PurchaseFilter, by_price
 from purchases.models import Purchase
 from purchases.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from purchases.serializers import (
@@ -115,6 +115,7 @@ class PurchaseListView(APIView):
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()
+        paginator.keys_first = by_price(request.query_params)
         purchases = paginator.paginate_queryset(filtered(request), request)
         return paginator.get_paginated_response(
             [selectors.purchase_of_row(purchase) for purchase in purchases]

@@ -1,5 +1,6 @@
 """The filters of the purchase list, shared by API, pages and exports."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -44,6 +45,11 @@ class MomentFilter(django_filters.Filter):
 class PriceFilter(django_filters.NumberFilter):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=Decimal(0), max_digits=20, decimal_places=4, **kwargs)
+
+
+def by_price(parameters: Mapping[str, str]) -> bool:
+    """Return whether a query asks for a range of prices, by which no page is in order."""
+    return bool(parameters.get("min_price") or parameters.get("max_price"))
 
 
 class PurchaseFilter(django_filters.FilterSet):

@@ -58,6 +58,9 @@ class Purchase(models.Model):
             ),
             # Without it a price that few purchases have would be looked for in all of them.
             models.Index(fields=["price", "timestamp", "id"], name="purchases_by_price"),
+            models.Index(
+                fields=["customer", "price", "timestamp", "id"], name="purchases_by_customer_price"
+            ),
         ]
         constraints = [
             models.CheckConstraint(

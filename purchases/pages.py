@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import Caller, may_record_for_anyone, may_see_everything
 from accounts.quotas import check_requests
 from purchases import selectors
-from purchases.filters import PurchaseFilter
+from purchases.filters import PurchaseFilter, by_price
 from purchases.pagination import paginate
 from purchases.services import record_purchase
 from purchases.validation import parse_idempotency_key, parse_purchase
@@ -93,7 +93,7 @@ def purchase_list(request: HttpRequest) -> HttpResponse:
     cursor = query.pop("cursor", [None])[-1]
     if filters.is_valid():
         try:
-            page = paginate(filters.qs, cursor=cursor)
+            page = paginate(filters.qs, cursor=cursor, keys_first=by_price(request.GET))
         except ValidationFailed as error:
             errors["cursor"] = error.errors[0].detail
     else:

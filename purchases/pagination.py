@@ -60,11 +60,15 @@ def paginate(
     cursor: str | None = None,
     page_size: int = PAGE_SIZE,
     moment_field: str = "timestamp",
+    keys_first: bool = False,
 ) -> Page[M]:
     """Return one page of ``queryset``, ordered by ``moment_field`` and key, newest first.
 
     ``cursor`` is one that an earlier page gave, ``"last"`` for the oldest page, or ``None`` for
     the newest. Raises ``ValidationFailed`` for any other. One query, without a count.
+
+    ``keys_first`` is for filters that an index knows but does not keep in the page's order: the
+    page is then found in the index alone, and only its own rows are fetched.
     """
     direction, position = "n", None
     if cursor == LAST:
@@ -74,14 +78,17 @@ def paginate(
             raise ValidationFailed([FieldError("invalid", "Invalid cursor.", "cursor")])
         direction, *position = _decode(cursor)
     backwards = direction == "p"
-    if backwards:
-        queryset = queryset.order_by(moment_field, "pk")
-    else:
-        queryset = queryset.order_by(f"-{moment_field}", "-pk")
+    order = (moment_field, "pk") if backwards else (f"-{moment_field}", "-pk")
+    queryset = queryset.order_by(*order)
     if position is not None:
         compare = TupleGreaterThan if backwards else TupleLessThan
         queryset = queryset.filter(compare(Tuple(F(moment_field), F("pk")), tuple(position)))
-    rows = list(queryset[: page_size + 1])
+    found = queryset[: page_size + 1]
+    if keys_first:
+        whole = queryset.model._default_manager.using(queryset.db).order_by(*order)
+        whole.query.select_related = queryset.query.select_related
+        found = whole.filter(pk__in=found.values("pk"))
+    rows = list(found)
     more = len(rows) > page_size
     rows = rows[:page_size]
     if backwards:
@@ -99,6 +106,7 @@ class KeysetPagination(BasePagination):
     """REST framework's view of :func:`paginate`: ``{"next", "previous", "results"}``."""
 
     moment_field = "timestamp"
+    keys_first = False
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.request = request
@@ -107,6 +115,7 @@ class KeysetPagination(BasePagination):
             cursor=request.query_params.get("cursor"),
             page_size=self._page_size(request.query_params.get("page_size")),
             moment_field=getattr(view, "moment_field", self.moment_field),
+            keys_first=self.keys_first,
         )
         return list(self.page.items)
 

@@ -181,16 +181,19 @@ def _many(caller: Api, count: int, **fields) -> None:
     assert all(isinstance(outcome, Recorded) for outcome in record_purchases(entries))
 
 
-def test_pages_hold_every_purchase_once_though_all_have_one_timestamp(alice: Api):
+@pytest.mark.parametrize("filters", ["", "&min_price=0", "&max_price=9999"])
+def test_pages_hold_every_purchase_once_though_all_have_one_timestamp(alice: Api, filters: str):
     _many(alice, 25)
-    seen, path = [], "/api/v1/purchases/?page_size=10"
+    seen, path = [], f"/api/v1/purchases/?page_size=10{filters}"
     while path:
         page = alice.get(path).json()
         seen += [row["id"] for row in page["results"]]
         last, path = page, page["next"]
     assert len(seen) == len(set(seen)) == 25
     assert (
-        alice.get("/api/v1/purchases/?page_size=10&cursor=last").json()["results"][-1]["id"]
+        alice.get(f"/api/v1/purchases/?page_size=10&cursor=last{filters}").json()["results"][-1][
+            "id"
+        ]
         == (last["results"][-1]["id"])
     )
     back = alice.get(last["previous"]).json()

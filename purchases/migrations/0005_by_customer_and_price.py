@@ -1,0 +1,16 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    # An index that is built beside the running site cannot be built inside a transaction.
+    atomic = False
+    dependencies = [("purchases", "0004_by_customer_and_item")]
+    operations = [
+        AddIndexConcurrently(
+            model_name="purchase",
+            index=models.Index(
+                fields=["customer", "price", "timestamp", "id"], name="purchases_by_customer_price"
+            ),
+        )
+    ]

@@ -4,8 +4,10 @@
 
 Makes two databases beside each other (see `benchmarks.generate`), a small one of 10 000 purchases
 of 100 customers and a large one of 100 000 customers, and asks both the same through the whole of
-Django, as an API request does. Rounds alternate; each figure is the median of many requests, each
-ratio that of one round. The plan of every statement is taken from the large database.
+Django, as an API request does. They are asked in turns, question by question; each figure is the
+median of many requests, each ratio that of one round. Where the small ledger has fewer than a page,
+a page is as long as that, so that both give answers of one size. The plans are those of the large
+database.
 """
 
 import argparse
@@ -49,15 +51,14 @@ QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
         "staff", PURCHASES, {"max_price": "5000", "cursor": "last"},
     ),
     "min_price, one of 100": ("staff", PURCHASES, {"min_price": "9900"}),
-    "min_price, one of 500": ("staff", PURCHASES, {"min_price": "9980"}),
-    "min_price, one of 5 000": ("staff", PURCHASES, {"min_price": "9998"}),
+    "min_price, one of 500": ("staff", PURCHASES, {"min_price": "9980", "page_size": "20"}),
+    "min_price, one of 5 000": ("staff", PURCHASES, {"min_price": "9998", "page_size": "2"}),
     "min_price, none": ("staff", PURCHASES, {"min_price": "10000"}),
     "item": ("staff", PURCHASES, {"item": "item 77"}),
     "item, last page": ("staff", PURCHASES, {"item": "item 77", "cursor": "last"}),
     "item, none": ("staff", PURCHASES, {"item": "nothing"}),
     "username": ("staff", PURCHASES, {"username": HEAVY}),
     "username, last page": ("staff", PURCHASES, {"username": HEAVY, "cursor": "last"}),
-    # A page of one, because the small ledger has no more of them.
     "username and item": (
         "staff", PURCHASES, {"username": HEAVY, "item": "item 77", "page_size": "1"},
     ),
@@ -71,9 +72,12 @@ QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
         HEAVY, PURCHASES, {"min_price": "5000", "cursor": "last"},
     ),
     "heavy customer, max_price, half": (HEAVY, PURCHASES, {"max_price": "5000"}),
-    "heavy customer, min_price, one of 20": (HEAVY, PURCHASES, {"min_price": "9500"}),
-    "heavy customer, min_price, one of 100": (HEAVY, PURCHASES, {"min_price": "9900"}),
-    "heavy customer, min_price, one of 500": (HEAVY, PURCHASES, {"min_price": "9980"}),
+    "heavy customer, min_price, one of 20": (
+        HEAVY, PURCHASES, {"min_price": "9500", "page_size": "5"},
+    ),
+    "heavy customer, min_price, one of 100": (
+        HEAVY, PURCHASES, {"min_price": "9900", "page_size": "1"},
+    ),
     # What a heavy customer of `benchmarks.generate` pays is a multiple of ten cents.
     "heavy customer, prices that only others pay": (
         HEAVY, PURCHASES, {"min_price": "5000.01", "max_price": "5000.09"},
@@ -90,8 +94,8 @@ QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
 }  # fmt: skip
 
 
-def child(plans: bool) -> dict[str, Any]:
-    """Ask everything of DATABASE_URL; return milliseconds by query, and plans."""
+def child() -> None:
+    """Ask DATABASE_URL what standard input names, a line each, and print what it took."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
     import django
 
@@ -118,8 +122,9 @@ def child(plans: bool) -> dict[str, Any]:
     middle = Purchase.objects.filter(timestamp__gte="2020-01-01T00:00:00Z").order_by("timestamp")[0]
     end = latest_position()
     client = Client(SERVER_NAME="localhost")
-    result: dict[str, Any] = {}
-    for name, (who, path, given) in QUERIES.items():
+    for line in sys.stdin:
+        name = line.strip()
+        who, path, given = QUERIES[name]
         query = dict(given)
         if query.get("cursor") == "middle":
             query["cursor"] = _encode("n", middle, "timestamp")
@@ -154,32 +159,46 @@ def child(plans: bool) -> dict[str, Any]:
                     cursor.execute(sql, params)
                     cursor.fetchall()
                 raw.append(time.perf_counter() - started)
-        result[name] = {
+        plans = []
+        with connection.cursor() as cursor:
+            for sql, params in ledger:
+                cursor.execute(
+                    f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}", params
+                )
+                plans.append("\n".join(row[0] for row in cursor.fetchall()))
+        result = {
             "ms": statistics.median(ours) * 1000,
             "raw": statistics.median(raw) * 1000,
             "counts": any("count(" in sql.lower() for sql, _ in ledger),
+            "plans": plans,
         }
-        if plans:
-            lines = []
-            with connection.cursor() as cursor:
-                for sql, params in ledger:
-                    cursor.execute(
-                        f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}", params
-                    )
-                    lines.append("\n".join(row[0] for row in cursor.fetchall()))
-            result[name]["plans"] = lines
-    return result
+        print(json.dumps(result), flush=True)
 
 
-def _ask(url: str, *, plans: bool = False) -> dict[str, Any]:
-    output = subprocess.run(
-        [sys.executable, "-m", "benchmarks.lists", "--child", *(["--plans"] if plans else [])],
-        check=True,
-        stdout=subprocess.PIPE,
-        env=os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR"},
-    ).stdout
-    answer: dict[str, Any] = json.loads(output)
-    return answer
+class Asked:
+    """A process that asks one database, see :func:`child`."""
+
+    def __init__(self, url: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.lists", "--child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR"},
+        )
+
+    def __call__(self, name: str) -> dict[str, Any]:
+        """Return median milliseconds, through Django and raw, and the plans, of one question."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{name}\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
 
 def _make(url: str, purchases: int, customers: int) -> str:
@@ -214,35 +233,41 @@ def main(arguments: list[str] | None = None) -> list[str]:
     parser.add_argument("--plans", action="store_true", help="print the plans too")
     options = parser.parse_args(arguments)
     if options.child:
-        return [json.dumps(child(options.plans))]
+        child()
+        return []
     url = os.environ["DATABASE_URL"]
     small = _make(url, 10_000, 100)
     large = _make(url, options.purchases, max(100, options.purchases // 100))
-    last = _ask(large, plans=True)
-    rounds = [(_ask(small), _ask(large)) for _ in range(options.rounds)]
+    few, many = Asked(small), Asked(large)
+    rounds: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {name: [] for name in QUERIES}
+    for _ in range(options.rounds):
+        for name, pairs in rounds.items():
+            pairs.append((few(name), many(name)))
+    few.end()
+    many.end()
     rows = [
         [
             name,
-            spread([a[name]["ms"] for a, _ in rounds]),
-            spread([b[name]["ms"] for _, b in rounds]),
-            spread([b[name]["ms"] / a[name]["ms"] for a, b in rounds]),
-            spread([b[name]["ms"] / b[name]["raw"] for _, b in rounds], 1),
+            spread([a["ms"] for a, _ in pairs]),
+            spread([b["ms"] for _, b in pairs]),
+            spread([b["ms"] / a["ms"] for a, b in pairs]),
+            spread([b["ms"] / b["raw"] for _, b in pairs], 1),
         ]
-        for name in QUERIES
+        for name, pairs in rounds.items()
     ]
     lines = table(
         ["what", "10 000, ms", f"{options.purchases}, ms", "large / small", "ours / raw SQL"], rows
     )
+    last = {name: pairs[-1][1] for name, pairs in rounds.items()}
     scans = [
         name
-        for name in QUERIES
-        if last[name]["counts"]
-        or any("Seq Scan on purchases" in plan for plan in last[name]["plans"])
+        for name, one in last.items()
+        if one["counts"] or any("Seq Scan on purchases" in plan for plan in one["plans"])
     ]
     lines += ["", f"Sequential scans of the ledger, or counts: {', '.join(scans) or 'none'}."]
     if options.plans:
-        for name in QUERIES:
-            for plan in last[name]["plans"]:
+        for name, one in last.items():
+            for plan in one["plans"]:
                 lines += ["", f"{name}:", "", "```", plan, "```"]
     return lines
 

@@ -6,6 +6,7 @@ too slowly is answered 408 and cut off, so that no number of slow clients keeps 
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from tempfile import SpooledTemporaryFile
@@ -18,6 +19,8 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 BODY_MAX_BYTES = 1024 * 1024
 IDLE_SECONDS = 10.0
 BYTES_A_SECOND = 16 * 1024
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 16 * 1024 * 1024
 _BLOCK = 256 * 1024
 
 
@@ -40,7 +43,7 @@ class Bodies:
     """The ASGI application in front of all others.
 
     ``limits`` are the bytes that a path takes where it is not ``BODY_MAX_BYTES``. What is over the
-    limit is answered 413 and not read on.
+    limit is answered 413 at once and kept nowhere.
     """
 
     def __init__(self, app: App, limits: Mapping[str, int]) -> None:
@@ -62,7 +65,7 @@ class Bodies:
             return
         limit = self.limits.get(scope["path"], BODY_MAX_BYTES)
         if length is not None and int(length) > limit:
-            await _refuse(scope, send, PayloadTooLarge())
+            await _refuse(scope, send, PayloadTooLarge(), receive)
             return
         with SpooledTemporaryFile(BODY_MAX_BYTES) as body:
             try:
@@ -73,7 +76,7 @@ class Bodies:
             if size is None:
                 return
             if size > limit:
-                await _refuse(scope, send, PayloadTooLarge())
+                await _refuse(scope, send, PayloadTooLarge(), receive)
                 return
             if length is None:
                 # A WSGI application does not look at a body that is not said to be there.
@@ -123,6 +126,30 @@ def _replay(body: Any, size: int, receive: Any) -> Any:
     return replayed
 
 
-async def _refuse(scope: Any, send: Any, error: ApplicationError) -> None:
-    # What is left of the body is not read, so the connection cannot go on.
-    await send_error(send, error, path=scope["path"], headers={"Connection": "close"})
+async def _refuse(scope: Any, send: Any, error: ApplicationError, receive: Any = None) -> None:
+    """Answer with the error and close the connection, on which the body may still be coming.
+
+    A connection that is closed with bytes unread is reset, and a client that is still sending then
+    never sees the answer. So what it sends is thrown away for a while, if ``receive`` is given.
+    """
+
+    async def send_and_linger(message: Any) -> None:
+        if receive is not None and message["type"] == "http.response.body":
+            await send(message | {"more_body": True})
+            await _throw_away(receive)
+            message = {"type": "http.response.body", "body": b""}
+        await send(message)
+
+    await send_error(send_and_linger, error, path=scope["path"], headers={"Connection": "close"})
+
+
+async def _throw_away(receive: Any) -> None:
+    """Read what the client sends until it ends, or for ``LINGER_SECONDS`` or ``LINGER_BYTES``."""
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while size < LINGER_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return

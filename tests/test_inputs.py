@@ -195,6 +195,9 @@ def test_bodies_over_the_limit(system: System, joe: str) -> None:
         chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(big), big)
         reply = http(system, "POST", path, chunked, joe, Transfer_Encoding="chunked")
         assert (reply.status, reply.is_clear(path)) == (413, True), (path, reply)
+    # The answer reaches a client that is still sending.
+    reply = http(system, "POST", API, b"x" * 12_000_000, joe)
+    assert (reply.status, reply.is_clear(API)) == (413, True)
     # A body that is only announced is refused before it comes.
     for path in (API, BULK):
         reply = http(system, "POST", path, b"", joe, Content_Length=str(10**12))

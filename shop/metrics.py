@@ -36,6 +36,15 @@ SECONDS = Histogram(
     registry=registry,
 )
 SOCKETS = Gauge("shop_open_sockets", "Live sockets open in this process.", registry=registry)
+ADMITTED = Gauge(
+    "shop_admission_used", "Places or bytes of a room in use.", ["room"], registry=registry
+)
+REFUSED = Counter(
+    "shop_admission_refused",
+    "Requests refused because a share, a room or a waiting time was used up.",
+    ["room", "reason"],
+    registry=registry,
+)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

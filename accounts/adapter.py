@@ -29,6 +29,10 @@ class AccountAdapter(DefaultAccountAdapter):
             raise forms.ValidationError("A user with that username already exists.", code="taken")
         return username
 
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return where the request comes from, which `shop.addresses` has found out."""
+        return str(request.META.get("REMOTE_ADDR", ""))
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send one of allauth's mails; its templates also get ``site_name``."""
         super().send_mail(template_prefix, email, {"site_name": settings.SITE_NAME, **context})

@@ -23,13 +23,14 @@ from accounts.serializers import (
     TokenSerializer,
 )
 from accounts.services import account_create, token_create
+from shop.admission import network_of
 
 
 class _ByAddress(SimpleRateThrottle):
-    """Counts the requests of one network address."""
+    """Counts the requests of one network address, or of one IPv6 network."""
 
     def get_cache_key(self, request: Request, view: Any) -> str:
-        return f"throttle:{self.scope}:{self.get_ident(request)}"
+        return f"throttle:{self.scope}:{network_of(self.get_ident(request))}"
 
 
 class SignInThrottle(_ByAddress):

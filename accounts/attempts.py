@@ -6,7 +6,6 @@ a limit too; when that is reached, only addresses that this name has signed in f
 Names that nobody has are counted in the same way, so that nothing here tells which there are.
 """
 
-import ipaddress
 from contextlib import suppress
 from hashlib import sha256
 
@@ -15,6 +14,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 
 from accounts.models import User
+from shop.admission import network_of
 from shop.errors import ApplicationError
 
 AT_ONE_ADDRESS = 5
@@ -38,7 +38,7 @@ class Attempt:
 
     def __init__(self, request: HttpRequest, username: str) -> None:
         name = User.normalize_username(username).lower()
-        address = _network(get_adapter().get_client_ip(request))
+        address = network_of(get_adapter().get_client_ip(request))
         self._pair = _key("pair", address, name)
         self._name = _key("name", name)
         self._known = _key("known", address, name)
@@ -64,14 +64,6 @@ class Attempt:
 
 def _key(kind: str, *parts: str) -> str:
     return f"sign-in:{kind}:{sha256(chr(0).join(parts).encode('utf-8', 'replace')).hexdigest()}"
-
-
-def _network(address: str) -> str:
-    """Return the address, or of IPv6 the network that one subscriber has."""
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.IPv6Network((parsed, 64), strict=False))
-    return address
 
 
 def _count(key: str, seconds: int) -> int:

@@ -32,6 +32,7 @@ from purchases.hub import hub
 from purchases.ingest import IngestMiddleware, ingest
 from purchases.longpoll import LongPollMiddleware
 from purchases.routing import websocket_urlpatterns
+from shop.addresses import forwarded
 from shop.bodies import Bodies
 
 INNER_PATHS = {"/livez", "/readyz", "/metrics"}
@@ -92,10 +93,12 @@ def _for_this_host(scope: Any) -> Any:
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Serve one connection."""
     if scope["type"] == "http":
+        scope = forwarded(scope)
         if scope["path"] in INNER_PATHS:
             scope = _for_this_host(scope)
         await _http(scope, receive, send)
     elif scope["type"] == "websocket":
+        scope = forwarded(scope)
         if scope["path"] == "/ws/purchases/":
             await _websockets(scope, receive, send)
         else:

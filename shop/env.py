@@ -6,6 +6,7 @@ A secret ``NAME`` may also be given as a file whose path is in ``NAME_FILE``, as
 platforms do; the file's trailing newline is not part of the secret.
 """
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Final
@@ -63,6 +64,31 @@ def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 def words(name: str, default: str = "") -> list[str]:
     """Return a comma-separated variable as a list without empty items."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(name: str, *, instead_of: str) -> tuple[Network, ...]:
+    """Return a comma-separated variable of addresses and networks.
+
+    Raises ``ImproperlyConfigured`` for what is neither, and where only the variable is set that
+    this one is there ``instead_of``.
+    """
+    given = words(name)
+    if not given and text(instead_of, "0") != "0":
+        raise ImproperlyConfigured(
+            f"{instead_of} is no longer read. Name the proxies' addresses or networks in {name}."
+        )
+    found: list[Network] = []
+    for word in given:
+        try:
+            found.append(ipaddress.ip_network(word, strict=False))
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must be IP addresses or networks; {word!r} is neither."
+            ) from None
+    return tuple(found)
 
 
 def secret(

@@ -51,9 +51,7 @@ def test_every_setting_from_the_environment_is_explained():
     )
     # Compose itself reads this one; the others are set by us, for the containers.
     assert of_compose - used == {"COMPOSE_FILE"}
-    assert {name.removesuffix("_FILE") for name in used} - of_settings - of_compose == {
-        "FORWARDED_ALLOW_IPS"
-    }
+    assert {name.removesuffix("_FILE") for name in used} <= of_settings | of_compose
 
 
 # A stack has servers of its own, and what would name others is not passed on.
@@ -106,7 +104,7 @@ def test_the_container_serves_as_the_procfile_does():
     image = (ROOT / "Dockerfile").read_text().rpartition("CMD ")[2].replace("\\\n", "")
     procfile = read_procfile(ROOT / "Procfile")
     here, there = options(procfile["web"]), options(json.loads(image))
-    different = {"host", "port", "proxy-headers", "no-proxy-headers", "timeout-graceful-shutdown"}
+    different = {"host", "port", "timeout-graceful-shutdown"}
     assert {k: v for k, v in here.items() if k not in different} == {
         k: v for k, v in there.items() if k not in different
     }

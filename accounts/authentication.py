@@ -111,13 +111,24 @@ def _is_session_of(user: User | None, session_hash: str) -> bool:
     return any(constant_time_compare(session_hash, each) for each in hashes)
 
 
+def callers_by_session(session_keys: Collection[str]) -> dict[str, Caller]:
+    """Return whose sessions they are, each checked as ``django.contrib.auth.get_user`` does.
+
+    Takes two queries, and none for no keys.
+    """
+    sessions = _sessions(session_keys) if session_keys else {}
+    ids = {user_id for user_id, _ in sessions.values() if user_id.isdigit()}
+    users = {str(user.pk): user for user in User.objects.filter(pk__in=ids)} if ids else {}
+    return {
+        key: Caller.of(users[user_id])
+        for key, (user_id, session_hash) in sessions.items()
+        if _is_session_of(users.get(user_id), session_hash)
+    }
+
+
 def caller_by_session(session_key: str) -> Caller | None:
-    """Return whose session it is, checked as ``django.contrib.auth.get_user`` does."""
-    if not _SESSION_KEY.fullmatch(session_key):
-        return None
-    user_id, session_hash = _sessions([session_key]).get(session_key, ("", ""))
-    user = User.objects.filter(pk=user_id).first() if user_id.isdigit() else None
-    return Caller.of(user) if user is not None and _is_session_of(user, session_hash) else None
+    """Return whose session it is, or ``None``."""
+    return callers_by_session([session_key]).get(session_key)
 
 
 def credentials_still_valid(credentials: Collection[Credential]) -> set[Credential]:
@@ -129,16 +140,7 @@ def credentials_still_valid(credentials: Collection[Credential]) -> set[Credenti
     digests = [each.token_digest for each in credentials if each.token_digest]
     keys = [each.session_key for each in credentials if each.session_key]
     good_digests = callers_by_digest(digests).keys()
-    good_keys: set[str] = set()
-    if keys:
-        sessions = _sessions(keys)
-        ids = {user_id for user_id, _ in sessions.values() if user_id.isdigit()}
-        users = {str(user.pk): user for user in User.objects.filter(pk__in=ids)}
-        good_keys = {
-            key
-            for key, (user_id, session_hash) in sessions.items()
-            if _is_session_of(users.get(user_id), session_hash)
-        }
+    good_keys = callers_by_session(keys).keys()
     return {
         each
         for each in credentials

@@ -569,14 +569,13 @@ class IngestMiddleware:
             return await self.app(scope, receive, send)
         started = time.perf_counter()
         classic = scope["path"] != API_PATH
-        body = await _body(receive)
-        if body is None:
-            return None
+        body = scope["shop.body"]
         try:
-            purchase, idempotency_key = parse(headers, body, classic=classic)
+            purchase, idempotency_key = parse(headers, body.read(), classic=classic)
         except ApplicationError:
             # The Django view says what is wrong, after it has looked at the token.
-            return await self.app(scope, _replay(body, receive), send)
+            body.seek(0)
+            return await self.app(scope, receive, send)
         outcome: Outcome
         try:
             outcome = await ingest.record(digest, purchase, idempotency_key)
@@ -597,34 +596,4 @@ class IngestMiddleware:
         )
         await send({"type": "http.response.body", "body": answer})
         observe_request("POST", scope["path"].lstrip("/"), status, time.perf_counter() - started)
-        return None
-
-
-def _replay(body: bytes, receive: Any) -> Any:
-    """Return a ``receive`` that gives the body again, then what comes after it."""
-    sent = False
-
-    async def replayed() -> Any:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replayed
-
-
-async def _body(receive: Any) -> bytes | None:
-    """Return the whole body, or ``None`` where the client went away or was too slow."""
-    parts: list[bytes] = []
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    return None
-                parts.append(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return b"".join(parts)
-    except TimeoutError:
         return None

@@ -128,16 +128,25 @@ class Room:
         Raises ``ShareUsedUp`` where too many of the holder wait already, and ``Unavailable`` where
         too many wait at all or the time is over.
         """
-        await self._enter(holder)
+        await self.enter(holder)
         try:
             yield
         finally:
             self.give_back(holder)
 
-    async def _enter(self, holder: str) -> None:
-        if self._fits(holder) and not self._in_line:
+    async def enter(self, holder: str, *, seconds: float | None = None) -> None:
+        """Give the holder one place, after waiting ``seconds`` for it if need be.
+
+        Without ``seconds`` it waits as long as the room lets it; raises as :meth:`entered` does.
+        Who enters calls :meth:`give_back`.
+        """
+        # While there is a free place, all who wait have their share, so nobody is overtaken.
+        if self._fits(holder):
             self._give(holder, 1)
             return
+        if seconds == 0.0:
+            self._refuse("total")
+            raise Unavailable()
         line = self._lines.get(holder)
         if line is not None and len(line) >= self.waiting_share:
             self._refuse("share")
@@ -148,20 +157,26 @@ class Room:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lines.setdefault(holder, deque()).append(turn)
         self._in_line += 1
-        # Others may be waiting for their share only, so a place may be free all the same.
-        self._let_in()
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(self.seconds if seconds is None else seconds):
                 await asyncio.shield(turn)
         except BaseException as error:
-            if turn.done():
-                self.give_back(holder)
-            else:
+            if not turn.done():
                 self._leave_line(holder, turn)
+            elif turn.exception() is None:
+                self.give_back(holder)
             if isinstance(error, TimeoutError):
                 self._refuse("time")
                 raise Unavailable() from None
             raise
+
+    def turn_away(self) -> None:
+        """Tell all who wait here that there will be no place for them."""
+        for holder, line in list(self._lines.items()):
+            for turn in list(line):
+                self._leave_line(holder, turn)
+                self._refuse("total")
+                turn.set_exception(Unavailable())
 
     def _fits(self, holder: str) -> bool:
         return self.used < self.total and self._held[holder] < self.share

@@ -3,6 +3,14 @@
 Websockets, single purchases and waiting for events are asynchronous. Pages, admin and REST run as
 WSGI in threads, because Django's own ASGI handler changes threads for every synchronous view,
 which costs most of a small request's time.
+
+A request passes, from outside to inside:
+
+1. ``shop.probes``: ``/livez`` is answered here, and the other probes in threads of their own;
+2. ``accounts.holders``: finds who asks, for the rooms of ``shop.admission``;
+3. ``shop.bodies``: reads the body, within its limits;
+4. ``purchases.ingest`` and ``purchases.longpoll``: take what is theirs;
+5. ``shop.threads``: waits for a thread, in which Django answers everything else.
 """
 
 import contextlib
@@ -12,7 +20,6 @@ import resource
 import sys
 from typing import Any
 
-from a2wsgi import WSGIMiddleware
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
@@ -27,6 +34,7 @@ except ImproperlyConfigured as error:
 from channels.routing import URLRouter
 from django.conf import settings
 
+from accounts.holders import Holders
 from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
 from purchases.hub import hub
 from purchases.ingest import IngestMiddleware, ingest
@@ -34,15 +42,16 @@ from purchases.longpoll import LongPollMiddleware
 from purchases.routing import websocket_urlpatterns
 from shop.addresses import forwarded
 from shop.bodies import Bodies
-
-INNER_PATHS = {"/livez", "/readyz", "/metrics"}
+from shop.probes import PROBES, Probes, answer_livez
+from shop.threads import Gate
 
 _websockets = URLRouter(websocket_urlpatterns)
 
-
-_threads = WSGIMiddleware(django_application, workers=settings.WSGI_THREADS)
+_holders = Holders()
+_gate = Gate(django_application, settings.WSGI_THREADS)
+_probes = Probes(django_application)
 _http = Bodies(
-    IngestMiddleware(LongPollMiddleware(_threads)), {"/api/v1/purchases/bulk/": BULK_MAX_BYTES}
+    IngestMiddleware(LongPollMiddleware(_gate)), {"/api/v1/purchases/bulk/": BULK_MAX_BYTES}
 )
 
 
@@ -93,12 +102,18 @@ def _for_this_host(scope: Any) -> Any:
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Serve one connection."""
     if scope["type"] == "http":
+        if scope["path"] == "/livez":
+            await answer_livez(scope, send)
+            return
         scope = forwarded(scope)
-        if scope["path"] in INNER_PATHS:
-            scope = _for_this_host(scope)
+        if scope["path"] in PROBES:
+            await _probes(_for_this_host(scope), receive, send)
+            return
+        await _holders.find(scope)
         await _http(scope, receive, send)
     elif scope["type"] == "websocket":
         scope = forwarded(scope)
+        await _holders.find(scope)
         if scope["path"] == "/ws/purchases/":
             await _websockets(scope, receive, send)
         else:

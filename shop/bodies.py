@@ -21,7 +21,6 @@ IDLE_SECONDS = 10.0
 BYTES_A_SECOND = 16 * 1024
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 16 * 1024 * 1024
-_BLOCK = 256 * 1024
 
 
 class RequestTimeout(ApplicationError):
@@ -43,7 +42,8 @@ class Bodies:
     """The ASGI application in front of all others.
 
     ``limits`` are the bytes that a path takes where it is not ``BODY_MAX_BYTES``. What is over the
-    limit is answered 413 at once and kept nowhere.
+    limit is answered 413 at once and kept nowhere. The application behind finds a body that has
+    arrived in ``scope["shop.body"]``, a binary file; ``receive`` gives only what comes after it.
     """
 
     def __init__(self, app: App, limits: Mapping[str, int]) -> None:
@@ -87,7 +87,7 @@ class Bodies:
                     ]
                 }
             body.seek(0)
-            await self.app(scope, _replay(body, size, receive), send)
+            await self.app(scope | {"shop.body": body}, receive, send)
 
 
 async def _read(receive: Any, body: Any, limit: int) -> int | None:
@@ -109,21 +109,6 @@ async def _read(receive: Any, body: Any, limit: int) -> int | None:
         body.write(part)
         if not message.get("more_body", False) or size > limit:
             return size
-
-
-def _replay(body: Any, size: int, receive: Any) -> Any:
-    """Return a ``receive`` that gives the body, then what comes after it."""
-    left = max(size, 1)
-
-    async def replayed() -> Any:
-        nonlocal left
-        if left <= 0:
-            return await receive()
-        part = body.read(_BLOCK)
-        left -= max(len(part), 1)
-        return {"type": "http.request", "body": part, "more_body": left > 0}
-
-    return replayed
 
 
 async def _refuse(scope: Any, send: Any, error: ApplicationError, receive: Any = None) -> None:

@@ -66,8 +66,10 @@ def status(path: str, host: bytes) -> int:
         "server": ("172.31.222.140", 8000),
     }
 
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return messages.pop() if messages else await asyncio.Event().wait()
 
     async def send(message: Any) -> None:
         sent.append(message)

@@ -22,6 +22,7 @@ from tests.faults.engine import (
     small_disk,
 )
 from tests.system import System, running, wait_for
+from tests.wires import ask_all, head
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,43 @@ def test_while_postgresql_hangs_every_request_is_answered(broken: System) -> Non
     for path, status, retry_after, seconds in answers:
         assert (status, bool(retry_after)) == (503, True), path
         assert seconds < ANSWER_SECONDS * broken.slowness, path
+    wait_for(broken.healthy, RECOVERY_SECONDS * broken.slowness)
+
+
+def test_while_postgresql_hangs_the_four_hundredth_request_is_answered_too(broken: System) -> None:
+    tokens = [broken.token("joe"), broken.token("ann"), "A" * 64]
+    paths = [
+        "/api/v1/purchases/",
+        "/api/v1/accounts/me/",
+        "/accounts/login/",
+        "/getAllUserBuys/joe",
+    ]
+    wanted = [head("GET", path, token) for path in paths for token in tokens] * 17
+    ask_all(broken.port, wanted[:12])
+    pids = postgres_processes(broken)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(3) as threads:
+            first = threads.submit(ask_all, broken.port, wanted)
+            # Some come while the first have their threads, but not yet their answers.
+            time.sleep(2.5)
+            then = threads.submit(ask_all, broken.port, wanted)
+            live = ask_all(broken.port, [head("GET", "/livez")])
+            probed = ask_all(broken.port, [head("GET", path) for path in ("/readyz", "/healthz")])
+            told = [*first.result(), *then.result()]
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    assert live[0].status == 200
+    assert live[0].seconds < broken.slowness
+    assert all(each.status == 503 and each.seconds < 5 * broken.slowness for each in probed)
+    refused = [each for each in told if each.status in (429, 503) and each.headers["retry-after"]]
+    # The page for signing in needs no database.
+    assert len(refused) + sum(each.status == 200 for each in told) == len(told)
+    assert len(refused) > len(told) / 2
+    slowest = max(each.seconds for each in told)
+    assert slowest < ANSWER_SECONDS * broken.slowness, slowest
     wait_for(broken.healthy, RECOVERY_SECONDS * broken.slowness)
 
 

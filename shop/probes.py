@@ -1,0 +1,54 @@
+"""Probes and scrapes, which are answered whatever else waits.
+
+``/livez`` needs nothing but the event loop. The others ask the servers behind, so they have threads
+of their own, and an answer that is being made, or was just made, is given to all who ask.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from shop.threads import Threads, answer_of
+
+PROBES = frozenset({"/readyz", "/healthz", "/metrics"})
+FRESH_SECONDS = 1.0
+
+
+async def answer_livez(scope: Any, send: Any) -> None:
+    """Answer 200 as long as the process does."""
+    body = b"ok\n"
+    headers = [
+        (b"content-type", b"text/plain"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
+
+
+class Probes:
+    """The ASGI application that answers ``PROBES`` by the WSGI application ``app``."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._threads = Threads(len(PROBES), "probes")
+        self._made: dict[str, tuple[float, asyncio.Future[Any]]] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request; whatever its method is, as a GET."""
+        path = scope["path"]
+        made_at, made = self._made.get(path, (0.0, None))
+        if made is None or (made.done() and time.monotonic() - made_at > FRESH_SECONDS):
+            asked = scope | {
+                "method": "GET",
+                "query_string": b"",
+                "headers": [header for header in scope["headers"] if header[0] == b"host"],
+            }
+            made = self._threads.run(answer_of, self._app, asked)
+            made.add_done_callback(lambda _: self._made.update({path: (time.monotonic(), made)}))
+            self._made[path] = (0.0, made)
+        start, body = await asyncio.shield(made)
+        # It is shared, so it has no id of one request.
+        headers = [header for header in start["headers"] if header[0] != b"x-request-id"]
+        await send(start | {"headers": headers})
+        await send({"type": "http.response.body", "body": body})

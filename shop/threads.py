@@ -1,0 +1,319 @@
+"""Django in threads, behind a gate that lets no holder have all of them.
+
+:class:`Gate` is the ASGI application that runs a WSGI one. A request waits for a thread in a
+:class:`~shop.admission.Room`, a bounded time. A thread is held while Django works, and not while a
+client reads: what Django has made whole, and files, are sent by the event loop. Only a response
+that Django makes while it is being sent keeps its thread.
+
+A view learns from ``environ["shop.stopped"]``, a callable, whether its client has left.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import queue
+import threading
+import time
+from collections.abc import Callable
+from io import BytesIO
+from typing import IO, Any
+
+import structlog
+from a2wsgi.wsgi import build_environ
+from django.db import close_old_connections
+
+from shop.admission import Room, Tab
+from shop.errors import ApplicationError, OutcomeUnknown, Unavailable, send_error
+
+logger = structlog.get_logger(__name__)
+
+WAITING = 256
+WAITING_SECONDS = 4.0
+ANSWER_SECONDS = 5.6
+"""How long after its arrival a request is answered in an outage, whatever its thread does."""
+OUTAGE_SECONDS = 6.0
+"""How long an outage is believed in after the last answer that told of one."""
+WRITE_SECONDS = 60.0
+"""How long a thread waits for one part of its response to be taken; the protocol cuts earlier."""
+BLOCK = 64 * 1024
+HELD_BYTES = 128 * 1024 * 1024
+HELD_SHARE = 32 * 1024 * 1024
+
+
+class Threads:
+    """A fixed number of daemon threads: one that hangs does not keep the process from ending."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._count = count
+        self._name = name
+        self._started = 0
+        self._idle = 0
+        self._work: queue.SimpleQueue[tuple[Callable[[], Any], Any, asyncio.Future[Any]]] = (
+            queue.SimpleQueue()
+        )
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> "asyncio.Future[Any]":
+        """Call the function in a thread; return the future of its result, in this event loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        context = contextvars.copy_context()
+        self._work.put((lambda: context.run(function, *arguments), loop, future))
+        if self._idle <= 0 and self._started < self._count:
+            self._started += 1
+            name = f"{self._name}-{self._started}"
+            threading.Thread(target=self._take, name=name, daemon=True).start()
+        else:
+            self._idle -= 1
+        return future
+
+    def _take(self) -> None:
+        while True:
+            call, loop, future = self._work.get()
+            result, error = None, None
+            try:
+                result = call()
+            except BaseException as raised:
+                error = raised
+            # The loop may have ended meanwhile, and then nobody waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._settle, future, result, error)
+            del call, loop, future, result, error
+
+    def _settle(self, future: "asyncio.Future[Any]", result: Any, error: Any) -> None:
+        self._idle += 1
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+
+class _ClientGone(Exception):
+    """Nobody reads the response any more."""
+
+
+class _File:
+    """A file that Django answers with; PEP 3333 calls it the server's ``file_wrapper``."""
+
+    def __init__(self, file: IO[bytes], block: int = BLOCK) -> None:
+        self.file = file
+
+    def close(self) -> None:
+        close: Callable[[], None] = getattr(self.file, "close", lambda: None)
+        close()
+
+
+def _call(app: Any, scope: Any, stopped: Callable[[], bool]) -> tuple[dict[str, Any], Any, Any]:
+    """Return the start of the response as ASGI tells it, what was written, and its iterable."""
+    environ: Any = build_environ(scope, None)  # type: ignore[arg-type]
+    environ["wsgi.input"] = scope.get("shop.body") or BytesIO()
+    environ["wsgi.file_wrapper"] = _File
+    environ["shop.stopped"] = stopped
+    start: dict[str, Any] = {"type": "http.response.start"}
+    parts: list[bytes] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc: Any = None) -> Any:
+        start["status"] = int(status[:3])
+        start["headers"] = [
+            (name.strip().lower().encode("latin-1"), value.strip().encode("latin-1"))
+            for name, value in headers
+        ]
+        return parts.append
+
+    return start, parts, app(environ, start_response)
+
+
+def answer_of(app: Any, scope: Any) -> tuple[dict[str, Any], bytes]:
+    """Return start and body of what the WSGI application answers, in the calling thread."""
+    start, parts, response = _call(app, scope, lambda: False)
+    try:
+        return start, b"".join([*parts, *response])
+    finally:
+        response.close()
+
+
+class _Response:
+    """One request in its thread, and what has become of it."""
+
+    def __init__(self, scope: Any, stopped: threading.Event, send: Any) -> None:
+        self.scope = scope
+        self.stopped = stopped
+        self.send = send
+        self.loop = asyncio.get_running_loop()
+        self.started = False
+        self.start: dict[str, Any] = {}
+        self.body = b""
+        self.file: _File | None = None
+
+    def make(self, app: Any) -> None:
+        """Call the WSGI application and keep, or for a stream send, what it answers."""
+        self.start, parts, response = _call(app, self.scope, self.stopped.is_set)
+        if isinstance(response, _File) and self.scope["method"] != "HEAD":
+            self.file = response
+            self.body = response.file.read(BLOCK)
+            # It is closed by another thread, which does not reach this one's connection.
+            close_old_connections()
+            return
+        try:
+            if self.scope["method"] == "HEAD":
+                return
+            if getattr(response, "streaming", False):
+                self._stream(response)
+            else:
+                self.body = b"".join([*parts, *response])
+        finally:
+            response.close()
+
+    def _stream(self, response: Any) -> None:
+        for part in response:
+            if not self.started:
+                self.started = True
+                self._write(self.start)
+            self._write({"type": "http.response.body", "body": part, "more_body": True})
+
+    def _write(self, message: Any) -> None:
+        if self.stopped.is_set():
+            raise _ClientGone
+        sent = asyncio.run_coroutine_threadsafe(self.send(message), self.loop)
+        try:
+            sent.result(WRITE_SECONDS)
+        except TimeoutError:
+            sent.cancel()
+            raise _ClientGone from None
+
+
+class Gate:
+    """The ASGI application that gives each request a thread for the WSGI application ``app``.
+
+    ``scope["shop.holder"]`` is who asks, and ``scope["shop.body"]`` the file with the body, if
+    there is one. Where no thread is to be had the answer is 503, or 429, with ``Retry-After``.
+    """
+
+    def __init__(self, app: Any, threads: int) -> None:
+        self._app = app
+        self._threads = Threads(threads, "wsgi")
+        self._files = Threads(2, "files")
+        self._outage_until = 0.0
+        self.room = Room(
+            "threads",
+            total=threads,
+            share=max(1, threads // 2),
+            waiting=WAITING,
+            waiting_share=WAITING // 4,
+            seconds=WAITING_SECONDS,
+        )
+        # What is made and not yet taken by its client.
+        self._held = Room("answers", total=HELD_BYTES, share=HELD_SHARE)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        arrived = time.monotonic()
+        stopped = threading.Event()
+        left = asyncio.create_task(_left(receive))
+        left.add_done_callback(lambda _: stopped.set())
+        response = _Response(scope, stopped, send)
+        holder = scope["shop.holder"]
+        try:
+            if not await self._enter(holder, left):
+                return
+            made = self._threads.run(response.make, self._app)
+            # The place is held for as long as the thread works, even if nobody waits for it.
+            made.add_done_callback(lambda _: self.room.give_back(holder))
+            await self._made(made, response, arrived)
+            await self._send(holder, response, send)
+        except _ClientGone:
+            return
+        except ApplicationError as error:
+            await send_error(send, error, path=scope["path"])
+        finally:
+            left.cancel()
+
+    async def _enter(self, holder: str, left: "asyncio.Task[None]") -> bool:
+        """Wait for a thread; return whether the client did too. Raises as ``Room.enter``."""
+        if self._in_outage():
+            # A thread that is waited for would be met by the same outage.
+            await self.room.enter(holder, seconds=0.0)
+            return True
+        try:
+            async with asyncio.timeout(None) as waiting:
+                loop = asyncio.get_running_loop()
+
+                def give_up(task: Any) -> None:
+                    if not waiting.expired():
+                        waiting.reschedule(loop.time())
+
+                left.add_done_callback(give_up)
+                try:
+                    await self.room.enter(holder)
+                finally:
+                    left.remove_done_callback(give_up)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _made(
+        self, made: "asyncio.Future[None]", response: _Response, arrived: float
+    ) -> None:
+        """Wait for the thread, but in an outage only until ``ANSWER_SECONDS`` after arrival."""
+        seconds = arrived + ANSWER_SECONDS - time.monotonic()
+        while not (await asyncio.wait({made}, timeout=max(0.1, seconds)))[0]:
+            seconds = 0.5
+            if self._in_outage() and not response.started:
+                response.stopped.set()
+                made.add_done_callback(lambda _: _discard(made, response))
+                reads = response.scope["method"] in ("GET", "HEAD", "OPTIONS")
+                raise Unavailable() if reads else OutcomeUnknown()
+        made.result()
+        if response.start["status"] == 503:
+            self._outage_until = time.monotonic() + OUTAGE_SECONDS
+            self.room.turn_away()
+
+    def _in_outage(self) -> bool:
+        return time.monotonic() < self._outage_until
+
+    async def _send(self, holder: str, response: _Response, send: Any) -> None:
+        """Send what the thread has made, at the pace of the client."""
+        try:
+            if response.started:
+                await send({"type": "http.response.body", "body": b""})
+                return
+            with Tab(self._held, holder) as tab:
+                if len(response.body) > BLOCK:
+                    tab.add(len(response.body))
+                await send(response.start)
+                view = memoryview(response.body)
+                for at in range(0, len(view) - BLOCK, BLOCK):
+                    await _send_part(send, response, bytes(view[at : at + BLOCK]))
+                rest = bytes(view[(max(0, len(view) - 1) // BLOCK) * BLOCK :])
+                view.release()
+            while response.file is not None and rest:
+                following = await self._files.run(response.file.file.read, BLOCK)
+                if not following:
+                    break
+                await _send_part(send, response, rest)
+                rest = following
+            await send({"type": "http.response.body", "body": rest})
+        finally:
+            if response.file is not None:
+                self._files.run(response.file.close)
+
+
+async def _send_part(send: Any, response: _Response, part: bytes) -> None:
+    if response.stopped.is_set():
+        raise _ClientGone
+    await send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+async def _left(receive: Any) -> None:
+    """Return when the client has left, or its request is answered."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _discard(made: "asyncio.Future[None]", response: _Response) -> None:
+    """Note how a request ended that was answered before it did."""
+    if not made.cancelled() and (error := made.exception()):
+        logger.warning("request.ended_late", error=type(error).__name__)
+    if response.file is not None:
+        response.file.close()

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from reports.models import Report
-from reports.services import reports_requeue
+from reports.queue import reports_requeue
 from shop.admin_tools import LargeTableAdmin
 
 

@@ -19,11 +19,13 @@ from reports import selectors
 from reports.models import Report
 from reports.serializers import ReportInputSerializer, ReportSerializer
 from reports.services import report_request
-from shop.errors import Conflict, NotFound
+from shop.errors import ApplicationError, Conflict, NotFound
 
 EXAMPLE = {
     "id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",
     "kind": "statement",
+    "username": "joe",
+    "userid": "005",
     "status": "queued",
     "since": "2024-05-01",
     "until": "2024-05-31",
@@ -40,6 +42,14 @@ class NotReady(Conflict):
 
     code = "not_ready"
     detail = "The PDF is not ready yet."
+
+
+class Gone(ApplicationError):
+    """The PDF was there and has been removed, because its time was over."""
+
+    status = 410
+    code = "gone"
+    detail = "The PDF is no longer kept. Ask for the report again."
 
 
 def _report(request: Request, id: str) -> Report:
@@ -77,7 +87,9 @@ class ReportListView(APIView):
         summary="Request a report",
         description=(
             "A worker renders the PDF and mails it to the account's verified address, once. "
-            "`sales`, every customer's purchases, is for staff."
+            "`sales`, every customer's purchases, is for staff. Without an `Idempotency-Key`, an "
+            "equal report that no worker has begun is the same report. PDFs are kept for a limited "
+            "time."
         ),
         parameters=[IDEMPOTENCY_KEY],
         request=ReportInputSerializer,
@@ -131,10 +143,13 @@ class ReportPDFView(APIView):
         responses={
             (200, "application/pdf"): OpenApiTypes.BINARY,
             409: OpenApiResponse(_ENVELOPE, description="It is not ready yet (`not_ready`)."),
+            410: OpenApiResponse(_ENVELOPE, description="It is no longer kept (`gone`)."),
         },
     )
     def get(self, request: Request, id: str) -> Any:
         report = _report(request, id)
+        if report.removed_at is not None:
+            raise Gone()
         if not report.has_pdf:
             raise NotReady()
         try:

@@ -18,6 +18,10 @@ class RenderingTimeout(RenderingFailed):
     """Typesetting took longer than the time limit and was stopped."""
 
 
+class TooLong(RenderingFailed):
+    """The report would have more lines than are rendered; the message is for who asked for it."""
+
+
 class TotalsDisagree(RenderingFailed):
     """The lines do not add up to the totals in the header, so the report must not be sent.
 

@@ -50,6 +50,8 @@ class Report(models.Model):
     pages = models.PositiveIntegerField(null=True)
     size = models.PositiveBigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
+    # When the PDF was removed because its time was over.
+    removed_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -69,6 +71,11 @@ class Report(models.Model):
                 condition=~models.Q(status__in=["sent", "failed"]),
                 name="reports_unfinished",
             ),
+            models.Index(
+                fields=["requested_by"],
+                condition=models.Q(status="rendering"),
+                name="reports_rendering",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -82,7 +89,7 @@ class Report(models.Model):
     @property
     def has_pdf(self) -> bool:
         """Return whether the PDF is stored."""
-        return self.rendered_at is not None
+        return self.rendered_at is not None and self.removed_at is None
 
     @property
     def message_id(self) -> str:

@@ -15,7 +15,7 @@ from purchases.pagination import paginate
 from purchases.validation import parse_idempotency_key
 from reports import selectors
 from reports.models import Report
-from reports.serializers import ReportInputSerializer, ReportSerializer
+from reports.serializers import ReportInputSerializer
 from reports.services import report_request
 from shop.errors import ApplicationError, ValidationFailed
 
@@ -61,7 +61,7 @@ def report_list(request: HttpRequest) -> HttpResponse:
         status, errors = 400, {"": error.errors[0].detail}
     context = {
         "page": page,
-        "reports": ReportSerializer(page.items, many=True).data if page else [],
+        "reports": page.items if page else [],
         "given": given,
         "errors": errors,
         "kinds": Report.Kind.choices if user.is_staff else [Report.Kind.choices[0]],

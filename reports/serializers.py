@@ -14,17 +14,23 @@ class ReportInputSerializer(serializers.Serializer[Any]):
 
 
 class ReportSerializer(serializers.ModelSerializer[Report]):
+    username = serializers.CharField(source="requested_by.username", help_text="Who asked for it.")
+    userid = serializers.CharField(source="requested_by.userid")
     status = serializers.ChoiceField(
         source="public_status", choices=["queued", "rendering", "ready", "sent", "failed"]
     )
     pdf = serializers.SerializerMethodField(help_text="Where the PDF is, once it is ready.")
-    error = serializers.SerializerMethodField(help_text="Why it failed, else empty.")
+    error = serializers.CharField(
+        help_text="Why it failed, or why the last attempt did not succeed; else empty."
+    )
 
     class Meta:
         model = Report
         fields = [
             "id",
             "kind",
+            "username",
+            "userid",
             "status",
             "since",
             "until",
@@ -37,6 +43,3 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
 
     def get_pdf(self, report: Report) -> str | None:
         return f"/api/v1/reports/{report.pk}/pdf/" if report.has_pdf else None
-
-    def get_error(self, report: Report) -> str:
-        return report.error if report.status == Report.Status.FAILED else ""

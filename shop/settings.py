@@ -288,6 +288,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE = {
     "sweep-reports": {"task": "reports.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "purge-expired": {"task": "accounts.purge", "schedule": 3600.0, "options": {"expires": 600}},
+    "purge-reports": {"task": "reports.purge", "schedule": 3600.0, "options": {"expires": 600}},
 }
 
 # Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; see shop.addresses.
@@ -480,6 +481,7 @@ QUOTA_REQUESTS_PER_MINUTE = env.integer("QUOTA_REQUESTS_PER_MINUTE", 6_000 * _SC
 QUOTA_CLIENT_REQUESTS_PER_MINUTE = env.integer("QUOTA_CLIENT_REQUESTS_PER_MINUTE", 0)
 QUOTA_SOCKETS = env.integer("QUOTA_SOCKETS", 50 * _SCALE)
 QUOTA_REPORTS_PER_HOUR = env.integer("QUOTA_REPORTS_PER_HOUR", 60 * _SCALE)
+QUOTA_REPORT_PAGES_PER_HOUR = env.integer("QUOTA_REPORT_PAGES_PER_HOUR", 20_000 * _SCALE)
 
 # --- Purchases -----------------------------------------------------------------------------
 
@@ -515,6 +517,10 @@ REPORTS_CLAIM_SECONDS = env.integer("REPORTS_CLAIM_SECONDS", 30, minimum=2)
 REPORTS_SENDING_SECONDS = env.integer("REPORTS_SENDING_SECONDS", 120, minimum=2)
 REPORTS_SWEEP_SECONDS = env.integer("REPORTS_SWEEP_SECONDS", 10, minimum=1)
 REPORTS_RETRY_SECONDS = env.integer("REPORTS_RETRY_SECONDS", 10, minimum=1)
+# What one report may hold, how long its PDF is kept, and how much of them for each account.
+REPORTS_MAX_LINES = env.integer("REPORTS_MAX_LINES", 200_000, minimum=1)
+REPORTS_KEEP_DAYS = env.integer("REPORTS_KEEP_DAYS", 90, minimum=1, maximum=36_500)
+REPORTS_MEGABYTES_PER_ACCOUNT = env.integer("REPORTS_MEGABYTES_PER_ACCOUNT", 500, minimum=1)
 REPORTS_RENDER_ATTEMPTS = 5
 REPORTS_MAIL_ATTEMPTS = 12
 REPORTS_ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024

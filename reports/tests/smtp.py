@@ -15,6 +15,7 @@ class SMTPServer(socketserver.ThreadingTCPServer):
 
     ``mode``: ``ok``; ``refuse`` answers a finished mail with 451; ``reject`` the recipient with
     550; ``drop`` and ``hang`` do so after a whole mail; ``silent`` does not even greet.
+    ``size`` is what it says that it takes at most, ``size_enforced`` what it does take.
     """
 
     allow_reuse_address = True
@@ -23,6 +24,8 @@ class SMTPServer(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Session)
         self.mode = "ok"
+        self.size = 0
+        self.size_enforced = 0
         self.accepted: list[Message] = []
         self.received: list[Message] = []
         self.perhaps: list[Message] = []
@@ -52,6 +55,10 @@ class _Session(socketserver.StreamRequestHandler):
         self.say("220 test")
         while line := self.rfile.readline():
             verb = line[:4].upper()
+            if verb == b"EHLO" and self.server.size:
+                self.say("250-test")
+                self.say(f"250 SIZE {self.server.size}")
+                continue
             if verb == b"DATA":
                 self.say("354 go on")
                 if not self.take():
@@ -71,6 +78,9 @@ class _Session(socketserver.StreamRequestHandler):
                 # The client died in the middle of its mail.
                 return False
             lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
+        if self.server.size_enforced and sum(map(len, lines)) > self.server.size_enforced:
+            self.say("552 5.3.4 too large")
+            return True
         message = message_from_bytes(b"".join(lines))
         self.server.received.append(message)
         if self.server.mode == "refuse":

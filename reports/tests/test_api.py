@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from reports import services
+from reports import mailing, queue, services
 from reports.models import Report
 from reports.tests.conftest import make_user
 from shop.celery import app
@@ -18,13 +20,22 @@ URL = "/api/v1/reports/"
 MAY = {"kind": "statement", "since": "2024-05-01", "until": "2024-05-31"}
 
 
+@pytest.fixture
+def expiring() -> list[Any]:
+    """After how many seconds each message that went to the broker is dropped."""
+    return []
+
+
 @pytest.fixture(autouse=True)
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def sent(monkeypatch: pytest.MonkeyPatch, expiring: list[Any]) -> list[Any]:
     """Collect what would go to the broker."""
     messages: list[Any] = []
-    monkeypatch.setattr(
-        app, "send_task", lambda name, **options: messages.append((name, options["kwargs"]))
-    )
+
+    def send_task(name: str, **options: Any) -> None:
+        messages.append((name, options["kwargs"]))
+        expiring.append(options["expires"])
+
+    monkeypatch.setattr(app, "send_task", send_task)
     return messages
 
 
@@ -54,6 +65,8 @@ def test_request_is_queued_and_announced_after_commit(
     assert body == {
         **MAY,
         "id": str(report.pk),
+        "username": "joe",
+        "userid": "005",
         "status": "queued",
         "created_at": body["created_at"],
         "emailed_at": None,
@@ -106,7 +119,7 @@ def test_too_many_unfinished(joe: User, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(services, "UNFINISHED_MAX", 1)
     client = as_user(joe)
     assert post(client, MAY).status_code == 202
-    response = post(client, MAY)
+    response = post(client, {**MAY, "until": "2024-05-30"})
     assert (response.status_code, code(response)) == (429, "too_many_reports")
     assert int(response.headers["Retry-After"]) > 0
 
@@ -129,9 +142,9 @@ def test_sales_reports_are_lost_with_staff(staff: User) -> None:
     assert as_user(staff).get(f"{URL}{id}/").status_code == 404
     assert as_user(staff).get(URL).json()["results"] == []
     Report.objects.update(status=Report.Status.READY, rendered_at=timezone.now())
-    services.report_mail(Report.objects.get().pk)
+    mailing.report_mail(Report.objects.get().pk)
     report = Report.objects.get()
-    assert (report.status, report.error) == (Report.Status.FAILED, services.NO_LONGER_ALLOWED)
+    assert (report.status, report.error) == (Report.Status.FAILED, mailing.NO_LONGER_ALLOWED)
 
 
 def test_list_has_pages_and_a_constant_query_count(
@@ -165,7 +178,7 @@ def test_status_and_error_as_the_outside_sees_them(joe: User) -> None:
     id = post(as_user(joe), MAY).json()["id"]
     Report.objects.update(status=Report.Status.SENDING, error="451", rendered_at=timezone.now())
     body = as_user(joe).get(f"{URL}{id}/").json()
-    assert (body["status"], body["error"]) == ("ready", "")
+    assert (body["status"], body["error"]) == ("ready", "451")
     assert body["pdf"] == f"{URL}{id}/pdf/"
 
 
@@ -174,16 +187,95 @@ def test_requeue_leaves_out_what_may_have_been_mailed(joe: User, sent: list[Any]
     report = Report.objects.get()
     failed = Report.objects.filter(pk=report.pk)
     failed.update(status="failed", claim=report.pk, rendered_at=timezone.now())
-    assert services.reports_requeue([report.pk]) == 0
+    assert queue.reports_requeue([report.pk]) == 0
     failed.update(claim=None)
-    assert services.reports_requeue([report.pk]) == 1
+    assert queue.reports_requeue([report.pk]) == 1
     assert Report.objects.get().status == Report.Status.READY
 
 
-def test_sweep_announces_once_while_a_message_waits(joe: User, sent: list[Any]) -> None:
-    post(as_user(joe), MAY)
-    assert services.reports_sweep() == 0
+def test_a_sweep_sends_few_messages_that_do_not_pile_up(
+    joe: User, sent: list[Any], expiring: list[Any]
+) -> None:
+    for number in range(20):
+        Report.objects.create(
+            requested_by=joe, kind="statement", since="2024-01-01", until="2024-01-31",
+            idempotency_key=str(number),
+        )  # fmt: skip
+    assert queue.reports_sweep() == 0
     Report.objects.update(created_at=timezone.now() - timedelta(minutes=5))
-    assert services.reports_sweep() == 1
-    assert services.reports_sweep() == 0
-    assert len(sent) == 1
+    assert queue.reports_sweep() == 20
+    assert len(sent) == queue.HINTS
+    assert all(expiring)
+
+
+def test_an_equal_report_that_waits_is_the_same_one(joe: User, ann: User) -> None:
+    client = as_user(joe)
+    first, second = post(client, MAY), post(client, MAY)
+    assert second.json()["id"] == first.json()["id"]
+    assert second.headers["Idempotent-Replayed"] == "true"
+    # Another period, another account, and a key of its own each ask for another report.
+    assert post(client, {**MAY, "until": "2024-05-30"}).json()["id"] != first.json()["id"]
+    assert post(as_user(ann), MAY).json()["id"] != first.json()["id"]
+    assert post(client, MAY, **{"Idempotency-Key": "k"}).json()["id"] != first.json()["id"]
+    # Once a worker has begun, there may be purchases that it does not show.
+    Report.objects.update(status=Report.Status.RENDERING, attempts=1)
+    assert post(client, MAY).json()["id"] != first.json()["id"]
+
+
+def test_an_account_has_a_quota_of_pages(joe: User, ann: User, settings: Any) -> None:
+    settings.QUOTA_REPORT_PAGES_PER_HOUR = 1000
+    client = as_user(joe)
+    post(client, MAY)
+    Report.objects.update(status=Report.Status.SENT, pages=999)
+    assert post(client, MAY).status_code == 202
+    Report.objects.filter(pages=None).update(status=Report.Status.SENT, pages=1)
+    response = post(client, MAY)
+    assert (response.status_code, code(response)) == (429, "throttled")
+    assert 3500 < int(response.headers["Retry-After"]) <= 3600
+    assert post(as_user(ann), MAY).status_code == 202
+
+
+def test_pdfs_past_their_time_or_space_are_removed(
+    joe: User, ann: User, settings: Any, tmp_path: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    settings.REPORTS_MEGABYTES_PER_ACCOUNT = 3
+    settings.REPORTS_KEEP_DAYS = 10
+    now = timezone.now()
+
+    def stored(user: User, days: int, megabytes: int, status: str = "sent") -> Report:
+        report = Report.objects.create(
+            requested_by=user, kind="statement", since="2024-01-01", until="2024-01-31",
+            created_at=now - timedelta(days=days), rendered_at=now - timedelta(days=days),
+            status=status, size=megabytes * 1_000_000,
+        )  # fmt: skip
+        report.pdf.save(f"test/{report.pk}.pdf", ContentFile(b"%PDF"))
+        return report
+
+    old, large = stored(ann, 11, 1), stored(joe, 3, 2)
+    recent, waiting = stored(joe, 1, 2), stored(joe, 12, 2, "ready")
+    forgotten = stored(ann, 400, 1)
+    names = {report.pk: str(report.pdf) for report in (old, large, recent, waiting)}
+    try:
+        assert queue.reports_purge() == {"pdfs": 3, "reports": 1}
+        kept = set(Report.objects.exclude(pdf="").values_list("pk", flat=True))
+        assert kept == {recent.pk, waiting.pk}
+        assert [default_storage.exists(names[pk]) for pk in (old.pk, large.pk)] == [False, False]
+        assert default_storage.exists(names[recent.pk])
+        assert not Report.objects.filter(pk=forgotten.pk).exists()
+        response = as_user(ann).get(f"{URL}{old.pk}/pdf/")
+        assert (response.status_code, code(response)) == (410, "gone")
+        assert as_user(ann).get(f"{URL}{old.pk}/").json()["pdf"] is None
+        assert queue.reports_purge() == {"pdfs": 0, "reports": 0}
+    finally:
+        for name in names.values():
+            default_storage.delete(name)
+
+
+def test_the_page_says_when_and_for_whom(joe: User, staff: User) -> None:
+    post(as_user(joe), MAY)
+    created = Report.objects.get().created_at
+    page = as_user(staff).get("/reports/").content.decode()
+    assert f"{created:%Y-%m-%d %H:%M}" in page
+    assert "<bdi>joe</bdi>" in page
+    assert "Customer" not in as_user(joe).get("/reports/").content.decode()

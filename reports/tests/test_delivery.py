@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from decimal import Decimal
 from email.message import Message
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +20,8 @@ from django.utils import timezone
 from pypdf import PdfReader
 
 from accounts.models import User
-from reports import services
+from reports import mailing, queue, rendering_job, services
+from reports.contents import RenderingFailed
 from reports.models import Report
 from reports.tests.conftest import Worker, buy, wait_until
 from reports.tests.smtp import SMTPServer
@@ -36,9 +38,9 @@ def _empty_queue() -> Any:
     app.control.purge()
 
 
-def request(user: User, kind: str = "statement") -> Report:
+def request(user: User, kind: str = "statement", *, until: int = 31) -> Report:
     report, _ = services.report_request(
-        caller_user=user, kind=kind, since=date(2024, 5, 1), until=date(2024, 5, 31)
+        caller_user=user, kind=kind, since=date(2024, 5, 1), until=date(2024, 5, until)
     )
     return report
 
@@ -52,7 +54,7 @@ def sweep_until(report: Report, *wanted: str, seconds: float = 30.0) -> None:
     """Do what beat does, more often, until the report has come that far."""
 
     def done() -> bool:
-        services.reports_sweep()
+        queue.reports_sweep()
         return status(report) in wanted
 
     wait_until(done, seconds, every=0.3)
@@ -110,9 +112,8 @@ def test_worker_killed_while_rendering(
     sweep_until(report, "sent")
     assert report.attempts == 2
     assert len(mail_server.accepted) == len(mail_server.received) == 1
-    assert [path.name for path in services.Path(report.pdf.path).parent.iterdir()] == [
-        f"{report.pk}.pdf"
-    ]
+    # What the first worker had begun to write is gone.
+    assert list(Path(report.pdf.path).parent.iterdir()) == [Path(report.pdf.path)]
 
 
 def test_worker_killed_between_rendering_and_mail(
@@ -143,10 +144,10 @@ def test_worker_killed_after_the_mail_was_handed_over(
     assert status(report) == "sending"
     mail_server.mode = "ok"
     sweep_until(report, "failed")
-    assert report.error == services.UNKNOWN_OUTCOME
+    assert report.error == mailing.UNKNOWN_OUTCOME
     start_worker()
-    services.reports_sweep()
-    assert services.reports_requeue([report.pk]) == 0
+    queue.reports_sweep()
+    assert queue.reports_requeue([report.pk]) == 0
     # What is asked for later is mailed; had the first been announced again, it would be before it.
     later = request(joe)
     wait_until(lambda: status(later) == "sent")
@@ -161,26 +162,29 @@ def test_worker_killed_after_the_mail_was_handed_over(
 def ready(joe: User, deployment: Any) -> Report:
     buy(joe)
     report = request(joe)
-    services.report_render(report.pk)
+    rendering_job.report_render(report.pk)
     assert status(report) == "ready"
     return report
 
 
 def again(report: Report) -> None:
     Report.objects.update(next_attempt_at=timezone.now())
-    services.report_mail(report.pk)
+    mailing.report_mail(report.pk)
 
 
-@pytest.mark.parametrize("mode", ["refuse", "reject", "silent"])
+@pytest.mark.parametrize("mode", ["refuse", "silent"])
 def test_a_mail_that_was_certainly_not_taken_is_sent_later(
-    ready: Report, mail_server: SMTPServer, mode: str
+    ready: Report, mail_server: SMTPServer, mode: str, settings: Any
 ) -> None:
+    # Long enough for the attempt that is not due to be noticed if it were made.
+    settings.REPORTS_RETRY_SECONDS = 60
     mail_server.mode = mode
-    services.report_mail(ready.pk)
+    queue.work()
     assert (status(ready), ready.mail_attempts) == ("ready", 1)
+    assert ready.error.startswith(mailing.NOT_ACCEPTED)
     assert ready.next_attempt_at > timezone.now()
-    services.report_mail(ready.pk)
-    assert ready.mail_attempts == 1
+    queue.work()
+    assert (status(ready), ready.mail_attempts) == ("ready", 1)
     mail_server.mode = "ok"
     again(ready)
     assert status(ready) == "sent"
@@ -192,12 +196,12 @@ def test_a_mail_that_may_have_been_taken_is_never_sent_again(
     ready: Report, mail_server: SMTPServer, mode: str
 ) -> None:
     mail_server.mode = mode
-    services.report_mail(ready.pk)
+    mailing.report_mail(ready.pk)
     mail_server.mode = "ok"
-    assert (status(ready), ready.error) == ("failed", services.UNKNOWN_OUTCOME)
+    assert (status(ready), ready.error) == ("failed", mailing.UNKNOWN_OUTCOME)
     again(ready)
-    services.reports_sweep()
-    assert services.reports_requeue([ready.pk]) == 0
+    queue.reports_sweep()
+    assert queue.reports_requeue([ready.pk]) == 0
     assert (len(mail_server.received), len(mail_server.accepted)) == (1, 0)
 
 
@@ -217,7 +221,7 @@ def at_once(work: Callable[[], Any], times: int = 6) -> list[Any]:
 
 
 def test_simultaneous_deliveries_are_one_mail(ready: Report, mail_server: SMTPServer) -> None:
-    at_once(lambda: services.report_mail(ready.pk))
+    at_once(lambda: mailing.report_mail(ready.pk))
     assert status(ready) == "sent"
     assert len(mail_server.received) == 1
 
@@ -241,13 +245,13 @@ def test_mail_server_that_stays_away_fails_the_report(
 ) -> None:
     settings.REPORTS_MAIL_ATTEMPTS = 2
     settings.EMAIL_PORT = 9
-    services.report_mail(ready.pk)
+    mailing.report_mail(ready.pk)
     assert status(ready) == "ready"
     again(ready)
     assert status(ready) == "failed"
     settings.EMAIL_PORT = mail_server.port
-    assert services.reports_requeue([ready.pk]) == 1
-    services.report_mail(ready.pk)
+    assert queue.reports_requeue([ready.pk]) == 1
+    mailing.report_mail(ready.pk)
     assert status(ready) == "sent"
 
 
@@ -255,31 +259,131 @@ def test_large_pdf_is_linked_instead_of_attached(
     ready: Report, settings: Any, mail_server: SMTPServer
 ) -> None:
     settings.REPORTS_ATTACHMENT_MAX_BYTES = 10
-    services.report_mail(ready.pk)
+    mailing.report_mail(ready.pk)
     (mail,) = mail_server.accepted
     assert not mail.is_multipart()
     assert "/reports/" in str(mail.get_payload())
+
+
+def test_a_permanent_refusal_ends_the_report_and_says_why(
+    ready: Report, mail_server: SMTPServer
+) -> None:
+    mail_server.mode = "reject"
+    mailing.report_mail(ready.pk)
+    assert (status(ready), ready.mail_attempts) == ("failed", 1)
+    assert ready.error == f"{mailing.NOT_ACCEPTED}: 550 no such mailbox"
+    # It was certainly not mailed, so an operator may try again.
+    mail_server.mode = "ok"
+    assert queue.reports_requeue([ready.pk]) == 1
+    mailing.report_mail(ready.pk)
+    assert status(ready) == "sent"
+
+
+@pytest.mark.parametrize("mode", ["announces 2000", "refuses by size"])
+def test_what_is_over_the_servers_size_goes_as_a_link(
+    ready: Report, mail_server: SMTPServer, mode: str
+) -> None:
+    if mode == "announces 2000":
+        mail_server.size = 2000
+    mail_server.size_enforced = 2000
+    mailing.report_mail(ready.pk)
+    assert status(ready) == "sent"
+    (mail,) = mail_server.accepted
+    assert not mail.is_multipart()
+    assert "not attached" in str(mail.get_payload())
+
+
+def test_a_pdf_that_is_gone_is_made_again(ready: Report, mail_server: SMTPServer) -> None:
+    Path(ready.pdf.path).unlink()
+    mailing.report_mail(ready.pk)
+    assert (status(ready), ready.error) == ("queued", "The stored PDF is missing.")
+    Report.objects.update(next_attempt_at=timezone.now())
+    queue.work()
+    assert (status(ready), len(mail_server.accepted)) == ("sent", 1)
+
+
+def test_a_report_that_is_too_long_says_so(joe: User, deployment: Any, settings: Any) -> None:
+    settings.REPORTS_MAX_LINES = 2
+    buy(joe, count=3)
+    report = request(joe)
+    queue.work()
+    assert (status(report), report.attempts) == ("failed", 1)
+    assert "more than 2 lines" in report.error
+
+
+def test_many_reports_of_one_account_keep_nobody_waiting(
+    joe: User, ann: User, deployment: Any
+) -> None:
+    theirs = [request(joe, until=day) for day in range(20, 25)]
+    anns = request(ann)
+    first = queue._take_queued()
+    assert first is not None
+    assert first[0] == theirs[0].pk
+    # While one of joe's is rendered, the next worker takes ann's and a third takes none.
+    second = queue._take_queued()
+    assert second is not None
+    assert second[0] == anns.pk
+    assert queue._take_queued() is None
+    # Whoever had fewer pages lately comes first, whatever was asked for earlier.
+    Report.objects.filter(pk=theirs[0].pk).update(status="sent", pages=900, rendered_at=Now())
+    Report.objects.filter(pk=anns.pk).update(status="sent", pages=1, rendered_at=Now())
+    later = request(ann, until=30)
+    third = queue._take_queued()
+    assert third is not None
+    assert third[0] == later.pk
+
+
+def test_workers_that_look_at_once_take_one_report_of_an_account(
+    joe: User, deployment: Any
+) -> None:
+    for day in range(20, 25):
+        request(joe, until=day)
+    taken = at_once(queue._take_queued)
+    assert len([each for each in taken if each is not None]) == 1
+
+
+def test_one_message_is_enough_for_all_that_waits(
+    joe: User, ann: User, deployment: Any, mail_server: SMTPServer
+) -> None:
+    buy(joe)
+    for user in (joe, ann):
+        for day in (29, 30):
+            request(user, until=day)
+    queue.work()
+    assert set(Report.objects.values_list("status", flat=True)) == {"sent"}
+    assert len(mail_server.accepted) == 4
+
+
+def test_a_mail_server_that_hangs_keeps_no_report_from_being_rendered(
+    joe: User, ann: User, deployment: Any, mail_server: SMTPServer
+) -> None:
+    buy(joe)
+    mail_server.mode = "silent"
+    reports = [request(user, until=day) for user in (joe, ann) for day in (29, 30)]
+    queue.work()
+    assert [status(report) for report in reports] == ["ready"] * 4
+    assert mail_server.connections == 1
 
 
 def test_rendering_that_always_fails_ends_in_a_clear_error(
     joe: User, deployment: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(**_: Any) -> None:
-        raise services.RenderingFailed("volume 1: secret detail")
+        raise RenderingFailed("volume 1: secret detail")
 
     settings.REPORTS_RENDER_ATTEMPTS = 2
     monkeypatch.setattr("reports.rendering.render_statement", broken)
     report = request(joe)
-    services.report_render(report.pk)
+    rendering_job.report_render(report.pk)
     assert status(report) == "queued"
-    services.report_render(report.pk)
+    rendering_job.report_render(report.pk)
     assert (status(report), report.error) == ("failed", "The PDF could not be made.")
 
 
 def test_sales_report_adds_up(joe: User, ann: User, staff: User, deployment: Any) -> None:
     joes, anns = buy(joe), buy(ann, price="0.10", currency="USD")
     report = request(staff, "sales")
-    services.report_render(report.pk)
+    rendering_job.report_render(report.pk)
     assert status(report) == "ready"
     text = "\n".join(page.extract_text() for page in PdfReader(report.pdf.path).pages)
     for expected in ("joe", "ann", f"{joes:.2f}", f"{anns:.2f}"):
@@ -297,12 +401,12 @@ def test_request_survives_a_broker_that_is_away(joe: User, monkeypatch: pytest.M
 def test_a_worker_whose_clock_is_ahead_gives_no_report_away(
     joe: User, deployment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reports = [request(joe) for _ in range(2)]
+    reports = [request(joe, until=day) for day in (30, 31)]
     for report, state in zip(reports, ("rendering", "sending"), strict=True):
         Report.objects.filter(pk=report.pk).update(status=state, claim=uuid4(), claimed_at=Now())
     tomorrow = timezone.now() + timedelta(days=1)
     monkeypatch.setattr(timezone, "now", lambda: tomorrow)
-    services.reports_sweep()
+    queue.reports_sweep()
     assert [status(report) for report in reports] == ["rendering", "sending"]
 
 
@@ -322,9 +426,8 @@ def test_no_report_waits_for_a_clock_that_was_put_back(
     Report.objects.update(
         status=state, claim=uuid4(), claimed_at=ahead, created_at=ahead, next_attempt_at=ahead
     )
-    assert services.reports_sweep() == (swept != "failed")
+    assert queue.reports_sweep() == (swept != "failed")
     assert status(ready) == swept
-    services.report_render(ready.pk)
-    services.report_mail(ready.pk)
+    queue.work()
     assert status(ready) == end
     assert len(mail_server.accepted) == (end == "sent")

@@ -64,7 +64,7 @@ TOTALS = (
        GROUP BY purchase.currency ORDER BY purchase.currency""",
 )
 REPORTS = """SELECT id::text, pdf, sha256, status FROM reports_report
-             WHERE status IN ('ready', 'sending', 'sent')"""
+             WHERE status IN ('ready', 'sending', 'sent') AND removed_at IS NULL"""
 """Reports whose PDF has to be there."""
 
 

@@ -66,8 +66,9 @@ def _record(kind: str, path: Path) -> int:
     """Record the file's purchases; return how many were new."""
     from accounts.access import Caller
     from accounts.models import User
-    from purchases.bulk import ndjson_lines, record_lines
+    from purchases.bulk import record_lines
     from purchases.importing import ImportOptions, import_purchases
+    from purchases.lines import ndjson_lines
 
     if kind == "import":
         columns = {name: name for name in next(_purchases(1))}

@@ -23,8 +23,9 @@ from rest_framework.views import APIView
 
 from accounts.access import Caller, may_see_everything
 from purchases import exports, selectors
-from purchases.bulk import CONTENT_TYPES, READERS, record_lines, spool
+from purchases.bulk import record_lines, spool
 from purchases.filters import PurchaseFilter, by_price
+from purchases.lines import CONTENT_TYPES, READERS
 from purchases.models import Purchase
 from purchases.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from purchases.serializers import (

@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
-from purchases.bulk import BulkResult, Row, ahead, chunks, csv_header, csv_rows
+from purchases.bulk import BulkResult, ahead, chunks
 from purchases.cells import unguard
+from purchases.lines import Row, csv_header, csv_rows
 from purchases.services import Entry, Recorded, record_purchases
 from purchases.validation import parse_purchase
 from shop.database import unhurried

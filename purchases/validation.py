@@ -31,7 +31,7 @@ _TIMESTAMP = re.compile(
     r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?",
     re.ASCII,
 )
-# Control characters, and the halves of surrogate pairs, which UTF-8 cannot hold.
+# Control characters, and the halves of surrogate pairs, which stand for bytes that are not UTF-8.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -75,8 +75,13 @@ def _text(value: Any, maximum: int) -> str:
     value = value.strip()
     if len(value) > maximum:
         raise _Invalid("max_length", f"Ensure this field has no more than {maximum} characters.")
-    if _UNPRINTABLE.search(value):
-        raise _Invalid("invalid_characters", "Control characters are not allowed.")
+    if found := _UNPRINTABLE.search(value):
+        raise _Invalid(
+            "invalid_characters",
+            "This text is not UTF-8."
+            if found[0] > "\x9f"
+            else "Control characters are not allowed.",
+        )
     return value
 
 

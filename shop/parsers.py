@@ -9,6 +9,7 @@ from rest_framework.parsers import BaseParser
 from shop.errors import ApplicationError, PayloadTooLarge
 
 BODY_MAX_BYTES = 1024 * 1024
+BOM = b"\xef\xbb\xbf"
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -23,14 +24,19 @@ def decode_json(body: bytes) -> Any:
     """Return what JSON text says; numbers with a fraction or exponent become ``Decimal``.
 
     Raises ``ParseError`` for anything that RFC 8259 does not allow, NaN and Infinity included,
-    for text that UTF-8 cannot hold, and for nesting that is too deep.
+    for text that UTF-8 cannot hold, for nesting that is too deep, and for numbers that are out of
+    range. A UTF-8 byte order mark in front is skipped.
     """
+    if body.startswith(BOM):
+        body = body.removeprefix(BOM)
     try:
         return _decoder.decode(body)
     except RecursionError:
         raise ParseError("The JSON is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, ArithmeticError) as error:
-        raise ParseError(f"The body is not valid JSON: {str(error)[:200]}") from None
+    except ArithmeticError:
+        raise ParseError("The JSON holds a number that is out of range.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise ParseError(f"This is not valid JSON: {str(error)[:200]}") from None
 
 
 class JSONParser(BaseParser):
@@ -47,4 +53,4 @@ class JSONParser(BaseParser):
         return decode_json(body)
 
 
-__all__ = ["JSONParser", "ParseError", "decode_json"]
+__all__ = ["BOM", "JSONParser", "ParseError", "decode_json"]

@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import tracemalloc
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,8 +24,8 @@ from knox.models import AuthToken
 
 from accounts.access import Caller
 from accounts.models import User
-from purchases.bulk import json_lines
 from purchases.importing import FIELDS
+from purchases.lines import csv_lines, json_lines
 from purchases.models import Event, Purchase
 from purchases.services import Batch, Entry, Recorded, identify, record_purchases
 from purchases.validation import parse_purchase
@@ -265,15 +266,83 @@ def test_bulk_takes_the_good_lines_and_names_the_bad(alice: Api):
         b"[[" + b"1," * 500_000 + b"1]]",
         b'[{"price": 1}] x',
         b'[{"price": 1}',
+        b'["' + b"x" * 5_000_000,
+        b'["' + rb"\u0041" * 1_000_000 + b'"]',
+        b"[" + b"1" * 5_000_000 + b"]",
+        b"[" + (b"[" + b"[]," * 5000 + b"[]],") * 400,
     ],
 )
 def test_a_hostile_array_is_an_error_in_little_memory(body: bytes):
+    file = io.BytesIO(body)
     tracemalloc.start()
-    lines = list(json_lines(io.BytesIO(body)))
+    ((_, last),) = deque(json_lines(file), 1)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert isinstance(lines[-1][1], ApplicationError)
+    assert isinstance(last, ApplicationError)
     assert peak < 20_000_000
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "1" * 4301,
+        '{"price": 1e99999999999999999999}',
+        '{"price": 1e-99999999999999999999}',
+        f'{{"price": {"9" * 5000}}}',
+        r'{"price": 1, "item": "A\ud83dB"}',
+        r'{"price": 1, "item": "\udead"}',
+        r'{"price": 1, "item": "\u0000"}',
+        '{"price": 1, "item": "\x00"}',
+        '{"price": 1, "item": "' + "x" * 20_000 + '"}',
+        "[" * 2000 + "]" * 2000,
+        '{"price": 0e999999999999, "quantity": 0e999999999999}',
+        '{"price": 1]',
+        "NaN",
+        "tru",
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson"])
+def test_a_bad_element_or_line_is_one_error_and_touches_no_other(
+    alice: Api, content_type: str, bad: str
+):
+    lines = ['{"price": 1}', bad, '{"price": "2", "item": "[{]},\\\\"}']
+    array = content_type == "application/json"
+    body = f"\ufeff[{', '.join(lines)}]" if array else "\ufeff" + "\n".join(lines)
+    result = alice.post("/api/v1/purchases/bulk/", body, content_type).json()
+    assert (result["recorded"], result["rejected"]) == (2, 1)
+    assert result["errors"][0]["line"] == 2
+    assert {purchase.item for purchase in Purchase.objects.all()} == {"", "[{]},\\"}
+    if "price" in bad:
+        single = alice.post("/api/v1/purchases/", bad, "application/json")
+        assert (single.status_code, single.json()["type"][-5:]) in ((400, "error"),)
+
+
+def test_an_open_quote_in_each_line_costs_no_more_than_a_constant_number_of_readings():
+    """Counted rather than timed: how many bytes of lines the reader decodes."""
+    read = 0
+
+    class Counted(bytes):
+        def decode(self, *arguments: Any) -> str:  # type: ignore[override]
+            nonlocal read
+            read += len(self)
+            return super().decode(*arguments)
+
+    class File(io.BytesIO):
+        def readline(self, size: int | None = -1) -> bytes:
+            return Counted(super().readline(size))
+
+    for line in (b'x","\n', b'1,"open\n', b'"\n', b'1,"a"b\n', b'1,"' + b"x" * 500 + b"\n"):
+        body = b"price,item\n" + line * 3000
+        read = 0
+        assert sum(1 for _ in csv_lines(File(body))) > 0
+        assert read <= len(body) * 10
+
+
+def test_blank_lines_without_end_are_refused(alice: Api):
+    for content_type in ("application/x-ndjson", "text/csv"):
+        body = b"price\n" + b"\n" * 1_000_001
+        answer = alice.post("/api/v1/purchases/bulk/", body, content_type)
+        assert answer.status_code == 413
 
 
 def test_a_repeated_bulk_request_with_a_key_records_nothing_twice(alice: Api):

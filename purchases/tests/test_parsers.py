@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from purchases import exports
 from purchases.api import events_parameters
-from purchases.bulk import READERS, csv_lines
 from purchases.cells import guard, unguard
 from purchases.consumers import FeedConsumer, Refused
+from purchases.lines import READERS, csv_lines
 from purchases.pagination import _decode, _encode
 from purchases.representation import purchase_data
 from purchases.validation import currencies, parse_idempotency_key, parse_moment, parse_purchase

@@ -1,0 +1,298 @@
+"""The lines of an upload: NDJSON, CSV or a JSON array in, a numbered object or error each out.
+
+Uploads are hostile until proven otherwise. So every reader is linear: it looks at no byte more than
+a fixed number of times. It holds no more than a block of the file, and no parser sees more at once
+than a line may have. What cannot be read is the error of its own line, as far as the format lets
+the reader find the next one.
+"""
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import IO, Any
+
+from purchases.cells import unguard
+from shop.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
+from shop.parsers import BOM, decode_json
+
+LINES = 100_000
+# Blank lines cost time too, so an upload may not have any number of them.
+PHYSICAL_LINES = 10 * LINES
+LINE_MAX_BYTES = 16 * 1024
+# The strings, brackets and commas of a JSON array; a purchase has about thirty.
+TOKENS = 50 * LINES
+# So often a line is read again to find out where a row of CSV ends.
+READS = 4
+_BLOCK = 256 * 1024
+
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+JSON = "application/json"
+CONTENT_TYPES = (NDJSON, CSV, JSON)
+
+# The number of a line, and what it says or what is wrong with it.
+Line = tuple[int, Any]
+# The number of a row's first line, its cells, and what is wrong with it, if anything is.
+Row = tuple[int, list[str], ApplicationError | None]
+
+
+class TooManyLines(ApplicationError):
+    """The body has more lines than one request may have; nothing was recorded."""
+
+    status = 413
+    code = "too_many_lines"
+    detail = f"At most {LINES} lines are taken at once; nothing was recorded."
+
+
+class LineTooLong(PayloadTooLarge):
+    """A line is longer than any purchase."""
+
+    detail = f"A line has at most {LINE_MAX_BYTES} bytes."
+
+
+def _unreadable(detail: str) -> ValidationFailed:
+    return ValidationFailed([FieldError("parse_error", detail)])
+
+
+def _physical_lines(file: IO[bytes], most: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """Yield the numbered lines; of one that is longer than allowed, a little more than allowed.
+
+    Raises ``TooManyLines`` after ``most`` lines.
+    """
+    number = 0
+    while line := file.readline(LINE_MAX_BYTES + 1):
+        number += 1
+        if number - 1 == most:
+            raise TooManyLines()
+        yield number, line.removeprefix(BOM) if number == 1 else line
+        while line and not line.endswith(b"\n"):
+            line = file.readline(LINE_MAX_BYTES)
+
+
+# --- NDJSON ------------------------------------------------------------------------------------
+
+
+def ndjson_lines(file: IO[bytes]) -> Iterator[Line]:
+    """Yield ``(line number, object or error)`` of NDJSON; blank lines are skipped."""
+    for number, line in _physical_lines(file, PHYSICAL_LINES):
+        if len(line) > LINE_MAX_BYTES:
+            yield number, LineTooLong()
+        elif line.strip():
+            yield number, _decoded_json(line)
+
+
+def _decoded_json(text: bytes) -> Any:
+    try:
+        return decode_json(text)
+    except ApplicationError as error:
+        return error
+
+
+# --- A JSON array ------------------------------------------------------------------------------
+
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
+_QUOTE, _COMMA = b'",'
+_OPENING = frozenset(b"[{")
+
+
+class _Malformed(ValueError):
+    """Where the next element begins cannot be told."""
+
+
+def json_lines(file: IO[bytes]) -> Iterator[Line]:
+    """Yield ``(place, element or error)`` of a JSON array.
+
+    An element that is no JSON is an error of its own; a place from which on the elements cannot
+    be told apart is the last error.
+    """
+    number = 0
+    try:
+        for number, text in enumerate(_elements(file), 1):
+            element = text.strip()
+            if len(element) > LINE_MAX_BYTES:
+                yield number, LineTooLong()
+            else:
+                yield number, _decoded_json(element)
+    except _Malformed as error:
+        yield number + 1, _unreadable(f"The array is malformed from here on: {error}.")
+
+
+def _elements(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the text of each element of a JSON array, whatever it is.
+
+    Only strings, brackets and commas are looked at; whether an element is JSON is for the decoder
+    to say. Raises ``ValidationFailed`` for what is no array and ``_Malformed`` for an end that is
+    none, for an element larger than a block and for too many tokens.
+    """
+    buffer = file.read(_BLOCK).removeprefix(BOM).lstrip()
+    while not buffer and (block := file.read(_BLOCK)):
+        buffer = block.lstrip()
+    if not buffer.startswith(b"["):
+        raise ValidationFailed([FieldError("not_a_list", "Expected a JSON array of purchases.")])
+    start = place = 1
+    depth = tokens = elements = 0
+    while True:
+        for token in _TOKEN.finditer(buffer, place):
+            at = token.start()
+            kind = buffer[at]
+            if kind == _QUOTE:
+                if token.end() == at + 1:
+                    # The string goes on in the next block.
+                    place = at
+                    break
+            elif kind == _COMMA:
+                if not depth:
+                    yield buffer[start:at]
+                    elements += 1
+                    start = at + 1
+            elif kind in _OPENING:
+                depth += 1
+            elif depth:
+                depth -= 1
+            else:
+                if elements or buffer[start:at].strip():
+                    yield buffer[start:at]
+                _check_end(buffer[at:], file)
+                return
+            tokens += 1
+            place = token.end()
+        if tokens > TOKENS:
+            raise _Malformed("it has too many values")
+        if len(buffer) - start > _BLOCK:
+            raise _Malformed(f"an element is longer than {_BLOCK} bytes")
+        block = file.read(_BLOCK)
+        if not block:
+            if not depth and buffer[place:].strip() == b"" != buffer[start:].strip():
+                yield buffer[start:]
+            raise _Malformed("it is not closed")
+        buffer = buffer[start:] + block
+        place -= start
+        start = 0
+
+
+def _check_end(rest: bytes, file: IO[bytes]) -> None:
+    if not rest.startswith(b"]"):
+        raise _Malformed("it ends with another bracket")
+    rest = rest[1:]
+    while not rest.strip():
+        rest = file.read(_BLOCK)
+        if not rest:
+            return
+    raise _Malformed("something follows the array")
+
+
+# --- CSV ---------------------------------------------------------------------------------------
+
+
+class _RowLines(Iterator[str]):
+    """What a CSV reader reads, with a memory of the lines that its current row has taken."""
+
+    def __init__(self, file: IO[bytes], most: int | None) -> None:
+        self._coming = _physical_lines(file, most)
+        # Lines to read again, each with how often it was read before.
+        self._again: deque[tuple[int, bytes, int]] = deque()
+        self._taken: list[tuple[int, bytes, int]] = []
+        self._size = 0
+
+    def begin(self) -> None:
+        """Begin a row with the next line that is not blank."""
+        self._taken.clear()
+        self._size = 0
+
+    def begin_again(self) -> None:
+        """Begin a row with the line after the first that the current one has taken."""
+        self._again.extendleft(
+            (number, line, reads + 1) for number, line, reads in reversed(self._taken[1:])
+        )
+        self.begin()
+
+    @property
+    def number(self) -> int:
+        """The number of the row's first line."""
+        return self._taken[0][0]
+
+    @property
+    def text(self) -> str:
+        """The row's first line."""
+        return _text(self._taken[0][1])
+
+    def __next__(self) -> str:
+        number, line, reads = self._next()
+        while not self._taken and not line.strip():
+            number, line, reads = self._next()
+        if self._taken and reads == READS:
+            # Quotes that open and never close would have each line read again for each before it.
+            self._again.appendleft((number, line, reads))
+            raise csv.Error("a quote is not closed")
+        self._taken.append((number, line, reads))
+        self._size += len(line)
+        if self._size > LINE_MAX_BYTES:
+            if len(self._taken) == 1:
+                raise LineTooLong()
+            raise csv.Error(f"a quote is not closed within {LINE_MAX_BYTES} bytes")
+        return _text(line)
+
+    def _next(self) -> tuple[int, bytes, int]:
+        return self._again.popleft() if self._again else (*next(self._coming), 0)
+
+
+def _text(line: bytes) -> str:
+    # Bytes that are not UTF-8 become lone surrogates, which validation refuses by line.
+    return line.decode("utf-8", "surrogateescape")
+
+
+def csv_rows(file: IO[bytes], most: int | None = None) -> Iterator[Row]:
+    """Yield the rows of CSV, the header included; blank lines between them are skipped.
+
+    A row that cannot be read has its first line as its only cell, and reading goes on with the line
+    after: a quote that stays open takes no other line with it. Raises ``TooManyLines`` after
+    ``most`` lines.
+    """
+    lines = _RowLines(file, most)
+    reader = csv.reader(lines, strict=True)
+    while True:
+        lines.begin()
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except (csv.Error, LineTooLong) as raised:
+            error = raised if isinstance(raised, LineTooLong) else _unreadable(f"{raised}.")
+            yield lines.number, [lines.text.rstrip("\r\n")], error
+            lines.begin_again()
+            reader = csv.reader(lines, strict=True)
+        else:
+            yield lines.number, row, None
+
+
+def csv_header(rows: Iterator[Row]) -> list[str]:
+    """Return the cells of the first row; raise ``ValidationFailed`` if it cannot be read."""
+    _, header, error = next(rows, (1, [], None))
+    if error is not None:
+        raise _unreadable(f"The header: {error}")
+    return header
+
+
+def csv_lines(file: IO[bytes]) -> Iterator[Line]:
+    """Yield ``(line number, row or error)`` of CSV whose first line names the columns."""
+    rows = csv_rows(file, PHYSICAL_LINES)
+    columns = [name.strip() for name in csv_header(rows)]
+    if "price" not in columns or len(set(columns)) != len(columns):
+        raise ValidationFailed(
+            [FieldError("invalid_header", "The first line must name each column once, with price.")]
+        )
+    for number, row, error in rows:
+        yield _csv_row(number, columns, row) if error is None else (number, error)
+
+
+def _csv_row(number: int, columns: list[str], row: list[str]) -> Line:
+    if len(row) != len(columns):
+        return number, _unreadable(f"Expected {len(columns)} fields, found {len(row)}.")
+    # An empty cell is a field that was left out.
+    return number, {
+        name: unguard(value) for name, value in zip(columns, row, strict=True) if value != ""
+    }
+
+
+READERS = {NDJSON: ndjson_lines, CSV: csv_lines, JSON: json_lines}

@@ -551,6 +551,15 @@ HEADERS = [
     (b"referrer-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 ]
+# Where plain HTTP is not taken, Django says so.
+ONLY_SECURE = bool(settings.SECURE_SSL_REDIRECT)
+if ONLY_SECURE and settings.SECURE_HSTS_SECONDS:
+    HEADERS.append(
+        (
+            b"strict-transport-security",
+            b"max-age=%d; includeSubDomains; preload" % settings.SECURE_HSTS_SECONDS,
+        )
+    )
 
 
 class IngestMiddleware:
@@ -560,7 +569,12 @@ class IngestMiddleware:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in PATHS:
+        if (
+            scope["type"] != "http"
+            or scope["method"] != "POST"
+            or scope["path"] not in PATHS
+            or (ONLY_SECURE and scope["scheme"] != "https")
+        ):
             return await self.app(scope, receive, send)
         headers = dict(scope["headers"])
         digest = token_of(headers, scope["query_string"])

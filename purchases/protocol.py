@@ -20,6 +20,7 @@ from purchases.ingest import (
     API_PATH,
     BODY_SECONDS,
     HEADERS,
+    ONLY_SECURE,
     PATHS,
     Request,
     ingest,
@@ -29,6 +30,7 @@ from purchases.ingest import (
     token_of,
 )
 from purchases.services import Outcome
+from shop.addresses import is_trusted
 from shop.errors import ApplicationError, classic_error, error_body
 from shop.metrics import observe_request
 from shop.protocol import LimitedProtocol
@@ -58,8 +60,8 @@ class Buy:
         "headers",
         "keep_alive",
         "message_event",
+        "more_body",
         "path",
-        "reading",  # until the body is complete
         "response_complete",
         "started",  # when, on the clock of ``time.perf_counter``
         "timer",  # ends a body that does not come
@@ -71,7 +73,7 @@ class Buy:
         self.digest = digest
         self.keep_alive = keep_alive
         self.body = b""
-        self.reading = True
+        self.more_body = True
         self.disconnected = False
         self.response_complete = False
         self.message_event = _NOBODY
@@ -105,7 +107,7 @@ class Protocol(LimitedProtocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         buy = self._buy
-        if buy is not None and buy.reading and buy.timer is None:
+        if buy is not None and buy.more_body and buy.timer is None:
             buy.timer = self.loop.call_later(BODY_SECONDS, self._too_slow, buy)
 
     def on_headers_complete(self) -> None:
@@ -117,6 +119,7 @@ class Protocol(LimitedProtocol):
             or self.parser.should_upgrade()
             or self.flow.write_paused
             or self.config.root_path
+            or (ONLY_SECURE and not self._is_secure())
             or not (self.cycle is None or self.cycle.response_complete)
             or len(headers := dict(self.headers)) != len(self.headers)
             or (digest := token_of(headers, None)) is None
@@ -127,19 +130,27 @@ class Protocol(LimitedProtocol):
         self.head_complete()
         self.cycle = cast(RequestResponseCycle, Buy(path, headers, digest, keep_alive))
 
+    def _is_secure(self) -> bool:
+        """Return whether the client speaks HTTPS, with us or with a proxy that is believed."""
+        told = (b"x-forwarded-proto", b"https") in self.headers
+        return self.scheme == "https" or (
+            told and self.client is not None and is_trusted(self.client[0])
+        )
+
     def on_body(self, body: bytes) -> None:
         buy = self._buy
-        if buy is None or not buy.reading:
+        if buy is None or not buy.more_body:
             super().on_body(body)
         else:
+            self._loose = 0
             buy.body += body
 
     def on_message_complete(self) -> None:
         buy = self._buy
-        if buy is None or not buy.reading:
+        if buy is None or not buy.more_body:
             super().on_message_complete()
             return
-        buy.reading = False
+        buy.more_body = False
         if buy.timer is not None:
             buy.timer.cancel()
         try:
@@ -180,7 +191,7 @@ class Protocol(LimitedProtocol):
         self.on_response_complete()
 
     def _too_slow(self, buy: Buy) -> None:
-        if buy.reading and not buy.disconnected:
-            buy.reading = buy.keep_alive = False
+        if buy.more_body and not buy.disconnected:
+            buy.more_body = buy.keep_alive = False
             shape = error_body if buy.path == API_PATH else classic_error
             self._answer(buy, 408, msgspec.json.encode(shape(TooSlow())), {})

@@ -40,7 +40,7 @@ def forwarded(scope: Any) -> Any:
         "headers": [header for header in headers if header[0] not in _FORWARDED],
         "client": (address, 0 if hops else (scope.get("client") or ("", 0))[1]),
     }
-    schemes = _entries(headers, b"x-forwarded-proto") if hops or _trusted(peer) else []
+    schemes = _entries(headers, b"x-forwarded-proto") if hops or is_trusted(peer) else []
     if schemes:
         # Each proxy adds to both headers or replaces both; then the places correspond.
         scheme = schemes[-min(max(hops, 1), len(schemes))].lower()
@@ -58,7 +58,7 @@ _FORWARDED = frozenset(
 
 def _origin(headers: Iterable[Header], peer: str) -> tuple[str, int]:
     """Return the client's address, and how many entries of ``X-Forwarded-For`` lead to it."""
-    if not _trusted(peer):
+    if not is_trusted(peer):
         return peer, 0
     address, hops = peer, 0
     # The last entry was written by the proxy that called us, the one before by the proxy before.
@@ -67,7 +67,7 @@ def _origin(headers: Iterable[Header], peer: str) -> tuple[str, int]:
         if parsed is None:
             break
         address, hops = parsed, hops + 1
-        if not _trusted(address):
+        if not is_trusted(address):
             break
     return address, hops
 
@@ -93,7 +93,7 @@ def _parsed(entry: str) -> str | None:
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
-def _trusted(address: str) -> bool:
+def is_trusted(address: str) -> bool:
     """Return whether a proxy at the address is believed."""
     return _is_in(address, settings.TRUSTED_PROXIES)
 

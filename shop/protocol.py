@@ -1,55 +1,202 @@
-"""uvicorn's HTTP protocol, which takes no head of a request that is too long or too slow.
+"""uvicorn's HTTP protocol with a limit for everything that a client can make wait or grow.
 
-uvicorn reads headers for as long as they come and keeps them all. A proxy in front has limits of
-its own; this one holds where there is none.
+A proxy in front has limits of its own; these hold where there is none. Of one connection
+
+* the head of a request has ``HEAD_SECONDS`` to come, and what lies between heads and bodies
+  (chunk sizes and their extensions, trailers, empty lines) is bounded in bytes;
+* trailers are dropped, and a chunked request is the last one: the parser would put its last
+  trailer into the head of the next;
+* one request is under way. What is pipelined behind it stays unparsed, and no more is read;
+* a client that does not read what it is sent, at ``WRITE_BYTES_A_SECOND``, is cut off;
+* a request to upgrade is one only if it is a GET without a body.
+
+``CONNECTIONS`` bounds how many connections one address may have.
 """
 
+import resource
 from asyncio import TimerHandle, Transport
 
+from django.conf import settings
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-HEAD_MAX_BYTES = 128 * 1024
-HEAD_SECONDS = 20.0
+from shop.addresses import is_trusted
+from shop.admission import Room, address_holder
+from shop.errors import ApplicationError
+
+HEAD_MAX_BYTES = 64 * 1024
+HEADERS_MAX = 200
+HEAD_SECONDS = 10.0
+PIECE = 1024
+"""How much is parsed before it is looked whether a request is complete."""
+HELD_MAX_BYTES = 256 * 1024
+WRITE_SECONDS = 20.0
+WRITE_BYTES_A_SECOND = 1024
+
+_open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+_most = _open_files - 256 if _open_files != resource.RLIM_INFINITY else 1_000_000
+CONNECTIONS = Room(
+    "connections",
+    total=_most,
+    share=min(settings.CONNECTIONS_PER_ADDRESS or _most, max(1, _most // 2)),
+)
+
+
+class _Flow(FlowControl):
+    """Flow control that reads nothing while something that was read waits to be parsed."""
+
+    held = False
+
+    def resume_reading(self) -> None:
+        if not self.held:
+            super().resume_reading()
 
 
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. A subclass that answers a request itself calls :meth:`head_complete`."""
 
-    _head_bytes = 0
+    _holder: str | None = None
     _in_head = True
+    # Bytes since the head began, or since the last byte of a head or a body.
+    _loose = 0
+    _held = b""
     _head_timer: TimerHandle | None = None
+    _write_timer: TimerHandle | None = None
+    _unread = 0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _Flow(transport)
+        peer = self.client[0] if self.client else ""
+        if not is_trusted(peer):
+            holder = address_holder(peer)
+            try:
+                CONNECTIONS.take(holder)
+            except ApplicationError as error:
+                self._refuse(STATUS_LINE[error.status] + b"retry-after: 5\r\n")
+                return
+            self._holder = holder
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_head_timer()
+        self._let_go()
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over to the protocol of sockets, which has limits of its own."""
+        self._let_go()
+        super().handle_websocket_upgrade()
+
+    def _let_go(self) -> None:
+        self._stop_head_timer()
+        self._stop_write_timer()
+        self._held = b""
+        if self._holder is not None:
+            CONNECTIONS.give_back(self._holder)
+            self._holder = None
+
+    # --- Reading -----------------------------------------------------------------------------
+
     def data_received(self, data: bytes) -> None:
+        if self._held or self._is_busy():
+            self._hold(data)
+            return
+        if len(data) <= PIECE:
+            self._parse(data)
+            return
+        for at in range(0, len(data), PIECE):
+            if self._is_busy():
+                self._hold(data[at:])
+                return
+            self._parse(data[at : at + PIECE])
+            if self.parser is None or self.transport.get_protocol() is not self:
+                return
+
+    def _is_busy(self) -> bool:
+        """Return whether a request has come whole and is not answered yet, or none will be."""
+        cycle = self.cycle
+        return self.transport.is_closing() or (
+            cycle is not None and not cycle.response_complete and not cycle.more_body
+        )
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what was read for when the request that is under way has been answered."""
+        if self.transport.is_closing():
+            return
+        self._held += data
+        if len(self._held) > HELD_MAX_BYTES:
+            # The loop may have had more in hand when it was told to read no more.
+            self.transport.abort()
+            return
+        self.flow.held = True
+        self.flow.pause_reading()
+
+    def _parse(self, data: bytes) -> None:
+        self._loose += len(data)
         super().data_received(data)
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_MAX_BYTES:
-                self._refuse(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
-            elif self._head_timer is None:
-                # Most heads come in one piece, and then no timer was needed.
-                self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
+        cycle = self.cycle
+        nothing_asked = self._in_head or cycle is None or cycle.response_complete
+        # Most heads come in one piece, and then no timer is needed.
+        if nothing_asked and self._head_timer is None and self.parser is not None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
+        if self._loose > HEAD_MAX_BYTES:
+            self._refuse(STATUS_LINE[431])
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.get_write_buffer_size() and self._write_timer is None:
+            self._watch_writing()
+        if self._held and not self.pipeline:
+            # Not at once: what is held may be answered at once too, and so on.
+            self.loop.call_soon(self._parse_held)
+
+    def _parse_held(self) -> None:
+        held, self._held = self._held, b""
+        self.flow.held = False
+        if held and not self.transport.is_closing():
+            self.data_received(held)
+        if not self._held:
+            self.flow.resume_reading()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self._head_bytes = 0
+        self._loose = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What comes after the head is a trailer; nobody has asked for one.
+        if self._in_head:
+            super().on_header(name, value)
+            if len(self.headers) > HEADERS_MAX:
+                self._refuse(STATUS_LINE[431])
 
     def on_headers_complete(self) -> None:
         self.head_complete()
         super().on_headers_complete()
+        upgrades = self.parser.should_upgrade()
+        if upgrades and self._should_upgrade():
+            return
+        if upgrades or any(name == b"transfer-encoding" for name, _ in self.headers):
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self._loose = 0
+        super().on_body(body)
 
     def head_complete(self) -> None:
         """Note that the head is complete; what comes now is a body or the next request."""
         self._in_head = False
+        self._loose = 0
         self._stop_head_timer()
+
+    def _should_upgrade(self) -> bool:
+        return (
+            self.parser.get_method() == b"GET"
+            and not any(
+                name in (b"content-length", b"transfer-encoding") for name, _ in self.headers
+            )
+            and super()._should_upgrade()
+        )
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
@@ -63,4 +210,45 @@ class LimitedProtocol(HttpToolsProtocol):
     def _refuse(self, status: bytes) -> None:
         if not self.transport.is_closing():
             self.transport.write(status + b"content-length: 0\r\nconnection: close\r\n\r\n")
-            self.transport.close()
+            self._close()
+
+    # --- Writing -----------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._write_timer is None:
+            self._watch_writing()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_write_timer()
+
+    def _watch_writing(self) -> None:
+        self._unread = self.transport.get_write_buffer_size()
+        self._write_timer = self.loop.call_later(WRITE_SECONDS, self._look_at_writing)
+
+    def _look_at_writing(self) -> None:
+        """Cut off a client that has read too little since the last look."""
+        self._write_timer = None
+        unread = self.transport.get_write_buffer_size()
+        if unread == 0:
+            return
+        if self._unread - unread < min(self._unread, WRITE_SECONDS * WRITE_BYTES_A_SECOND):
+            self.transport.abort()
+            return
+        self._watch_writing()
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def _close(self) -> None:
+        """Close when everything is sent, or cut the connection when that takes too long."""
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def timeout_keep_alive_handler(self) -> None:
+        if not self.transport.is_closing():
+            self._close()

@@ -15,7 +15,8 @@ collect_ignore = ["tests/stack"]
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system on servers of its own, shared by the tests of a session."""
     folder: Path = tmp_path_factory.mktemp("system") / "data"
-    with running(folder) as started:
+    # Sockets are asked more often whether they may still be open, so that tests need not wait.
+    with running(folder, FEED_CREDENTIALS_SECONDS="2") as started:
         yield started
 
 

@@ -1,4 +1,10 @@
-"""Signing in: tokens, sessions and one-use tickets, for REST and for sockets."""
+"""Signing in: tokens, sessions and one-use tickets.
+
+:func:`identify` says who opens a socket or waits for events. REST framework's classes below say it
+of every other request, by the same rules. A token must be good, whichever of the two schemes
+brings it; no cookie makes up for a bad one. Any other scheme is somebody else's, such as a proxy's,
+and is ignored.
+"""
 
 import re
 import secrets
@@ -12,6 +18,8 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.http import HttpRequest
+from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
@@ -22,6 +30,7 @@ from rest_framework.request import Request
 from accounts.access import Caller
 from accounts.models import LiveTicket, User
 
+_SCHEMES = (b"token", b"bearer")
 _TOKEN = re.compile(r"[0-9a-zA-Z_-]{16,128}")
 _SESSION_KEY = re.compile(r"[0-9a-z]{8,40}")
 
@@ -32,6 +41,17 @@ class Credential:
 
     token_digest: str = ""
     session_key: str = ""
+
+
+def given_token(authorization: bytes) -> bytes | None:
+    """Return the token in an ``Authorization`` header, ``None`` where its scheme is not ours.
+
+    ``Token`` and ``Bearer`` mean the same.
+    """
+    parts = authorization.split(None, 1)
+    if not parts or parts[0].lower() not in _SCHEMES:
+        return None
+    return parts[1].rstrip() if len(parts) > 1 else b""
 
 
 def token_digest(token: str | bytes) -> str | None:
@@ -63,7 +83,12 @@ def callers_by_digest(digests: Collection[str]) -> dict[str, Caller]:
 
 
 class TokenAuthentication(KnoxTokenAuthentication):
-    """``Authorization: Token <token>``, found by its digest in one query."""
+    """``Authorization: Token <token>`` or ``Bearer``, found by its digest in one query."""
+
+    def authenticate(self, request: Request) -> tuple[User, AuthToken] | None:
+        """Return user and token, or ``None`` where the request carries no token."""
+        token = given_token(authentication.get_authorization_header(request))
+        return None if token is None else self.authenticate_credentials(token)
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, AuthToken]:
         """Return user and token; raise ``AuthenticationFailed`` for any that is not good."""
@@ -126,26 +151,20 @@ def callers_by_session(session_keys: Collection[str]) -> dict[str, Caller]:
     }
 
 
-def caller_by_session(session_key: str) -> Caller | None:
-    """Return whose session it is, or ``None``."""
-    return callers_by_session([session_key]).get(session_key)
+def callers_by_credential(credentials: Collection[Credential]) -> dict[Credential, Caller]:
+    """Return whose each credential is now, leaving out those that are no longer good.
 
-
-def credentials_still_valid(credentials: Collection[Credential]) -> set[Credential]:
-    """Return those credentials that are still good, in at most three queries.
-
-    A token is good until it is revoked or ends, a session until it ends or is logged out of or
-    the password changes, and both only while the account is active.
+    Takes at most three queries. A token is good until it is revoked or ends, a session until it
+    ends or is logged out of or the password changes, and both only while the account is active.
     """
-    digests = [each.token_digest for each in credentials if each.token_digest]
-    keys = [each.session_key for each in credentials if each.session_key]
-    good_digests = callers_by_digest(digests).keys()
-    good_keys = callers_by_session(keys).keys()
-    return {
-        each
-        for each in credentials
-        if each.token_digest in good_digests or each.session_key in good_keys
-    }
+    by_digest = callers_by_digest([each.token_digest for each in credentials if each.token_digest])
+    by_key = callers_by_session([each.session_key for each in credentials if each.session_key])
+    found = {}
+    for each in credentials:
+        caller = by_digest.get(each.token_digest) or by_key.get(each.session_key)
+        if caller is not None:
+            found[each] = caller
+    return found
 
 
 def ticket_issue(*, user: User, token_digest: str = "", session_key: str = "") -> str:
@@ -181,7 +200,43 @@ def ticket_redeem(ticket: str) -> tuple[Caller, Credential] | None:
     if row is None or not row[3]:
         return None
     credential = Credential(token_digest=row[1], session_key=row[2])
-    user = User.objects.filter(pk=row[0], is_active=True).first()
-    if user is None or credential not in credentials_still_valid([credential]):
+    caller = callers_by_credential([credential]).get(credential)
+    return None if caller is None or caller.id != row[0] else (caller, credential)
+
+
+class _Origins(CsrfViewMiddleware):
+    """Django's own comparison of a request's Origin, of which it makes no other use."""
+
+    def is_ours(self, request: HttpRequest) -> bool:
+        return "HTTP_ORIGIN" in request.META and bool(self._origin_verified(request))  # type: ignore[attr-defined]
+
+
+def _no_view(request: HttpRequest) -> Any:
+    """Stand for the view of a middleware that is only asked."""
+
+
+def origin_is_ours(request: HttpRequest) -> bool:
+    """Return whether the Origin header names this site, or one of ``CSRF_TRUSTED_ORIGINS``."""
+    return _Origins(_no_view).is_ours(request)
+
+
+def identify(
+    request: HttpRequest, *, ticket: str | None = None, is_socket: bool = False
+) -> tuple[Caller, Credential] | None:
+    """Return whose request it is and by which credential; ``None`` for nobody's.
+
+    Token, ticket and session are tried in this order, and what is given must be good. A browser
+    sends the session cookie with a websocket that any page opens, so for one of those a session
+    counts only where the Origin is ours; a page elsewhere cannot read the answer to a request.
+    """
+    token = given_token(request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1"))
+    if token is not None:
+        credential = Credential(token_digest=token_digest(token) or "")
+    elif ticket is not None:
+        return ticket_redeem(ticket)
+    elif is_socket and not origin_is_ours(request):
         return None
-    return Caller.of(user), credential
+    else:
+        credential = Credential(session_key=request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
+    caller = callers_by_credential([credential]).get(credential)
+    return None if caller is None else (caller, credential)

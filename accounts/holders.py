@@ -21,7 +21,12 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from accounts.authentication import callers_by_digest, callers_by_session, token_digest
+from accounts.authentication import (
+    callers_by_digest,
+    callers_by_session,
+    given_token,
+    token_digest,
+)
 from shop.admission import Room, account_holder, address_holder
 from shop.errors import ApplicationError, is_outage
 from shop.threads import Threads
@@ -35,7 +40,6 @@ REMEMBERED = 20_000
 BATCH = 200
 _UNKNOWN = "unknown"
 
-_SCHEMES = (b"token ", b"bearer ")
 _SESSION = re.compile(rb"(?:^|;)\s*%b=\"?([0-9a-z]{8,40})" % settings.SESSION_COOKIE_NAME.encode())
 
 
@@ -62,10 +66,10 @@ def _credential(headers: list[tuple[bytes, bytes]]) -> str | None:
     cookies = b""
     for name, value in headers:
         if name == b"authorization":
-            for scheme in _SCHEMES:
-                if value[: len(scheme)].lower() == scheme:
-                    digest = token_digest(value[len(scheme) :].strip())
-                    return digest and f"token:{digest}"
+            token = given_token(value)
+            if token is not None:
+                digest = token_digest(token)
+                return digest and f"token:{digest}"
         elif name == b"cookie":
             cookies += b";" + value
     session = _SESSION.search(cookies)

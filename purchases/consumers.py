@@ -1,25 +1,18 @@
 """The websocket of the live feed: it signs the caller in, joins the hub, and leaves."""
 
 import asyncio
+from io import BytesIO
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import structlog
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.utils import await_many_dispatch
-from django.conf import settings
-from django.http.cookie import parse_cookie
-from django.http.request import split_domain_port, validate_host
+from django.core.handlers.asgi import ASGIRequest
 
 from accounts.access import Caller, may_see_everything
-from accounts.authentication import (
-    Credential,
-    caller_by_session,
-    callers_by_digest,
-    ticket_redeem,
-    token_digest,
-)
+from accounts.authentication import Credential, identify
 from purchases.hub import (
     CLOSE_BAD_REQUEST,
     CLOSE_NOT_ALLOWED,
@@ -56,14 +49,6 @@ class Refused(Exception):
         self.reason = reason
 
 
-def header(scope: Any, name: bytes) -> str | None:
-    """Return a request header of an ASGI scope as text, or ``None``."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return bytes(value).decode("latin-1")
-    return None
-
-
 def parse_after(value: str | None) -> int | None:
     """Return a position; ``ValueError`` for anything but 0 to 2⁶³-1."""
     if value is None:
@@ -76,50 +61,16 @@ def parse_after(value: str | None) -> int | None:
     return position
 
 
-def origin_is_ours(scope: Any) -> bool:
-    """Return whether the Origin header names this very site.
-
-    A browser sends the session cookie with a websocket that any page opens, so a cookie counts
-    only where the page is ours.
-    """
-    origin, host = header(scope, b"origin"), header(scope, b"host")
-    if not origin or not host:
-        return False
-    if origin in settings.CSRF_TRUSTED_ORIGINS:
-        return True
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return False
-    domain = split_domain_port(host)[0]
-    return parts.netloc.lower() == host.lower() and validate_host(domain, settings.ALLOWED_HOSTS)
-
-
-async def sign_in(scope: Any, ticket: str | None) -> tuple[Caller, Credential] | None:
-    """Return who opens the request and by which credential; ``None`` for nobody.
-
-    Token, ticket and session are tried in this order, and what is given must be good: a bad
-    token is not made up for by a good cookie.
-    """
-    authorization = header(scope, b"authorization")
-    if authorization is not None:
-        kind, _, token = authorization.partition(" ")
-        digest = token_digest(token.strip()) if kind.lower() == "token" else None
-        if digest is None:
-            return None
-        caller = (await in_database(callers_by_digest, [digest])).get(digest)
-        return (caller, Credential(token_digest=digest)) if caller else None
-    if ticket is not None:
-        redeemed: tuple[Caller, Credential] | None = await in_database(ticket_redeem, ticket)
-        return redeemed
-    if not origin_is_ours(scope):
-        return None
-    cookies = parse_cookie(header(scope, b"cookie") or "")
-    session_key = cookies.get(settings.SESSION_COOKIE_NAME)
-    if not session_key:
-        return None
-    caller = await in_database(caller_by_session, session_key)
-    return (caller, Credential(session_key=session_key)) if caller else None
+async def sign_in(scope: Any, ticket: str | None = None) -> tuple[Caller, Credential] | None:
+    """Return who opens a socket or asks for events, as :func:`identify` does."""
+    # Django knows the schemes of requests only; a socket's are the same two by other names.
+    scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+    plain = {"method": "GET", "query_string": b"", "scheme": scheme}
+    request = ASGIRequest({**scope, **plain}, BytesIO())
+    signed_in: tuple[Caller, Credential] | None = await in_database(
+        identify, request, ticket=ticket, is_socket=scope["type"] == "websocket"
+    )
+    return signed_in
 
 
 class FeedConsumer(AsyncWebsocketConsumer):

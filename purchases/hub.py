@@ -17,8 +17,8 @@ from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from accounts.access import Caller
-from accounts.authentication import Credential, credentials_still_valid
+from accounts.access import Caller, may_see_everything
+from accounts.authentication import Credential, callers_by_credential
 from purchases.channel import GROUP
 from purchases.relay import encode_event
 from purchases.selectors import events_after, latest_position
@@ -30,8 +30,6 @@ logger = structlog.get_logger(__name__)
 
 CATCH_UP_LIMIT = 500
 SILENCE_SECONDS = 2.0
-HEARTBEAT_SECONDS = 15.0
-CREDENTIALS_SECONDS = 20.0
 QUEUE_FRAMES = 200
 QUEUE_BYTES = 1024 * 1024
 SEND_SECONDS = 10.0
@@ -66,8 +64,9 @@ def frame(events: Iterable[str], position: int) -> Frame:
 class Reader:
     """One socket's place in the feed, and the frames that wait for it.
 
-    ``position`` is the highest position whose events have been put to it. A reader is ``live``
-    once it has been given everything up to the hub's position.
+    ``position`` is the highest position whose events have been put to it. A reader is ``greeted``
+    once it was sent the first message, and ``live`` once it has been given everything up to the
+    hub's position.
 
     A frame goes out at once by ``send_frame``, where the server has it and nothing waits; it says
     ``False`` while the client has to read first. What waits is sent by ``send``, one by one.
@@ -87,6 +86,7 @@ class Reader:
         self.credential = credential
         self.everything = everything
         self.position = 0
+        self.greeted = False
         self.live = False
         self._send = send
         self._send_frame = send_frame
@@ -211,7 +211,7 @@ class Hub:
         """Start listening; returns at once, and readers wait until the position is known."""
         self._tasks = [
             asyncio.create_task(self._forever(work), name=f"hub.{work.__name__}")
-            for work in (self._listen, self._watch, self._check_credentials)
+            for work in (self._listen, self._watch, self._beat, self._check_credentials)
         ]
 
     def drain(self) -> None:
@@ -266,18 +266,22 @@ class Hub:
         await self._catch_up()
 
     async def _watch(self) -> None:
-        """Read the table whenever the relay has not been heard, and keep sockets awake."""
-        beat = time.monotonic()
+        """Read the table whenever the relay has not been heard."""
         while True:
             if not self.started or time.monotonic() - self._heard > SILENCE_SECONDS:
                 await self._catch_up()
-            if time.monotonic() - beat > HEARTBEAT_SECONDS:
-                beat = time.monotonic()
-                for reader in self._readers:
-                    if reader.live:
-                        position = max(self.position, reader.position)
-                        reader.put(Frame(f'{{"type":"heartbeat","position":{position}}}'))
             await asyncio.sleep(0.5)
+
+    async def _beat(self) -> None:
+        """Keep sockets awake; asks nothing of PostgreSQL or Valkey, which may be away."""
+        while True:
+            await asyncio.sleep(settings.FEED_HEARTBEAT_SECONDS)
+            for reader in list(self._readers):
+                if reader.greeted:
+                    position = reader.position
+                    if reader.live:
+                        position = max(self.position, position)
+                    reader.put(Frame(f'{{"type":"heartbeat","position":{position}}}'))
 
     async def _catch_up(self) -> None:
         async with self._catching_up:
@@ -364,6 +368,7 @@ class Hub:
             reader.position = after
         scope = "all" if reader.everything else "mine"
         reader.put(Frame(f'{{"type":"hello","position":{reader.position},"scope":"{scope}"}}'))
+        reader.greeted = True
         # `live` is set with nothing awaited since the comparison, so no event falls between.
         while reader.position < self.position and not reader.closing:
             end = self.position
@@ -397,16 +402,21 @@ class Hub:
         return Waiting(self._waiters, customer_id)
 
     async def _check_credentials(self) -> None:
-        """Close the sockets whose token, session or account is no longer good."""
+        """Close the sockets whose callers have lost what they were let in for."""
         while True:
-            await asyncio.sleep(CREDENTIALS_SECONDS)
+            await asyncio.sleep(settings.FEED_CREDENTIALS_SECONDS)
             credentials = {reader.credential for reader in self._readers}
             if not credentials:
                 continue
-            valid = await in_database(credentials_still_valid, credentials)
+            callers = await in_database(callers_by_credential, credentials)
             for reader in list(self._readers):
-                if reader.credential in credentials and reader.credential not in valid:
+                if reader.credential not in credentials:
+                    continue
+                caller = callers.get(reader.credential)
+                if caller is None:
                     reader.close(CLOSE_NOT_SIGNED_IN)
+                elif reader.everything and not may_see_everything(caller):
+                    reader.close(CLOSE_NOT_ALLOWED)
 
 
 def _with_connection(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -32,7 +32,7 @@ from django.db import connection as django_connection
 from django.http.request import split_domain_port, validate_host
 
 from accounts.access import Caller, may_record_for_anyone
-from accounts.authentication import callers_by_digest, token_digest
+from accounts.authentication import callers_by_digest, given_token, token_digest
 from accounts.quotas import TooManyRequests, request_wait
 from purchases.classic import classic_purchase, classic_recorded
 from purchases.services import (
@@ -495,9 +495,9 @@ def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
     ``headers`` are those of a POST to one of ``PATHS``, with names in lower case.
     """
     length = headers.get(b"content-length", b"")
-    token = headers.get(b"authorization", b"")
+    token = given_token(headers.get(b"authorization", b""))
     if (
-        token[:6].lower() != b"token "
+        token is None
         or not length.isdigit()
         or len(length) > 6
         or not 0 < int(length) <= BODY_MAX_BYTES
@@ -512,7 +512,7 @@ def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
         content_type.partition(b";")[0].strip().lower() != b"application/json"
     ):
         return None
-    return token_digest(token[6:].strip())
+    return token_digest(token)
 
 
 def parse(

@@ -45,7 +45,7 @@ class LongPollMiddleware:
 
     async def _wait(self, scope: Any) -> None:
         query = dict(parse_qsl(scope["query_string"].decode("ascii")))
-        signed_in = await sign_in(scope, None)
+        signed_in = await sign_in(scope)
         if signed_in is None:
             return
         caller, _ = signed_in

@@ -22,10 +22,12 @@ NOTE_SECONDS = 300
 """How long a note is kept; a replica that is further behind is not used at all."""
 RETRY_SECONDS = 5.0
 """How long a replica that did not answer is left alone."""
+NEVER_REPLAYED = "FFFFFFFF/FFFFFFFF"
+"""A position of the log that no replica has reached."""
 
 _left_alone_until = 0.0
-# Notes that Valkey did not take, which only this process knows of.
-_untold: dict[int, str] = {}
+# Notes that Valkey did not take, which only this process knows of, and until when each counts.
+_notes_kept_here: dict[int, tuple[str, float]] = {}
 
 
 def configured() -> bool:
@@ -49,11 +51,12 @@ def note(accounts: Collection[int]) -> None:
         cache.set_many({_key(account): position for account in accounts}, NOTE_SECONDS)
     except (DatabaseError, redis.RedisError, OSError) as error:
         logger.warning("replica.note_kept_here", reason=type(error).__name__)
-        if len(_untold) > 10_000:
-            _untold.clear()
+        if len(_notes_kept_here) > 10_000:
+            _notes_kept_here.clear()
             leave_alone(NOTE_SECONDS)
-        # Without a position nothing is far enough.
-        _untold.update(dict.fromkeys(accounts, position or "FFFFFFFF/FFFFFFFF"))
+        # Where the position is not known, the note asks for one that no replica has reached.
+        kept = (position or NEVER_REPLAYED, time.monotonic() + NOTE_SECONDS)
+        _notes_kept_here.update(dict.fromkeys(accounts, kept))
 
 
 def database_for(account: int) -> str:
@@ -61,9 +64,12 @@ def database_for(account: int) -> str:
     if not configured() or time.monotonic() < _left_alone_until:
         return PRIMARY
     try:
-        wanted = _untold.get(account) or cache.get(_key(account))
+        shared = cache.get(_key(account))
     except (redis.RedisError, OSError):
         return PRIMARY
+    # Either may be of the later write: this process or another may have noted one since.
+    kept, until = _notes_kept_here.get(account, ("", 0.0))
+    wanted = [note for note in (shared, kept if until > time.monotonic() else "") if note]
     return REPLICA if _replayed(wanted) else PRIMARY
 
 
@@ -81,19 +87,19 @@ def database_that_has(found: Callable[[str], bool]) -> str:
 def leave_alone(seconds: float) -> None:
     """Read from the primary for so long."""
     global _left_alone_until
-    _left_alone_until = time.monotonic() + seconds
+    _left_alone_until = max(_left_alone_until, time.monotonic() + seconds)
 
 
-def _replayed(position: str | None) -> bool:
-    """Return whether the replica answers, is not too far behind, and has replayed ``position``."""
+def _replayed(positions: list[str]) -> bool:
+    """Return whether the replica answers, is not too far behind, and has replayed all of them."""
     try:
         with connections[REPLICA].cursor() as cursor:
             cursor.execute(
-                "SELECT pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= %s::pg_lsn"
+                "SELECT pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= ALL (%s::pg_lsn[])"
                 # Nothing to replay is as good as having replayed it just now.
                 " AND (pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()"
                 "      OR now() - pg_last_xact_replay_timestamp() < %s * interval '1 second')",
-                [position or "0/0", NOTE_SECONDS - 60],
+                [positions, NOTE_SECONDS - 60],
             )
             row = cursor.fetchone()
     except DatabaseError as error:

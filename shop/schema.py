@@ -86,7 +86,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": "`Token <token>`, from `POST /api/v1/auth/token/`.",
+            "description": "`Token <token>` or `Bearer <token>`, from `POST /api/v1/auth/token/`.",
         }
 
 

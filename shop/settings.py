@@ -489,6 +489,10 @@ QUOTA_REPORT_PAGES_PER_HOUR = env.integer("QUOTA_REPORT_PAGES_PER_HOUR", 20_000 
 # Threads for pages and REST in a process that serves ASGI too.
 WSGI_THREADS = env.integer("WSGI_THREADS", 8, minimum=1, maximum=100)
 DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "EUR")
+# The contract promises a heartbeat every 25 seconds, and sockets that end within 60 of the right
+# to them.
+FEED_HEARTBEAT_SECONDS = env.integer("FEED_HEARTBEAT_SECONDS", 15, minimum=1, maximum=20)
+FEED_CREDENTIALS_SECONDS = env.integer("FEED_CREDENTIALS_SECONDS", 20, minimum=1, maximum=45)
 
 # --- Logs ----------------------------------------------------------------------------------
 

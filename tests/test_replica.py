@@ -6,8 +6,10 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psutil
 import psycopg
 import pytest
 
@@ -20,6 +22,7 @@ class Replicated:
     system: System
     replica_url: str
     replica: "subprocess.Popen[bytes]"
+    valkey: psutil.Process
 
     def on_replica(self, statement: str) -> object:
         with psycopg.connect(self.replica_url, autocommit=True) as connection:
@@ -37,6 +40,16 @@ class Replicated:
         answer = self.system.request("POST", "/api/v1/purchases/", body, token)
         assert answer.status == 201, answer.body
         return item
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let the replica replay nothing for the block."""
+        self.on_replica("SELECT pg_wal_replay_pause()")
+        wait_for(lambda: self.on_replica("SELECT pg_get_wal_replay_pause_state()") == "paused", 5)
+        try:
+            yield
+        finally:
+            self.on_replica("SELECT pg_wal_replay_resume()")
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +81,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicated]:
                     REDIS_URL=pair.redis_url,
                     DATABASE_REPLICA_URL=standby.url,
                 ) as system:
-                    yield Replicated(system, standby.url, process)
+                    (valkey,) = (
+                        child
+                        for child in psutil.Process().children(recursive=True)
+                        if "valkey-server" in child.name()
+                        and any(str(folder) in word for word in child.cmdline())
+                    )
+                    yield Replicated(system, standby.url, process, valkey)
             finally:
                 process.send_signal(signal.SIGINT)
                 process.wait(20)
@@ -79,9 +98,7 @@ def test_a_list_may_lag_but_never_behind_what_its_reader_wrote(site: Replicated)
     site.buy(joe)
     site.buy(till, userid="006", username="ann")
     wait_for(lambda: "book" in site.items(ann), 10)
-    site.on_replica("SELECT pg_wal_replay_pause()")
-    wait_for(lambda: site.on_replica("SELECT pg_get_wal_replay_pause_state()") == "paused", 5)
-    try:
+    with site.standing_still():
         own = [site.buy(joe) for _ in range(3)]
         for path in ("", "export.jsonl", "export.csv"):
             seen = site.items(joe, f"/api/v1/purchases/{path}")
@@ -95,9 +112,27 @@ def test_a_list_may_lag_but_never_behind_what_its_reader_wrote(site: Replicated)
         seen = site.items(staff)
         assert by_staff in seen
         assert own[0] in seen
-    finally:
-        site.on_replica("SELECT pg_wal_replay_resume()")
     wait_for(lambda: other in site.items(ann), 10)
+
+
+def test_a_write_that_valkey_was_not_told_of_hides_no_later_one(site: Replicated) -> None:
+    joe = site.system.token("joe")
+    site.valkey.suspend()
+    try:
+        untold = site.buy(joe)
+        with site.standing_still():
+            # A second one, so that the first does not lead the replica to just behind itself.
+            assert site.buy(joe) in (seen := site.items(joe))
+            assert untold in seen
+    finally:
+        site.valkey.resume()
+    with psycopg.connect(site.system.servers()["DATABASE_URL"]) as primary:
+        position = primary.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+    assert position
+    replayed = f"SELECT pg_last_wal_replay_lsn() >= '{position[0]}'"
+    wait_for(lambda: site.on_replica(replayed), 10)
+    with site.standing_still():
+        assert site.buy(joe) in site.items(joe)
 
 
 def test_a_replica_that_dies_costs_no_request(site: Replicated) -> None:

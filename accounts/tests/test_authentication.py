@@ -14,9 +14,8 @@ from knox.models import AuthToken
 from accounts.access import Caller, may_record_for_anyone, may_see_everything
 from accounts.authentication import (
     Credential,
-    caller_by_session,
+    callers_by_credential,
     callers_by_digest,
-    credentials_still_valid,
     ticket_issue,
     ticket_redeem,
     token_digest,
@@ -69,17 +68,21 @@ def test_callers_by_digest(alice: User, django_assert_num_queries: Any) -> None:
         assert callers_by_digest([]) == {}
 
 
-def test_caller_by_session(alice: User) -> None:
+def test_a_session_is_good_until_the_password_or_the_account_changes(alice: User) -> None:
+    def caller(key: str) -> Caller | None:
+        credential = Credential(session_key=key)
+        return callers_by_credential([credential]).get(credential)
+
     key = session_of(alice)
-    assert caller_by_session(key) == Caller.of(alice)
+    assert caller(key) == Caller.of(alice)
     for wrong in ("", "x", "A" * 32, "a" * 32, "\x00" * 32, key + "a" * 100):
-        assert caller_by_session(wrong) is None
+        assert caller(wrong) is None
     alice.set_password("another-lamp-43")
     alice.save()
-    assert caller_by_session(key) is None
+    assert caller(key) is None
     key = session_of(alice)
     User.objects.update(is_active=False)
-    assert caller_by_session(key) is None
+    assert caller(key) is None
 
 
 @pytest.mark.parametrize("count", [2, 30])
@@ -89,13 +92,13 @@ def test_credentials_take_three_queries(count: int, django_assert_num_queries: A
     sessions = [Credential(session_key=session_of(user)) for user in users]
     unknown = [Credential(), Credential(token_digest="x"), Credential(session_key="a" * 32)]
     with django_assert_num_queries(3):
-        valid = credentials_still_valid([*tokens, *sessions, *unknown])
-    assert valid == {*tokens, *sessions}
+        valid = callers_by_credential([*tokens, *sessions, *unknown])
+    assert valid.keys() == {*tokens, *sessions}
     AuthToken.objects.filter(digest=tokens[0].token_digest).delete()
     User.objects.filter(pk=users[1].pk).update(is_active=False)
     Client(headers={"cookie": f"sessionid={sessions[0].session_key}"}).post("/api/v1/auth/logout/")
-    valid = credentials_still_valid([*tokens, *sessions])
-    assert valid == {*tokens[2:], *sessions[2:]}
+    valid = callers_by_credential([*tokens, *sessions])
+    assert valid.keys() == {*tokens[2:], *sessions[2:]}
 
 
 def test_a_ticket_is_good_once_and_carries_its_credential(alice: User) -> None:

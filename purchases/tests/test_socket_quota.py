@@ -20,6 +20,7 @@ def _open(token: str, extensions: dict[str, Any]) -> list[Any]:
     scope = {
         "type": "websocket",
         "path": "/ws/purchases/",
+        "scheme": "ws",
         "query_string": b"",
         "headers": [(b"authorization", f"Token {token}".encode())],
         "extensions": extensions,

@@ -1,5 +1,6 @@
 """Everything is broken once under load; `make soak` does the same for as long as you like."""
 
+import json
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from tests.faults.engine import (
     ANSWER_SECONDS,
@@ -28,7 +30,8 @@ from tests.wires import ask_all, head
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system of its own, because it is broken again and again."""
-    with running(tmp_path_factory.mktemp("faults") / "data") as system:
+    folder = tmp_path_factory.mktemp("faults") / "data"
+    with running(folder, FEED_HEARTBEAT_SECONDS="1") as system:
         yield system
 
 
@@ -152,6 +155,28 @@ def test_while_postgresql_hangs_the_four_hundredth_request_is_answered_too(broke
     assert len(refused) > len(told) / 2
     slowest = max(each.seconds for each in told)
     assert slowest < ANSWER_SECONDS * broken.slowness, slowest
+    wait_for(broken.healthy, RECOVERY_SECONDS * broken.slowness)
+
+
+def test_sockets_hear_heartbeats_while_both_stores_hang(broken: System) -> None:
+    headers = {"Authorization": f"Token {broken.token('joe')}"}
+    pids = [*postgres_processes(broken), *broken.pids("valkey-server")]
+    with connect(broken.ws_url, additional_headers=headers, proxy=None) as feed:
+        assert json.loads(feed.recv(timeout=10))["type"] == "hello"
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            # The hub has met the silence by then, and tries to read the table again and again.
+            time.sleep(4)
+            for _ in range(5):
+                assert json.loads(feed.recv(timeout=10))["type"] == "heartbeat"
+            started = time.monotonic()
+            for _ in range(3):
+                assert json.loads(feed.recv(timeout=10))["type"] == "heartbeat"
+            assert time.monotonic() - started < 20
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
     wait_for(broken.healthy, RECOVERY_SECONDS * broken.slowness)
 
 

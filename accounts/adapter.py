@@ -2,8 +2,8 @@
 
 from typing import Any, NoReturn
 
-import structlog
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
 from django import forms
 from django.conf import settings
@@ -11,12 +11,14 @@ from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from accounts.attempts import Attempt, TooManyAttempts
+from accounts.emails import check_email, claims_end, email_taken, lock_email
+from accounts.mailing import mail_queue
 from accounts.models import User
-from accounts.services import email_taken, lock_email, username_taken
-
-logger = structlog.get_logger(__name__)
+from accounts.services import username_taken
+from shop.admission import network_of
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -29,30 +31,53 @@ class AccountAdapter(DefaultAccountAdapter):
             raise forms.ValidationError("A user with that username already exists.", code="taken")
         return username
 
+    def clean_email(self, email: str) -> str:
+        """Return an address that somebody signs up with or adds, if mail can reach it."""
+        check_email(email)
+        return super().clean_email(email)
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Mark an address as proved, which ends what others claim; return whether it is."""
+        with transaction.atomic():
+            lock_email(email_address.email)
+            confirmed = super().confirm_email(request, email_address)
+            if confirmed:
+                claims_end(email_address.email, owner=email_address.user)
+            return confirmed
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return where the request comes from, which `shop.addresses` has found out."""
         return str(request.META.get("REMOTE_ADDR", ""))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send one of allauth's mails; its templates also get ``site_name``."""
-        super().send_mail(template_prefix, email, {"site_name": settings.SITE_NAME, **context})
+        """Queue one of allauth's mails. Its links begin with ``SITE_URL``, whoever asks for it."""
+        links = {
+            "site_name": settings.SITE_NAME,
+            "site_url": settings.SITE_URL,
+            "signup_url": _link("account_signup"),
+        }
+        message = self.render_mail(template_prefix, email, {"email": email} | context | links)
+        mail_queue(
+            kind=template_prefix,
+            recipient=email,
+            subject=str(message.subject),
+            body=str(message.body),
+            origin=network_of(self.get_client_ip(self.request)) if self.request else "",
+        )
 
-    def send_confirmation_mail(
-        self, request: HttpRequest, emailconfirmation: Any, signup: bool
-    ) -> None:
-        """Mail the link that verifies an address, or log that it could not be sent.
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """Return the link that lets its reader set a new password."""
+        uid, _, token = key.partition("-")
+        return _link("account_reset_password_from_key", uidb36=uid, key=token)
 
-        The account exists already, and the mail can be asked for again on the pages, so a mail
-        server that is away does not fail the sign-up.
-        """
-        try:
-            super().send_confirmation_mail(request, emailconfirmation, signup)
-        except OSError as error:
-            logger.warning(
-                "account.verification_mail_failed",
-                user_id=emailconfirmation.email_address.user_id,
-                reason=type(error).__name__,
-            )
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        """Return the link that proves an address."""
+        return _link("account_confirm_email", key=emailconfirmation.key)
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """Queue the answer to whoever signs up with an address that an account has."""
+        context = {"password_reset_url": _link("account_reset_password")}
+        self.send_mail("account/email/account_already_exists", email, context)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count an attempt to sign in; ``ValidationError`` where there were too many."""
@@ -84,6 +109,10 @@ class AccountAdapter(DefaultAccountAdapter):
                 return super().save_user(request, user, form, commit)
         except IntegrityError:
             _sign_up_again(request, "A user with that username already exists.")
+
+
+def _link(name: str, **kwargs: str) -> str:
+    return settings.SITE_URL + reverse(name, kwargs=kwargs)
 
 
 def _sign_up_again(request: HttpRequest, message: str) -> NoReturn:

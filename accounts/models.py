@@ -6,7 +6,7 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.validators import MinLengthValidator
 from django.db import models
-from django.db.models.functions import Lower, Upper
+from django.db.models.functions import Lower, Now, Upper
 
 USERNAME_MAX_LENGTH = 150
 USERID_MAX_LENGTH = 64
@@ -81,3 +81,45 @@ class LiveTicket(models.Model):
 
     def __str__(self) -> str:
         return bytes(self.digest).hex()[:12]
+
+
+class OutgoingMail(models.Model):
+    """A mail about an account, and how far it has come; see :mod:`accounts.mailing`.
+
+    ``purpose`` is what mails of strangers are counted by, and empty for those that only the
+    account's own acts cause. The body is emptied once the mail has an outcome.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        SENDING = "sending"
+        SENT = "sent"
+        FAILED = "failed"
+
+    purpose = models.CharField(max_length=20, blank=True)
+    recipient = models.CharField(max_length=254)
+    subject = models.CharField(max_length=500)
+    body = models.TextField(blank=True)
+    origin = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    error = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    next_attempt_at = models.DateTimeField(db_default=Now())
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claim = models.UUIDField(null=True)
+    claimed_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["recipient", "created_at"], name="accounts_mail_recipient"),
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(status__in=["queued", "sending"]),
+                name="accounts_mail_unfinished",
+            ),
+            models.Index(fields=["finished_at"], name="accounts_mail_finished"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)

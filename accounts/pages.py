@@ -1,8 +1,15 @@
-"""Pages of accounts that allauth does not have."""
+"""Pages of accounts: allauth's, each in one transaction, and what it does not have."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.account import urls as allauth
 from django.contrib.auth.views import redirect_to_login
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import URLPattern
 
 from shop.errors import Forbidden, error_response
 
@@ -14,3 +21,29 @@ def admin_login(request: HttpRequest) -> HttpResponse:
     if not request.user.is_staff:
         return error_response(request, Forbidden("The admin is for staff."))
     return redirect("admin:index")
+
+
+def _in_one_transaction(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let a change, and the mail that tells of it, happen both or not at all."""
+
+    @wraps(view)
+    def changed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        with transaction.atomic():
+            return view(request, *args, **kwargs)
+
+    return changed
+
+
+# These compare passwords, which takes its time, and change nothing that a mail tells of.
+_WITHOUT = {"account_login", "account_logout", "account_reauthenticate"}
+
+urlpatterns = [
+    pattern
+    if pattern.name in _WITHOUT
+    else URLPattern(
+        pattern.pattern, _in_one_transaction(pattern.callback), pattern.default_args, pattern.name
+    )
+    for pattern in allauth.urlpatterns
+]

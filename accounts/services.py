@@ -19,6 +19,7 @@ from django.http import HttpRequest
 from knox.models import AuthToken
 
 from accounts.attempts import Attempt
+from accounts.emails import check_email, email_taken, lock_email
 from accounts.models import User
 from shop.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
@@ -62,29 +63,8 @@ def username_taken(username: str) -> bool:
     return _with_username(username).exists()
 
 
-def lock_email(email: str) -> None:
-    """Wait, inside a transaction, for whoever else is signing up with this address.
-
-    An address is unique only once it is verified; two sign-ups at once that name the same one wait
-    for each other here, and the second then sees the first.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"accounts.email:{email.lower()}"],
-        )
-
-
-def email_taken(email: str) -> bool:
-    """Return whether an account has this address, verified or not."""
-    return (
-        EmailAddress.objects.filter(email=email).exists()
-        or User.objects.filter(email=email).exists()
-    )
-
-
 def account_create(*, username: str, email: str, password: str, request: HttpRequest) -> User:
-    """Create an account, then mail a link that verifies its address.
+    """Create an account, and queue the mail with a link that verifies its address.
 
     Raises ``ValidationFailed`` that names everything malformed, taken (code ``taken``) or weak.
     """
@@ -101,12 +81,12 @@ def account_create(*, username: str, email: str, password: str, request: HttpReq
             address = EmailAddress.objects.create(
                 user=user, email=user.email, primary=True, verified=False
             )
+            with request_context(request):
+                address.send_confirmation(request, signup=True)
     except IntegrityError:
         # Somebody took the username between the look and the insert.
         raise ValidationFailed([_TAKEN_USERNAME]) from None
     logger.info("account.created", user_id=user.pk)
-    with request_context(request):
-        address.send_confirmation(request, signup=True)
     return user
 
 
@@ -119,6 +99,8 @@ def _field_errors(user: User) -> list[FieldError]:
             if not value:
                 raise ValidationError("This field may not be blank.", code="blank")
             field.run_validators(value)
+            if name == "email":
+                check_email(value)
         except ValidationError as error:
             # One for each field: the others would only vary the first.
             first = error.error_list[0]

@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from knox.models import AuthToken
 
-from accounts.models import LiveTicket
+from accounts import mailing
+from accounts.models import LiveTicket, OutgoingMail
 
 logger = structlog.get_logger(__name__)
 
@@ -18,14 +19,27 @@ BATCH = 2000
 
 @shared_task(name="accounts.purge")
 def purge() -> None:
-    """Delete tokens, sessions and tickets that have ended."""
+    """Delete tokens, sessions and tickets that have ended, and mails of some days ago."""
     now = timezone.now()
     logger.info(
         "accounts.purged",
         tokens=_delete(AuthToken.objects.filter(expiry__lt=now)),
         sessions=_delete(Session.objects.filter(expire_date__lt=now)),
         tickets=_delete(LiveTicket.objects.filter(expires_at__lt=now)),
+        mails=_delete(OutgoingMail.objects.filter(finished_at__lt=now - mailing.KEPT)),
     )
+
+
+@shared_task(name="accounts.send_mails")
+def send_mails() -> None:
+    """Send the mails that are due."""
+    mailing.mails_send()
+
+
+@shared_task(name="accounts.sweep_mails")
+def sweep_mails() -> None:
+    """See to mails that a lost message or a dead worker has left behind."""
+    mailing.mails_sweep()
 
 
 def _delete(expired: QuerySet[Any]) -> int:

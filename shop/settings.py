@@ -287,6 +287,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep-reports": {"task": "reports.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "sweep-mails": {"task": "accounts.sweep_mails", "schedule": 15.0, "options": {"expires": 15}},
     "purge-expired": {"task": "accounts.purge", "schedule": 3600.0, "options": {"expires": 600}},
     "purge-reports": {"task": "reports.purge", "schedule": 3600.0, "options": {"expires": 600}},
 }
@@ -322,6 +323,15 @@ LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_FORMS = {
+    "login": "accounts.forms.LoginForm",
+    "signup": "accounts.forms.SignupForm",
+    "reset_password": "accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
+    "user_token": "accounts.forms.UserTokenForm",
+}
+# A change of addresses is one of credentials: the password has to be recent.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_PRESERVE_USERNAME_CASING = True
 ACCOUNT_UNIQUE_EMAIL = True
@@ -332,12 +342,16 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
+# On the page and by the API.
+SIGN_UPS_PER_HOUR = 20 if not DEVELOPMENT else 600
 ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",
     # Limits for each name are in accounts.attempts.
     "login_failed": "20/m/ip",
-    "signup": "20/m/ip",
-    "reset_password": "20/m/ip,5/m/key",
+    "signup": f"{SIGN_UPS_PER_HOUR}/h/ip",
+    # How many mails one mailbox gets is in accounts.mailing; nobody is told.
+    "reset_password": "20/m/ip",
+    "confirm_email": None,
 }
 REST_KNOX = {
     "TOKEN_TTL": timedelta(hours=env.integer("TOKEN_HOURS", 24 * 30, minimum=1, maximum=24 * 365)),
@@ -447,7 +461,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.quotas.AccountThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "sign_in": "30/min",
-        "sign_up": "20/hour" if not DEVELOPMENT else "600/hour",
+        "sign_up": f"{SIGN_UPS_PER_HOUR}/hour",
     },
     # It takes REMOTE_ADDR, which shop.addresses has found.
     "NUM_PROXIES": 0,

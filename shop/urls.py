@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from accounts.pages import admin_login
+from accounts.pages import urlpatterns as accounts_urlpatterns
 from purchases.urls import api_urlpatterns, classic_urlpatterns
 from shop import documentation, health
 from shop.errors import CLASSIC_PREFIX
@@ -27,7 +28,7 @@ urlpatterns = [
     re_path(rf"^{CLASSIC_PREFIX.lstrip('/')}/", include((_CLASSIC, "prefixed"))),
     *health.urlpatterns,
     *documentation.urlpatterns,
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include(accounts_urlpatterns)),
     # The admin's own sign-in and password change know nothing of rate limits and tokens.
     path("admin/login/", admin_login),
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),

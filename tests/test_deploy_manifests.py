@@ -370,7 +370,7 @@ def test_services_budgets_and_policies_select_what_they_mean(documents: list[Doc
     }
     assert reach["databases"] == set(everything)
     assert reach["http"] == {"web", "live"}
-    assert reach["mail"] == {"web", "live", "worker"}
+    assert reach["mail"] == {"worker"}
     solver = {"acme.cert-manager.io/http01-solver": "true"}
     (certificate,) = (
         one["spec"]

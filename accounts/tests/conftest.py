@@ -1,9 +1,12 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.mail import EmailMessage
 from django.test import Client
 
+from accounts.mailing import mails_send
 from accounts.models import User
 
 PASSWORD = "orchid-lamp-42"
@@ -15,6 +18,20 @@ def _fast_and_unthrottled(settings: Any) -> Any:
     cache.clear()
     yield
     cache.clear()
+
+
+SentMail = Callable[[], list[EmailMessage]]
+
+
+@pytest.fixture
+def sent_mail(mailoutbox: list[EmailMessage]) -> SentMail:
+    """Do a worker's part; return every mail that was sent."""
+
+    def send() -> list[EmailMessage]:
+        mails_send()
+        return mailoutbox
+
+    return send
 
 
 @pytest.fixture

@@ -1,0 +1,238 @@
+"""Mails about accounts: a queue of rows that a worker sends.
+
+The row is the job, written in the transaction of the change that it tells of, and no request waits
+for a mail server. A mail is claimed before it is sent and never sent twice: where a worker dies, or
+the connection breaks, after the claim, its outcome is unknown and it stays so.
+"""
+
+import contextlib
+import smtplib
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+
+from accounts.emails import lock_email
+from accounts.models import OutgoingMail
+from shop.celery import app
+
+logger = structlog.get_logger(__name__)
+
+QUEUED_MAX = 10_000
+KEPT = timedelta(days=7)
+ATTEMPTS = 12
+FIRST_DELAY_SECONDS = 10
+LONGEST_DELAY_SECONDS = 1800
+SENDING_SECONDS = 120
+"""A mail whose worker says nothing for this long has an unknown outcome."""
+BATCH_SECONDS = 60
+UNKNOWN_OUTCOME = "Outcome unknown: the mail may or may not have been delivered."
+
+# Mails that anybody can have sent to anybody. They are counted by what they are for.
+STRANGERS_MAILS = {
+    "account/email/password_reset_key": "reset",
+    "account/email/unknown_account": "reset",
+    "account/email/account_already_exists": "sign-up",
+    "account/email/email_confirmation": "confirm",
+    "account/email/email_confirmation_signup": "confirm",
+}
+HOURLY_FROM_ONE_ADDRESS = 5
+HOURLY = 20
+DAILY = 60
+
+
+def mail_queue(*, kind: str, recipient: str, subject: str, body: str, origin: str = "") -> bool:
+    """Queue a mail; return whether it will be sent.
+
+    ``kind`` is the prefix of its templates. ``origin`` is the network that asked for it: one
+    network may have a few mails an hour sent to one address, and all of them together somewhat
+    more. What is above that is dropped and nobody is told, because an answer would tell who has an
+    account. The owner is not locked out by it: each link that did arrive is good for days.
+    """
+    purpose = STRANGERS_MAILS.get(kind, "")
+    with transaction.atomic():
+        if purpose:
+            lock_email(recipient)
+            if _too_many(purpose, recipient, origin):
+                logger.warning("mail.dropped", kind=kind, origin=origin)
+                return False
+        OutgoingMail.objects.create(
+            purpose=purpose, recipient=recipient, subject=subject, body=body, origin=origin
+        )
+        transaction.on_commit(announce)
+    return True
+
+
+def _too_many(purpose: str, recipient: str, origin: str) -> bool:
+    earlier = OutgoingMail.objects.filter(recipient=recipient, purpose=purpose)
+    hour = earlier.filter(created_at__gt=_from_now(-3600))
+    queued = OutgoingMail.objects.filter(status=OutgoingMail.Status.QUEUED)
+    return (
+        hour.filter(origin=origin).count() >= HOURLY_FROM_ONE_ADDRESS
+        or hour.count() >= HOURLY
+        or earlier.filter(created_at__gt=_from_now(-24 * 3600)).count() >= DAILY
+        or queued[:QUEUED_MAX].count() >= QUEUED_MAX
+    )
+
+
+def announce() -> None:
+    """Tell the workers that there are mails; the sweep looks too, should the broker be away."""
+    try:
+        app.send_task("accounts.send_mails", retry=False, expires=60)
+    except Exception as error:
+        logger.warning("mail.announcement_lost", reason=type(error).__name__)
+
+
+# The database's clock is the only one, as for reports.
+
+
+def _from_now(seconds: float) -> Combinable:
+    return Now() + timedelta(seconds=seconds)
+
+
+def _due() -> Q:
+    # The clock may be set: what lies further ahead than any delay counts as due.
+    ahead = _from_now(LONGEST_DELAY_SECONDS + 60)
+    return Q(status=OutgoingMail.Status.QUEUED) & (
+        Q(next_attempt_at__lte=Now()) | Q(next_attempt_at__gt=ahead)
+    )
+
+
+def mails_send() -> int:
+    """Send what is due, for ``BATCH_SECONDS`` at most; return how many mails were sent.
+
+    Only one worker does so at a time, so that a mail server that hangs never holds up more than
+    one of those who also make reports. It stops where the server cannot be reached.
+    """
+    sent, reachable, until = 0, True, time.monotonic() + BATCH_SECONDS
+    with _only_sender() as alone:
+        if not alone:
+            return 0
+        while reachable and time.monotonic() < until:
+            mail = OutgoingMail.objects.filter(_due()).order_by("next_attempt_at", "pk").first()
+            if mail is None:
+                break
+            reachable = _send(mail)
+            sent += OutgoingMail.objects.filter(pk=mail.pk, status=OutgoingMail.Status.SENT).count()
+    # One may have come after the last look, and its announcement met us still here.
+    if reachable and OutgoingMail.objects.filter(_due()).exists():
+        announce()
+    return sent
+
+
+@contextlib.contextmanager
+def _only_sender() -> Iterator[bool]:
+    key = "hashtextextended('accounts.mailing', 0)"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_try_advisory_lock({key})")
+        alone: bool = cursor.fetchone()[0]
+    try:
+        yield alone
+    finally:
+        if alone:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SELECT pg_advisory_unlock({key})")
+
+
+def _send(mail: OutgoingMail) -> bool:
+    """Try to send a mail; return whether the mail server could be reached.
+
+    The connection is made before the claim, so that a server that is away leaves the mail as it
+    was. After the claim only an answer that certainly means "not accepted" puts it back.
+    """
+    mailer = get_connection(fail_silently=False)
+    try:
+        mailer.open()
+    except (OSError, smtplib.SMTPException) as error:
+        _not_accepted(mail, error, final=False)
+        return False
+    claimed = OutgoingMail.objects.filter(
+        pk=mail.pk, status=OutgoingMail.Status.QUEUED, attempts=mail.attempts
+    ).update(status=OutgoingMail.Status.SENDING, claim=uuid.uuid4(), claimed_at=Now(), error="")
+    try:
+        if claimed:
+            mailer.send_messages([_message(mail)])
+    except (
+        smtplib.SMTPRecipientsRefused,
+        smtplib.SMTPSenderRefused,
+        smtplib.SMTPDataError,
+        smtplib.SMTPHeloError,
+        smtplib.SMTPNotSupportedError,
+    ) as error:
+        _not_accepted(mail, error, final=_is_permanent(error))
+    except Exception as error:
+        # A lost connection or a timeout: the server may have the mail.
+        logger.warning("mail.outcome_unknown", mail_id=mail.pk, reason=type(error).__name__)
+        _finish(mail, OutgoingMail.Status.FAILED, UNKNOWN_OUTCOME)
+    else:
+        if claimed:
+            _finish(mail, OutgoingMail.Status.SENT, "")
+    finally:
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            mailer.close()
+    return True
+
+
+def _message(mail: OutgoingMail) -> EmailMessage:
+    return EmailMessage(
+        subject=mail.subject,
+        body=mail.body,
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[mail.recipient],
+        headers={
+            "Message-ID": f"<account-{mail.pk}@scalable-shop>",
+            "Auto-Submitted": "auto-generated",
+        },
+    )
+
+
+def _is_permanent(error: smtplib.SMTPException) -> bool:
+    """Return whether the server says that it will never take this mail (RFC 5321, 5yz)."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code >= 500
+    return isinstance(error, smtplib.SMTPNotSupportedError)
+
+
+def _not_accepted(mail: OutgoingMail, error: Exception, *, final: bool) -> None:
+    """Queue a mail for a later attempt, or fail it where there were enough or never will be."""
+    logger.warning("mail.not_accepted", mail_id=mail.pk, reason=str(error)[:200], final=final)
+    reason = f"The mail server did not take it: {error}"[:500]
+    attempts = mail.attempts + 1
+    if final or attempts >= ATTEMPTS:
+        _finish(mail, OutgoingMail.Status.FAILED, reason)
+        return
+    delay = min(FIRST_DELAY_SECONDS * 2**attempts, LONGEST_DELAY_SECONDS)
+    OutgoingMail.objects.filter(pk=mail.pk, attempts=mail.attempts).update(
+        status=OutgoingMail.Status.QUEUED,
+        attempts=attempts,
+        claim=None,
+        error=reason,
+        next_attempt_at=_from_now(delay),
+    )
+
+
+def _finish(mail: OutgoingMail, status: OutgoingMail.Status, error: str) -> None:
+    # What was written is of no more use, and may hold a link that lets somebody in.
+    OutgoingMail.objects.filter(pk=mail.pk).update(
+        status=status, finished_at=Now(), attempts=F("attempts") + 1, error=error, body=""
+    )
+
+
+def mails_sweep() -> None:
+    """Give up on workers that died while sending, and announce what is due."""
+    stale = Q(claimed_at__lt=_from_now(-SENDING_SECONDS)) | Q(claimed_at__gt=_from_now(60))
+    OutgoingMail.objects.filter(stale, status=OutgoingMail.Status.SENDING).update(
+        status=OutgoingMail.Status.FAILED, finished_at=Now(), error=UNKNOWN_OUTCOME, body=""
+    )
+    if OutgoingMail.objects.filter(_due()).exists():
+        announce()

@@ -1,0 +1,245 @@
+"""Whose an address is: Alice, who owns it, and Mallory, who claims it."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
+from django.utils import timezone
+from knox.models import AuthToken
+
+from accounts.emails import reset_addresses
+from accounts.models import User
+from accounts.tests.conftest import PASSWORD, SentMail
+
+pytestmark = pytest.mark.django_db
+
+VICTIM, EVIL, NEW = "victim@example.com", "evil@example.com", "another-lamp-43"
+
+
+def sign_up(name: str, email: str) -> Any:
+    return Client().post(
+        "/api/v1/accounts/",
+        {"username": name, "email": email, "password": PASSWORD},
+        content_type="application/json",
+    )
+
+
+def link_to(email: str, part: str, sent_mail: SentMail) -> str:
+    for message in reversed(sent_mail()):
+        found = re.search(rf"http://\S+?({part}\S+)", str(message.body))
+        if found and message.to == [email]:
+            return found[1]
+    raise AssertionError(f"no link for {email}")
+
+
+def ask_for_reset(email: str) -> None:
+    answer = Client().post("/accounts/password/reset/", {"email": email})
+    assert answer.status_code == 302
+
+
+def reset(link: str, client: Client | None = None) -> Any:
+    client = client or Client()
+    form = client.get(link)
+    if form.status_code != 302:
+        return form
+    return client.post(form["Location"], {"password1": NEW, "password2": NEW})
+
+
+def verified(user: User, email: str, *, primary: bool = True) -> None:
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=primary)
+
+
+def signed_in(username: str, password: str = PASSWORD) -> Client:
+    client = Client()
+    answer = client.post("/accounts/login/", {"login": username, "password": password})
+    assert answer.status_code == 302
+    return client
+
+
+def confirm_password(client: Client, then: str) -> Any:
+    return client.post(then, {"password": PASSWORD})
+
+
+def test_an_unverified_second_address_resets_nothing(alice: User, sent_mail: SentMail) -> None:
+    verified(alice, alice.email)
+    EmailAddress.objects.create(user=alice, email="typo@example.com")
+    ask_for_reset("typo@example.com")
+    [message] = [one for one in sent_mail() if one.to == ["typo@example.com"]]
+    assert "/password/reset/key/" not in str(message.body)
+    ask_for_reset(alice.email)
+    assert link_to(alice.email, "/accounts/password/reset/key/", sent_mail)
+
+
+def test_the_sole_address_resets_though_it_is_not_verified(
+    alice: User, sent_mail: SentMail
+) -> None:
+    ask_for_reset("Alice@Example.com")
+    link = link_to(alice.email, "/accounts/password/reset/key/", sent_mail)
+    assert reset(link).status_code == 302
+    address = EmailAddress.objects.get(user=alice)
+    assert (address.email, address.verified, address.primary) == (alice.email, True, True)
+    assert b"password1" not in reset(link).content
+
+
+def test_a_link_ends_where_its_address_no_longer_counts(alice: User, sent_mail: SentMail) -> None:
+    ask_for_reset(alice.email)
+    link = link_to(alice.email, "/accounts/password/reset/key/", sent_mail)
+    verified(alice, "mine@example.com")
+    assert reset(link).status_code == 200
+    alice.refresh_from_db()
+    assert alice.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("action", ["add", "remove", "primary"])
+def test_every_change_of_address_asks_for_the_password(alice: User, action: str) -> None:
+    verified(alice, alice.email)
+    verified(alice, "second@example.com", primary=False)
+    client = signed_in("alice")
+    before = set(EmailAddress.objects.values_list("email", "primary"))
+    email = "third@example.com" if action == "add" else "second@example.com"
+    answer = client.post("/accounts/email/", {f"action_{action}": "", "email": email})
+    assert answer["Location"].startswith("/accounts/reauthenticate/")
+    assert set(EmailAddress.objects.values_list("email", "primary")) == before
+    wrong = client.post(answer["Location"], {"password": "wrong-lamp-42"})
+    assert wrong.status_code == 200
+    assert set(EmailAddress.objects.values_list("email", "primary")) == before
+    # With the password the change is made that was asked for.
+    form = {"password": PASSWORD, "next": "/accounts/email/"}
+    assert client.post("/accounts/reauthenticate/", form).status_code == 302
+    assert set(EmailAddress.objects.values_list("email", "primary")) != before
+
+
+def mallory_claims(sent_mail: SentMail, *, evil: bool) -> User:
+    assert sign_up("mallory", VICTIM).status_code == 201
+    mallory = User.objects.get(username="mallory")
+    if evil:
+        verified(mallory, EVIL, primary=False)
+    return mallory
+
+
+def test_a_claim_with_another_address_keeps_nobody_from_signing_up(sent_mail: SentMail) -> None:
+    mallory = mallory_claims(sent_mail, evil=True)
+    assert sign_up("victim", VICTIM).status_code == 201
+    victim = User.objects.get(username="victim")
+    # Whose link is opened decides, and it names the account.
+    link = link_to(VICTIM, "/accounts/confirm-email/", sent_mail)
+    assert b"victim" in Client().get(link).content
+    assert Client().post(link).status_code == 302
+    assert list(EmailAddress.objects.filter(email=VICTIM).values_list("user", "verified")) == [
+        (victim.pk, True)
+    ]
+    mallory.refresh_from_db()
+    assert mallory.email == EVIL
+    assert sign_up("third", VICTIM).status_code == 400
+
+
+def test_a_claim_alone_ends_with_a_reset_and_nothing_of_the_claimant_survives(
+    sent_mail: SentMail,
+) -> None:
+    mallory = mallory_claims(sent_mail, evil=False)
+    old_link = link_to(VICTIM, "/accounts/confirm-email/", sent_mail)
+    session = signed_in("mallory")
+    AuthToken.objects.create(user=mallory)
+    # The victim's sign-up is refused for a day; her reset is not.
+    assert sign_up("victim", VICTIM).status_code == 400
+    ask_for_reset(VICTIM)
+    link = link_to(VICTIM, "/accounts/password/reset/key/", sent_mail)
+    # Mallory proves an address of her own in between, and asks for a link by it.
+    verified(mallory, EVIL, primary=False)
+    ask_for_reset(EVIL)
+    evil_link = link_to(EVIL, "/accounts/password/reset/key/", sent_mail)
+    assert reset(link).status_code == 200
+    # So the address is free to sign up with.
+    assert sign_up("victim", VICTIM).status_code == 201
+    assert reset(evil_link).status_code == 302
+    assert list(EmailAddress.objects.filter(user=mallory).values_list("email")) == [(EVIL,)]
+    assert session.get("/purchases/").status_code == 302
+    assert not AuthToken.objects.filter(user=mallory).exists()
+    assert Client().post(old_link).status_code == 404
+
+
+def test_a_completed_reset_drops_other_addresses_and_tells_them(sent_mail: SentMail) -> None:
+    mallory = mallory_claims(sent_mail, evil=True)
+    EmailAddress.objects.filter(user=mallory, email=VICTIM).update(verified=True)
+    session, evil_session = signed_in("mallory"), signed_in("mallory")
+    AuthToken.objects.create(user=mallory)
+    ask_for_reset(EVIL)
+    evil_link = link_to(EVIL, "/accounts/password/reset/key/", sent_mail)
+    ask_for_reset(VICTIM)
+    link = link_to(VICTIM, "/accounts/password/reset/key/", sent_mail)
+    assert reset(link).status_code == 302
+    mallory.refresh_from_db()
+    assert mallory.email == VICTIM
+    assert reset_addresses(mallory) == [VICTIM]
+    assert not AuthToken.objects.exists()
+    assert {one.get("/purchases/").status_code for one in (session, evil_session)} == {302}
+    assert reset(evil_link).status_code == 200
+    ask_for_reset(EVIL)
+    assert [
+        message for message in sent_mail() if message.to == [EVIL] and VICTIM in str(message.body)
+    ] == []
+    assert [
+        message.subject
+        for message in sent_mail()
+        if message.to == [EVIL] and "remov" in str(message.body)
+    ]
+
+
+def test_one_link_used_twice_at_once_is_used_once(alice: User, sent_mail: SentMail) -> None:
+    ask_for_reset(alice.email)
+    link = link_to(alice.email, "/accounts/password/reset/key/", sent_mail)
+    first, second = Client(), Client()
+    forms = [client.get(link)["Location"] for client in (first, second)]
+    assert first.post(forms[0], {"password1": NEW, "password2": NEW}).status_code == 302
+    other = second.post(forms[1], {"password1": "third-lamp-44", "password2": "third-lamp-44"})
+    assert other.status_code == 200
+    alice.refresh_from_db()
+    assert alice.check_password(NEW)
+
+
+def test_a_claim_holds_for_a_day(alice: User) -> None:
+    assert sign_up("second", alice.email).status_code == 400
+    alice.date_joined = timezone.now() - timedelta(days=1, seconds=1)
+    alice.save()
+    assert sign_up("second", alice.email).status_code == 201
+    assert sign_up("third", alice.email).status_code == 400
+
+
+def test_a_disabled_password_is_not_enabled_by_mail(alice: User, sent_mail: SentMail) -> None:
+    verified(alice, alice.email)
+    ask_for_reset(alice.email)
+    link = link_to(alice.email, "/accounts/password/reset/key/", sent_mail)
+    alice.set_unusable_password()
+    alice.save()
+    assert reset(link).status_code == 200
+    ask_for_reset(alice.email)
+    assert not User.objects.get().has_usable_password()
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "a@localhost",
+        "a@[127.0.0.1]",
+        "a@[IPv6:::1]",
+        "a@127.0.0.11",
+        "a@printer.local",
+        "a@db.internal",
+        "a@LOCALHOST",
+        "a@x.LocalHost",
+        "a@1.0.0.127.in-addr.arpa",
+    ],
+)
+def test_addresses_that_lead_nowhere_are_refused(alice: User, email: str) -> None:
+    assert sign_up("eve", email).status_code == 400
+    form = {"username": "eve", "email": email, "password1": PASSWORD, "password2": PASSWORD}
+    assert Client().post("/accounts/signup/", form).status_code == 200
+    client = signed_in("alice")
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    answer = client.post("/accounts/email/", {"action_add": "", "email": email})
+    assert answer.status_code == 200
+    assert User.objects.count() == 1
+    assert not EmailAddress.objects.filter(email=email.lower()).exists()

@@ -1,14 +1,14 @@
 """Render reports to PDF: data in, one PDF file out. No Django, no database, no network.
 
 A report of any length is rendered in flat memory. Python decides what stands on which page, as
-every row's height follows from the widths in `typst/glyphs.txt`; the pages are cut into volumes,
-each volume is typeset by typst in a child process that gives its memory back when it ends, and
-the volumes are joined into one tagged file (PDF/UA-1) while they arrive. As the number of pages
+every row's height follows from the widths that `reports.measure` knows. The pages are cut into
+volumes, each volume is typeset by typst in a child process that gives its memory back when it ends,
+and the volumes are joined into one tagged file (PDF/UA-1) while they arrive. As the number of pages
 is known before the first one is typeset, every footer says "Page 3 of 12" without a second pass.
 
 Texts of customers are data only: they reach typst through JSON files in a private folder, which
-is all that typst can see. Characters that no embedded font can show become U+FFFD, and control
-and bidirectional formatting characters are left out.
+is all that typst can see. Characters that no font can show become U+FFFD, and control and
+bidirectional formatting characters are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import unicodedata
 import zlib
 from array import array
 from collections import defaultdict
@@ -32,9 +31,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from reports.contents import (
     CurrencyTotal,
@@ -48,8 +46,20 @@ from reports.contents import (
     StatementLine,
     TotalsDisagree,
 )
-
-TEMPLATES = Path(__file__).with_name("typst")
+from reports.measure import (
+    MONO,
+    SERIF,
+    TEMPLATES,
+    TEXT_SIZE,
+    clean_text,
+    font_folders,
+    fonts_of,
+    glyphs,
+    isolated,
+    package_of,
+    shorten,
+    wrap,
+)
 
 VOLUME_PAGES = 60
 """Pages in one volume: about 3 000 lines and, while it is typeset, 250 MB."""
@@ -62,7 +72,7 @@ PAGE_WIDTH, PAGE_HEIGHT = 595.28, 841.89
 MARGIN_X, MARGIN_TOP, MARGIN_BOTTOM = 45.0, 58.0, 54.0
 BODY_WIDTH = PAGE_WIDTH - 2 * MARGIN_X
 BODY_HEIGHT = PAGE_HEIGHT - MARGIN_TOP - MARGIN_BOTTOM - 1
-TEXT_SIZE, LEADING = 9.0, 2.0
+LEADING = 2.0
 CELL_X, CELL_Y = 3.0, 2.5
 HEADER_HEIGHT = 16.0
 HEADING_HEIGHT = 30.0
@@ -110,7 +120,6 @@ def render_statement(
         ("Userid", header.userid, "Generated", _moment(header.generated_at)),
         ("Email", header.email, "Report", str(header.report_id)),
     ]
-    who = f"{header.username} ({header.userid})"
     with tempfile.TemporaryDirectory(prefix="report-") as folder:
         pages = _Pages(Path(folder), volume_pages)
         _write_front(pages, header, facts)
@@ -134,6 +143,7 @@ def render_statement(
                 ]
             )
         check.finish()
+        who = f"{isolated(pages.show(header.username))} ({isolated(pages.show(header.userid))})"
         return _typeset(pages, header, "Statement of purchases", who, output, time_limit)
 
 
@@ -231,107 +241,6 @@ class _Check:
                 )
 
 
-# Measuring text
-
-
-class _Glyphs(NamedTuple):
-    """Each character's width in 1/1000 of the type size, and the characters of the main font."""
-
-    widths: dict[str, int]
-    serif: frozenset[str]
-    widest_ascii: int
-
-
-@cache
-def _glyphs() -> _Glyphs:
-    widths: dict[str, int] = {}
-    serif: set[str] = set()
-    for row in (TEMPLATES / "glyphs.txt").read_text(encoding="ascii").splitlines():
-        if row.startswith("#"):
-            continue
-        font, width, *ranges = row.split()
-        for span in ranges:
-            first, _, last = span.partition("-")
-            for code in range(int(first, 16), int(last or first, 16) + 1):
-                widths[chr(code)] = int(width)
-                if font == "serif":
-                    serif.add(chr(code))
-    return _Glyphs(widths, frozenset(serif), max(widths[chr(code)] for code in range(0x20, 0x7F)))
-
-
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_MAX_MARKS = 2
-
-
-def clean_text(text: str) -> str:
-    """Return the text in characters that the embedded fonts can show, in one line.
-
-    White space is collapsed; control, formatting and private characters and what the fonts lack
-    become U+FFFD, or nothing where they are invisible. Accents stay, though at most two on one
-    letter, as a pile of them would reach into other rows.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    widths, serif, _ = _glyphs()
-    shown: list[str] = []
-    marks = 0
-    for char in unicodedata.normalize("NFC", text):
-        category = unicodedata.category(char)
-        if char.isspace():
-            shown.append(" ")
-        elif category == "Cf":
-            continue
-        elif category.startswith("M"):
-            # A mark is shaped together with its letter, so one font must have both.
-            if char in serif and marks < _MAX_MARKS and shown and shown[-1] in serif:
-                shown.append(char)
-                marks += 1
-            continue
-        else:
-            shown.append(char if char in widths else _REPLACEMENT)
-        marks = 0
-    return " ".join("".join(shown).split())
-
-
-def _wrap(text: str, width: float, size: float = TEXT_SIZE) -> list[str]:
-    """Break clean text into lines no wider than `width` points; a long word is broken anywhere."""
-    limit = int(width / size * 1000)
-    widths, _, widest_ascii = _glyphs()
-    if len(text) * widest_ascii <= limit and text.isascii():
-        return [text]
-    measure = widths.__getitem__
-    if sum(map(measure, text)) <= limit:
-        return [text]
-    space = widths[" "]
-    lines: list[str] = []
-    current, used = "", 0
-    for word in text.split(" "):
-        length = sum(map(measure, word))
-        if current and used + space + length <= limit:
-            current, used = f"{current} {word}", used + space + length
-            continue
-        if current:
-            lines.append(current)
-        current, used = word, length
-        while used > limit:
-            end, used = 0, 0
-            while end == 0 or used + measure(current[end]) <= limit:
-                used += measure(current[end])
-                end += 1
-            lines.append(current[:end])
-            current = current[end:]
-            used = sum(map(measure, current))
-    lines.append(current)
-    return lines
-
-
-def _shorten(text: str, width: float, size: float) -> str:
-    """Cut clean text to one line of `width` points, with an ellipsis where something is gone."""
-    if len(_wrap(text, width, size)) == 1:
-        return text
-    return _wrap(text, width - size, size)[0] + "…"
-
-
 # Laying out pages
 
 
@@ -367,7 +276,7 @@ _MAX_LINES = 40
 
 
 def _wrap_cell(text: str, width: float) -> list[str]:
-    lines = _wrap(text, width)
+    lines = wrap(text, width)
     if len(lines) > _MAX_LINES:
         lines = [*lines[: _MAX_LINES - 1], "…"]
     return lines
@@ -393,6 +302,18 @@ class _Pages:
         self._rows: list[list[str]] | None = None
         self._heights: list[float] = []
         self._table: dict[str, object] = {}
+        self._fonts: set[str] = set()
+
+    @property
+    def fonts(self) -> list[str]:
+        """The fonts of what was shown, in the order in which a character is looked up."""
+        return [font for font in glyphs().order if font in {SERIF, MONO, *self._fonts}]
+
+    def show(self, text: str) -> str:
+        """Return the text as it can be shown, and note the fonts that this takes."""
+        shown = clean_text(text)
+        self._fonts |= fonts_of(shown)
+        return shown
 
     def add(self, kind: str, height: float, **content: object) -> None:
         """Add a piece of `height` points below what is there; it ends the table before it."""
@@ -418,7 +339,7 @@ class _Pages:
         row: list[str] = []
         most = 1
         for text, width in zip(cells, _TABLES[self._kind].widths, strict=True):
-            lines = _wrap_cell(clean_text(text), width - 2 * CELL_X)
+            lines = _wrap_cell(self.show(text), width - 2 * CELL_X)
             most = max(most, len(lines))
             row.append("\n".join(lines))
         height = _height(most)
@@ -473,13 +394,13 @@ def _write_front(
     rows, heights = [], []
     for fact in facts:
         cells = [
-            _wrap_cell(clean_text(text), width - 2 * CELL_X)
+            _wrap_cell(pages.show(text), width - 2 * CELL_X)
             for text, width in zip(fact, FACT_WIDTHS, strict=True)
         ]
         rows.append(["\n".join(lines) for lines in cells])
         heights.append(_height(max(map(len, cells))))
     # The bold cut is up to a tenth wider than the regular one, which is what _wrap measures.
-    shop = _wrap(clean_text(header.shop_name), BODY_WIDTH * 0.9, SHOP_SIZE)[:6]
+    shop = wrap(pages.show(header.shop_name), BODY_WIDTH * 0.9, SHOP_SIZE)[:6]
     shop_height = len(shop) * (SHOP_SIZE + LEADING) + 6
     pages.add(
         "letterhead",
@@ -510,8 +431,8 @@ def _write_meta(
     pages: _Pages, header: StatementHeader | SalesHeader, heading: str, who: str
 ) -> None:
     period = _period(header.since, header.until)
-    shop = clean_text(header.shop_name)
-    subject = clean_text(f"{heading}: {who}" if who else heading)
+    shop = pages.show(header.shop_name)
+    subject = f"{heading}: {who}" if who else heading
     moment = _utc(header.generated_at)
     half = BODY_WIDTH / 2 - 6
     meta = {
@@ -522,9 +443,10 @@ def _write_meta(
             unit: getattr(moment, unit)
             for unit in ("year", "month", "day", "hour", "minute", "second")
         },
-        "report_id": _shorten(clean_text(str(header.report_id)), half, 8),
-        "running": [_shorten(shop, half, 8), _shorten(f"{subject}, {period}", half, 8)],
+        "report_id": shorten(pages.show(str(header.report_id)), half, 8),
+        "running": [shorten(shop, half, 8), shorten(f"{subject}, {period}", half, 8)],
         "pages": pages.count,
+        "fonts": pages.fonts,
         "layout": {
             "page_width": PAGE_WIDTH,
             "page_height": PAGE_HEIGHT,
@@ -566,8 +488,12 @@ def _typeset(
     _write_meta(pages, header, heading, who)
     template = pages.folder / "report.typ"
     template.write_bytes((TEMPLATES / "report.typ").read_bytes())
-    timestamp = int(_utc(header.generated_at).timestamp())
-    deadline = time.monotonic() + time_limit
+    run = _Run(
+        folder=pages.folder,
+        fonts=sorted({font_folders()[name] for name in map(package_of, pages.fonts) if name}),
+        timestamp=int(_utc(header.generated_at).timestamp()),
+        deadline=time.monotonic() + time_limit,
+    )
     partial = tempfile.NamedTemporaryFile(  # noqa: SIM115 - renamed below, when it is complete
         dir=output.parent, prefix=f".{output.name}.", suffix=".partial", delete=False
     )
@@ -575,14 +501,14 @@ def _typeset(
         with partial as file, tempfile.TemporaryDirectory(prefix="volumes-") as folder:
             joined = _JoinedPdf(file)
             target = Path(folder)
-            with _Child(pages.volumes[0][0], target, timestamp, deadline) as child:
+            with _Child(run, pages.volumes[0][0], target) as child:
                 data = child.wait()
             for index, (_, expected) in enumerate(pages.volumes):
                 following = pages.volumes[index + 1 : index + 2]
                 if not following:
                     joined.add_volume(data, expected)
                     continue
-                with _Child(following[0][0], target, timestamp, deadline) as child:
+                with _Child(run, following[0][0], target) as child:
                     joined.add_volume(data, expected)
                     data = child.wait()
             size, digest = joined.finish()
@@ -596,12 +522,22 @@ def _typeset(
     return RenderedReport(pages=pages.count, size=size, sha256=digest)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What the children of one report have in common; ``deadline`` is of the monotonic clock."""
+
+    folder: Path
+    fonts: Sequence[str]
+    timestamp: int
+    deadline: float
+
+
 class _Child:
     """One typst run of its own process; leaving the context kills it if it is still running."""
 
-    def __init__(self, volume: Path, target: Path, timestamp: int, deadline: float) -> None:
+    def __init__(self, run: _Run, volume: Path, target: Path) -> None:
         self.name = volume.stem
-        self.deadline = deadline
+        self.deadline = deadline = run.deadline
         self.result = target / f"{volume.stem}.pdf"
         self.seconds = max(deadline - time.monotonic(), 0)
         # Isolated, and with nothing of this process's environment but where libraries are, as
@@ -612,11 +548,12 @@ class _Child:
                 sys.executable,
                 "-I",
                 str(Path(__file__).with_name("typesetting.py")),
-                str(volume.parent),
+                str(run.folder),
                 volume.name,
                 str(self.result),
-                str(timestamp),
+                str(run.timestamp),
                 str(math.ceil(self.seconds) + 5),
+                *run.fonts,
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

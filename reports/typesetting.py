@@ -8,8 +8,8 @@ import typst
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Typeset one volume: the folder, the volume's name, the result, a time stamp, seconds."""
-    folder, volume, result, timestamp, seconds = arguments
+    """Typeset one volume: its folder, its name, the result, a time stamp, seconds, font folders."""
+    folder, volume, result, timestamp, seconds, *fonts = arguments
     # An orphan, whose parent can no longer stop it, ends by itself: the default action of
     # SIGALRM needs no cooperation from the native code.
     signal.alarm(int(seconds))
@@ -19,6 +19,7 @@ def main(arguments: Sequence[str]) -> None:
             output=result,
             root=folder,
             ignore_system_fonts=True,
+            font_paths=fonts,
             sys_inputs={"volume": volume},
             pdf_standards=["ua-1"],
             timestamp=int(timestamp),

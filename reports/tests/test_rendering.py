@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,7 +22,7 @@ from django.conf import settings
 from pypdf import PdfReader
 from pypdf.generic import ContentStream
 
-from reports import rendering
+from reports import measure, rendering
 from reports.contents import (
     CurrencyTotal,
     MonthTotal,
@@ -33,7 +34,8 @@ from reports.contents import (
     StatementLine,
     TotalsDisagree,
 )
-from reports.rendering import clean_text, render_sales, render_statement
+from reports.measure import clean_text
+from reports.rendering import render_sales, render_statement
 
 REPORT_ID = "0197f3c0-1111-7000-8000-000000000001"
 LINE = re.compile(
@@ -300,6 +302,18 @@ def test_volumes_become_one_document(tmp_path):
         assert title in shown[page]
 
 
+def starts_of_text(reader):
+    """Return how far from the left every piece of text begins, in points."""
+    starts: list[float] = []
+
+    def note(text, cm, tm, font, size):
+        starts.append(tm[4] + cm[4])
+
+    for page in reader.pages:
+        page.extract_text(visitor_text=note)
+    return starts
+
+
 def test_hostile_texts_are_shown_and_nothing_more(tmp_path):
     lines = make_lines(len(HOSTILE), items=HOSTILE)
     header = replace(
@@ -318,14 +332,7 @@ def test_hostile_texts_are_shown_and_nothing_more(tmp_path):
         if line.item.isascii():
             assert squeeze(shown) == squeeze(clean_text(line.item))
     width = float(reader.pages[0].mediabox.width)
-    for page in reader.pages:
-        ends: list[float] = []
-
-        def note(text, cm, tm, font, size, ends=ends):
-            ends.append(tm[4] + cm[4])
-
-        page.extract_text(visitor_text=note)
-        assert max(ends) < width - rendering.MARGIN_X
+    assert max(starts_of_text(reader)) < width - rendering.MARGIN_X
 
 
 @pytest.mark.parametrize(
@@ -335,7 +342,10 @@ def test_hostile_texts_are_shown_and_nothing_more(tmp_path):
         ("e\u0301 Ω Ж ש", "é Ω Ж ש"),
         ("nul\x00", "nul\N{REPLACEMENT CHARACTER}"),
         ("\ud800", "\N{REPLACEMENT CHARACTER}"),
-        ("日😀", "\N{REPLACEMENT CHARACTER}" * 2),
+        ("日本 한국 😀", "日本 한국 😀"),
+        ("\U00010330", "\N{REPLACEMENT CHARACTER}"),
+        ("हिन्दी क्‍ष ภาษาไทยที่ عَرَبِيّ", "हिन्दी क्‍ष ภาษาไทยที่ عَرَبِيّ"),
+        ("a\u200db \u200dक", "ab क"),
         ("a\u202eb\u200bc", "abc"),
         (" a\n\tb\u00a0 c ", "a b c"),
         ("x" + "\u0301" * 9, "x" + "\u0301" * 2),
@@ -345,10 +355,19 @@ def test_clean_text(text, shown):
     assert clean_text(text) == shown
 
 
-def test_glyph_table_is_what_typst_has():
-    characters = "".join(char for char, width in rendering._glyphs().widths.items() if width)
+@pytest.mark.parametrize("font", measure.glyphs().order)
+def test_glyph_table_is_what_typst_has(font):
+    known = measure.glyphs()
+    own = font in (measure.SERIF, measure.MONO)
+    # A mark alone is shown on a circle, which is not its own width.
+    characters = [
+        char
+        for char, name in known.fonts.items()
+        if name == font and char != " " and known.widths[char]
+        if own or unicodedata.category(char)[0] != "M"
+    ]
     source = b"""
-        #set text(font: ("Libertinus Serif", "DejaVu Sans Mono"), size: 100pt, fallback: false,
+        #set text(font: (sys.inputs.font,), size: 100pt, fallback: false,
           kerning: false, ligatures: false, lang: "en")
         #set page(width: 5000pt, height: auto)
         #set document(title: "glyphs")
@@ -357,18 +376,96 @@ def test_glyph_table_is_what_typst_has():
         #text(size: 5pt, all.join(" "))
         #text(size: 5pt, weight: "semibold", all.join(" "))
     """
-    inputs = {"all": json.dumps([char for char in characters if char != " "])}
-    # PDF/UA refuses a document with a character that no font has.
-    typst.compile(source, ignore_system_fonts=True, sys_inputs=inputs, pdf_standards=["ua-1"])
-    (widths,) = json.loads(
-        typst.query(source, "<widths>", field="value", ignore_system_fonts=True, sys_inputs=inputs)
-    )
-    measured = dict(zip(characters.replace(" ", ""), widths, strict=True))
+    options: dict[str, Any] = {
+        "ignore_system_fonts": True,
+        "font_paths": list(measure.font_folders().values()),
+        "sys_inputs": {"all": json.dumps(characters), "font": font},
+    }
+    if own:
+        # PDF/UA refuses a document with a character that no font has.
+        typst.compile(source, pdf_standards=["ua-1"], **options)
+    (widths,) = json.loads(typst.query(source, "<widths>", field="value", **options))
+    measured = dict(zip(characters, widths, strict=True))
+    # Punctuation of East Asia is set narrower at the edge of a line.
     assert {
-        char: (width, rendering._glyphs().widths[char])
+        char: (width, known.widths[char])
         for char, width in measured.items()
-        if width != rendering._glyphs().widths[char]
+        if (width != known.widths[char] if own else width > known.widths[char])
     } == {}
+
+
+SCRIPTS = {
+    "Japanese": "日本語の本 ガイド",
+    "Chinese": "中文书籍",
+    "Korean": "한국어 책",
+    "Thai": "หนังสือภาษาไทย",
+    "Devanagari": "हिन्दी किताब क्षत्रिय",
+    "Hebrew": "ספר טוב",
+    "Arabic": "كتاب جميل",
+    "emoji": "📚 🎉",
+    "currency signs": "₹ ₩ ₪ ฿ €",
+}
+
+
+def test_every_script_is_shown_and_stays_in_its_cell(tmp_path):
+    items = [*SCRIPTS.values(), *(" ".join([text] * 12) for text in SCRIPTS.values())]
+    items += ["".join([text.replace(" ", "")] * 20)[:150] for text in SCRIPTS.values()]
+    lines = [
+        replace(line, item=item) for line, item in zip(make_lines(len(items)), items, strict=True)
+    ]
+    header = replace(make_header(lines), username="نورة")
+    output = tmp_path / "scripts.pdf"
+    render_statement(header=header, lines=lines, output=output, volume_pages=1)
+    reader = PdfReader(output)
+    text = "".join(page.extract_text() for page in reader.pages)
+    assert "\N{REPLACEMENT CHARACTER}" not in text
+    shown = set(unicodedata.normalize("NFKC", text))
+    pages: list[Any] = list(reader.pages)
+    for name, item in SCRIPTS.items():
+        wanted = {char for char in unicodedata.normalize("NFKC", item) if char.isalnum()}
+        # A letter of Arabic may be two glyphs, of which pypdf reads only one as a letter.
+        missing = wanted - shown
+        assert len(missing) <= (len(wanted) // 3 if name == "Arabic" else 0), name
+    fonts = {
+        str(font.get_object()["/BaseFont"]).partition("+")[2]
+        for page in pages
+        for font in page["/Resources"]["/Font"].values()
+    }
+    assert any("CJK" in font for font in fonts)
+    width = float(reader.pages[0].mediabox.width)
+    assert max(starts_of_text(reader)) < width - rendering.MARGIN_X
+
+
+def test_a_report_without_foreign_scripts_loads_no_fonts(tmp_path, monkeypatch):
+    lines = make_lines(3)
+    one = render_statement(header=make_header(lines), lines=lines, output=tmp_path / "one.pdf")
+    monkeypatch.setattr(measure, "_PACKAGES", ("nothing_there", "nothing_either"))
+    measure.font_folders.cache_clear()
+    measure.glyphs.cache_clear()
+    try:
+        assert (
+            clean_text("日😀 कa") == "\N{REPLACEMENT CHARACTER}" * 2 + " \N{REPLACEMENT CHARACTER}a"
+        )
+        two = render_statement(header=make_header(lines), lines=lines, output=tmp_path / "two.pdf")
+    finally:
+        monkeypatch.undo()
+        measure.font_folders.cache_clear()
+        measure.glyphs.cache_clear()
+    assert one.sha256 == two.sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("हिन्दीक्षत्रियकिताब", 40), ("👨\u200d👩\u200d👧👍🏽" * 4, 60), ("日本語" * 9, 50)],
+)
+def test_a_break_splits_no_letter(text, width):
+    lines = measure.wrap(clean_text(text), width)
+    assert len(lines) > 1
+    assert "".join(lines) == clean_text(text)
+    for line in lines:
+        assert unicodedata.category(line[0])[0] != "M"
+        assert line[0] not in "\u200d\u200c🏽"
+        assert line[-1] != "\u200d"
 
 
 def test_a_web_process_does_not_load_what_only_a_worker_needs():

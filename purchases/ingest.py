@@ -53,7 +53,6 @@ from purchases.services import (
 from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
 from shop import replica
 from shop.errors import (
-    CLASSIC_PREFIX,
     ApplicationError,
     NotAuthenticated,
     OutcomeUnknown,
@@ -67,6 +66,7 @@ from shop.errors import (
 from shop.metrics import observe_request
 from shop.middleware import REQUEST_ID, new_request_id
 from shop.parsers import decode_json
+from shop.routes import BUYS, PURCHASES
 
 logger = structlog.get_logger(__name__)
 
@@ -84,9 +84,8 @@ LOCK_MILLISECONDS = 250
 RECONNECT_SECONDS = 1.0
 SWEEP_SECONDS = 0.25
 
-API_PATH = "/api/v1/purchases/"
-CLASSIC_PATHS = ("/buy", f"{CLASSIC_PREFIX}/buy")
-PATHS = frozenset({API_PATH, *CLASSIC_PATHS})
+API_PATH = PURCHASES
+PATHS = frozenset({API_PATH, *BUYS})
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 

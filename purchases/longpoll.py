@@ -11,8 +11,7 @@ from purchases.hub import hub, in_database
 from purchases.ingest import App
 from purchases.selectors import events_page
 from shop.errors import ApplicationError, Unavailable, is_outage, send_error
-
-EVENTS_PATH = "/api/v1/events/"
+from shop.routes import EVENTS
 
 
 class LongPollMiddleware:
@@ -28,7 +27,7 @@ class LongPollMiddleware:
         if (
             scope["type"] == "http"
             and scope["method"] == "GET"
-            and scope["path"] == EVENTS_PATH
+            and scope["path"] == EVENTS
             and b"wait=" in scope["query_string"]
         ):
             try:

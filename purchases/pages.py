@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -40,6 +41,8 @@ def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
 def shop(request: HttpRequest) -> HttpResponse:
     """Show the form and the live feed; record a purchase that the form sends."""
     if not request.user.is_authenticated:
+        if request.method == "POST":
+            return redirect_to_login(request.path)
         return render(request, "purchases/welcome.html")
     caller = Caller.of(request.user)
     status = 200

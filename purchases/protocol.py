@@ -34,8 +34,9 @@ from shop.addresses import is_trusted
 from shop.errors import ApplicationError, classic_error, error_body
 from shop.metrics import observe_request
 from shop.protocol import LimitedProtocol
+from shop.routes import spellings
 
-_PATHS = {path.encode(): path for path in PATHS}
+_PATHS = {spelling.encode(): path for spelling, path in spellings(PATHS).items()}
 _HEADERS = b"".join(b"%b: %b\r\n" % header for header in HEADERS)
 
 

@@ -43,6 +43,7 @@ from purchases.routing import websocket_urlpatterns
 from shop.addresses import forwarded
 from shop.bodies import Bodies
 from shop.probes import PROBES, Probes, answer_livez
+from shop.routes import BEFORE_DJANGO, BULK
 from shop.threads import Gate
 
 _websockets = URLRouter(websocket_urlpatterns)
@@ -50,9 +51,7 @@ _websockets = URLRouter(websocket_urlpatterns)
 _holders = Holders()
 _gate = Gate(django_application, settings.WSGI_THREADS)
 _probes = Probes(django_application)
-_http = Bodies(
-    IngestMiddleware(LongPollMiddleware(_gate)), {"/api/v1/purchases/bulk/": BULK_MAX_BYTES}
-)
+_http = Bodies(IngestMiddleware(LongPollMiddleware(_gate)), {BULK: BULK_MAX_BYTES})
 
 
 def _raise_open_files() -> None:
@@ -102,14 +101,18 @@ def _for_this_host(scope: Any) -> Any:
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Serve one connection."""
     if scope["type"] == "http":
-        if scope["path"] == "/livez":
+        probe = scope["method"] in ("GET", "HEAD")
+        if probe and scope["path"] == "/livez":
             await answer_livez(scope, send)
             return
         scope = forwarded(scope)
-        if scope["path"] in PROBES:
+        if probe and scope["path"] in PROBES:
             await _probes(_for_this_host(scope), receive, send)
             return
         await _holders.find(scope)
+        path = BEFORE_DJANGO.get(scope["path"])
+        if path is not None and path != scope["path"]:
+            scope = scope | {"path": path}
         await _http(scope, receive, send)
     elif scope["type"] == "websocket":
         scope = forwarded(scope)

@@ -18,6 +18,8 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from shop.routes import API_PREFIX, CLASSIC_PREFIX
+
 RETRY_AFTER_SECONDS = 2
 
 
@@ -110,7 +112,6 @@ def error_headers(error: ApplicationError) -> dict[str, str]:
     return {}
 
 
-CLASSIC_PREFIX = "/scalable-shop-cm-server"
 _CLASSIC = re.compile(rf"(?:{CLASSIC_PREFIX})?/(?:buy|getAllUserBuys|buyList)(?:/|$)")
 
 
@@ -135,7 +136,12 @@ def classic_error(error: ApplicationError) -> dict[str, Any]:
 
 def wants_json(path: str) -> bool:
     """Return whether errors at ``path`` are answered as JSON, whatever the client accepts."""
-    return path.startswith("/api/") or path == "/api"
+    return f"{path}/".startswith(API_PREFIX)
+
+
+def is_write(request: HttpRequest) -> bool:
+    """Return whether the request's method means to change something."""
+    return request.method not in ("GET", "HEAD", "OPTIONS")
 
 
 async def send_error(
@@ -174,12 +180,13 @@ async def send_error(
 def error_response(request: HttpRequest, error: ApplicationError) -> HttpResponse:
     """Answer an error outside REST framework: an envelope under ``/api/``, else a page.
 
-    The page is the template ``<status>.html``, which is given ``error``.
+    A write to an address that is none is a program's too. The page is the template
+    ``<status>.html``, which is given ``error``.
     """
     response: HttpResponse
     if is_classic(request.path):
         response = JsonResponse(classic_error(error), status=error.status)
-    elif wants_json(request.path):
+    elif wants_json(request.path) or (is_write(request) and request.resolver_match is None):
         response = JsonResponse(error_body(error), status=error.status)
     else:
         context = {"error": error.errors[0]}

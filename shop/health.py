@@ -8,6 +8,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.views.decorators.http import require_safe
 
 from shop.metrics import connect_valkey, metrics
 
@@ -96,11 +97,13 @@ def _no_store(response: HttpResponse) -> HttpResponse:
     return response
 
 
+@require_safe
 def livez(request: HttpRequest) -> HttpResponse:
     """Answer 200 as long as the process does."""
     return _no_store(HttpResponse("ok\n", content_type="text/plain"))
 
 
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """Answer ``Success`` only if PostgreSQL, Valkey and the relay answer."""
     bad = [f"{name}: {problem}" for name, (problem, _) in check_dependencies().items() if problem]
@@ -111,6 +114,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return _no_store(HttpResponse("Success", content_type="text/plain"))
 
 
+@require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """Answer each dependency with its milliseconds; 503 if PostgreSQL is not there.
 

@@ -9,6 +9,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -150,6 +151,7 @@ class Metrics:
         return response
 
 
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer ``/metrics``; nginx keeps it from the outside."""
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -3,23 +3,34 @@
 import re
 import secrets
 import threading
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 import structlog
+from django.conf import settings
 from django.core.signals import got_request_exception
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.http.response import HttpResponseBase, HttpResponseRedirectBase
+from django.middleware.common import CommonMiddleware
+from django.shortcuts import resolve_url
+from django.urls import is_valid_path
 
 from shop.errors import (
     ApplicationError,
     FieldError,
+    Forbidden,
+    NotFound,
     Unavailable,
     ValidationFailed,
     error_response,
+    is_classic,
     is_outage,
+    is_write,
     wants_json,
 )
 from shop.metrics import Metrics
+from shop.routes import other_spelling
 
 logger = structlog.get_logger(__name__)
 
@@ -90,6 +101,77 @@ class _Malformed(ApplicationError):
     code = "malformed_address"
 
 
+class SecureWrites:
+    """Refuses a write over plain HTTP where HTTPS is asked for; Django would redirect it."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SECURE_SSL_REDIRECT and is_write(request) and not request.is_secure():
+            return error_response(request, HttpsRequired())
+        response: HttpResponse = self.get_response(request)
+        return response
+
+
+class HttpsRequired(Forbidden):
+    """What was sent in the clear is not carried out."""
+
+    code = "https_required"
+    detail = "Nothing was done. Send this over HTTPS."
+
+
+class Slashes(CommonMiddleware):
+    """Takes API routes with and without their trailing slash, and redirects no write.
+
+    Most clients follow a redirect with a GET. A write that is redirected is then answered
+    ``200`` although nothing was done.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        path = request.path_info
+        if wants_json(path) or is_classic(path):
+            request.path_info = _known_spelling(path)
+            request.path = request.path.removesuffix(path) + request.path_info
+        return super().process_request(request)
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        return not is_write(request) and super().should_redirect_with_slash(request)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if is_write(request) and isinstance(response, HttpResponseRedirectBase):
+            if response.status_code in (301, 307, 308):
+                response = error_response(request, NotFound())
+            elif response.url.partition("?")[0] in _sign_in_pages():
+                response = error_response(request, SignedOut())
+        return super().process_response(request, response)
+
+
+class SignedOut(Forbidden):
+    """A form was sent after the session had ended."""
+
+    code = "not_authenticated"
+    detail = "You are signed out, and nothing was done. Sign in, then send it again."
+
+
+@lru_cache(maxsize=512)
+def _known_spelling(path: str) -> str:
+    """Return the path as a route has it, with or without its trailing slash."""
+    other = other_spelling(path)
+    if path.endswith("//"):
+        return path
+    # `/purchases/<id>/` would take `/purchases/export.csv/` for a purchase.
+    known = path.endswith("/") and is_valid_path(other)
+    return other if known or (not is_valid_path(path) and is_valid_path(other)) else path
+
+
+@lru_cache(maxsize=1)
+def _sign_in_pages() -> frozenset[str]:
+    return frozenset({resolve_url(settings.LOGIN_URL), resolve_url("admin:login")})
+
+
 _last = threading.local()
 
 
@@ -121,4 +203,11 @@ class Unavailable503:
         return response
 
 
-__all__ = ["MalformedInput", "Metrics", "RequestId", "Unavailable503"]
+__all__ = [
+    "MalformedInput",
+    "Metrics",
+    "RequestId",
+    "SecureWrites",
+    "Slashes",
+    "Unavailable503",
+]

@@ -8,7 +8,7 @@ from accounts.pages import admin_login
 from accounts.pages import urlpatterns as accounts_urlpatterns
 from purchases.urls import api_urlpatterns, classic_urlpatterns
 from shop import documentation, health
-from shop.errors import CLASSIC_PREFIX
+from shop.routes import CLASSIC_PREFIX
 
 handler400 = "shop.errors.bad_request"
 handler403 = "shop.errors.permission_denied"
@@ -31,7 +31,12 @@ urlpatterns = [
     path("accounts/", include(accounts_urlpatterns)),
     # The admin's own sign-in and password change know nothing of rate limits and tokens.
     path("admin/login/", admin_login),
-    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
+    path(
+        "admin/password_change/",
+        RedirectView.as_view(
+            pattern_name="account_change_password", http_method_names=["get", "head"]
+        ),
+    ),
     path("admin/", admin.site.urls),
     path("", include("purchases.page_urls")),
     path("", include("reports.page_urls")),

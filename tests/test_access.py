@@ -90,7 +90,7 @@ API |= {
 PUBLIC = {"GET": OPEN, "POST": OPEN}
 READ_ONLY = {"GET": OPEN, "POST": OPEN_NO_METHOD}
 # No relay runs beside this test, which is what everybody is told.
-NO_RELAY = dict.fromkeys(("GET", "POST"), "503 503 503 503 503 503 503")
+NO_RELAY = {"GET": "503 503 503 503 503 503 503", "POST": OPEN_NO_METHOD}
 # A page for who is signed in; all others are sent to the sign-in.
 MINE = "302 200 200 200 200 302 302"
 DONE = "302 302 302 302 302 302 302"
@@ -120,14 +120,14 @@ ADMIN_MODEL = {
 PAGES: dict[str, dict[str, str]] = {
     "healthz": NO_RELAY,
     "^scalable-shop-cm-server/healthz": NO_RELAY,
-    "livez": PUBLIC,
-    "readyz": PUBLIC,
-    "metrics": PUBLIC,
+    "livez": READ_ONLY,
+    "readyz": READ_ONLY,
+    "metrics": READ_ONLY,
     "documentation": READ_ONLY,
     "documentation/": READ_ONLY,
     "documentation/openapi.json": READ_ONLY,
     # Who is signed in sends a form that lacks the price.
-    "": {"GET": OPEN, "POST": "200 400 400 400 400 200 200"},
+    "": {"GET": OPEN, "POST": "302 400 400 400 400 302 302"},
     "purchases/": {"GET": MINE, "POST": OPEN_NO_METHOD},
     "live/": {"GET": "302 403 403 403 200 302 302", "POST": OPEN_NO_METHOD},
     "reports/": {"GET": MINE, "POST": DONE},
@@ -156,7 +156,7 @@ PAGES: dict[str, dict[str, str]] = {
     "admin/login/": {"GET": ADMIN_DOOR, "POST": ADMIN_DOOR},
     "admin/logout/": {"GET": ADMIN_NO_METHOD, "POST": DONE},
     # It is the page of all accounts that does it.
-    "admin/password_change/": {"GET": DONE, "POST": DONE},
+    "admin/password_change/": {"GET": DONE, "POST": OPEN_NO_METHOD},
     "admin/password_change/done/": {"GET": ADMIN, "POST": ADMIN_NO_METHOD},
     "admin/autocomplete/": {"GET": ADMIN_NEVER, "POST": ADMIN_NO_METHOD},
     "admin/jsi18n/": {"GET": ADMIN, "POST": ADMIN_NO_METHOD},
@@ -182,6 +182,24 @@ _admin("account/emailaddress", ADMIN_MODEL)
 _admin("knox/authtoken", ADMIN_MODEL)
 # A customer with purchases cannot be deleted, and staff is told so.
 _admin("accounts/user", ADMIN_MODEL | {"<path:object_id>/delete/": {"GET": ADMIN, "POST": ADMIN}})
+
+
+def _sent(route: str, row: str) -> str:
+    """Return the row of a form: whom a page sends to the sign-in is refused what it sends."""
+    signed_in = ("staff",) if route.startswith("admin/") else ACTORS[1:5]
+    statuses = zip(ACTORS, row.split(), strict=True)
+    return " ".join(
+        "403" if status == "302" and actor not in signed_in else status
+        for actor, status in statuses
+    )
+
+
+PAGES = {
+    route: methods
+    if route in ("accounts/logout/", "admin/logout/")
+    else methods | {"POST": _sent(route, methods["POST"])}
+    for route, methods in PAGES.items()
+}
 
 # What a socket is told: `hello`, or the code that it is closed with.
 SOCKETS = {

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 
+from shop.routes import other_spelling
 from tests.system import System
 
 PATH = "/api/v1/purchases/"
@@ -204,3 +206,33 @@ def test_many_at_once_with_repeats_and_errors_each_get_their_own_answer(
         thread.join()
     assert not wrong
     assert len(ids) == 1
+
+
+def test_every_way_into_the_ledger_takes_both_spellings_of_its_address(system: System) -> None:
+    """As `curl -L -d` sends it: whoever follows redirects has recorded what was acknowledged."""
+    token = system.token("joe")
+    names = {"Content-Type": "application/json", "Authorization": f"Token {token}"}
+    with httpx.Client(base_url=system.url, headers=names, follow_redirects=True) as client:
+        for path in ("/api/v1/purchases/", "/buy", "/scalable-shop-cm-server/buy"):
+            for spelling in (path, other_spelling(path)):
+                answer = client.post(spelling, json={"item": spelling, "price": "7.77"})
+                assert answer.status_code in (200, 201), spelling
+                assert not answer.history, spelling
+                # The batched path has answered, not the view.
+                assert "content-security-policy" not in answer.headers, spelling
+                id = answer.json().get("id") or answer.json()["_id"]
+                assert client.get(f"/api/v1/purchases/{id}").status_code == 200, spelling
+        lines = b'{"price":"1.00","item":"' + b"x" * 190 + b'"}\n'
+        answer = client.post(
+            "/api/v1/purchases/bulk?dry_run=1",
+            content=lines * 6000,
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+        assert answer.json()["recorded"] == 6000
+        after, events, started = 0, True, 0.0
+        while events:
+            started = time.monotonic()
+            page = client.get("/api/v1/events", params={"after": after, "wait": 1}).json()
+            after, events = page["position"], bool(page["events"])
+        # The long poll has waited; the view alone would have answered at once.
+        assert time.monotonic() - started > 0.9

@@ -1,0 +1,141 @@
+"""Addresses: an API route has two spellings, and no write is ever redirected."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client, override_settings
+from django.urls import URLResolver, get_resolver, reverse
+
+from accounts.models import User
+from purchases.models import Purchase
+from shop.routes import other_spelling
+
+pytestmark = pytest.mark.django_db
+
+WRITES = ("post", "put", "patch", "delete")
+BUY = {"price": "7.77"}
+
+
+def _paths(patterns: Any, prefix: str = "/") -> Iterator[str]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern).lstrip("^")
+        if isinstance(pattern, URLResolver):
+            yield from _paths(pattern.url_patterns, route)
+        else:
+            yield re.sub(r"<.*?>|\(.*", "joe", route).rstrip("$")
+
+
+PATHS = sorted(set(_paths(get_resolver().url_patterns)))
+API = [
+    path
+    for path in PATHS
+    if path.startswith("/api/") or re.search(r"/(buy|getAllUserBuys|buyList)(/|$)", path)
+]
+
+
+@pytest.fixture
+def joe() -> User:
+    return User.objects.create_user("joe", password="x", userid="005")
+
+
+def _send(user: User | None, method: str, path: str) -> Any:
+    client = Client()
+    if user is not None:
+        client.force_login(user)
+    return getattr(client, method)(path)
+
+
+def test_api_routes_answer_alike_with_and_without_their_trailing_slash(joe: User) -> None:
+    assert len(API) > 15
+    for signed_in in (False, True):
+        for path in API:
+            for method in ("get", "head", "options", *WRITES):
+                as_written, other = (
+                    _send(joe if signed_in else None, method, spelling)
+                    for spelling in (path, other_spelling(path))
+                )
+                assert as_written.status_code not in (301, 302, 307, 308), (method, path)
+                assert other.status_code == as_written.status_code, (method, path)
+                assert other.get("Allow") == as_written.get("Allow"), (method, path)
+
+
+def test_a_purchase_is_recorded_at_either_spelling(joe: User) -> None:
+    client = Client()
+    client.force_login(joe)
+    for path in ("/api/v1/purchases/", "/buy", "/scalable-shop-cm-server/buy"):
+        for spelling in (path, other_spelling(path)):
+            for query in ("", "?", "?x", "?x=1"):
+                count = Purchase.objects.count()
+                answer = client.post(spelling + query, BUY, content_type="application/json")
+                assert answer.status_code == (201 if "api" in path else 200), (spelling, query)
+                assert Purchase.objects.count() == count + 1, (spelling, query)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("//api/v1/purchases/", "/api//v1/purchases/", "/api/v1//purchases/"),
+        *("/api/v1/purchases//", "/API/v1/purchases/", "/api/v1/Purchases"),
+        *("/api/v1/purchases;x/", "/api/v1/purchases/x/y/", "/api", "/api/v1", "/api/v2/purchases"),
+        *("/BUY", "//x//buy", "/buy//", "/buy/x", "/scalable-shop-cm-server//buy", "/nowhere/"),
+        *("/purchases", "/live", "/reports", "/accounts/login", "/accounts/signup", "/admin"),
+    ],
+)
+def test_a_write_to_anything_else_is_not_found(joe: User, path: str) -> None:
+    client = Client()
+    client.force_login(joe)
+    for method in WRITES:
+        answer = getattr(client, method)(path, BUY, content_type="application/json")
+        assert answer.status_code == 404, method
+        assert answer.json()["errors"][0]["code"] == "not_found", method
+    assert not Purchase.objects.exists()
+
+
+def test_no_write_to_any_route_is_redirected_elsewhere(joe: User) -> None:
+    """A form that was taken may show another page; nothing says that an address is another."""
+    staff = User.objects.create_superuser("boss", password="x", userid="1")
+    for user in (None, joe, staff):
+        client = Client()
+        if user is not None:
+            client.force_login(user)
+        for path in PATHS:
+            for spelling in (path, other_spelling(path)):
+                for method in WRITES:
+                    answer = getattr(client, method)(spelling)
+                    assert answer.status_code not in (301, 307, 308), (method, spelling)
+                    if answer.status_code == 302:
+                        assert reverse("account_login") not in answer["Location"], spelling
+                        assert spelling == path, (method, spelling)
+
+
+def test_a_form_that_is_sent_after_the_session_ended_is_not_taken_for_a_look() -> None:
+    for path in ("/", "/reports/", "/admin/purchases/purchase/"):
+        answer = Client().post(path, BUY)
+        assert answer.status_code == 403, path
+        assert b"nothing was done" in answer.content, path
+
+
+def test_pages_are_still_redirected_to_their_address() -> None:
+    answer = Client().get("/purchases?item=book")
+    assert (answer.status_code, answer["Location"]) == (301, "/purchases/?item=book")
+
+
+def test_health_takes_no_writes() -> None:
+    for path in ("/livez", "/readyz", "/healthz", "/metrics"):
+        assert Client().post(path).status_code == 405, path
+
+
+@override_settings(SECURE_SSL_REDIRECT=True)
+def test_a_write_over_plain_http_is_refused_where_https_is_asked_for(joe: User) -> None:
+    client = Client()
+    client.force_login(joe)
+    for path in ("/api/v1/purchases/", "/api/v1/purchases", "/buy", "/"):
+        answer = client.post(path, BUY, content_type="application/json")
+        assert answer.status_code == 403, path
+        assert b"HTTPS" in answer.content, path
+    assert not Purchase.objects.exists()
+    assert client.get("/purchases/").status_code == 301
+    answer = client.post("/buy", BUY, content_type="application/json", secure=True)
+    assert answer.status_code == 200

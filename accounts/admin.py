@@ -1,17 +1,30 @@
-"""Users in the admin."""
+"""Accounts, their addresses, tokens and groups in the admin.
+
+What somebody may do there has two sides: a permission says what, and :mod:`accounts.ranks` says to
+whom. Rank itself is given and taken by superusers only.
+"""
 
 from typing import Any
 
-from django.contrib import admin
+from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
+from allauth.account.models import EmailAddress
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from knox.admin import AuthTokenAdmin as KnoxAuthTokenAdmin
 from knox.models import AuthToken
 
 from accounts.models import User
+from accounts.ranks import reaches, within_reach
 from shop.admin_tools import LargeTableAdmin
+
+RANK = ("is_client", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
 class UserCreationForm(AdminUserCreationForm):
@@ -20,44 +33,75 @@ class UserCreationForm(AdminUserCreationForm):
         fields = ("username", "userid")
 
 
+class PasswordForm(AdminPasswordChangeForm):
+    """A new password, or none; either ends the account's tokens."""
+
+    @transaction.atomic
+    def save(self, commit: bool = True) -> User:
+        user: User = super().save(commit)
+        AuthToken.objects.filter(user=user).delete()
+        return user
+
+
+def _found(term: str) -> set[int]:
+    """Return the ids of the accounts with exactly this username or userid."""
+    # Two queries, each on its own unique index; an OR across both would use neither well.
+    return {
+        *User.objects.filter(username=term).values_list("pk", flat=True),
+        *User.objects.filter(userid=term).values_list("pk", flat=True),
+    }
+
+
 @admin.register(User)
 class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
-    """Found by exact username or userid; never counted."""
+    """Found by exact username or userid; never counted, and never deleted.
+
+    The ledger has no index by who recorded a purchase, so a look for the purchases that keep an
+    account from being deleted would read all of it. Deactivating an account does what is meant.
+    """
 
     add_form = UserCreationForm
+    change_password_form = PasswordForm
     ordering = ["-id"]
     list_display = ["username", "userid", "email", "is_active", "is_client", "is_staff"]
     # Django's own filters have no index to go by.
     list_filter = ()
     search_fields = ["=username", "=userid"]
-    search_help_text = "A username or a userid, exactly."
+    search_help_text = "A whole username or a whole userid."
     fieldsets = [
         (None, {"fields": ["username", "userid", "email", "password"]}),
-        (
-            "What it may do",
-            {"fields": ["is_active", "is_client", "is_staff", "is_superuser", "groups"]},
-        ),
+        ("What it may do", {"fields": ["is_active", *RANK]}),
         ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["username", "userid", "usable_password", "password1", "password2"]})
     ]
-    filter_horizontal = ["groups"]
+    filter_horizontal = ["groups", "user_permissions"]
     readonly_fields = ["last_login", "date_joined"]
-    actions = ["revoke_tokens", "deactivate"]
+    actions = ["revoke_tokens", "disable_password", "deactivate"]
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (
+            obj is None or reaches(request.user, obj)
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Leave rank to superusers, and nobody's own account to be locked out of."""
+        fields = [*super().get_readonly_fields(request, obj)]
+        if not getattr(request.user, "is_superuser", False):
+            fields += RANK
+        if obj is not None and obj.pk == request.user.pk:
+            fields.append("is_active")
+        return fields
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
-        if not term:
-            return queryset, False
-        # Two queries, each on its own unique index; an OR across both would use neither well.
-        ids = {
-            *User.objects.filter(username=term).values_list("pk", flat=True),
-            *User.objects.filter(userid=term).values_list("pk", flat=True),
-        }
-        return queryset.filter(pk__in=ids), False
+        return (queryset.filter(pk__in=_found(term)) if term else queryset), False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save a user; the tokens of one that is not active end for good."""
@@ -66,16 +110,159 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
             if not obj.is_active:
                 AuthToken.objects.filter(user=obj).delete()
 
-    @admin.action(description="Revoke all tokens of the selected users")
+    @admin.action(description="Revoke all tokens of the selected users", permissions=["change"])
+    @transaction.atomic
     def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        revoked, _ = AuthToken.objects.filter(user__in=queryset).delete()
+        users = self._reached(request, queryset)
+        revoked, _ = AuthToken.objects.filter(user__in=users).delete()
+        self._log(request, users, "Revoked all tokens.")
         self.message_user(request, f"Revoked {revoked} tokens.")
 
-    @admin.action(description="Deactivate the selected users")
+    @admin.action(
+        description="Disable the password of the selected users, and revoke their tokens",
+        permissions=["change"],
+    )
+    @transaction.atomic
+    def disable_password(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        users = self._reached(request, queryset, but_oneself=True)
+        for user in users:
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
+        AuthToken.objects.filter(user__in=users).delete()
+        self._log(request, users, "Disabled the password and revoked all tokens.")
+        self.message_user(request, f"Disabled the passwords of {len(users)} users.")
+
+    @admin.action(description="Deactivate the selected users", permissions=["change"])
+    @transaction.atomic
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        # Nobody locks itself out.
-        active = queryset.filter(is_active=True).exclude(pk=request.user.pk or 0)
-        with transaction.atomic():
-            AuthToken.objects.filter(user__in=active).delete()
-            count = active.update(is_active=False)
-        self.message_user(request, f"Deactivated {count} users.")
+        users = self._reached(request, queryset.filter(is_active=True), but_oneself=True)
+        AuthToken.objects.filter(user__in=users).delete()
+        User.objects.filter(pk__in=[user.pk for user in users]).update(is_active=False)
+        self._log(request, users, "Deactivated, and revoked all tokens.")
+        self.message_user(request, f"Deactivated {len(users)} users.")
+
+    def _reached(
+        self, request: HttpRequest, queryset: QuerySet[User], but_oneself: bool = False
+    ) -> list[User]:
+        """Return those of the selected that the caller may administer, and say who was left out."""
+        users = list(queryset)
+        reached = within_reach(request.user).filter(pk__in=[user.pk for user in users])
+        if but_oneself:
+            # Nobody locks itself out.
+            reached = reached.exclude(pk=request.user.pk or 0)
+        kept = list(reached.order_by("pk").select_for_update(of=("self",)))
+        if left := len(users) - len(kept):
+            message = f"Left out {left} who may do what you may not, or who are you."
+            self.message_user(request, message, messages.WARNING)
+        return kept
+
+    def _log(self, request: HttpRequest, users: list[User], message: str) -> None:
+        if users:
+            LogEntry.objects.log_actions(
+                user_id=request.user.pk or 0,
+                queryset=users,
+                action_flag=CHANGE,
+                change_message=message,
+            )
+
+
+class _OwnedAdmin(LargeTableAdmin):
+    """What belongs to an account, in its ``user``: as far out of reach as the account is."""
+
+    list_select_related = ["user"]
+    raw_id_fields = ["user"]
+    ordering = ["-pk"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (
+            obj is None or reaches(request.user, obj.user)
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (
+            obj is None or reaches(request.user, obj.user)
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Let nobody move it to another account."""
+        return [] if obj is None else ["user"]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "user":
+            kwargs["queryset"] = within_reach(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return (queryset.filter(user__in=_found(term)) if term else queryset), False
+
+
+admin.site.unregister([EmailAddress, AuthToken, Group])
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(_OwnedAdmin, AllauthEmailAddressAdmin):
+    """Found by whose it is, or by the whole address."""
+
+    search_help_text = "A whole address, username or userid."
+    list_filter = ()
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return ["=email"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if "@" in search_term:
+            owners = EmailAddress.objects.filter(email=search_term.strip().lower())
+            return queryset.filter(pk__in=owners.values("pk")), False
+        return super().get_search_results(request, queryset, search_term)
+
+    @admin.action(description="Mark selected email addresses as verified", permissions=["change"])
+    @transaction.atomic
+    def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
+        reached = queryset.filter(user__in=within_reach(request.user), verified=False)
+        addresses = list(reached)
+        super().make_verified(request, reached)
+        if addresses:
+            LogEntry.objects.log_actions(
+                user_id=request.user.pk or 0,
+                queryset=addresses,
+                action_flag=CHANGE,
+                change_message="Marked as verified.",
+            )
+
+
+@admin.register(AuthToken)
+class AuthTokenAdmin(_OwnedAdmin, KnoxAuthTokenAdmin):
+    """Made and revoked, never changed; found by whose it is."""
+
+    list_display = ["token_key", "user", "created", "expiry"]
+    search_fields = ["=user__username"]
+    search_help_text = "A whole username or a whole userid."
+    # Its index gives this order; there is none by time.
+    ordering = ["-user_id"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["user", "expiry"] if obj is None else ["token_key", "user", "created", "expiry"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Group)
+class GroupAdmin(LargeTableAdmin, DjangoGroupAdmin):
+    """A group gives rank to whoever is in it, so superusers alone write it."""
+
+    search_help_text = "A part of the name."
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_add_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_add_permission(request)

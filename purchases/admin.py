@@ -1,43 +1,29 @@
 """The ledger and the event log in the admin: to look at, never to change."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.models import User
 from purchases.models import Event, Purchase
-from shop.admin_tools import LargeTableAdmin
-
-
-class _ReadOnly(LargeTableAdmin):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from shop.admin_tools import ReadOnlyAdmin
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(_ReadOnly):
+class PurchaseAdmin(ReadOnlyAdmin):
     list_display = ["id", "customer", "item", "quantity", "price", "currency", "timestamp"]
     list_select_related = ["customer"]
     ordering = ["-timestamp", "-id"]
     search_fields = ["=id", "=customer__username", "=customer__userid", "=item"]
-    search_help_text = "An id, a username, a userid or an item, exactly."
-    date_hierarchy = None
+    search_help_text = "A whole id, username, userid or item, in this order, letter by letter."
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Search by one exact value at a time, so that each search is one index's work."""
-        from uuid import UUID
-
-        from accounts.models import User
-
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -55,12 +41,12 @@ class PurchaseAdmin(_ReadOnly):
 
 
 @admin.register(Event)
-class EventAdmin(_ReadOnly):
+class EventAdmin(ReadOnlyAdmin):
     list_display = ["position", "purchase_id", "customer"]
     list_select_related = ["customer"]
     ordering = ["-position"]
     search_fields = ["=position"]
-    search_help_text = "A position."
+    search_help_text = "A whole position."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # NULLs sort first in a descending index; they are what the relay has yet to number.

@@ -3,22 +3,23 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
 from reports.models import Report
 from reports.queue import reports_requeue
-from shop.admin_tools import LargeTableAdmin
+from shop.admin_tools import ReadOnlyAdmin
 
 
 @admin.register(Report)
-class ReportAdmin(LargeTableAdmin):
+class ReportAdmin(ReadOnlyAdmin):
     list_display = ["id", "kind", "requested_by", "since", "until", "status", "emailed_at"]
     list_select_related = ["requested_by"]
     ordering = ["-created_at", "-id"]
     search_fields = ["=requested_by__username"]
-    search_help_text = "A username, exactly."
+    search_help_text = "A whole username."
     actions = ["queue_again"]
 
     @admin.action(
@@ -26,7 +27,15 @@ class ReportAdmin(LargeTableAdmin):
     )
     def queue_again(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
         """Leave out those that may have been mailed: nobody gets one report twice."""
-        count = reports_requeue(list(queryset.values_list("pk", flat=True)))
+        reports = list(queryset)
+        count = reports_requeue([report.pk for report in reports])
+        if reports:
+            LogEntry.objects.log_actions(
+                user_id=request.user.pk or 0,
+                queryset=reports,
+                action_flag=CHANGE,
+                change_message="Asked to be queued again.",
+            )
         self.message_user(request, f"{count} queued again.", messages.SUCCESS)
 
     def has_requeue_permission(self, request: HttpRequest) -> bool:
@@ -40,12 +49,3 @@ class ReportAdmin(LargeTableAdmin):
             return queryset, False
         user = User.objects.filter(username=term).first()
         return (queryset.filter(requested_by=user) if user else queryset.none()), False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

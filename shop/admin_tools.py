@@ -2,55 +2,111 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import (
+    ERROR_FLAG,
+    IGNORED_PARAMS,
+    ORDER_VAR,
+    PAGE_VAR,
+    ChangeList,
+)
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db import connection
-from django.http import HttpRequest
+from django.db import DataError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
+from shop.errors import ApplicationError, error_response
 
-class EstimatingPaginator(Paginator):
-    """A paginator that takes the table's size from PostgreSQL's statistics, and never counts.
+PAGES = 100
+PARAMETERS = {*IGNORED_PARAMS, PAGE_VAR, ERROR_FLAG}
 
-    A narrowed list is not estimated: it shows its first pages only.
+
+class CappedPaginator(Paginator):
+    """A paginator that looks for as many rows as ``PAGES`` pages hold, and never counts more.
+
+    OFFSET makes far pages slow, so they are not offered; ``more`` says that there are some.
     """
 
-    narrow_limit = 1000
+    @cached_property
+    def _found(self) -> int:
+        rows: Any = self.object_list
+        found: int = rows.order_by()[: PAGES * self.per_page + 1].count()
+        return found
 
     @cached_property
     def count(self) -> int:
-        """Return about how many rows there are."""
-        rows: Any = self.object_list
-        query = rows.query
-        if query.where:
-            return self._look(rows)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = %s::regclass",
-                [query.model._meta.db_table],
-            )
-            row = cursor.fetchone()
-        estimate = int(row[0]) if row else 0
-        # Statistics lag behind a table that is young; a small one is cheap to look at. OFFSET
-        # makes far pages slow, so they are not offered.
-        if estimate < self.narrow_limit:
-            return self._look(rows)
-        return min(estimate, 100 * self.per_page)
+        """Return how many rows the pages show."""
+        return min(self._found, PAGES * self.per_page)
 
-    def _look(self, rows: Any) -> int:
-        found: int = rows.order_by()[: self.narrow_limit].count()
-        return found
+    @property
+    def more(self) -> bool:
+        """Return whether there are rows that no page shows."""
+        return self._found > self.count
+
+
+class _ChangeList(ChangeList):
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Keep the default order: ``sortable_by`` only hides the links to the others."""
+        self.params.pop(ORDER_VAR, None)
+        return list(super().get_ordering(request, queryset))
 
 
 class LargeTableAdmin(admin.ModelAdmin):
-    """No count, no unindexed search, no facet."""
+    """No count, no unindexed search or order, no facet, and no action on more than one page."""
 
-    paginator = EstimatingPaginator
+    paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     list_max_show_all = 0
+    list_filter = ()
+    # The counter also offers every row that matches, on all pages.
+    actions_selection_counter = False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return _ChangeList
 
     def get_sortable_by(self, request: HttpRequest) -> tuple[()]:
         """Allow no sorting but the default, which has an index."""
         return ()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Refuse lookups in the address: Django takes any on any column, ``regex`` too."""
+        if lookups := request.GET.keys() - PARAMETERS:
+            detail = f"This list is not narrowed by {min(lookups)[:100]}; search it instead."
+            return error_response(request, ApplicationError(detail, code="invalid"))
+        return super().changelist_view(request, extra_context)
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
+    ) -> HttpResponse | None:
+        """Act on the rows that were ticked, of which there is at most a page."""
+        ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        try:
+            # "All rows on all pages" would have no bound.
+            if len(ticked) > self.list_per_page or request.POST.get("select_across", "0") != "0":
+                raise ValidationError("Too many.")
+            queryset.filter(pk__in=ticked).exists()
+        except (ValidationError, ValueError, DataError):
+            message = f"Tick at most {self.list_per_page} of the rows on this page."
+            self.message_user(request, message, messages.ERROR)
+            return None
+        return super().response_action(request, queryset, *args)
+
+
+class ReadOnlyAdmin(LargeTableAdmin):
+    """Rows to look at, never to change."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -11,8 +11,14 @@ import structlog
 
 def logging_config(*, level: str, json: bool) -> dict[str, Any]:
     """Return the dictionary for ``logging.config.dictConfig``; everything goes to stderr."""
+    # The renderer's own tracebacks hold every local variable, passwords among them, and where a
+    # client can cause them each takes seconds.
     renderer: Any = (
-        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
     )
     shared = [
         structlog.contextvars.merge_contextvars,

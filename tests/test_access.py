@@ -162,7 +162,7 @@ PAGES: dict[str, dict[str, str]] = {
     "admin/jsi18n/": {"GET": ADMIN, "POST": ADMIN_NO_METHOD},
     "admin/r/<path:content_type_id>/<path:object_id>/": {"GET": ADMIN_404, "POST": ADMIN_404},
     "admin/accounts/user/<id>/password/": {"GET": ADMIN, "POST": ADMIN},
-    "admin/^(?P<app_label>auth|account|knox|accounts|purchases|reports)/$": {
+    "admin/^(?P<app_label>accounts|account|knox|auth|purchases|reports)/$": {
         "GET": ADMIN,
         "POST": ADMIN,
     },
@@ -179,9 +179,16 @@ _admin("purchases/event", ADMIN_READ_ONLY)
 _admin("reports/report", ADMIN_READ_ONLY)
 _admin("auth/group", ADMIN_MODEL)
 _admin("account/emailaddress", ADMIN_MODEL)
-_admin("knox/authtoken", ADMIN_MODEL)
-# A customer with purchases cannot be deleted, and staff is told so.
-_admin("accounts/user", ADMIN_MODEL | {"<path:object_id>/delete/": {"GET": ADMIN, "POST": ADMIN}})
+# Tokens are made and revoked, never changed.
+_admin(
+    "knox/authtoken",
+    ADMIN_MODEL | {"<path:object_id>/change/": {"GET": ADMIN, "POST": ADMIN_NEVER}},
+)
+# Accounts are deactivated, never deleted.
+_admin(
+    "accounts/user",
+    ADMIN_MODEL | {"<path:object_id>/delete/": {"GET": ADMIN_NEVER, "POST": ADMIN_NEVER}},
+)
 
 
 def _sent(route: str, row: str) -> str:

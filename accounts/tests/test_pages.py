@@ -1,4 +1,4 @@
-"""allauth's pages with our adapter, the admin, and the demo accounts."""
+"""allauth's pages with our adapter, and the demo accounts."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,6 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 from django.test import Client
-from knox.models import AuthToken
 
 from accounts.models import User
 from accounts.tests.conftest import PASSWORD, SentMail
@@ -86,26 +85,6 @@ def test_a_forgotten_password_revokes_tokens(
     assert client.post(page["Location"], form).status_code == 302
     assert Client().get("/api/v1/accounts/me/", headers=headers).status_code == 401
     sign_in(password="another-lamp-43")
-
-
-def test_admin_is_for_staff(client: Client, alice: User) -> None:
-    client.force_login(alice)
-    assert client.get("/admin/accounts/user/").status_code == 302
-
-
-def test_admin(admin_client: Client, alice: User) -> None:
-    AuthToken.objects.create(user=alice)
-    me = User.objects.get(username="admin")
-    for path in ("", "?q=100", "?is_staff__exact=0", f"{alice.pk}/change/", "add/"):
-        assert admin_client.get(f"/admin/accounts/user/{path}").status_code == 200
-    assert b"alice@" in admin_client.get("/admin/accounts/user/?q=alice").content
-    assert b"alice@" not in admin_client.get("/admin/accounts/user/?q=alic").content
-    chosen = [alice.pk, me.pk]
-    for action in ("revoke_tokens", "deactivate"):
-        form = {"action": action, "_selected_action": chosen}
-        assert admin_client.post("/admin/accounts/user/", form).status_code == 302
-    assert not AuthToken.objects.exists()
-    assert list(User.objects.filter(is_active=True)) == [me]
 
 
 def test_demo_accounts(client: Client, settings: Any, sign_in: Any, monkeypatch: Any) -> None:

@@ -66,7 +66,7 @@ def _record(kind: str, path: Path) -> int:
     """Record the file's purchases; return how many were new."""
     from accounts.access import Caller
     from accounts.models import User
-    from purchases.bulk import record_lines
+    from purchases.bulk import Upload, record_lines
     from purchases.importing import ImportOptions, import_purchases
     from purchases.lines import ndjson_lines
 
@@ -76,7 +76,7 @@ def _record(kind: str, path: Path) -> int:
         return import_purchases(path, options, lambda result, share: None).recorded
     till, _ = User.objects.get_or_create(username="bulk-till", userid="bulk-till", is_client=True)
     with path.open("rb") as file:
-        return record_lines(ndjson_lines(file), caller=Caller.of(till)).recorded
+        return record_lines(ndjson_lines(file), Upload(caller=Caller.of(till))).recorded
 
 
 def child(kind: str, path: Path) -> None:

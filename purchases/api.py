@@ -1,6 +1,7 @@
 """The REST API of the ledger and of the event log."""
 
 from collections.abc import Iterator
+from tempfile import SpooledTemporaryFile
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +24,9 @@ from rest_framework.views import APIView
 
 from accounts.access import Caller, may_see_everything
 from purchases import exports, selectors
-from purchases.bulk import record_lines, spool
+from purchases.bulk import Upload, body_digest, record_lines, spool
 from purchases.filters import PurchaseFilter, by_price
+from purchases.identity import Identity, key_columns
 from purchases.lines import CONTENT_TYPES, READERS
 from purchases.models import Purchase
 from purchases.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -204,13 +206,34 @@ class BulkView(APIView):
         description=(
             "NDJSON, CSV with a header, or a JSON array, up to 100 000 lines and 64 MiB. A bad "
             "line never stops a good one; the good ones are recorded in one transaction. With an "
-            "`Idempotency-Key` each line gets that key with its number, so that a repeated "
-            "request records nothing twice even where lines have no timestamp."
+            "`Idempotency-Key` a repeated request records nothing twice, even where lines have no "
+            "timestamp, and the key with another body is refused with `422` as a whole."
         ),
         parameters=[
             IDEMPOTENCY_KEY,
             OpenApiParameter(
-                "dry_run", OpenApiTypes.STR, enum=["0", "1"], description="1: record nothing."
+                "dry_run",
+                OpenApiTypes.STR,
+                enum=["0", "1"],
+                description="1: record nothing. Only what you may read counts as a duplicate.",
+            ),
+            OpenApiParameter(
+                "key",
+                OpenApiTypes.STR,
+                description=(
+                    "Up to five columns, `COLUMN[,COLUMN]`, whose values identify the line: what "
+                    "you recorded with the same values before is a duplicate, or, where it says "
+                    "something else, an error of the line."
+                ),
+            ),
+            OpenApiParameter(
+                "count_equal",
+                OpenApiTypes.STR,
+                enum=["0", "1"],
+                description=(
+                    "1: equal lines of one body are different purchases; sent again they are "
+                    "duplicates."
+                ),
             ),
         ],
         request={
@@ -255,33 +278,57 @@ class BulkView(APIView):
                         },
                     )
                 ],
-            )
+            ),
+            422: OpenApiResponse(
+                {"$ref": "#/components/schemas/ErrorEnvelope"},
+                description="The Idempotency-Key was used before with another body.",
+            ),
         },
     )
     def post(self, request: Request) -> Response:
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
         if media_type not in CONTENT_TYPES:
             raise UnsupportedMediaType(media_type or "none")
-        dry_run = request.query_params.get("dry_run", "0")
-        if dry_run not in ("0", "1"):
-            raise ValidationFailed([FieldError("invalid", "Give 0 or 1.", "dry_run")])
-        key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+        dry_run = _flag(request, "dry_run")
+        count_equal = _flag(request, "count_equal")
+        columns = request.query_params.get("key")
+        key = () if columns is None else key_columns(columns)
+        if key and count_equal:
+            detail = "Give key or count_equal, not both."
+            raise ValidationFailed([FieldError("invalid", detail, "count_equal")])
+        idempotency_key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
         length = request.META.get("CONTENT_LENGTH") or ""
-        with spool(request._request, int(length) if length.isdigit() else None) as file:
-            result = record_lines(
-                READERS[media_type](file),
+        stream = request.META.get("wsgi.input")
+        if not isinstance(stream, SpooledTemporaryFile):
+            stream = request._request
+        with spool(stream, int(length) if length.isdigit() else None) as file:
+            upload = Upload(
                 caller=Caller.of(request.user),
-                idempotency_key=key,
-                dry_run=dry_run == "1",
+                idempotency_key=idempotency_key,
+                body=""
+                if idempotency_key is None
+                else body_digest(file, media_type, count_equal, *key),
+                identity=Identity(key=key, count_equal=count_equal) if key or count_equal else None,
+                dry_run=dry_run,
+                stopped=request.META.get("shop.stopped", lambda: False),
             )
+            result = record_lines(READERS[media_type](file), upload)
         return Response(
             {
                 "recorded": result.recorded,
                 "duplicates": result.duplicates,
                 "rejected": result.rejected,
                 "errors": result.errors,
-            }
+            },
+            headers={"Idempotent-Replayed": "true"} if result.replayed else None,
         )
+
+
+def _flag(request: Request, name: str) -> bool:
+    value = request.query_params.get(name, "0")
+    if value not in ("0", "1"):
+        raise ValidationFailed([FieldError("invalid", "Give 0 or 1.", name)])
+    return bool(value == "1")
 
 
 class _ExportView(APIView):

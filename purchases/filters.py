@@ -11,7 +11,7 @@ from django.db.models import QuerySet, Subquery
 
 from accounts.models import USERNAME_MAX_LENGTH, User
 from purchases.models import ITEM_MAX_LENGTH, Purchase
-from purchases.validation import parse_moment
+from purchases.validation import is_plain_number, parse_moment
 
 
 class MomentField(forms.CharField):
@@ -42,7 +42,18 @@ class MomentFilter(django_filters.Filter):
     field_class = MomentField
 
 
+class PriceField(forms.DecimalField):
+    """A number in plain digits; ``Decimal`` would take exponents that PostgreSQL cannot hold."""
+
+    def to_python(self, value: Any) -> Any:
+        if value not in self.empty_values and not is_plain_number(str(value).strip()):
+            raise forms.ValidationError("Enter a number.", code="invalid")
+        return super().to_python(value)
+
+
 class PriceFilter(django_filters.NumberFilter):
+    field_class = PriceField
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=Decimal(0), max_digits=20, decimal_places=4, **kwargs)
 

@@ -85,6 +85,7 @@ RECONNECT_SECONDS = 1.0
 SWEEP_SECONDS = 0.25
 
 API_PATH = PURCHASES
+_JSON = (b"application/json", b"application/json;charset=utf-8")
 PATHS = frozenset({API_PATH, *BUYS})
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -501,6 +502,7 @@ def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
         or len(length) > 6
         or not 0 < int(length) <= BODY_MAX_BYTES
         or b"transfer-encoding" in headers
+        or b"content-encoding" in headers
         or query
         or not _is_ours(headers.get(b"host", b""))
         or ingest.closing
@@ -508,7 +510,7 @@ def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
         return None
     content_type = headers.get(b"content-type", b"")
     if content_type != b"application/json" and (
-        content_type.partition(b";")[0].strip().lower() != b"application/json"
+        content_type.replace(b" ", b"").lower() not in _JSON
     ):
         return None
     return token_digest(token)

@@ -79,6 +79,20 @@ class Purchase(models.Model):
         return self.price * self.quantity
 
 
+class Upload(models.Model):
+    """A bulk request that came with an ``Idempotency-Key``, and was carried out.
+
+    ``key`` is a digest of the caller and its key, ``body`` one of all that the request asked for.
+    """
+
+    key = models.UUIDField(primary_key=True)
+    body = models.UUIDField()
+    received_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class Event(models.Model):
     """One entry of the event log: a purchase was recorded.
 

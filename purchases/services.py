@@ -10,8 +10,9 @@ import msgspec
 import psycopg
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Q
 
-from accounts.access import Caller, may_record_for_anyone
+from accounts.access import Caller, may_record_for_anyone, may_see_everything
 from accounts.services import Customer, Names, customers_resolve
 from purchases.models import Event, Purchase
 from purchases.representation import PurchaseData, purchase_data
@@ -30,8 +31,18 @@ class IdempotencyKeyReused(ApplicationError):
     detail = "This Idempotency-Key was used before with another body."
 
 
+class RowKeyReused(IdempotencyKeyReused):
+    """A row of a file has the key of an earlier one, and says something else."""
+
+    detail = "A row with this key was recorded before and says something else."
+
+
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A purchase to record: who asks, what, and under which idempotency key."""
+    """A purchase to record: who asks, what, and under which idempotency key.
+
+    ``scope`` says whose key that is: ``key`` is a request's, ``line`` a bulk request's with the
+    line's number, ``row`` a row's own. Keys of different scopes never name the same purchase.
+    """
 
     caller: Caller
     purchase: PurchaseInput
@@ -39,6 +50,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     # What identifies a purchase that has neither a key nor a time of its own, so that trying it
     # again does not record it twice: 32 hexadecimal digits.
     nonce: str | None = None
+    scope: str = "key"
+    # How many equal lines of the same file came before, where equal lines are different purchases.
+    occurrence: int | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +72,8 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
 
 
 Outcome = Recorded | ApplicationError
+# The fingerprint of a purchase that is in the ledger, and its values, those of PURCHASE_FIELDS.
+Found = tuple[str | None, tuple[Any, ...]]
 
 
 class Row(msgspec.Struct, gc=False):
@@ -275,6 +291,46 @@ class Batch:
             self._outcomes[row.index] = _outcome(row, self._recorded, found)
         return [outcome for outcome in self._outcomes if outcome is not None]
 
+    def is_recorded(self) -> bool:
+        """Return whether every entry is in the ledger already, as it is here."""
+        found = _read_back({row.dedupe_key for row in self._rows})
+        return bool(self._rows) and all(
+            row.dedupe_key in found and found[row.dedupe_key][0] == row.fingerprint
+            for row in self._rows
+        )
+
+
+class Rehearsal(Batch):
+    """A batch that tells what would become of its entries, and writes no purchase.
+
+    It locks nothing, so it keeps nobody from recording. ``met`` holds what rehearsals before it in
+    the same run would have recorded. What the caller may not read does not count as a duplicate:
+    a rehearsal leaves no trace, so it must not tell what others bought.
+    """
+
+    def __init__(
+        self, entries: Sequence[Entry], customers: Customers, met: dict[str, Found]
+    ) -> None:
+        super().__init__(entries, customers)
+        self._met = met
+
+    def write(self) -> None:
+        """Write nothing."""
+
+    def outcomes(self) -> list[Outcome]:
+        """Return one outcome for each entry; what is new has no id and no time of receipt."""
+        unknown = {row.dedupe_key for row in self._rows} - self._met.keys()
+        callers = {row.entry.caller for row in self._rows}
+        for caller in callers:
+            self._met |= _read_back(unknown, seen_by=caller)
+        for row in self._rows:
+            if row.dedupe_key in self._met:
+                self._outcomes[row.index] = _outcome(row, {}, self._met)
+            else:
+                self._met[row.dedupe_key] = (row.fingerprint, ())
+                self._outcomes[row.index] = Recorded((), False, row.customer_id)
+        return [outcome for outcome in self._outcomes if outcome is not None]
+
 
 def _identify(
     entries: Sequence[Entry], outcomes: list[Outcome | None], known: Customers
@@ -320,9 +376,11 @@ def identify(index: int, entry: Entry, customer_id: int, username: str, userid: 
     )
     fingerprint = None
     if entry.idempotency_key is not None:
-        dedupe_key = digest(delimited("key", entry.caller.id, entry.idempotency_key))
+        dedupe_key = digest(delimited(entry.scope, entry.caller.id, entry.idempotency_key))
         fingerprint = digest(content)
-    elif purchase.timestamp is not None:
+    elif entry.occurrence:
+        dedupe_key = digest(delimited("content", content, entry.occurrence))
+    elif purchase.timestamp is not None or entry.occurrence is not None:
         dedupe_key = digest("content" + DELIMITER + content)
     else:
         # Without a key and without a time nothing tells a repeat from a second purchase.
@@ -369,10 +427,15 @@ def columns(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _read_back(keys: set[str]) -> dict[str, tuple[str | None, tuple[Any, ...]]]:
-    """Return fingerprint and purchase by dedupe key for those that were there before."""
+def _read_back(keys: set[str], *, seen_by: Caller | None = None) -> dict[str, Found]:
+    """Return fingerprint and purchase by dedupe key for those that were there before.
+
+    With ``seen_by`` it leaves out what that caller may not read.
+    """
     found = {}
     queryset = Purchase.objects.filter(dedupe_key__in=keys).select_related("customer")
+    if seen_by is not None and not may_see_everything(seen_by):
+        queryset = queryset.filter(Q(customer=seen_by.id) | Q(recorded_by=seen_by.id))
     for purchase in queryset:
         customer = purchase.customer
         found[purchase.dedupe_key.hex] = (
@@ -395,7 +458,7 @@ def _read_back(keys: set[str]) -> dict[str, tuple[str | None, tuple[Any, ...]]]:
 def _outcome(
     row: Row,
     recorded: dict[str, tuple[str, datetime]],
-    found: dict[str, tuple[str | None, tuple[Any, ...]]],
+    found: dict[str, Found],
 ) -> Outcome:
     new = recorded.pop(row.dedupe_key, None)
     if new is not None:
@@ -405,7 +468,7 @@ def _outcome(
         return outcome
     fingerprint, values = found[row.dedupe_key]
     if fingerprint != row.fingerprint:
-        return IdempotencyKeyReused()
+        return RowKeyReused() if row.entry.scope == "row" else IdempotencyKeyReused()
     return Recorded(values, replayed=True, customer_id=row.customer_id)
 
 
@@ -425,10 +488,3 @@ def recorded_row(row: Row, id: str, received_at: datetime) -> Recorded:
         received_at,
     )
     return Recorded(values, replayed=False, customer_id=row.customer_id)
-
-
-def with_line_key(entry: Entry, line: int) -> Entry:
-    """Return the entry of a bulk request's line, whose key is the request's with the line."""
-    if entry.idempotency_key is None:
-        return entry
-    return msgspec.structs.replace(entry, idempotency_key=f"{entry.idempotency_key}:{line}")

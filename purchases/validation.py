@@ -60,6 +60,11 @@ def currencies() -> frozenset[str]:
     return frozenset(currency.alpha_3 for currency in pycountry.currencies)
 
 
+def printable(text: str) -> bool:
+    """Return whether the text holds no control character and is Unicode throughout."""
+    return not _UNPRINTABLE.search(text)
+
+
 class _Invalid(Exception):
     """One field's error, on its way to the list of all of them."""
 
@@ -94,10 +99,15 @@ def _name(value: Any, maximum: int) -> str | None:
     return str(value)
 
 
+def is_plain_number(text: str) -> bool:
+    """Return whether the text is a number in at most 80 ASCII digits, with no exponent."""
+    return _DECIMAL.fullmatch(text) is not None
+
+
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, str):
         value = value.strip()
-        if not _DECIMAL.fullmatch(value):
+        if not is_plain_number(value):
             raise _Invalid("invalid", "A valid number is required.")
     elif isinstance(value, bool) or not isinstance(value, (int, Decimal, float)):
         raise _Invalid("invalid", "A valid number is required.")
@@ -245,7 +255,7 @@ def parse_idempotency_key(value: str | None) -> str | None:
     if value is None:
         return None
     value = value.strip()
-    if not value or len(value) > IDEMPOTENCY_KEY_MAX_LENGTH or _UNPRINTABLE.search(value):
+    if not value or len(value) > IDEMPOTENCY_KEY_MAX_LENGTH or not printable(value):
         detail = f"Give 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} printable characters."
         raise ValidationFailed([FieldError("invalid", detail, "Idempotency-Key")])
     return value

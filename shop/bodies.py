@@ -13,6 +13,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from shop.errors import ApplicationError, PayloadTooLarge, send_error
+from shop.headers import check_repeated
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -57,6 +58,11 @@ class Bodies:
             scope = scope | {"headers": headers}
         if not scope["query_string"].isascii():
             await _refuse(scope, send, MalformedQuery())
+            return
+        try:
+            check_repeated(headers)
+        except ApplicationError as error:
+            await _refuse(scope, send, error)
             return
         given = dict(headers)
         length = given.get(b"content-length")

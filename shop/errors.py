@@ -220,6 +220,14 @@ class PayloadTooLarge(ApplicationError):
     detail = "The request body is too large."
 
 
+class UnsupportedMediaType(ApplicationError):
+    """The body is of a kind, a coding or a charset that is not read here."""
+
+    status = 415
+    code = "unsupported_media_type"
+    detail = "The body is not of a kind that is read here."
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's ``handler404``."""
     return error_response(request, NotFound())

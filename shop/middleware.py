@@ -29,6 +29,7 @@ from shop.errors import (
     is_write,
     wants_json,
 )
+from shop.headers import check_body_headers
 from shop.metrics import Metrics
 from shop.routes import other_spelling
 
@@ -62,7 +63,11 @@ class RequestId:
 
 
 class MalformedInput:
-    """Refuses addresses that cannot name anything: NUL, broken UTF-8, or overlong."""
+    """Refuses addresses that cannot name anything, and bodies that nothing here can read.
+
+    Such addresses hold NUL or broken UTF-8, or are overlong; such bodies are compressed, or in a
+    charset other than UTF-8.
+    """
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -80,6 +85,12 @@ class MalformedInput:
             return error_response(
                 request, ValidationFailed([FieldError("repeated", detail, repeated)])
             )
+        try:
+            check_body_headers(
+                request.META.get("CONTENT_TYPE", ""), request.META.get("HTTP_CONTENT_ENCODING", "")
+            )
+        except ApplicationError as error:
+            return error_response(request, error)
         response: HttpResponse = self.get_response(request)
         return response
 

@@ -180,11 +180,54 @@ def test_content_types(system: System, joe: str) -> None:
         reply = http(system, "POST", API, b'{"price": 1}', joe, Content_Type=content_type)
         assert reply.status in (400, 415), (content_type, reply)
         assert reply.is_clear(API)
-    for content_type in ("application/json; charset=utf-16", "application/json; charset=nonsense"):
-        # JSON is UTF-8, whatever the header says of it.
+    for charset in ("utf-16", "nonsense", "latin-1", "utf-8; charset=utf-16"):
+        content_type = f"application/json; charset={charset}"
+        for path in (API, "/buy", BULK, "/api/v1/auth/token/"):
+            reply = http(system, "POST", path, b'{"price": 1}', joe, Content_Type=content_type)
+            assert (reply.status, reply.is_clear(path)) == (415, True), (charset, path, reply)
+    for charset in ("utf-8", '"UTF-8"', "us-ascii"):
         body = b'{"price": 1, "item": "%s"}' % uuid.uuid4().hex.encode()
+        content_type = f"application/json; charset={charset}"
         reply = http(system, "POST", API, body, joe, Content_Type=content_type)
         assert reply.status == 201, reply
+
+
+def test_bodies_that_are_compressed_are_refused_and_a_mark_in_front_is_skipped(
+    system: System, joe: str
+) -> None:
+    for coding in ("gzip", "br", "deflate", "zstd", "identity, gzip", "nonsense"):
+        for path in (API, "/buy", BULK, "/api/v1/auth/token/", "/api/v1/reports/"):
+            reply = http(system, "POST", path, b'{"price": 1}', joe, Content_Encoding=coding)
+            assert (reply.status, reply.is_clear(path)) == (415, True), (coding, path, reply)
+    item = uuid.uuid4().hex.encode()
+    body = b'\xef\xbb\xbf{"price": 1, "item": "%s"}' % item
+    assert http(system, "POST", API, body, joe, Content_Encoding="identity").status == 201
+    for content_type, bulk in (
+        ("application/x-ndjson", b'\xef\xbb\xbf{"price": 1, "item": "%s n"}\n' % item),
+        ("application/json", b'\xef\xbb\xbf[{"price": 1, "item": "%s a"}]' % item),
+        ("text/csv", b"\xef\xbb\xbfprice,item\n1,%s c\n" % item),
+    ):
+        reply = http(system, "POST", BULK, bulk, joe, Content_Type=content_type)
+        assert json.loads(reply.body)["recorded"] == 1, reply
+
+
+def test_a_key_given_twice_is_refused(system: System, joe: str) -> None:
+    for path in (API, "/buy", BULK, "/api/v1/reports/"):
+        for keys in (("a", "b"), ("a", "a")):
+            body = b'{"price": 1}'
+            lines = [
+                f"POST {path} HTTP/1.1",
+                "Host: localhost",
+                "Connection: close",
+                f"Authorization: Token {joe}",
+                *(f"Idempotency-Key: {key}" for key in keys),
+                "Content-Type: application/json",
+                f"Content-Length: {len(body)}",
+            ]
+            head = "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+            reply = raw(system, head + body)
+            assert (reply.status, reply.is_clear(path)) == (400, True), (path, keys, reply)
+            assert b"Idempotency-Key" in reply.body
 
 
 def test_bodies_over_the_limit(system: System, joe: str) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
@@ -223,6 +224,15 @@ def test_filters(alice: Api, staff: Api):
         response = alice.get(f"/api/v1/purchases/?{bad}")
         assert response.status_code == 400, bad
         assert response.json()["errors"][0]["attr"] == bad.partition("=")[0]
+
+
+@pytest.mark.parametrize(
+    "price", ["0e999999999999", "1e5", "0e-9", "NaN", "Infinity", "1_0", "٣", "0x1", "1" * 400]
+)
+@pytest.mark.parametrize("name", ["min_price", "max_price"])
+def test_a_price_to_filter_by_is_in_plain_digits(alice: Api, name: str, price: str):
+    for path in ("/api/v1/purchases/", "/api/v1/purchases/export.csv", "/purchases/"):
+        assert alice.get(f"{path}?{urlencode({name: price})}").status_code in (400, 302)
 
 
 def test_a_list_takes_the_same_queries_for_2_rows_and_for_50(alice: Api):

@@ -1,0 +1,101 @@
+"""What tells one line of a file from every other, so that reading it again records nothing."""
+
+import csv
+from collections.abc import Mapping
+from typing import Any
+
+from accounts.access import Caller
+from purchases.services import Entry
+from purchases.validation import IDEMPOTENCY_KEY_MAX_LENGTH, PurchaseInput, delimited, printable
+from shop.errors import FieldError, ValidationFailed
+
+KEY_COLUMNS_MAX = 5
+
+
+class Identity:
+    """The rule by which lines are told apart, and what it has met in one file.
+
+    With ``key``, names of columns, a line's values in them are its identity among all that the
+    caller records by such keys. With ``count_equal`` the second of equal lines is another purchase
+    than the first, and is the same purchase as the second of another run. With neither, equal lines
+    are one purchase. ``equal`` counts the lines that equal an earlier one; for that, about 70 bytes
+    of each line are kept.
+    """
+
+    def __init__(self, *, key: tuple[str, ...] = (), count_equal: bool = False) -> None:
+        self.key = key
+        self.count_equal = count_equal
+        self.equal = 0
+        self._met: set[int] = set()
+        self._again: dict[int, int] = {}
+
+    def entry(self, caller: Caller, purchase: PurchaseInput, data: Mapping[str, Any]) -> Entry:
+        """Return the entry for a line; ``data`` is what the line says, by column.
+
+        Raises ``ValidationFailed`` where the line has no key.
+        """
+        if self.key:
+            return Entry(caller, purchase, _row_key(self.key, data), scope="row")
+        occurrence = self._occurrence(purchase)
+        return Entry(caller, purchase, occurrence=occurrence if self.count_equal else None)
+
+    def _occurrence(self, purchase: PurchaseInput) -> int:
+        """Return how many lines before this one were equal to it."""
+        content = hash(
+            (
+                purchase.userid,
+                purchase.username and purchase.username.lower(),
+                purchase.item,
+                purchase.quantity,
+                purchase.price,
+                purchase.currency,
+                purchase.timestamp,
+            )
+        )
+        if content not in self._met:
+            self._met.add(content)
+            return 0
+        self.equal += 1
+        self._again[content] = occurrence = self._again.get(content, 0) + 1
+        return occurrence
+
+
+def _row_key(columns: tuple[str, ...], data: Mapping[str, Any]) -> str:
+    values = []
+    for column in columns:
+        value = data.get(column)
+        text = str(value).strip() if isinstance(value, (str, int)) else ""
+        if not text or isinstance(value, bool) or not printable(text):
+            detail = "The key needs printable text or a whole number here."
+            raise ValidationFailed([FieldError("invalid_key", detail, column)])
+        values.append(text)
+    key = delimited(*values)
+    if len(key) > IDEMPOTENCY_KEY_MAX_LENGTH:
+        detail = f"A key has at most {IDEMPOTENCY_KEY_MAX_LENGTH} characters."
+        raise ValidationFailed([FieldError("invalid_key", detail, columns[0])])
+    return key
+
+
+def key_columns(text: str) -> tuple[str, ...]:
+    """Return the columns that ``COLUMN[,COLUMN]`` names, as in a line of CSV.
+
+    Raises ``ValidationFailed`` for an empty name, one that is there twice, and too many.
+    """
+    names = tuple(name.strip() for name in split_names(text))
+    if not all(names) or not 0 < len(names) == len(set(names)) <= KEY_COLUMNS_MAX:
+        detail = f"Name 1 to {KEY_COLUMNS_MAX} columns, each once."
+        raise ValidationFailed([FieldError("invalid", detail, "key")])
+    return names
+
+
+def split_names(text: str) -> list[str]:
+    """Return the parts between commas; quotes, doubled inside, make a comma part of a name.
+
+    Raises ``ValidationFailed`` for quotes that make no sense.
+    """
+    try:
+        (names,) = csv.reader([text], strict=True, skipinitialspace=True)
+    except (csv.Error, ValueError):
+        detail = "Give names with commas between them; quote a name that holds a comma."
+        raise ValidationFailed([FieldError("invalid", detail)]) from None
+    return names

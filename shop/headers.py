@@ -1,0 +1,35 @@
+"""What the headers of a request say of its body: only what is understood is read on."""
+
+from collections.abc import Iterable
+
+from shop.errors import FieldError, UnsupportedMediaType, ValidationFailed
+
+# UTF-8, or a part of it.
+_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+# Headers that mean one thing, which a server in between would join to another value.
+_SINGLE = {name.lower().encode(): name for name in ("Idempotency-Key", "Content-Type")}
+
+
+def check_body_headers(content_type: str, content_encoding: str) -> None:
+    """Raise ``UnsupportedMediaType`` where the body is compressed, or in a charset but UTF-8."""
+    for coding in content_encoding.split(","):
+        if coding.strip().lower() not in ("", "identity"):
+            raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower().rstrip("*") == "charset" and (
+            value.strip().strip("\"'").lower() not in _CHARSETS
+        ):
+            raise UnsupportedMediaType("Send the body in UTF-8.")
+
+
+def check_repeated(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raise ``ValidationFailed`` where a header is there twice that means one thing.
+
+    ``headers`` are those of ASGI, with names in lower case.
+    """
+    found = [name for name, _ in headers if name in _SINGLE]
+    for name in found:
+        if found.count(name) > 1:
+            detail = "Give this header once."
+            raise ValidationFailed([FieldError("repeated", detail, _SINGLE[name])])

@@ -1,6 +1,7 @@
 # One image for every process of the shop; docker-compose.yml says which one a container is.
 
-FROM python:3.13-slim AS build
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS build
 # A mirror of PyPI, where the machine that builds has one.
 ARG PIP_INDEX_URL
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
@@ -17,7 +18,7 @@ RUN secret="$(head -c 48 /dev/urandom | base64 -w 0)" \
     /opt/venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
  && /opt/venv/bin/python -m compileall -q /app /opt/venv/lib
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 shop \
  && useradd --uid 10001 --gid shop --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin shop \
  && install -d -o shop -g shop /var/lib/shop /var/lib/shop/reports /var/lib/shop/static
@@ -39,4 +40,5 @@ CMD ["python", "-m", "uvicorn", "shop.asgi:application", "--host", "0.0.0.0", "-
      "--http", "purchases.protocol:Protocol", "--loop", "uvloop", "--lifespan", "on", \
      "--no-access-log", "--no-proxy-headers", "--no-server-header", \
      "--ws", "shop.sockets:SocketProtocol", "--ws-max-size", "65536", "--ws-per-message-deflate", "false", \
-     "--ws-ping-interval", "20", "--ws-ping-timeout", "60", "--timeout-graceful-shutdown", "300"]
+     "--ws-ping-interval", "20", "--ws-ping-timeout", "60", "--timeout-keep-alive", "75", \
+     "--timeout-graceful-shutdown", "300"]

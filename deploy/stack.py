@@ -270,6 +270,8 @@ class Stack:
                 for service in ROLLED:
                     wait_ready(self.generation(service, colour))
                 switch(nginx, "sh /etc/nginx/templates/reload.sh")
+                for service in ROLLED:
+                    wait_found(nginx, f"{service}-{colour}")
             except BaseException:
                 say("Taking the new replicas away again; the old ones serve on.")
                 for service in ROLLED:
@@ -457,6 +459,21 @@ def wait_ready(ids: list[str]) -> None:
                 name = inspect([one])[0]["Name"].lstrip("/")
                 raise Failure(f"{name} is not ready. {answer.stderr.strip()}")
             time.sleep(0.5)
+
+
+def wait_found(nginx: str, name: str) -> None:
+    """Wait until nginx has found the replicas of that name, and one of them answers it.
+
+    Raises:
+        Failure: it does not find them in time.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    words = ["docker", "exec", nginx, "curl", "-fsS", "-o", "/dev/null"]
+    words.append(f"http://127.0.0.1:8080/reach/{name}")
+    while (answer := subprocess.run(words, capture_output=True, text=True)).returncode:
+        if time.monotonic() > deadline:
+            raise Failure(f"nginx does not reach {name}. {answer.stderr.strip()}")
+        time.sleep(0.5)
 
 
 def remove(ids: list[str]) -> None:

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Writes down for nginx which proxies in front of it are believed: addresses or networks, separated by
-# commas, in TRUSTED_PROXIES.
+# commas, in TRUSTED_PROXIES. It does so in the folder named.
 set -eu
-folder=/etc/nginx/conf.d
+folder=${1:-/etc/nginx/conf.d}
 : > "$folder/proxies.inc"
 : > "$folder/proxies.geo"
 for proxy in $(echo "${TRUSTED_PROXIES:-}" | tr ',' ' '); do

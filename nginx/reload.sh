@@ -14,8 +14,10 @@ for template in /etc/nginx/templates/*.template; do
 done
 before=$(cat /etc/nginx/tls/*.pem | cksum)
 sh /etc/nginx/templates/10-certificate.sh
-# Which proxies are believed is written once, when the container starts.
-if diff -r -x "proxies.*" "$work/new" "$work/old" >/dev/null && [ "$(cat /etc/nginx/tls/*.pem | cksum)" = "$before" ]; then
+for script in 15-proxies 30-upstreams; do
+    sh "/etc/nginx/templates/$script.sh" "$work/new"
+done
+if diff -r "$work/new" "$work/old" >/dev/null && [ "$(cat /etc/nginx/tls/*.pem | cksum)" = "$before" ]; then
     exit 0
 fi
 cp "$work/new"/* "$used/"

@@ -9,6 +9,17 @@ import pytest
 from tests.stack.stack import Stack, engine_problem
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--load-seconds", type=float, default=60, help="how long the test of full load takes"
+    )
+
+
+@pytest.fixture(scope="session")
+def load_seconds(pytestconfig: pytest.Config) -> float:
+    return float(pytestconfig.getoption("--load-seconds"))
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     if not session.config.option.collectonly and (problem := engine_problem()):
         pytest.exit(f"make test-stack: {problem}", returncode=2)

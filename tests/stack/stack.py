@@ -132,6 +132,7 @@ class Stack:
             "IMAGE": IMAGE,
             "BUILD_NETWORK": os.environ.get("BUILD_NETWORK", "default"),
             "OPEN_FILES": str(OPEN_FILES),
+            "NGINX_RATE": "100000",
             "REPORTS_CLAIM_SECONDS": "5",
             "REPORTS_SWEEP_SECONDS": "5",
         }

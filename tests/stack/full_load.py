@@ -20,10 +20,10 @@ class Outcome:
     broken: Counter[str] = field(default_factory=Counter)
 
     @property
-    def failures(self) -> dict[int | str, int]:
+    def failures(self) -> dict[str, int]:
         """Everything that was not ``201``."""
-        refused = {status: count for status, count in self.statuses.items() if status != 201}
-        return {**refused, **self.broken}
+        statuses = {str(status): count for status, count in self.statuses.items() if status != 201}
+        return statuses | self.broken
 
 
 class _Caller:

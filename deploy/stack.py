@@ -48,6 +48,10 @@ HEALTHY_SECONDS = 120.0
 SWITCH_SECONDS = 2.0
 """How long nginx may still use an address that it has looked up: twice its resolver's validity."""
 READY_SECONDS = 20.0
+FEWER_FILES = (
+    "This engine may not open as many files as OPEN_FILES in .env says (65536 without it)."
+    " Set it to what `ulimit -Hn` shows, OPEN_FILES=1024 at worst, and try again. "
+)
 COMPOSE = "com.docker.compose"
 """What the labels begin with by which Compose knows its containers."""
 REPORTS = "/var/lib/shop/reports"
@@ -229,8 +233,13 @@ class Stack:
             Failure: it is not; what is wrong has been shown.
         """
         words = [*self.words, "run", "--rm", "--no-deps", "-T", "check", *command]
-        if subprocess.run(words, cwd=CHECKOUT, **options).returncode:
-            raise Failure("Nothing was changed.")
+        finished = subprocess.run(
+            words, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True, errors="replace", **options
+        )
+        print(finished.stderr, end="", file=sys.stderr, flush=True)
+        if finished.returncode:
+            hint = FEWER_FILES if "rlimit" in finished.stderr else ""
+            raise Failure(f"{hint}Nothing was changed.")
 
     def up(self, *, build: bool) -> None:
         """Start everything, or what is missing of it."""

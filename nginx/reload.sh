@@ -14,7 +14,7 @@ for template in /etc/nginx/templates/*.template; do
 done
 before=$(cat /etc/nginx/tls/*.pem | cksum)
 sh /etc/nginx/templates/10-certificate.sh
-for script in 15-proxies 30-upstreams; do
+for script in 15-environment 30-upstreams; do
     sh "/etc/nginx/templates/$script.sh" "$work/new"
 done
 if diff -r "$work/new" "$work/old" >/dev/null && [ "$(cat /etc/nginx/tls/*.pem | cksum)" = "$before" ]; then

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -68,3 +69,50 @@ def test_a_container_may_take_as_long_to_end_as_what_it_does() -> None:
 
 def seconds(service: dict[str, str]) -> int:
     return int(service["stop_grace_period"].removesuffix("s"))
+
+
+def test_nginx_gives_up_an_idle_connection_long_before_a_replica_does() -> None:
+    kept = re.search(r"keepalive_timeout (\d+)s;", (ROOT / "nginx" / "30-upstreams.sh").read_text())
+    assert kept
+    for file in ("Dockerfile", "Procfile"):
+        words = re.sub(r'[",]', " ", (ROOT / file).read_text()).split()
+        assert int(words[words.index("--timeout-keep-alive") + 1]) >= int(kept[1]) + 10
+
+
+def test_no_service_can_take_the_host_or_more_rights_than_it_needs() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    rights = {name: service.get("cap_add", []) for name, service in services.items()}
+    assert {name for name, added in rights.items() if added} == {"nginx"}
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert all("size=" in mount for mount in service["tmpfs"]), name
+        # A digest in .env keeps an image as it is.
+        assert service["image"].startswith("${"), name
+
+
+REFUSED = (
+    "ERROR: for check  Cannot start service check: OCI runtime create failed: runc create failed:"
+    " error setting rlimit type 7: operation not permitted: unknown"
+)
+
+
+def test_an_engine_with_fewer_files_is_told_the_way_out(tmp_path: Path) -> None:
+    compose = tmp_path / "compose"
+    compose.write_text(f"#!/bin/sh\necho '{REFUSED}' >&2\nexit 1\n")
+    compose.chmod(0o755)
+    (tmp_path / ".env").write_text("")
+    finished = subprocess.run(
+        [sys.executable, "deploy/stack.py", "up", "--no-build"],
+        cwd=ROOT,
+        env=os.environ | {"COMPOSE": str(compose), "ENV_FILE": str(tmp_path / ".env")},
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 1
+    assert REFUSED in finished.stderr
+    assert "Set it to what `ulimit -Hn` shows" in finished.stderr
+    assert finished.stderr.endswith("Nothing was changed.\n")

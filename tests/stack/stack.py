@@ -115,6 +115,7 @@ class Stack:
             int(os.environ.get(f"STACK_{name}_PORT", default))
             for name, default in (("HTTP", 18080), ("HTTPS", 18443), ("BACKEND", 12002))
         ]
+        front = os.environ.get("STACK_FRONT_NETWORK", "172.31.223")
         given = {
             "ALLOWED_HOSTS": f"{HOST},127.0.0.1",
             "SITE_URL": f"https://{HOST}:{ports[1]}",
@@ -126,8 +127,10 @@ class Stack:
             "HTTP_PORT": f"127.0.0.1:{ports[0]}",
             "HTTPS_PORT": f"127.0.0.1:{ports[1]}",
             "BACKEND_PORT": f"127.0.0.1:{ports[2]}",
-            "HTTPS_REDIRECT_PORT": f":{ports[1]}",
-            "FRONT_NETWORK": os.environ.get("STACK_FRONT_NETWORK", "172.31.223"),
+            "FRONT_NETWORK": front,
+            # The tests play a proxy in front, which nginx sees at an address of the engine.
+            "TRUSTED_PROXIES": f"{front}.0/24",
+            "NGINX_TRANSFERS": "4",
             "CERTIFICATES_DIR": str(folder / "certificates"),
             "IMAGE": IMAGE,
             "BUILD_NETWORK": os.environ.get("BUILD_NETWORK", "default"),

@@ -73,11 +73,12 @@ def test_many_files_may_be_open(stack: Stack, service: str):
 
 
 def test_plain_http_is_sent_to_https(stack: Stack):
-    answer = httpx.get(
-        f"http://127.0.0.1:{stack.http_port}/purchases/?a=b", headers={"Host": HOST}, timeout=10
-    )
-    assert answer.status_code == 308
-    assert answer.headers["Location"] == f"https://{HOST}:{stack.https_port}/purchases/?a=b"
+    for host in (HOST, "evil.example", f"{HOST}:81"):
+        answer = httpx.get(
+            f"http://127.0.0.1:{stack.http_port}/purchases/?a=b", headers={"Host": host}, timeout=10
+        )
+        assert answer.status_code == 308
+        assert answer.headers["Location"] == f"https://{HOST}:{stack.https_port}/purchases/?a=b"
 
 
 def test_a_proof_for_a_certificate_authority_is_served_in_plain_http(stack: Stack):

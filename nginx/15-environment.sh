@@ -1,0 +1,31 @@
+#!/bin/sh
+# Writes into the folder named what nginx cannot read from the environment itself: which proxies in
+# front of it are believed (TRUSTED_PROXIES), which hosts it answers to (ALLOWED_HOSTS), both separated
+# by commas, and where plain HTTP is sent to (SITE_URL).
+set -eu
+folder=${1:-/etc/nginx/conf.d}
+
+# Ends the start where a value holds anything that such a value does not.
+only() {
+    if [ -n "$(printf %s "$2" | tr -d "$3")" ]; then
+        echo "$1 holds a character that does not belong into it: $2" >&2
+        exit 1
+    fi
+}
+
+only TRUSTED_PROXIES "${TRUSTED_PROXIES:-}" '0-9a-fA-F.:/, '
+: >"$folder/proxies.inc"
+: >"$folder/proxies.geo"
+for proxy in $(echo "${TRUSTED_PROXIES:-}" | tr ',' ' '); do
+    echo "set_real_ip_from $proxy;" >>"$folder/proxies.inc"
+    echo "$proxy 1;" >>"$folder/proxies.geo"
+done
+
+hosts=${ALLOWED_HOSTS:-localhost,127.0.0.1}
+only ALLOWED_HOSTS "$hosts" 'a-zA-Z0-9_.:,* []-'
+echo "server_name $(echo "$hosts" | tr ',' ' ' | sed 's/\*/~./');" >"$folder/hosts.inc"
+
+site=${SITE_URL:-https://localhost}
+site=${site#*://}
+only SITE_URL "${site%%/*}" 'a-zA-Z0-9_.:[]-'
+echo "return 308 https://${site%%/*}\$request_uri;" >"$folder/site.inc"

@@ -23,6 +23,7 @@ from purchases.ingest import PATHS
 from purchases.routing import websocket_urlpatterns
 from shop.celery import app as celery
 from shop.metrics import registry
+from shop.routes import BEFORE_DJANGO, EVENTS, spellings
 from tests.kustomize import Document, containers, pod_spec, read, render
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -395,7 +396,7 @@ def test_the_ingress_sends_each_path_to_its_role_and_closes_the_inner_ones(
     assert {service for _, service in routes.values()} <= set(services)
     assert "selector" not in services["closed"]["spec"]
     assert routes["/"] == ("Prefix", "web")
-    for path in PATHS:
+    for path in spellings([*PATHS, EVENTS]):
         assert routes[path] == ("Exact", "live")
     for pattern in websocket_urlpatterns:
         assert str(pattern.pattern).startswith("ws/")
@@ -404,7 +405,7 @@ def test_the_ingress_sends_each_path_to_its_role_and_closes_the_inner_ones(
         assert routes[path] == ("Exact", "closed")
     for path in set(routes) - {"/", "/ws"}:
         try:
-            resolve(path)
+            resolve(BEFORE_DJANGO.get(path, path))
         except Resolver404:  # pragma: no cover
             pytest.fail(f"{path} is no route of the shop")
     configured = named(documents, "ConfigMap")["shop"]["data"]

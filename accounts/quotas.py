@@ -17,6 +17,8 @@ from accounts.access import Caller, may_record_for_anyone
 from shop.errors import ApplicationError
 
 ACCOUNTS_MAX = 100_000
+DEBT_SECONDS = 3600.0
+LINES_A_REQUEST = 100
 
 
 class TooManyRequests(ApplicationError):
@@ -47,7 +49,8 @@ class Quota:
     def take(self, account: int, per_minute: int, *, now: float | None = None) -> float:
         """Count one request; return 0, or after how many seconds the next one will be allowed.
 
-        ``per_minute`` 0 sets no limit.
+        ``per_minute`` 0 sets no limit. Threads may call it at once; of two requests of one account
+        in the same moment one may then not be counted.
         """
         if not per_minute:
             return 0.0
@@ -56,24 +59,64 @@ class Quota:
         excess = paid - moment - self.WINDOW
         if excess > 1e-9:
             return excess
+        self._remember(account, paid, moment)
+        return 0.0
+
+    def spend(
+        self, account: int, requests: float, per_minute: int, *, now: float | None = None
+    ) -> None:
+        """Count work that is done already as so many requests, even beyond the quota.
+
+        An account that owes has to wait until that is paid, an hour at most.
+        """
+        if not per_minute:
+            return
+        moment = time.monotonic() if now is None else now
+        paid = max(self._paid_until.get(account, moment), moment)
+        paid += requests * self.WINDOW / per_minute
+        self._remember(account, min(paid, moment + DEBT_SECONDS), moment)
+
+    def _remember(self, account: int, paid: float, moment: float) -> None:
         if len(self._paid_until) >= ACCOUNTS_MAX:
             # An account whose time lies in the past has its whole burst, as one not seen yet.
-            self._paid_until = {key: at for key, at in self._paid_until.items() if at > moment}
+            for key, at in list(self._paid_until.items()):
+                if at <= moment:
+                    self._paid_until.pop(key, None)
         self._paid_until[account] = paid
-        return 0.0
 
 
 _requests = Quota()
 
 
-def request_wait(caller: Caller) -> float:
-    """Count one request of the caller; return 0, or for how many seconds it has to wait."""
+def _rate(caller: Caller) -> int:
     rate: int = (
         settings.QUOTA_CLIENT_REQUESTS_PER_MINUTE
         if may_record_for_anyone(caller)
         else settings.QUOTA_REQUESTS_PER_MINUTE
     )
-    return _requests.take(caller.id, rate)
+    return rate
+
+
+def request_wait(caller: Caller) -> float:
+    """Count one request of the caller; return 0, or for how many seconds it has to wait."""
+    return _requests.take(caller.id, _rate(caller))
+
+
+def count_lines(caller: Caller, lines: int) -> None:
+    """Count the lines of a bulk request, ``LINES_A_REQUEST`` of which cost as much as one."""
+    _requests.spend(caller.id, lines / LINES_A_REQUEST, _rate(caller))
+
+
+def check_page(holder: str) -> None:
+    """Count one page or socket of the holder, if that is an account.
+
+    Raises ``TooManyRequests`` where its quota is used up.
+    """
+    kind, _, account = holder.partition(":")
+    if kind == "account":
+        wait = _requests.take(int(account), settings.QUOTA_REQUESTS_PER_MINUTE)
+        if wait:
+            raise TooManyRequests(wait)
 
 
 def check_requests(caller: Caller) -> None:

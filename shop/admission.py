@@ -95,12 +95,12 @@ class Room:
         Raises ``ShareUsedUp`` where that is more than its share, and ``Unavailable`` where the room
         has no more for anybody. Nothing was taken then.
         """
-        if self._held[holder] + amount > self.share:
-            self._refuse("share")
-            raise ShareUsedUp()
         if self.used + amount > self.total:
             self._refuse("total")
             raise Unavailable()
+        if self._held[holder] + amount > self.share:
+            self._refuse("share")
+            raise ShareUsedUp()
         self._give(holder, amount)
 
     def give_back(self, holder: str, amount: int = 1) -> None:

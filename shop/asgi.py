@@ -35,13 +35,15 @@ from channels.routing import URLRouter
 from django.conf import settings
 
 from accounts.holders import Holders
+from accounts.quotas import check_page
 from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
 from purchases.hub import hub
 from purchases.ingest import IngestMiddleware, ingest
 from purchases.longpoll import LongPollMiddleware
 from purchases.routing import websocket_urlpatterns
 from shop.addresses import forwarded
-from shop.bodies import Bodies
+from shop.bodies import SMALL_BYTES, Bodies
+from shop.errors import ApplicationError, is_classic, send_error, wants_json
 from shop.probes import PROBES, Probes, answer_livez
 from shop.routes import BEFORE_DJANGO, BULK
 from shop.threads import Gate
@@ -49,7 +51,12 @@ from shop.threads import Gate
 _websockets = URLRouter(websocket_urlpatterns)
 
 _holders = Holders()
-_gate = Gate(django_application, settings.WSGI_THREADS)
+_gate = Gate(
+    django_application,
+    threads=settings.WSGI_THREADS,
+    large_threads=settings.BULK_THREADS,
+    large=SMALL_BYTES,
+)
 _probes = Probes(django_application)
 _http = Bodies(IngestMiddleware(LongPollMiddleware(_gate)), {BULK: BULK_MAX_BYTES})
 
@@ -98,6 +105,11 @@ def _for_this_host(scope: Any) -> Any:
     return scope | {"headers": [*others, (b"host", host.encode())]}
 
 
+def _counts_itself(path: str) -> bool:
+    """Return whether requests for the path are counted where they are answered, or not at all."""
+    return wants_json(path) or is_classic(path) or path.startswith(settings.STATIC_URL)
+
+
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Serve one connection."""
     if scope["type"] == "http":
@@ -113,10 +125,22 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         path = BEFORE_DJANGO.get(scope["path"])
         if path is not None and path != scope["path"]:
             scope = scope | {"path": path}
+        if not _counts_itself(scope["path"]):
+            try:
+                check_page(scope["shop.holder"])
+            except ApplicationError as error:
+                await send_error(send, error, path=scope["path"])
+                return
         await _http(scope, receive, send)
     elif scope["type"] == "websocket":
         scope = forwarded(scope)
         await _holders.find(scope)
+        try:
+            check_page(scope["shop.holder"])
+        except ApplicationError as error:
+            await receive()
+            await send_error(send, error, message="websocket.http.response")
+            return
         if scope["path"] == "/ws/purchases/":
             await _websockets(scope, receive, send)
         else:

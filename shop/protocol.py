@@ -55,6 +55,7 @@ class _Flow(FlowControl):
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. A subclass that answers a request itself calls :meth:`head_complete`."""
 
+    _flow: _Flow
     _holder: str | None = None
     _in_head = True
     # Bytes since the head began, or since the last byte of a head or a body.
@@ -66,7 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _Flow(transport)
+        self.flow = self._flow = _Flow(transport)
         peer = self.client[0] if self.client else ""
         if not is_trusted(peer):
             holder = address_holder(peer)
@@ -128,7 +129,7 @@ class LimitedProtocol(HttpToolsProtocol):
             # The loop may have had more in hand when it was told to read no more.
             self.transport.abort()
             return
-        self.flow.held = True
+        self._flow.held = True
         self.flow.pause_reading()
 
     def _parse(self, data: bytes) -> None:
@@ -152,7 +153,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _parse_held(self) -> None:
         held, self._held = self._held, b""
-        self.flow.held = False
+        self._flow.held = False
         if held and not self.transport.is_closing():
             self.data_received(held)
         if not self._held:

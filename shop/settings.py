@@ -501,8 +501,12 @@ QUOTA_REPORT_PAGES_PER_HOUR = env.integer("QUOTA_REPORT_PAGES_PER_HOUR", 20_000 
 
 # --- Purchases -----------------------------------------------------------------------------
 
-# Threads for pages and REST in a process that serves ASGI too.
+# Threads for pages and REST in a process that serves ASGI too, and those for large bodies.
 WSGI_THREADS = env.integer("WSGI_THREADS", 8, minimum=1, maximum=100)
+BULK_THREADS = env.integer("BULK_THREADS", 4, minimum=1, maximum=20)
+# What the bodies of requests may take, in memory and as temporary files, in one process.
+BODIES_MEMORY_BYTES = env.integer("BODIES_MEMORY_MIB", 64, minimum=1) * 1024 * 1024
+BODIES_DISK_BYTES = env.integer("BODIES_DISK_MIB", 1024, minimum=1) * 1024 * 1024
 DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "EUR")
 # The contract promises a heartbeat every 25 seconds, and sockets that end within 60 of the right
 # to them.

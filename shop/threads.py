@@ -11,6 +11,7 @@ A view learns from ``environ["shop.stopped"]``, a callable, whether its client h
 import asyncio
 import contextlib
 import contextvars
+import math
 import queue
 import threading
 import time
@@ -183,26 +184,36 @@ class _Response:
             raise _ClientGone from None
 
 
+class _Lane:
+    """Some threads, and the room in which requests wait for them."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self.threads = Threads(count, name)
+        self.room = Room(
+            name,
+            total=count,
+            share=max(1, count // 2),
+            waiting=WAITING,
+            waiting_share=WAITING // 4,
+            seconds=WAITING_SECONDS,
+        )
+
+
 class Gate:
     """The ASGI application that gives each request a thread for the WSGI application ``app``.
 
     ``scope["shop.holder"]`` is who asks, and ``scope["shop.body"]`` the file with the body, if
     there is one. Where no thread is to be had the answer is 503, or 429, with ``Retry-After``.
+
+    A body of more than ``large`` bytes means much work, so it goes to threads of its own.
     """
 
-    def __init__(self, app: Any, threads: int) -> None:
+    def __init__(self, app: Any, *, threads: int, large_threads: int, large: int) -> None:
         self._app = app
-        self._threads = Threads(threads, "wsgi")
+        self._lanes = (_Lane("threads", threads), _Lane("bulk", large_threads))
+        self._large = large
         self._files = Threads(2, "files")
         self._outage_until = 0.0
-        self.room = Room(
-            "threads",
-            total=threads,
-            share=max(1, threads // 2),
-            waiting=WAITING,
-            waiting_share=WAITING // 4,
-            seconds=WAITING_SECONDS,
-        )
         # What is made and not yet taken by its client.
         self._held = Room("answers", total=HELD_BYTES, share=HELD_SHARE)
 
@@ -214,13 +225,16 @@ class Gate:
         left.add_done_callback(lambda _: stopped.set())
         response = _Response(scope, stopped, send)
         holder = scope["shop.holder"]
+        large = scope.get("shop.size", 0) > self._large
+        lane = self._lanes[large]
         try:
-            if not await self._enter(holder, left):
+            if not await self._enter(lane.room, holder, left):
                 return
-            made = self._threads.run(response.make, self._app)
+            made = lane.threads.run(response.make, self._app)
             # The place is held for as long as the thread works, even if nobody waits for it.
-            made.add_done_callback(lambda _: self.room.give_back(holder))
-            await self._made(made, response, arrived)
+            made.add_done_callback(lambda _: lane.room.give_back(holder))
+            # Much work is not given up halfway because others have met an outage.
+            await self._made(made, response, arrived if not large else math.inf)
             await self._send(holder, response, send)
         except _ClientGone:
             return
@@ -229,11 +243,11 @@ class Gate:
         finally:
             left.cancel()
 
-    async def _enter(self, holder: str, left: "asyncio.Task[None]") -> bool:
+    async def _enter(self, room: Room, holder: str, left: "asyncio.Task[None]") -> bool:
         """Wait for a thread; return whether the client did too. Raises as ``Room.enter``."""
         if self._in_outage():
             # A thread that is waited for would be met by the same outage.
-            await self.room.enter(holder, seconds=0.0)
+            await room.enter(holder, seconds=0.0)
             return True
         try:
             async with asyncio.timeout(None) as waiting:
@@ -245,7 +259,7 @@ class Gate:
 
                 left.add_done_callback(give_up)
                 try:
-                    await self.room.enter(holder)
+                    await room.enter(holder)
                 finally:
                     left.remove_done_callback(give_up)
         except TimeoutError:
@@ -256,8 +270,8 @@ class Gate:
         self, made: "asyncio.Future[None]", response: _Response, arrived: float
     ) -> None:
         """Wait for the thread, but in an outage only until ``ANSWER_SECONDS`` after arrival."""
-        seconds = arrived + ANSWER_SECONDS - time.monotonic()
-        while not (await asyncio.wait({made}, timeout=max(0.1, seconds)))[0]:
+        seconds = max(0.1, arrived + ANSWER_SECONDS - time.monotonic())
+        while not (await asyncio.wait({made}, timeout=min(seconds, threading.TIMEOUT_MAX)))[0]:
             seconds = 0.5
             if self._in_outage() and not response.started:
                 response.stopped.set()
@@ -267,7 +281,8 @@ class Gate:
         made.result()
         if response.start["status"] == 503:
             self._outage_until = time.monotonic() + OUTAGE_SECONDS
-            self.room.turn_away()
+            for lane in self._lanes:
+                lane.room.turn_away()
 
     def _in_outage(self) -> bool:
         return time.monotonic() < self._outage_until

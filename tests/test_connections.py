@@ -97,7 +97,11 @@ def test_what_never_ends_is_cut_off_and_kept_nowhere(
 
 
 def test_pipelined_requests_are_read_as_they_are_answered(system: System, joe: str) -> None:
-    asked = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20_000
+    slow = f"GET /api/v1/events/?after=0&wait=5&limit=1 HTTP/1.1\r\nAuthorization: Token {joe}\r\n"
+    position = system.request("GET", "/api/v1/events/?limit=5000", token=joe).json()["position"]
+    slow = slow.replace("after=0", f"after={position}")
+    asked = f"{slow}Host: localhost\r\n\r\n".encode()
+    asked += b"GET /livez HTTP/1.1\r\n\r\n" * 40_000
     before = memory(system)
     with contextlib.ExitStack() as stack:
         wires = [

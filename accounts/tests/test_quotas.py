@@ -19,6 +19,15 @@ def test_a_quota_allows_a_minutes_burst_and_then_its_rate() -> None:
     assert [quota.take(1, 60, now=400.0) for _ in range(61)][-1] > 0.0
 
 
+def test_work_that_is_done_is_paid_later() -> None:
+    quota = Quota()
+    quota.spend(1, 90, 60, now=100.0)
+    assert quota.take(1, 60, now=100.0) == pytest.approx(31.0)
+    assert quota.take(1, 60, now=131.0) == 0.0
+    quota.spend(2, 1e9, 60, now=100.0)
+    assert quota.take(2, 60, now=100.0 + 3600 + 1) == 0.0
+
+
 def test_a_quota_of_zero_sets_no_limit() -> None:
     quota = Quota()
     assert not any(quota.take(1, 0, now=0.0) for _ in range(1000))

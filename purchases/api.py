@@ -23,11 +23,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import Caller, may_see_everything
+from accounts.quotas import count_lines
 from purchases import exports, selectors
 from purchases.bulk import Upload, body_digest, record_lines, spool
 from purchases.filters import PurchaseFilter, by_price
 from purchases.identity import Identity, key_columns
-from purchases.lines import CONTENT_TYPES, READERS
+from purchases.lines import CONTENT_TYPES, READERS, Line
 from purchases.models import Purchase
 from purchases.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from purchases.serializers import (
@@ -312,7 +313,12 @@ class BulkView(APIView):
                 dry_run=dry_run,
                 stopped=request.META.get("shop.stopped", lambda: False),
             )
-            result = record_lines(READERS[media_type](file), upload)
+            lines = _Counted(READERS[media_type](file))
+            try:
+                result = record_lines(lines, upload)
+            finally:
+                # A quota counts work, also that which recorded nothing.
+                count_lines(upload.caller, lines.count)
         return Response(
             {
                 "recorded": result.recorded,
@@ -322,6 +328,19 @@ class BulkView(APIView):
             },
             headers={"Idempotent-Replayed": "true"} if result.replayed else None,
         )
+
+
+class _Counted(Iterator[Line]):
+    """Lines, and how many of them were read."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines = lines
+        self.count = 0
+
+    def __next__(self) -> Line:
+        line = next(self._lines)
+        self.count += 1
+        return line
 
 
 def _flag(request: Request, name: str) -> bool:

@@ -53,3 +53,18 @@ def test_an_account_over_its_quota_is_told_when_to_come_back(
     assert answers[-1].json()["errors"][0]["code"] == "throttled"
     client.force_login(User.objects.create(username="bob", userid="bob"))
     assert client.get("/api/v1/accounts/me/").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("query", ["", "?dry_run=1"])
+def test_a_bulk_request_costs_as_much_as_its_lines(
+    client: Client, alice: User, settings: Any, query: str
+) -> None:
+    settings.QUOTA_REQUESTS_PER_MINUTE = 60
+    client.force_login(alice)
+    body = "\n".join(["price", *["1", "x"] * 5000])
+    bulk = f"/api/v1/purchases/bulk/{query}"
+    assert client.post(bulk, body, content_type="text/csv").status_code == 200
+    answer = client.get("/api/v1/accounts/me/")
+    assert answer.status_code == 429
+    assert 30 < int(answer["Retry-After"]) < 60

@@ -1,9 +1,9 @@
 """Signing in: tokens, sessions and one-use tickets.
 
-:func:`identify` says who opens a socket or waits for events. REST framework's classes below say it
-of every other request, by the same rules. A token must be good, whichever of the two schemes
-brings it; no cookie makes up for a bad one. Any other scheme is somebody else's, such as a proxy's,
-and is ignored.
+:func:`given_credential` says how a socket, or a request that waits for events, is signed in. REST
+framework's classes below say it of every other request, by the same rules. A token must be good,
+whichever of the two schemes brings it; no cookie makes up for a bad one. Any other scheme is
+somebody else's, such as a proxy's, and is ignored.
 """
 
 import re
@@ -220,23 +220,17 @@ def origin_is_ours(request: HttpRequest) -> bool:
     return _Origins(_no_view).is_ours(request)
 
 
-def identify(
-    request: HttpRequest, *, ticket: str | None = None, is_socket: bool = False
-) -> tuple[Caller, Credential] | None:
-    """Return whose request it is and by which credential; ``None`` for nobody's.
+def given_credential(request: HttpRequest, *, is_socket: bool = False) -> Credential | None:
+    """Return the token or session that counts as the request's credential; it may be a bad one.
 
-    Token, ticket and session are tried in this order, and what is given must be good. A browser
-    sends the session cookie with a websocket that any page opens, so for one of those a session
-    counts only where the Origin is ours; a page elsewhere cannot read the answer to a request.
+    A browser sends the session cookie with a websocket that any page opens, so for one of those a
+    session counts only where the Origin is ours. A page elsewhere cannot read the answer to a
+    request.
     """
     token = given_token(request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1"))
     if token is not None:
-        credential = Credential(token_digest=token_digest(token) or "")
-    elif ticket is not None:
-        return ticket_redeem(ticket)
-    elif is_socket and not origin_is_ours(request):
+        return Credential(token_digest=token_digest(token) or "")
+    if is_socket and not origin_is_ours(request):
         return None
-    else:
-        credential = Credential(session_key=request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
-    caller = callers_by_credential([credential]).get(credential)
-    return None if caller is None else (caller, credential)
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return Credential(session_key=key) if key else None

@@ -166,8 +166,8 @@ def _large(sockets: int, rate: float, seconds: float) -> dict[str, Any]:
 
 def _event(number: int) -> str:
     """Return a frame as the feed sends it, with one event."""
-    from purchases.hub import frame
-    from purchases.relay import encode_event
+    from purchases.reader import frame
+    from purchases.representation import encode_event
 
     moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     purchase = {
@@ -175,7 +175,12 @@ def _event(number: int) -> str:
         "quantity": 1, "price": "1.00", "currency": "EUR", "total": "1.00", "timestamp": moment,
         "received_at": moment,
     }  # fmt: skip
-    event = {"position": number, "event": "purchase.recorded", "at": moment, "purchase": purchase}
+    event: Any = {
+        "position": number,
+        "event": "purchase.recorded",
+        "at": moment,
+        "purchase": purchase,
+    }
     return frame([encode_event(event)], number).text
 
 
@@ -185,11 +190,10 @@ def _publish(kind: str, rate: float, seconds: float) -> None:
     from channels_redis.pubsub import RedisPubSubChannelLayer
     from django.conf import settings
 
-    from benchmarks.feed_references import CHANNEL, GROUP
+    from benchmarks.feed_references import CHANNEL, GROUP, LAYER
 
     async def channels() -> None:
-        configuration: Any = settings.CHANNEL_LAYERS["default"]["CONFIG"]
-        layer = RedisPubSubChannelLayer(**configuration)
+        layer = RedisPubSubChannelLayer(**LAYER)
         for number in range(1, int(rate * seconds) + 1):
             await layer.group_send(GROUP, {"type": "bench.event", "text": _event(number)})
             await asyncio.sleep(1 / rate)

@@ -17,6 +17,10 @@ import redis.asyncio  # noqa: E402
 from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+LAYER = {"hosts": [{"address": settings.REDIS_URL, "socket_connect_timeout": 2}], "prefix": "shop"}
+settings.CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": LAYER}
+}
 GROUP = "bench.everyone"
 CHANNEL = "bench.bare"
 HELLO = '{"type":"hello","position":0,"scope":"all"}'

@@ -467,7 +467,13 @@ class EventListView(APIView):
                 "scope", OpenApiTypes.STR, enum=["mine", "all"], description="Staff: default all."
             ),
         ],
-        responses={200: EventPageSerializer},
+        responses={
+            200: EventPageSerializer,
+            409: OpenApiResponse(
+                {"$ref": "#/components/schemas/ErrorEnvelope"},
+                description="`after` is a position that was never given out (`position_unknown`).",
+            ),
+        },
         examples=[
             OpenApiExample(
                 "one event",

@@ -1,7 +1,7 @@
 """The websocket of the live feed: it signs the caller in, joins the hub, and leaves."""
 
 import asyncio
-from io import BytesIO
+import contextlib
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -9,35 +9,27 @@ import structlog
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.utils import await_many_dispatch
-from django.core.handlers.asgi import ASGIRequest
 
-from accounts.access import Caller, may_see_everything
-from accounts.authentication import Credential, identify
-from purchases.hub import (
+from accounts.access import may_see_everything
+from accounts.quotas import check_requests
+from purchases.hub import hub
+from purchases.reader import (
     CLOSE_BAD_REQUEST,
     CLOSE_NOT_ALLOWED,
     CLOSE_NOT_SIGNED_IN,
+    CLOSE_POSITION_UNKNOWN,
     CLOSE_RESTARTING,
     CLOSE_TRY_AGAIN_LATER,
     Reader,
-    hub,
-    in_database,
 )
-from shop.errors import ApplicationError, is_outage, send_error
+from purchases.selectors import PositionUnknown
+from purchases.signing_in import sign_in
+from shop.errors import ApplicationError, Unavailable, is_outage, send_error
 
 logger = structlog.get_logger(__name__)
 
 POSITION_MAX = 2**63 - 1
 QUERY_MAX_BYTES = 2048
-
-
-class TooManySockets(ApplicationError):
-    """The account has as many sockets open in this process as it may."""
-
-    status = 429
-    code = "throttled"
-    detail = "Too many live connections of this account are open."
-    retry_after = 30
 
 
 class Refused(Exception):
@@ -61,24 +53,15 @@ def parse_after(value: str | None) -> int | None:
     return position
 
 
-async def sign_in(scope: Any, ticket: str | None = None) -> tuple[Caller, Credential] | None:
-    """Return who opens a socket or asks for events, as :func:`identify` does."""
-    # Django knows the schemes of requests only; a socket's are the same two by other names.
-    scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
-    plain = {"method": "GET", "query_string": b"", "scheme": scheme}
-    request = ASGIRequest({**scope, **plain}, BytesIO())
-    signed_in: tuple[Caller, Credential] | None = await in_database(
-        identify, request, ticket=ticket, is_socket=scope["type"] == "websocket"
-    )
-    return signed_in
-
-
 class FeedConsumer(AsyncWebsocketConsumer):
     """``/ws/purchases/?after=<position>&scope=mine|all``."""
 
     reader: Reader | None = None
     joining: asyncio.Task[None] | None = None
-    admitted: int | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.places = contextlib.ExitStack()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one socket without a channel of its own: the hub subscribes for all of them."""
@@ -101,18 +84,20 @@ class FeedConsumer(AsyncWebsocketConsumer):
             caller, credential = signed_in
             if everything and not may_see_everything(caller):
                 raise Refused(CLOSE_NOT_ALLOWED, "scope=all is for staff.")
+            check_requests(caller)
+            address = (self.scope.get("client") or ("",))[0]
+            self.places.enter_context(hub.socket(caller.id, address))
         except Refused as refused:
             await self._refuse(refused.code, refused.reason)
             return
         except Exception as error:
-            if not is_outage(error):
+            if is_outage(error) or isinstance(error, Unavailable):
+                await self._refuse(CLOSE_RESTARTING, "Try again shortly.")
+            elif isinstance(error, ApplicationError):
+                await self._deny(error)
+            else:
                 raise
-            await self._refuse(CLOSE_RESTARTING, "Try again shortly.")
             return
-        if not hub.admit(caller.id):
-            await self._deny(TooManySockets())
-            return
-        self.admitted = caller.id
         await self.accept()
         self.reader = Reader(
             caller=caller,
@@ -140,8 +125,10 @@ class FeedConsumer(AsyncWebsocketConsumer):
     async def _join(self, reader: Reader, after: int | None) -> None:
         try:
             await hub.join(reader, after)
+        except PositionUnknown:
+            reader.close(CLOSE_POSITION_UNKNOWN)
         except Exception as error:
-            if not is_outage(error):
+            if not (is_outage(error) or isinstance(error, ApplicationError)):
                 logger.exception("feed.join_failed")
             reader.close(CLOSE_RESTARTING)
 
@@ -176,9 +163,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
         if self.reader is not None:
             hub.leave(self.reader)
             self.reader = None
-        if self.admitted is not None:
-            hub.release(self.admitted)
-            self.admitted = None
+        self.places.close()
 
     async def _send_text(self, text: str) -> None:
         await self.base_send({"type": "websocket.send", "text": text})

@@ -1,192 +1,76 @@
 """The hub: one subscription to the event log for each live process, fanned out to its readers.
 
 A frame is serialised once for all sockets that are to get the same events. The hub keeps a
-position; an announcement that does not follow it, or silence, makes it read the event table, so
+position. An announcement that does not follow it, or silence, makes it read the event table, so
 what Valkey or the relay lost is repaired here, once for all readers.
+
+What the hub reads for itself, and what it reads for clients, have threads of their own, so that no
+number of clients delays the repair.
 """
 
 import asyncio
-import contextlib
 import time
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from asgiref.sync import sync_to_async
-from channels.layers import get_channel_layer
 from django.conf import settings
 
 from accounts.access import Caller, may_see_everything
-from accounts.authentication import Credential, callers_by_credential
-from purchases.channel import GROUP
-from purchases.relay import encode_event
-from purchases.selectors import events_after, latest_position
-from shop.errors import is_outage
+from accounts.authentication import callers_by_credential
+from purchases.channel import Announcement, announcements
+from purchases.reader import (
+    CLOSE_NOT_ALLOWED,
+    CLOSE_NOT_SIGNED_IN,
+    CLOSE_POSITION_UNKNOWN,
+    CLOSE_RESTARTING,
+    Frame,
+    Reader,
+    frame,
+)
+from purchases.representation import encode_event
+from purchases.selectors import PositionUnknown, events_after, events_page, latest_position
+from shop.admission import Room, account_holder, address_holder
+from shop.errors import Unavailable, is_outage
+from shop.lookups import DatabaseThreads, SharedLookup, SharedThreads
 from shop.metrics import SOCKETS
-from shop.sockets import text_frame
 
 logger = structlog.get_logger(__name__)
 
 CATCH_UP_LIMIT = 500
 SILENCE_SECONDS = 2.0
-QUEUE_FRAMES = 200
-QUEUE_BYTES = 1024 * 1024
-SEND_SECONDS = 10.0
+START_SECONDS = 5.0
+PLACES = 50_000
 
-CLOSE_BAD_REQUEST = 4400
-CLOSE_NOT_SIGNED_IN = 4401
-CLOSE_NOT_ALLOWED = 4403
-CLOSE_TOO_SLOW = 4408
-CLOSE_RESTARTING = 1012
-CLOSE_TRY_AGAIN_LATER = 1013
-
-Send = Callable[[str], Awaitable[None]]
-SendFrame = Callable[[bytes], bool]
-Close = Callable[[int], Awaitable[None]]
-
-
-class Frame:
-    """A message, serialised once for all sockets that are to get it, as text and on the wire."""
-
-    __slots__ = ("data", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.data = text_frame(text)
-
-
-def frame(events: Iterable[str], position: int) -> Frame:
-    """Return an ``events`` message of events that are already JSON."""
-    return Frame(f'{{"type":"events","events":[{",".join(events)}],"position":{position}}}')
-
-
-class Reader:
-    """One socket's place in the feed, and the frames that wait for it.
-
-    ``position`` is the highest position whose events have been put to it. A reader is ``greeted``
-    once it was sent the first message, and ``live`` once it has been given everything up to the
-    hub's position.
-
-    A frame goes out at once by ``send_frame``, where the server has it and nothing waits; it says
-    ``False`` while the client has to read first. What waits is sent by ``send``, one by one.
-    """
-
-    def __init__(
-        self,
-        *,
-        caller: Caller,
-        credential: Credential,
-        everything: bool,
-        send: Send,
-        close: Close,
-        send_frame: SendFrame | None = None,
-    ) -> None:
-        self.caller = caller
-        self.credential = credential
-        self.everything = everything
-        self.position = 0
-        self.greeted = False
-        self.live = False
-        self._send = send
-        self._send_frame = send_frame
-        self._sending = False
-        self._close = close
-        self._frames: asyncio.Queue[Frame | None] = asyncio.Queue(QUEUE_FRAMES + 1)
-        self._queued_bytes = 0
-        self._close_code: int | None = None
-        self._writer = asyncio.create_task(self._write())
-
-    @property
-    def customer_id(self) -> int | None:
-        """Return whose events this reader gets; ``None`` for everybody's."""
-        return None if self.everything else self.caller.id
-
-    def put(self, frame: Frame) -> None:
-        """Send a frame or queue it; a reader that lets too many wait is closed with 4408."""
-        if self._close_code is not None:
-            return
-        if (
-            self._send_frame is not None
-            and not self._sending
-            and self._frames.empty()
-            and self._send_frame(frame.data)
-        ):
-            return
-        if self._frames.qsize() >= QUEUE_FRAMES or self._queued_bytes > QUEUE_BYTES:
-            self.close(CLOSE_TOO_SLOW)
-            return
-        self._queued_bytes += len(frame.data)
-        self._frames.put_nowait(frame)
-
-    def close(self, code: int) -> None:
-        """End the socket with ``code``, without waiting for the frames before it."""
-        if self._close_code is not None:
-            return
-        self._close_code = code
-        while not self._frames.empty():
-            self._frames.get_nowait()
-        self._queued_bytes = 0
-        self._frames.put_nowait(None)
-        if code == CLOSE_TOO_SLOW:
-            self._writer.cancel()
-
-    def cancel(self) -> None:
-        """Stop writing; the socket is gone."""
-        self._close_code = self._close_code or 1000
-        self._writer.cancel()
-
-    async def drained(self) -> None:
-        """Wait until the queue is short, so that a replay does not outrun its reader."""
-        while self._frames.qsize() > 1 and self._close_code is None:
-            await asyncio.sleep(0.01)
-
-    @property
-    def closing(self) -> bool:
-        return self._close_code is not None
-
-    async def _write(self) -> None:
-        try:
-            while True:
-                frame = await self._frames.get()
-                if frame is None:
-                    break
-                self._queued_bytes -= len(frame.data)
-                self._sending = True
-                await asyncio.wait_for(self._send(frame.text), SEND_SECONDS)
-                self._sending = False
-        except TimeoutError:
-            self._close_code = CLOSE_TOO_SLOW
-        except asyncio.CancelledError:
-            if self._close_code != CLOSE_TOO_SLOW:
-                raise
-        except Exception as error:
-            # The connection broke; its consumer hears of that and unregisters the reader.
-            logger.debug("feed.send_failed", reason=type(error).__name__)
-            return
-        # The close frame waits behind what the client has not read; the server's own ping ends a
-        # connection that never takes it.
-        with contextlib.suppress(Exception):
-            await self._close(self._close_code or 1000)
+# ``(position, customer id, JSON)`` of an event that this process has heard of.
+Heard = tuple[int, int, str]
 
 
 class Waiting:
-    """Somebody who waits for one event; made before the look at the table that finds none yet."""
+    """A long poll that waits for its next event.
 
-    def __init__(self, waiters: "set[Waiting]", customer_id: int | None) -> None:
-        self.customer_id = customer_id
-        self.event = asyncio.Event()
-        self._waiters = waiters
-        waiters.add(self)
+    It is made before the table is read, or an event in between would be missed. ``events`` are
+    those after ``after`` that the hub has heard of since.
+    """
 
-    async def wait(self, seconds: float) -> None:
-        """Return when an event comes or the seconds are over."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.event.wait(), seconds)
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.events: list[Heard] = []
+        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def cancel(self) -> None:
-        """Stop waiting."""
-        self._waiters.discard(self)
+    def give(self, events: list[Heard]) -> None:
+        """Keep what is after ``after``, and wake the poll if that is anything."""
+        fresh = [event for event in events if event[0] > self.after]
+        if fresh:
+            self.events += fresh
+            self.wake()
+
+    def wake(self) -> None:
+        """End the waiting."""
+        if not self.woken.done():
+            self.woken.set_result(None)
 
 
 class Hub:
@@ -194,31 +78,38 @@ class Hub:
 
     def __init__(self) -> None:
         self.position = 0
-        self.started = False
         self.draining = False
+        # Sockets and long polls of one account, and of one address.
+        self.sockets = _room("sockets", settings.QUOTA_SOCKETS)
+        self.polls = _room("polls", settings.QUOTA_SOCKETS)
+        self.addresses = _room("addresses", settings.QUOTA_ADDRESS_SOCKETS)
         self._heard = 0.0
         self._readers: set[Reader] = set()
         self._everything: set[Reader] = set()
         self._by_customer: defaultdict[int, set[Reader]] = defaultdict(set)
-        self._waiters: set[Waiting] = set()
-        self._sockets: Counter[int] = Counter()
+        # By whose events they wait for; ``None`` is everybody's.
+        self._waiting: defaultdict[int | None, set[Waiting]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
         self._catching_up = asyncio.Lock()
+        self._started = asyncio.Event()
+        self._own = DatabaseThreads(1, "hub")
+        self._credentials = DatabaseThreads(1, "credentials")
+        self._clients = SharedThreads(3, "feed")
+        self._latest: SharedLookup[None, int] = SharedLookup("positions", _latest)
 
     # --- life ----------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start listening; returns at once, and readers wait until the position is known."""
+        works = (self._listen, self._watch, self._beat, self._check_credentials)
         self._tasks = [
-            asyncio.create_task(self._forever(work), name=f"hub.{work.__name__}")
-            for work in (self._listen, self._watch, self._beat, self._check_credentials)
+            asyncio.create_task(self._forever(work), name=f"hub.{work.__name__}") for work in works
         ]
 
     def drain(self) -> None:
         """Let everybody go who waits for an event; nobody is to wait from now on."""
         self.draining = True
-        for waiting in self._waiters:
-            waiting.event.set()
+        self._wake_everybody()
 
     async def stop(self) -> None:
         """Close every socket with 1012, so that clients resume elsewhere."""
@@ -239,36 +130,39 @@ class Hub:
                     logger.exception("hub.failed", work=work.__name__)
                 await asyncio.sleep(0.5)
 
+    async def _ready(self) -> None:
+        """Wait until the position is known; raise ``Unavailable`` where that takes too long."""
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await self._started.wait()
+        except TimeoutError:
+            raise Unavailable() from None
+
     # --- events in -----------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        layer = get_channel_layer()
-        channel = await layer.new_channel()
-        try:
-            await layer.group_add(GROUP, channel)
-            while True:
-                message = await layer.receive(channel)
-                if message["type"] == "events":
-                    await self._hear(message)
-        finally:
-            with contextlib.suppress(Exception):
-                await layer.group_discard(GROUP, channel)
+        async for announcement in announcements():
+            await self._hear(announcement)
 
-    async def _hear(self, message: dict[str, Any]) -> None:
+    async def _hear(self, heard: Announcement) -> None:
+        if heard["position"] < self.position:
+            # A look at the table has overtaken it. A relay that says nothing else numbers a ledger
+            # that was set back, so this does not count as hearing it.
+            return
         self._heard = time.monotonic()
-        if not self.started or message["position"] <= self.position:
+        if not self._started.is_set() or heard["position"] == self.position:
             return
         async with self._catching_up:
-            if message["previous"] <= self.position < message["position"]:
-                events = [tuple(event) for event in message["events"] if event[0] > self.position]
-                self._deliver(events, message["position"])
+            if heard["previous"] <= self.position < heard["position"]:
+                events = [event for event in heard["events"] if event[0] > self.position]
+                self._deliver(events, heard["position"])
                 return
         await self._catch_up()
 
     async def _watch(self) -> None:
         """Read the table whenever the relay has not been heard."""
         while True:
-            if not self.started or time.monotonic() - self._heard > SILENCE_SECONDS:
+            if not self._started.is_set() or time.monotonic() - self._heard > SILENCE_SECONDS:
                 await self._catch_up()
             await asyncio.sleep(0.5)
 
@@ -285,43 +179,56 @@ class Hub:
 
     async def _catch_up(self) -> None:
         async with self._catching_up:
-            if not self.started:
-                self.position = await in_database(latest_position)
-                self.started = True
+            if not self._started.is_set():
+                self.position = await self._own.run(latest_position)
+                self._started.set()
                 return
             while True:
-                rows = await in_database(
+                rows = await self._own.run(
                     events_after, self.position, customer_id=None, limit=CATCH_UP_LIMIT
                 )
                 if rows:
-                    self._deliver(
-                        [(row[0], row[1], encode_event(row[2])) for row in rows], rows[-1][0]
-                    )
+                    self._deliver(_encoded(rows), rows[-1][0])
                 if len(rows) < CATCH_UP_LIMIT:
-                    return
+                    break
+            if not rows:
+                latest = await self._own.run(latest_position)
+                if latest < self.position:
+                    self._set_back(latest)
 
-    def _deliver(self, events: list[Any], position: int) -> None:
+    def _set_back(self, latest: int) -> None:
+        """Go on from an earlier position: a ledger was restored that does not reach as far."""
+        logger.warning("hub.set_back", position=self.position, latest=latest)
+        self.position = latest
+        for reader in list(self._readers):
+            if reader.position > latest:
+                reader.close(CLOSE_POSITION_UNKNOWN)
+        self._wake_everybody()
+
+    def _deliver(self, events: list[Heard], position: int) -> None:
         """Give events, which follow the hub's position, to every live reader; never waits."""
         self.position = position
         if not events:
             return
-        everything = frame((event[2] for event in events), position)
-        for reader in self._everything:
-            self._give(reader, events, everything)
-        mine: dict[int, list[Any]] = defaultdict(list)
+        if self._everything:
+            everything = frame((event[2] for event in events), position)
+            for reader in self._everything:
+                self._give(reader, events, everything)
+        for waiting in self._waiting.get(None, ()):
+            waiting.give(events)
+        mine: dict[int, list[Heard]] = defaultdict(list)
         for event in events:
-            if event[1] in self._by_customer:
+            if event[1] in self._by_customer or event[1] in self._waiting:
                 mine[event[1]].append(event)
         for customer_id, own in mine.items():
-            theirs = frame((event[2] for event in own), own[-1][0])
-            for reader in self._by_customer[customer_id]:
-                self._give(reader, own, theirs)
-        customers = {event[1] for event in events}
-        for waiting in self._waiters:
-            if waiting.customer_id is None or waiting.customer_id in customers:
-                waiting.event.set()
+            if readers := self._by_customer.get(customer_id):
+                theirs = frame((event[2] for event in own), own[-1][0])
+                for reader in readers:
+                    self._give(reader, own, theirs)
+            for waiting in self._waiting.get(customer_id, ()):
+                waiting.give(own)
 
-    def _give(self, reader: Reader, events: list[Any], whole: Frame) -> None:
+    def _give(self, reader: Reader, events: list[Heard], whole: Frame) -> None:
         if not reader.live or reader.position >= events[-1][0]:
             return
         if reader.position >= events[0][0]:
@@ -333,38 +240,56 @@ class Hub:
 
     # --- readers -------------------------------------------------------------------------
 
-    def admit(self, account: int) -> bool:
-        """Count a socket of the account; return whether it may have one more."""
-        if settings.QUOTA_SOCKETS and self._sockets[account] >= settings.QUOTA_SOCKETS:
-            return False
-        self._sockets[account] += 1
-        SOCKETS.inc()
-        return True
+    @contextmanager
+    def socket(self, account: int, address: str) -> Iterator[None]:
+        """Count a socket for the block; raise ``ShareUsedUp`` where there are too many."""
+        with (
+            self.sockets.place(account_holder(account)),
+            self.addresses.place(address_holder(address)),
+            SOCKETS.track_inprogress(),
+        ):
+            yield
 
-    def release(self, account: int) -> None:
-        """Count a socket of the account as closed."""
-        self._sockets[account] -= 1
-        SOCKETS.dec()
-        if not self._sockets[account]:
-            del self._sockets[account]
+    @contextmanager
+    def poll(self, account: int, address: str) -> Iterator[None]:
+        """Count a long poll for the block; raise ``ShareUsedUp`` where there are too many."""
+        with (
+            self.polls.place(account_holder(account)),
+            self.addresses.place(address_holder(address)),
+        ):
+            yield
+
+    async def check_position(self, holder: str, position: int) -> None:
+        """Raise ``PositionUnknown`` where the position was never given out.
+
+        Another process may have told a client of a position that this one has not heard of yet, so
+        the primary is asked before that is said.
+        """
+        if position > self.position:
+            latest = await self._latest.find(holder, None)
+            if latest is None or position > latest:
+                raise PositionUnknown()
 
     async def join(self, reader: Reader, after: int | None) -> None:
         """Register a reader and bring it from ``after`` (``None``: from now) to the present.
 
-        Raises what the database raises; the reader is then to be closed by who asked.
+        Raises ``PositionUnknown``, ``Unavailable``, or what the database raises; the reader is then
+        to be closed by who asked.
         """
-        while not self.started:
-            await self._catch_up()
+        holder = account_holder(reader.caller.id)
+        await self._ready()
         self._readers.add(reader)
         if reader.everything:
             self._everything.add(reader)
         else:
             self._by_customer[reader.caller.id].add(reader)
         if after is None:
-            # What was numbered before this moment, heard of or not, is the past.
-            latest = await in_database(latest_position)
-            reader.position = max(latest, self.position)
+            # Start after the newest position in the table, even if this hub has not been told of
+            # it yet.
+            latest = await self._latest.find(holder, None)
+            reader.position = max(latest or 0, self.position)
         else:
+            await self.check_position(holder, after)
             reader.position = after
         scope = "all" if reader.everything else "mine"
         reader.put(Frame(f'{{"type":"hello","position":{reader.position},"scope":"{scope}"}}'))
@@ -372,7 +297,8 @@ class Hub:
         # `live` is set with nothing awaited since the comparison, so no event falls between.
         while reader.position < self.position and not reader.closing:
             end = self.position
-            rows = await in_database(
+            rows = await self._clients.run(
+                holder,
                 events_after,
                 reader.position,
                 customer_id=reader.customer_id,
@@ -397,9 +323,61 @@ class Hub:
             if not own:
                 del self._by_customer[reader.caller.id]
 
-    def waiting(self, customer_id: int | None) -> "Waiting":
-        """Return what can be waited on for the customer's (``None``: anybody's) next event."""
-        return Waiting(self._waiters, customer_id)
+    async def events(
+        self,
+        caller: Caller,
+        *,
+        after: int,
+        limit: int,
+        everything: bool,
+        seconds: float,
+        left: "asyncio.Future[Any]",
+    ) -> tuple[list[str], int]:
+        """Return a page of events as JSON and its position, as the REST view would.
+
+        Waits until there is one, ``seconds`` at most, and until ``left`` is done. Raises
+        ``PositionUnknown``, ``Unavailable``, ``ShareUsedUp``, or what the database raises.
+        """
+        deadline = time.monotonic() + seconds
+        holder = account_holder(caller.id)
+        customer_id = None if everything else caller.id
+        await self._ready()
+        while True:
+            with self._waits(customer_id, after) as waiting:
+                await self.check_position(holder, after)
+                if after < self.position:
+                    rows, waiting.after = await self._clients.run(
+                        holder, events_page, caller, after=after, limit=limit, everything=everything
+                    )
+                    if rows:
+                        return [encode_event(row[2]) for row in rows], waiting.after
+                wait = deadline - time.monotonic()
+                if wait > 0 and not self.draining:
+                    await asyncio.wait(
+                        {waiting.woken, left}, timeout=wait, return_when=asyncio.FIRST_COMPLETED
+                    )
+                events = [event for event in waiting.events if event[0] > waiting.after][:limit]
+                over = self.draining or left.done() or time.monotonic() >= deadline
+                if events or over:
+                    full = len(events) == limit
+                    position = events[-1][0] if full else max(waiting.after, self.position)
+                    return [event[2] for event in events], position
+                after = waiting.after
+
+    @contextmanager
+    def _waits(self, customer_id: int | None, after: int) -> Iterator[Waiting]:
+        waiting = Waiting(after)
+        self._waiting[customer_id].add(waiting)
+        try:
+            yield waiting
+        finally:
+            self._waiting[customer_id].discard(waiting)
+            if not self._waiting[customer_id]:
+                del self._waiting[customer_id]
+
+    def _wake_everybody(self) -> None:
+        for waiting in [each for some in self._waiting.values() for each in some]:
+            waiting.wake()
 
     async def _check_credentials(self) -> None:
         """Close the sockets whose callers have lost what they were let in for."""
@@ -408,7 +386,7 @@ class Hub:
             credentials = {reader.credential for reader in self._readers}
             if not credentials:
                 continue
-            callers = await in_database(callers_by_credential, credentials)
+            callers = await self._credentials.run(callers_by_credential, credentials)
             for reader in list(self._readers):
                 if reader.credential not in credentials:
                     continue
@@ -419,19 +397,17 @@ class Hub:
                     reader.close(CLOSE_NOT_ALLOWED)
 
 
-def _with_connection(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    from django.db import connection
-
-    try:
-        return work(*args, **kwargs)
-    finally:
-        # The connection goes back to the pool as soon as the work is done.
-        connection.close()
+def _room(name: str, share: int) -> Room:
+    """Return a room for what clients hold open; a share of 0 sets no limit."""
+    return Room(name, total=PLACES, share=share or PLACES)
 
 
-async def in_database(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Run synchronous database work in a thread and give its connection back afterwards."""
-    return await sync_to_async(_with_connection, thread_sensitive=False)(work, *args, **kwargs)
+def _encoded(rows: list[Any]) -> list[Heard]:
+    return [(row[0], row[1], encode_event(row[2])) for row in rows]
+
+
+def _latest(keys: Collection[None]) -> dict[None, int]:
+    return {None: latest_position()}
 
 
 hub = Hub()

@@ -1,23 +1,30 @@
 """``GET /api/v1/events/?wait=``: holds a request until there is something to answer."""
 
+import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from accounts.access import may_see_everything
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+
+from accounts.access import Caller, may_see_everything
+from accounts.quotas import check_requests
 from purchases.api import events_parameters
-from purchases.consumers import sign_in
-from purchases.hub import hub, in_database
-from purchases.ingest import App
-from purchases.selectors import events_page
+from purchases.hub import hub
+from purchases.ingest import HEADERS, App, request_id
+from purchases.signing_in import request_of, sign_in
 from shop.errors import ApplicationError, Unavailable, is_outage, send_error
+from shop.metrics import observe_request
 from shop.routes import EVENTS
 
 
 class LongPollMiddleware:
-    """The ASGI application in front of Django that does the waiting.
+    """The ASGI application in front of Django that answers whoever is willing to wait for events.
 
-    It only delays: the answer itself, and every error, comes from the Django view.
+    The answer is that of the Django view, which answers everybody else, and every request that is
+    malformed or not signed in. Waiting costs no thread and no query.
     """
 
     def __init__(self, app: App) -> None:
@@ -25,40 +32,87 @@ class LongPollMiddleware:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if (
-            scope["type"] == "http"
-            and scope["method"] == "GET"
-            and scope["path"] == EVENTS
-            and b"wait=" in scope["query_string"]
+            scope["type"] != "http"
+            or scope["method"] != "GET"
+            or scope["path"] != EVENTS
+            or b"wait=" not in scope["query_string"]
         ):
-            try:
-                await self._wait(scope)
-            except (ApplicationError, ValueError):
-                pass
-            except Exception as error:
-                if not is_outage(error):
-                    raise
-                # The view would wait for the same database once more before it said the same.
-                await send_error(send, Unavailable())
+            await self.app(scope, receive, send)
+            return
+        try:
+            asked = await _asked(scope)
+            if asked is not None:
+                await _wait(scope, receive, send, *asked)
                 return
+        except ApplicationError as error:
+            await send_error(send, error)
+            return
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            await send_error(send, Unavailable())
+            return
         await self.app(scope, receive, send)
 
-    async def _wait(self, scope: Any) -> None:
-        query = dict(parse_qsl(scope["query_string"].decode("ascii")))
-        signed_in = await sign_in(scope)
-        if signed_in is None:
-            return
-        caller, _ = signed_in
-        after, _, wait, everything = events_parameters(query, staff=may_see_everything(caller))
-        customer_id = None if everything else caller.id
-        deadline = time.monotonic() + wait
-        while not hub.draining and (left := deadline - time.monotonic()) > 0:
-            waiting = hub.waiting(customer_id)
-            try:
-                events, _ = await in_database(
-                    events_page, caller, after=after, limit=1, everything=everything
-                )
-                if events:
-                    return
-                await waiting.wait(left)
-            finally:
-                waiting.cancel()
+
+async def _asked(scope: Any) -> tuple[Caller, dict[str, Any]] | None:
+    """Return who waits and for what; ``None`` where the view has to answer.
+
+    Raises what :func:`sign_in` raises.
+    """
+    try:
+        request_of(scope).get_host()
+        pairs = parse_qsl(scope["query_string"].decode("ascii"))
+    except (DisallowedHost, ValueError):
+        return None
+    query = dict(pairs)
+    if len(query) < len(pairs):
+        return None
+    if settings.SECURE_SSL_REDIRECT and scope["scheme"] != "https":
+        return None
+    signed_in = await sign_in(scope)
+    if signed_in is None:
+        return None
+    caller = signed_in[0]
+    try:
+        after, limit, wait, everything = events_parameters(query, staff=may_see_everything(caller))
+    except ApplicationError:
+        return None
+    if not wait:
+        return None
+    return caller, {"after": after, "limit": limit, "everything": everything, "seconds": wait}
+
+
+async def _wait(
+    scope: Any, receive: Any, send: Any, caller: Caller, parameters: dict[str, Any]
+) -> None:
+    """Answer when there is something, or the time is over, unless the client has left."""
+    check_requests(caller)
+    left = asyncio.create_task(_left(receive))
+    try:
+        with hub.poll(caller.id, (scope.get("client") or ("",))[0]):
+            events, position = await hub.events(caller, left=left, **parameters)
+        if not left.done():
+            await _answer(scope, send, events, position)
+    finally:
+        left.cancel()
+
+
+async def _left(receive: Callable[[], Any]) -> None:
+    """Return when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _answer(scope: Any, send: Any, events: list[str], position: int) -> None:
+    started = time.perf_counter()
+    body = f'{{"events":[{",".join(events)}],"position":{position}}}'.encode()
+    headers = [
+        *HEADERS,
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id(dict(scope["headers"]))),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+    # The waiting is the client's own wish, and none of the time that the answer took.
+    observe_request("GET", EVENTS[1:], 200, time.perf_counter() - started)

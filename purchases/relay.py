@@ -10,15 +10,14 @@ import signal
 import time
 from typing import Any
 
-import msgspec
 import psycopg
+import redis
 import structlog
-from channels.layers import get_channel_layer
 from django.db import connection as django_connection
 
-from purchases.channel import GROUP, Announcement
+from purchases.channel import Announcement, announce, client
 from purchases.models import Event, Purchase
-from purchases.representation import event_data, purchase_data
+from purchases.representation import encode_event, event_data, purchase_data
 from purchases.selectors import LATEST_POSITION
 from shop.health import RELAY_LOCK
 
@@ -32,7 +31,9 @@ INTERVAL_SECONDS = 0.04
 HEARTBEAT_SECONDS = 1.0
 STANDBY_SECONDS = 0.25
 RECONNECT_SECONDS = 0.5
-ANNOUNCE_TIMEOUT_SECONDS = 2.0
+# How long nothing is announced after Valkey did not take it in time: each try would hold up the
+# numbering, and hubs that hear nothing read the table.
+SILENCE_SECONDS = 5.0
 
 _NUMBER = f"""
 WITH waiting AS (
@@ -62,7 +63,8 @@ class Relay:
 
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
-        self.layer = get_channel_layer()
+        self._valkey = client()
+        self._silent_until = 0.0
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; survive the loss of PostgreSQL and of Valkey."""
@@ -144,19 +146,13 @@ class Relay:
     async def _announce(
         self, previous: int, position: int, events: list[tuple[int, int, str]]
     ) -> None:
-        message: Announcement = {
-            "type": "events",
-            "previous": previous,
-            "position": position,
-            "events": events,
-        }
+        if time.monotonic() < self._silent_until:
+            return
+        message: Announcement = {"previous": previous, "position": position, "events": events}
         try:
-            await asyncio.wait_for(self.layer.group_send(GROUP, message), ANNOUNCE_TIMEOUT_SECONDS)
-        except Exception as error:
+            await announce(self._valkey, message)
+        except redis.RedisError as error:
             # The announcement is only a hint: hubs that hear nothing read the table.
             logger.warning("relay.announcement_lost", reason=type(error).__name__)
-
-
-def encode_event(event: Any) -> str:
-    """Return the event as compact JSON, as it is put into a frame."""
-    return msgspec.json.encode(event).decode()
+            if isinstance(error, redis.TimeoutError):
+                self._silent_until = time.monotonic() + SILENCE_SECONDS

@@ -108,3 +108,8 @@ def classic_data(purchase: PurchaseData) -> dict[str, Any]:
         "price": purchase["price"],
         "timestamp": iso_milliseconds(moment),
     }
+
+
+def encode_event(event: EventData) -> str:
+    """Return the event as compact JSON, as it is put into a frame."""
+    return msgspec.json.encode(event).decode()

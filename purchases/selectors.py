@@ -17,8 +17,17 @@ from purchases.representation import (
     event_data,
     purchase_data,
 )
-from shop.errors import NotFound
+from shop.errors import Conflict, NotFound
 from shop.replica import database_for
+
+
+class PositionUnknown(Conflict):
+    """The position was never given out, as after a restore of an older ledger."""
+
+    code = "position_unknown"
+    detail = "This position was never given out. Read the ledger anew, and go on from there."
+    attr = "after"
+
 
 # A setting of the database, in which a restore leaves how far positions may have come since its
 # backup, so that one which was given out before is never given to another event.
@@ -118,12 +127,15 @@ def events_page(
     """Return a page of events and the position up to which the caller has now seen everything.
 
     With a page that is not full that is the log's end as it was before the page was read, so an
-    event that is numbered meanwhile is never skipped.
+    event that is numbered meanwhile is never skipped. Raises ``PositionUnknown`` for a position
+    beyond the end.
     """
     end = latest_position()
+    if after > end:
+        raise PositionUnknown()
     events = events_after(
         after, customer_id=None if everything else caller.id, limit=limit, until=end
     )
     if len(events) == limit:
         return events, events[-1][0]
-    return events, max(after, end)
+    return events, end

@@ -214,7 +214,7 @@ DATABASE_APPLICATION = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Valkey: broker, channel layer, cache ----------------------------------------------------
+# --- Valkey: broker, announcements, cache ----------------------------------------------------
 
 
 def _redis_url() -> str:
@@ -230,15 +230,6 @@ def _redis_url() -> str:
 
 REDIS_URL = _redis_url()
 
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2}],
-            "prefix": "shop",
-        },
-    }
-}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -495,7 +486,9 @@ _SCALE = 100 if DEVELOPMENT else 1
 QUOTA_REQUESTS_PER_MINUTE = env.integer("QUOTA_REQUESTS_PER_MINUTE", 6_000 * _SCALE)
 QUOTA_CLIENT_REQUESTS_PER_MINUTE = env.integer("QUOTA_CLIENT_REQUESTS_PER_MINUTE", 0)
 CONNECTIONS_PER_ADDRESS = env.integer("CONNECTIONS_PER_ADDRESS", 1_000 * _SCALE)
+# Of one account so many sockets, and as many long polls; of one address so many of both.
 QUOTA_SOCKETS = env.integer("QUOTA_SOCKETS", 50 * _SCALE)
+QUOTA_ADDRESS_SOCKETS = env.integer("QUOTA_ADDRESS_SOCKETS", 1000 * _SCALE)
 QUOTA_REPORTS_PER_HOUR = env.integer("QUOTA_REPORTS_PER_HOUR", 60 * _SCALE)
 QUOTA_REPORT_PAGES_PER_HOUR = env.integer("QUOTA_REPORT_PAGES_PER_HOUR", 20_000 * _SCALE)
 

@@ -13,14 +13,15 @@ from knox.models import AuthToken
 
 from accounts.models import User
 from purchases import ingest as module
-from purchases.hub import in_database
 from purchases.ingest import Ingest, Request, Writer
 from purchases.models import Event, Purchase
 from purchases.services import IdempotencyKeyReused, Outcome, Recorded
 from purchases.validation import PurchaseInput
 from shop.errors import ApplicationError, OutcomeUnknown, Unavailable
+from shop.lookups import DatabaseThreads
 
 pytestmark = pytest.mark.django_db(transaction=True)
+DATABASE = DatabaseThreads(1, "test")
 
 
 def _purchase(item: str, timestamp: datetime | None = None) -> PurchaseInput:
@@ -75,7 +76,7 @@ def test_the_second_purchase_of_an_account_takes_the_short_way(
 
 def test_an_account_that_was_deactivated_is_refused_though_it_is_known(digest: str) -> None:
     async def deactivate(ingest: Ingest) -> Any:
-        await in_database(User.objects.filter(userid="005").update, is_active=False)
+        await DATABASE.run(User.objects.filter(userid="005").update, is_active=False)
 
     first, _, second = _run(
         lambda i: _outcome(i, digest, _purchase("first")),
@@ -89,7 +90,7 @@ def test_an_account_that_was_deactivated_is_refused_though_it_is_known(digest: s
 
 def test_a_customer_who_was_renamed_is_shown_by_the_new_name(digest: str) -> None:
     async def rename(ingest: Ingest) -> Any:
-        await in_database(User.objects.filter(userid="005").update, username="joseph")
+        await DATABASE.run(User.objects.filter(userid="005").update, username="joseph")
 
     _, _, second = _run(
         lambda i: _outcome(i, digest, _purchase("first")),

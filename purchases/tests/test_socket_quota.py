@@ -23,6 +23,8 @@ def _open(token: str, extensions: dict[str, Any]) -> list[Any]:
         "scheme": "ws",
         "query_string": b"",
         "headers": [(b"authorization", f"Token {token}".encode())],
+        "client": ("127.0.0.1", 50_000),
+        "shop.holder": "address:127.0.0.1",
         "extensions": extensions,
     }
 
@@ -40,32 +42,39 @@ def _open(token: str, extensions: dict[str, Any]) -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_socket_too_many_is_refused_with_429(settings: Any) -> None:
-    settings.QUOTA_SOCKETS = 1
+@pytest.mark.parametrize("room", ["sockets", "addresses"])
+def test_one_socket_too_many_is_refused_with_429(room: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(getattr(hub, room), "share", 1)
     user = User.objects.create(username="joe", userid="005")
     token = AuthToken.objects.create(user)[1]
-    assert hub.admit(user.pk)
-    try:
+    with hub.socket(user.pk, "127.0.0.1"):
         start, body = _open(token, {"websocket.http.response": {}})
         assert start["status"] == 429
-        assert dict(start["headers"])[b"retry-after"] == b"30"
+        assert dict(start["headers"])[b"retry-after"]
         assert json.loads(body["body"])["errors"][0]["code"] == "throttled"
         accepted, closed = _open(token, {})
         assert accepted["type"] == "websocket.accept"
         assert closed["code"] == 1013
-    finally:
-        hub.release(user.pk)
-    assert not hub._sockets
+    assert not getattr(hub, room).used
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_closed_socket_gives_its_place_back(settings: Any) -> None:
-    settings.QUOTA_SOCKETS = 1
+def test_a_closed_socket_gives_its_place_back(monkeypatch: Any) -> None:
+    monkeypatch.setattr(hub.sockets, "share", 1)
     user = User.objects.create(username="joe", userid="005")
     token = AuthToken.objects.create(user)[1]
     for _ in range(2):
         assert _open(token, {})[0]["type"] == "websocket.accept"
-    assert not hub._sockets
+    assert not hub.sockets.used
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_socket_counts_as_a_request(settings: Any) -> None:
+    settings.QUOTA_REQUESTS_PER_MINUTE = 1
+    user = User.objects.create(username="joe", userid="005")
+    token = AuthToken.objects.create(user)[1]
+    assert _open(token, {"websocket.http.response": {}})[0]["type"] == "websocket.accept"
+    assert _open(token, {"websocket.http.response": {}})[0]["status"] == 429
 
 
 @pytest.mark.django_db(transaction=True)
@@ -75,11 +84,8 @@ def test_the_open_sockets_are_a_metric() -> None:
 
     user = User.objects.create(username="joe", userid="005")
     before = count() or 0
-    assert hub.admit(user.pk)
-    assert hub.admit(user.pk)
-    assert count() == before + 2
-    assert _open(AuthToken.objects.create(user)[1], {})[0]["type"] == "websocket.accept"
-    assert count() == before + 2
-    hub.release(user.pk)
-    hub.release(user.pk)
+    with hub.socket(user.pk, "127.0.0.1"), hub.socket(user.pk, "127.0.0.1"):
+        assert count() == before + 2
+        assert _open(AuthToken.objects.create(user)[1], {})[0]["type"] == "websocket.accept"
+        assert count() == before + 2
     assert count() == before

@@ -54,6 +54,7 @@ function connect() {
   socket.addEventListener("close", (closed) => {
     clearTimeout(watchdog);
     if (closed.code === 4401) return say("lost", "Signed out. Sign in again to go on.");
+    if (closed.code === 4409) return say("lost", "The ledger was put back to an earlier state. Reload the page to see it.");
     if (closed.code === 4400 || closed.code === 4403) return say("lost", "The feed is not for this account.");
     say("lost", "Connection lost; trying again…");
     attempt += 1;

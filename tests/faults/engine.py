@@ -214,17 +214,16 @@ class Load:
     # --- looking -----------------------------------------------------------------------------
 
     def _events(self, after: int, limit: int, name: str, *, last: bool = False) -> Any:
-        path = f"/api/v1/events/?after={2**62 if last else after}&limit={limit}"
-        answer = self.system.request("GET", path, token=self.tokens[name])
         if last:
-            # What is after the end is nothing; the end itself is where a feed would start.
+            # Where a feed would start is the end of the log.
             with connect(
                 f"{self.system.ws_url}?scope=all",
                 additional_headers={"Authorization": f"Token {self.tokens[name]}"},
                 proxy=None,
             ) as socket:
                 return json.loads(socket.recv(timeout=10))["position"]
-        return answer.json()
+        path = f"/api/v1/events/?after={after}&limit={limit}"
+        return self.system.request("GET", path, token=self.tokens[name]).json()
 
     def _log(self, name: str) -> list[tuple[int, str, str]]:
         """Return position, purchase and item of every event since the load began."""

@@ -1,0 +1,149 @@
+"""Whoever waits for events, on sockets or by long polls: what it is told, what it may cost."""
+
+import asyncio
+import http.client
+import json
+import select
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.system import Answer, System, running, wait_for
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system of its own, whose accounts may have few long polls."""
+    folder: Path = tmp_path_factory.mktemp("feed") / "data"
+    with running(
+        folder, QUOTA_SOCKETS="20", QUOTA_ADDRESS_SOCKETS="30", QUOTA_REQUESTS_PER_MINUTE="600"
+    ) as system:
+        yield system
+
+
+def _end(system: System, token: str) -> int:
+    position, page = 0, {"events": [None]}
+    while page["events"]:
+        path = f"/api/v1/events/?after={position}&limit=5000"
+        page = system.request("GET", path, token=token).json()
+        position = page["position"]
+    return position
+
+
+def _poll(system: System, token: str, after: int, wait: int = 20) -> Answer:
+    return system.request("GET", f"/api/v1/events/?after={after}&wait={wait}", token=token)
+
+
+def _buy(system: System, token: str) -> str:
+    item = f"feed {uuid.uuid4()}"
+    body = {"item": item, "price": "1"}
+    assert system.request("POST", "/api/v1/purchases/", body, token).status == 201
+    return item
+
+
+async def _close_code(url: str, token: str) -> int | None:
+    async with connect(url, additional_headers={"Authorization": f"Token {token}"}) as socket:
+        await asyncio.wait_for(socket.wait_closed(), 10)
+        return socket.close_code
+
+
+async def test_a_position_never_given_out_is_refused_everywhere(site: System) -> None:
+    joe = site.token("joe")
+    end = await asyncio.to_thread(_end, site, joe)
+    for beyond in (end + 1, end + 1000, 2**63 - 1):
+        for wait in (0, 20):
+            answer = await asyncio.to_thread(_poll, site, joe, beyond, wait)
+            assert answer.status == 409
+            assert answer.json()["errors"][0]["code"] == "position_unknown"
+        assert await _close_code(f"{site.ws_url}?after={beyond}", joe) == 4409
+    assert (await asyncio.to_thread(_poll, site, joe, end, 1)).json() == {
+        "events": [],
+        "position": end,
+    }
+
+
+async def test_a_ledger_that_is_set_back_while_sockets_are_open_is_noticed(site: System) -> None:
+    """As by a restore of an older backup below the running processes."""
+    joe, ann = site.token("joe"), site.token("ann")
+    for _ in range(3):
+        _buy(site, joe)
+    end = await asyncio.to_thread(_end, site, joe)
+    headers = {"Authorization": f"Token {joe}"}
+    async with connect(f"{site.ws_url}?after={end}", additional_headers=headers) as socket:
+        assert json.loads(await socket.recv())["position"] == end
+        with (
+            psycopg.connect(site.servers()["DATABASE_OWNER_URL"], autocommit=True) as owner,
+            owner.transaction(),
+        ):
+            owner.execute("SET LOCAL session_replication_role = replica")
+            owner.execute("DELETE FROM purchases_event WHERE position > %s", [end - 2])
+            # As PostgreSQL that was stopped for the restore would.
+            owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'relay'"
+            )
+        await asyncio.wait_for(socket.wait_closed(), 20)
+        assert socket.close_code == 4409
+    assert (await asyncio.to_thread(_poll, site, joe, end)).status == 409
+    again = await asyncio.to_thread(_end, site, joe)
+    assert again <= end - 2
+    item = await asyncio.to_thread(_buy, site, ann)
+    page = (await asyncio.to_thread(_poll, site, ann, again)).json()
+    assert [event["purchase"]["item"] for event in page["events"]] == [item]
+
+
+def test_every_poll_of_a_customer_is_woken_with_the_same_event(site: System) -> None:
+    joe, ann = site.token("joe"), site.token("ann")
+    after = _end(site, joe)
+    with ThreadPoolExecutor(12) as threads:
+        asked = [threads.submit(_poll, site, joe, after) for _ in range(10)]
+        other = threads.submit(_poll, site, ann, after, 3)
+        time.sleep(1)
+        item = _buy(site, joe)
+        pages = [poll.result().json() for poll in asked]
+    for page in pages:
+        assert [event["purchase"]["item"] for event in page["events"]] == [item]
+        assert page["position"] > after
+    assert other.result().json()["events"] == []
+    # What was waited for is what the view says of the same position.
+    seen = site.request("GET", f"/api/v1/events/?after={after}", token=joe).json()
+    assert seen["events"] == pages[0]["events"]
+
+
+def test_polls_have_a_cap_and_others_do_not_feel_them(site: System) -> None:
+    joe, ann = site.token("joe"), site.token("ann")
+    after = _end(site, joe)
+    connections = []
+    for _ in range(40):
+        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+        path = f"/api/v1/events/?after={after}&wait=15"
+        connection.request("GET", path, headers={"Authorization": f"Token {joe}"})
+        connections.append(connection)
+    wait_for(lambda: sum(map(_readable, connections)) == 20, 10)
+    refused = filter(_readable, connections)
+    for connection in refused:
+        answer = connection.getresponse()
+        assert answer.status == 429
+        assert answer.headers["Retry-After"]
+    # Ten more are left to this address, whoever has them.
+    timer = threading.Timer(0.3, _buy, (site, ann))
+    timer.start()
+    assert _poll(site, ann, after).json()["events"]
+    timer.join()
+    # The places come back when the clients leave, though their time is not over.
+    for connection in connections:
+        connection.close()
+    wait_for(lambda: _poll(site, joe, after, 1).status == 200, 10)
+
+
+def _readable(connection: http.client.HTTPConnection) -> bool:
+    return bool(select.select([connection.sock], [], [], 0)[0])

@@ -1,13 +1,13 @@
 """The REST API of the ledger and of the event log."""
 
-from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django_filters.utils import translate_validation
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
@@ -24,7 +24,7 @@ from rest_framework.views import APIView
 
 from accounts.access import Caller, may_see_everything
 from accounts.quotas import count_lines
-from purchases import exports, selectors
+from purchases import exports, formats, selectors
 from purchases.bulk import Upload, body_digest, record_lines, spool
 from purchases.filters import PurchaseFilter, by_price
 from purchases.identity import Identity, key_columns
@@ -351,52 +351,48 @@ def _flag(request: Request, name: str) -> bool:
 
 
 class _ExportView(APIView):
-    filename = ""
-    content_type = ""
-
-    def rows(self, queryset: QuerySet[Purchase]) -> Iterator[bytes]:
-        return iter(())
-
-    def answer(self, request: Request) -> StreamingHttpResponse:
-        response = StreamingHttpResponse(
-            self.rows(filtered(request).order_by("-timestamp", "-id")),
-            content_type=self.content_type,
+    def answer(self, request: Request, format: formats.Format) -> HttpResponseBase:
+        return exports.answer(
+            request._request,
+            filtered(request).order_by("-timestamp", "-id"),
+            format,
+            caller=Caller.of(request.user),
+            keys_first=by_price(request.query_params),
         )
-        response["Content-Disposition"] = f'attachment; filename="{self.filename}"'
-        return response
 
 
 class ExportCSVView(_ExportView):
     """The list as CSV."""
 
-    filename = "purchases.csv"
-    content_type = "text/csv; charset=utf-8"
-
-    def rows(self, queryset: QuerySet[Purchase]) -> Iterator[bytes]:
-        return exports.csv_export(queryset)
-
     @extend_schema(
         operation_id="purchases_export_csv",
         summary="Export purchases as CSV",
         description=(
-            "The filtered list, streamed. A cell that a spreadsheet would run as a formula has an "
-            "apostrophe in front, which the bulk route and the import take away again."
+            "The filtered list, streamed. Every cell is in quotes. Where a spreadsheet would begin "
+            "a formula, an apostrophe is in front, which the bulk route and the import take away "
+            "again.\n\nWith `excel=1` it is as a spreadsheet opens it: a byte order mark, `;` and "
+            "decimal commas where the first language of `Accept-Language` has them, and texts "
+            'such as `="005"`, which stay texts.'
         ),
-        parameters=FILTERS,
+        parameters=[
+            *FILTERS,
+            OpenApiParameter(
+                "excel", OpenApiTypes.STR, enum=["0", "1"], description="1: for spreadsheets."
+            ),
+        ],
         responses={(200, "text/csv"): OpenApiTypes.STR},
     )
-    def get(self, request: Request) -> StreamingHttpResponse:
-        return self.answer(request)
+    def get(self, request: Request) -> HttpResponseBase:
+        if not _flag(request, "excel"):
+            return self.answer(request, formats.CSV)
+        language = request.headers.get("Accept-Language", "")
+        answer = self.answer(request, formats.csv_for_spreadsheets(language))
+        patch_vary_headers(answer, ["Accept-Language"])
+        return answer
 
 
 class ExportJSONLView(_ExportView):
     """The list as JSON lines."""
-
-    filename = "purchases.jsonl"
-    content_type = "application/x-ndjson"
-
-    def rows(self, queryset: QuerySet[Purchase]) -> Iterator[bytes]:
-        return exports.jsonl_export(queryset)
 
     @extend_schema(
         operation_id="purchases_export_jsonl",
@@ -405,8 +401,8 @@ class ExportJSONLView(_ExportView):
         parameters=FILTERS,
         responses={(200, "application/x-ndjson"): OpenApiTypes.STR},
     )
-    def get(self, request: Request) -> StreamingHttpResponse:
-        return self.answer(request)
+    def get(self, request: Request) -> HttpResponseBase:
+        return self.answer(request, formats.JSONL)
 
 
 def _whole_number(value: str | None, name: str, default: int, maximum: int) -> int:

@@ -1,20 +1,32 @@
-"""Cells of CSV files that no spreadsheet takes for a formula, and the way back."""
+"""Cells of CSV files that no spreadsheet takes for a formula, and the way back.
+
+A spreadsheet runs a cell that begins like a formula. It may begin a cell elsewhere than the file
+does: at a separator inside a text, where its user's language has another one than the file.
+"""
 
 import re
 
-# A spreadsheet runs a cell that begins with one of these; the wide forms are the same to some.
-_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# The wide forms are the same to some. Blanks and quotes before it are skipped by some.
+_BEGINS = "[ \u00a0'\"]*[-=+@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+# PostgreSQL takes these two for the same as Python does, see `purchases.formats`.
+FORMULA = f"(?:^|(?<=[,;\t\r\n]))(?={_BEGINS})"
+GUARDED = f"(?:^|(?<=[,;\t\r\n]))'(?={_BEGINS})"
+
+_FORMULA = re.compile(FORMULA)
+_GUARDED = re.compile(GUARDED)
 
 
 def guard(text: str) -> str:
-    """Return the cell for ``text``: with an apostrophe in front where it looks like a formula.
+    """Return the cell for ``text``: with an apostrophe wherever a formula could begin.
 
-    What already has apostrophes before such a character gets one more, so that
-    :func:`unguard` gives every text back as it was.
+    What already has an apostrophe there gets one more, so that :func:`unguard` gives every text
+    back as it was.
     """
-    return f"'{text}" if _FORMULA.match(text) else text
+    return _FORMULA.sub("'", text)
 
 
 def unguard(cell: str) -> str:
-    """Return the text of a cell that :func:`guard` has written."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    """Return the text of a cell that :func:`guard` or an export for spreadsheets has written."""
+    if len(cell) > 2 and cell.startswith('="') and cell.endswith('"'):
+        cell = cell[2:-1].replace('""', '"')
+    return _GUARDED.sub("", cell)

@@ -1,10 +1,10 @@
 """The original service's routes: same accounts, same rules, its own field names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from django.http import StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -12,8 +12,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import Caller
-from purchases import selectors
-from purchases.representation import PurchaseData, classic_data
+from purchases import exports, formats, selectors
+from purchases.representation import PurchaseData
 from purchases.serializers import ClassicListSerializer, ClassicPurchaseSerializer
 from purchases.services import record_purchase
 from purchases.validation import parse_idempotency_key, parse_purchase
@@ -111,27 +111,13 @@ class BuyView(ClassicView):
         return Response(classic_recorded(recorded.purchase), headers=headers)
 
 
-def _stream(head: dict[str, Any], rows: Iterator[PurchaseData]) -> Iterator[bytes]:
-    """Yield ``{**head, "purchases": [...]}`` without ever holding the whole list."""
-    yield msgspec.json.encode(head)[:-1] + b',"purchases":['
-    chunk: list[bytes] = []
-    first = True
-    for row in rows:
-        chunk.append(msgspec.json.encode(classic_data(row)))
-        if len(chunk) == 500:
-            yield (b"" if first else b",") + b",".join(chunk)
-            first, chunk = False, []
-    if chunk:
-        yield (b"" if first else b",") + b",".join(chunk)
-    yield b"]}"
-
-
 class _ListView(ClassicView):
-    def list(self, request: Request, username: str, head: dict[str, Any]) -> StreamingHttpResponse:
-        queryset = selectors.purchases_of(Caller.of(request.user), username)
-        return StreamingHttpResponse(
-            _stream(head, selectors.purchase_rows(queryset)), content_type="application/json"
-        )
+    def list(self, request: Request, username: str, head: dict[str, Any]) -> HttpResponseBase:
+        caller = Caller.of(request.user)
+        queryset = selectors.purchases_of(caller, username)
+        # The purchases are written into this object, so its last brace is left out.
+        format = formats.original(msgspec.json.encode(head)[:-1])
+        return exports.answer(request._request, queryset, format, caller=caller)
 
 
 class GetAllUserBuysView(_ListView):
@@ -143,7 +129,7 @@ class GetAllUserBuysView(_ListView):
         tags=["original routes"],
         responses={200: ClassicListSerializer},
     )
-    def get(self, request: Request, username: str) -> StreamingHttpResponse:
+    def get(self, request: Request, username: str) -> HttpResponseBase:
         return self.list(request, username, {"username": username})
 
 
@@ -156,5 +142,5 @@ class BuyListView(_ListView):
         tags=["original routes"],
         responses={200: ClassicListSerializer},
     )
-    def get(self, request: Request, username: str) -> StreamingHttpResponse:
+    def get(self, request: Request, username: str) -> HttpResponseBase:
         return self.list(request, username, {"status": "Ok!"})

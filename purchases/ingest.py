@@ -52,6 +52,7 @@ from purchases.services import (
 )
 from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
 from shop import replica
+from shop.database import connect
 from shop.errors import (
     ApplicationError,
     NotAuthenticated,
@@ -426,18 +427,14 @@ def _note(accounts: set[int]) -> None:
 
 
 async def _connect() -> psycopg.AsyncConnection:
-    parameters: dict[str, Any] = dict(django_connection.get_connection_params())
-    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
-        parameters.pop(name, None)
     # A batch that waits for somebody's lock holds up the others, so it soon goes the long way,
     # where each purchase waits for itself.
     # PostgreSQL would plan the statement anew for each small batch, which costs more than executing
     # it, and would always come to the same plan.
-    parameters["options"] += (
-        f" -c lock_timeout={LOCK_MILLISECONDS}ms -c timezone=UTC"
+    return await connect(
+        options=f" -c lock_timeout={LOCK_MILLISECONDS}ms -c timezone=UTC"
         " -c plan_cache_mode=force_generic_plan"
     )
-    return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
 
 
 def write_batch(batch: list[Request], known: Known) -> list[Outcome]:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import TypedDict
 from uuid import UUID
 
 import msgspec
@@ -57,11 +57,6 @@ def iso(moment: datetime) -> str:
     return text if moment.microsecond else text[:-1] + ".000000Z"
 
 
-def iso_milliseconds(moment: datetime) -> str:
-    """Return a UTC time with milliseconds, as the original service wrote it."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
 def purchase_data(
     id: UUID | str,
     username: str,
@@ -95,18 +90,6 @@ def event_data(position: int, purchase: PurchaseData) -> EventData:
         "event": PURCHASE_RECORDED,
         "at": purchase["received_at"],
         "purchase": purchase,
-    }
-
-
-def classic_data(purchase: PurchaseData) -> dict[str, Any]:
-    """Return the purchase in the original service's field names."""
-    moment = datetime.fromisoformat(purchase["timestamp"])
-    return {
-        "_id": purchase["id"],
-        "username": purchase["username"],
-        "userid": purchase["userid"],
-        "price": purchase["price"],
-        "timestamp": iso_milliseconds(moment),
     }
 
 

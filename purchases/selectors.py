@@ -1,6 +1,5 @@
 """Reads of the ledger and of the event log, each limited to what the caller may see."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -71,12 +70,6 @@ def purchases_of(caller: Caller, username: str) -> QuerySet[Purchase]:
         raise NotFound()
     purchases = Purchase.objects.using(database_for(caller.id))
     return purchases.filter(customer_id=customer.pk).order_by("timestamp", "id")
-
-
-def purchase_rows(queryset: QuerySet[Purchase], chunk_size: int = 2000) -> Iterator[PurchaseData]:
-    """Yield each purchase of the queryset as API data, through a server-side cursor."""
-    rows = queryset.values_list(*PURCHASE_FIELDS).iterator(chunk_size=chunk_size)
-    return (purchase_data(*row) for row in rows)
 
 
 def purchase_of_row(purchase: Purchase) -> PurchaseData:

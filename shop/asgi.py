@@ -10,7 +10,8 @@ A request passes, from outside to inside:
 2. ``accounts.holders``: finds who asks, for the rooms of ``shop.admission``;
 3. ``shop.bodies``: reads the body, within its limits;
 4. ``purchases.ingest`` and ``purchases.longpoll``: take what is theirs;
-5. ``shop.threads``: waits for a thread, in which Django answers everything else.
+5. ``shop.streaming``: sends the long answers that Django has only authorised;
+6. ``shop.threads``: waits for a thread, in which Django answers everything else.
 """
 
 import contextlib
@@ -46,6 +47,7 @@ from shop.bodies import SMALL_BYTES, Bodies
 from shop.errors import ApplicationError, is_classic, send_error, wants_json
 from shop.probes import PROBES, Probes, answer_livez
 from shop.routes import BEFORE_DJANGO, BULK
+from shop.streaming import Streams
 from shop.threads import Gate
 
 _websockets = URLRouter(websocket_urlpatterns)
@@ -58,7 +60,7 @@ _gate = Gate(
     large=SMALL_BYTES,
 )
 _probes = Probes(django_application)
-_http = Bodies(IngestMiddleware(LongPollMiddleware(_gate)), {BULK: BULK_MAX_BYTES})
+_http = Bodies(IngestMiddleware(LongPollMiddleware(Streams(_gate))), {BULK: BULK_MAX_BYTES})
 
 
 def _raise_open_files() -> None:

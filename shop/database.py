@@ -54,6 +54,20 @@ def connection_class(answer_seconds: float | None) -> type[Connection]:
     return type("Connection", (Connection,), {"answer_seconds": answer_seconds})
 
 
+async def connect(using: str = "default", options: str = "") -> psycopg.AsyncConnection[Any]:
+    """Return a connection of the event loop to one of Django's databases, in autocommit mode.
+
+    ``options`` are added to the ``options`` of libpq.
+    """
+    from django.db import connections
+
+    parameters: dict[str, Any] = dict(connections[using].get_connection_params())
+    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(name, None)
+    parameters["options"] += options
+    return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+
+
 @contextlib.contextmanager
 def unhurried(using: str = "default") -> Iterator[None]:
     """Let this thread's connection take as long as it needs, for work that nobody waits for.

@@ -173,6 +173,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.head_complete()
+        # Closing a connection waits for what is written; an answer that is given up does not.
+        self.scope["extensions"] = {"shop.abort": {"abort": self.transport.abort}}
         super().on_headers_complete()
         upgrades = self.parser.should_upgrade()
         if upgrades and self._should_upgrade():

@@ -3,22 +3,20 @@
 import io
 import json
 import math
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from purchases import exports
 from purchases.api import events_parameters
 from purchases.cells import guard, unguard
 from purchases.consumers import FeedConsumer, Refused
-from purchases.lines import READERS, csv_lines
+from purchases.lines import READERS
 from purchases.pagination import _decode, _encode
-from purchases.representation import purchase_data
 from purchases.validation import currencies, parse_idempotency_key, parse_moment, parse_purchase
 from shop.errors import ApplicationError, ValidationFailed
 from shop.parsers import ParseError, decode_json
@@ -152,40 +150,12 @@ def test_readers_number_every_line_of_whatever_comes(content_type: str, body: by
 
 
 @FAST
-@given(TEXT | st.from_regex(r"'{0,3}[=+\-@\t\r\n]?.{0,5}", fullmatch=True))
-def test_cells_come_back_as_they_were_and_no_cell_is_a_formula(text: str) -> None:
+@given(TEXT | st.text("=+-@'\" ,;\t\r\nx\u00a0", max_size=12))
+def test_cells_come_back_as_they_were_and_no_part_of_one_is_a_formula(text: str) -> None:
     cell = guard(text)
     assert unguard(cell) == text
-    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
-
-
-@FAST
-@given(st.lists(st.tuples(TEXT, TEXT), max_size=5))
-def test_an_export_reads_back_as_the_same_purchases(rows: list[tuple[str, str]]) -> None:
-    texts = [
-        (item, username)
-        for item, username in rows
-        # What validation keeps out of the ledger is not in an export.
-        if item.isprintable() and username.isprintable() and username.strip() == username
-    ]
-    assume(texts)
-    purchases = [
-        purchase_data("id", username, username, item, 2, Decimal("1.50"), "EUR", NOW, NOW)
-        for item, username in texts
-    ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exports, "purchase_rows", lambda queryset: iter(purchases))
-        exported = b"".join(exports.csv_export(None))  # type: ignore[arg-type]
-    read = [data for _, data in csv_lines(io.BytesIO(exported))]
-    for (item, username), data in zip(texts, read, strict=True):
-        assert data.get("item", "") == item
-        assert data.get("username", "") == username
-        purchase = parse_purchase(data | {"username": "x", "userid": "x"}, now=NOW)
-        assert (purchase.item, purchase.price, purchase.timestamp) == (
-            item.strip(),
-            Decimal("1.50"),
-            NOW,
-        )
+    for part in re.split("[,;\t\r\n]", cell):
+        assert not part.startswith(("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
 
 
 @FAST

@@ -1,5 +1,6 @@
 """The REST API of the ledger and of the event log."""
 
+from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Any
 from uuid import UUID

@@ -28,7 +28,8 @@ from accounts.authentication import (
     token_digest,
 )
 from shop.admission import Room, account_holder, address_holder
-from shop.errors import ApplicationError, is_outage
+from shop.errors import ApplicationError
+from shop.outages import is_outage
 from shop.threads import Threads
 
 logger = structlog.get_logger(__name__)

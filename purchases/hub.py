@@ -33,9 +33,10 @@ from purchases.reader import (
 from purchases.representation import encode_event
 from purchases.selectors import PositionUnknown, events_after, events_page, latest_position
 from shop.admission import Room, account_holder, address_holder
-from shop.errors import Unavailable, is_outage
+from shop.errors import Unavailable
 from shop.lookups import DatabaseThreads, SharedLookup, SharedThreads
 from shop.metrics import SOCKETS
+from shop.outages import is_outage
 
 logger = structlog.get_logger(__name__)
 

@@ -62,10 +62,10 @@ from shop.errors import (
     classic_error,
     error_body,
     error_headers,
-    is_outage,
 )
 from shop.metrics import observe_request
 from shop.middleware import REQUEST_ID, new_request_id
+from shop.outages import READ_ONLY, is_outage, sqlstate
 from shop.parsers import decode_json
 from shop.routes import BUYS, PURCHASES
 
@@ -372,7 +372,8 @@ class Writer:
             async with asyncio.timeout(STATEMENT_SECONDS):
                 recorded = await self._insert(rows, batch)
         except (TimeoutError, psycopg.Error, OSError) as error:
-            if is_lost(error):
+            if is_lost(error) or sqlstate(error) == READ_ONLY:
+                # A primary that was demoted stays read-only; its successor is elsewhere.
                 logger.warning("purchase.short_way_lost", reason=str(error).strip())
                 await self.close()
                 self._broken_until = time.monotonic() + RECONNECT_SECONDS
@@ -547,7 +548,7 @@ HEADERS = [
     (b"content-type", b"application/json"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
-    (b"cache-control", b"no-store"),
+    (b"cache-control", b"private, no-store"),
 ]
 # Where plain HTTP is not taken, Django says so.
 ONLY_SECURE = bool(settings.SECURE_SSL_REDIRECT)

@@ -19,6 +19,7 @@ from purchases.representation import PurchaseData, purchase_data
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest
 from shop import replica
 from shop.errors import ApplicationError, Forbidden, OutcomeUnknown, ServerError, Unavailable
+from shop.outages import is_outage
 
 logger = structlog.get_logger(__name__)
 
@@ -202,11 +203,8 @@ def is_lost(error: BaseException | None) -> bool:
 
 
 def _concerns_rows(error: DatabaseError) -> bool:
-    if isinstance(error, OperationalError):
-        return isinstance(
-            error.__cause__, (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
-        )
-    return not isinstance(error, InterfaceError)
+    locks = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
+    return isinstance(error.__cause__, locks) or not is_outage(error)
 
 
 def _record_alone(entry: Entry) -> Outcome:
@@ -220,7 +218,7 @@ def _record_alone(entry: Entry) -> Outcome:
     except OutcomeUnknown as error:
         return error
     except DatabaseError as error:
-        if isinstance(error, (OperationalError, InterfaceError)):
+        if is_outage(error):
             return Unavailable()
         logger.exception("purchase.refused_by_database", caller=entry.caller.id)
         return ServerError()

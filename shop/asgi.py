@@ -6,6 +6,7 @@ which costs most of a small request's time.
 
 A request passes, from outside to inside:
 
+1. ``shop.failures``: what anything below raises is answered in the envelope;
 1. ``shop.probes``: ``/livez`` is answered here, and the other probes in threads of their own;
 2. ``accounts.holders``: finds who asks, for the rooms of ``shop.admission``;
 3. ``shop.bodies``: reads the body, within its limits;
@@ -45,6 +46,7 @@ from purchases.routing import websocket_urlpatterns
 from shop.addresses import forwarded
 from shop.bodies import SMALL_BYTES, Bodies
 from shop.errors import ApplicationError, is_classic, send_error, wants_json
+from shop.failures import Failures
 from shop.probes import PROBES, Probes, answer_livez
 from shop.routes import BEFORE_DJANGO, BULK
 from shop.streaming import Streams
@@ -112,28 +114,31 @@ def _counts_itself(path: str) -> bool:
     return wants_json(path) or is_classic(path) or path.startswith(settings.STATIC_URL)
 
 
+async def _request(scope: Any, receive: Any, send: Any) -> None:
+    probe = scope["method"] in ("GET", "HEAD")
+    if probe and scope["path"] == "/livez":
+        await answer_livez(scope, send)
+        return
+    scope = forwarded(scope)
+    if probe and scope["path"] in PROBES:
+        await _probes(_for_this_host(scope), receive, send)
+        return
+    await _holders.find(scope)
+    path = BEFORE_DJANGO.get(scope["path"])
+    if path is not None and path != scope["path"]:
+        scope = scope | {"path": path}
+    if not _counts_itself(scope["path"]):
+        check_page(scope["shop.holder"])
+    await _http(scope, receive, send)
+
+
+_requests = Failures(_request)
+
+
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Serve one connection."""
     if scope["type"] == "http":
-        probe = scope["method"] in ("GET", "HEAD")
-        if probe and scope["path"] == "/livez":
-            await answer_livez(scope, send)
-            return
-        scope = forwarded(scope)
-        if probe and scope["path"] in PROBES:
-            await _probes(_for_this_host(scope), receive, send)
-            return
-        await _holders.find(scope)
-        path = BEFORE_DJANGO.get(scope["path"])
-        if path is not None and path != scope["path"]:
-            scope = scope | {"path": path}
-        if not _counts_itself(scope["path"]):
-            try:
-                check_page(scope["shop.holder"])
-            except ApplicationError as error:
-                await send_error(send, error, path=scope["path"])
-                return
-        await _http(scope, receive, send)
+        await _requests(scope, receive, send)
     elif scope["type"] == "websocket":
         scope = forwarded(scope)
         await _holders.find(scope)

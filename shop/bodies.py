@@ -115,8 +115,9 @@ class Bodies:
                 await self._refuse(scope, send, RequestTimeout())
                 return
             except OSError:
-                # The temporary disk is full, or gone.
-                body.close()
+                # The temporary disk is full, or gone, and refuses once more what is buffered.
+                with contextlib.suppress(OSError):
+                    body.close()
                 disk.clear()
                 await self._refuse(scope, send, Unavailable(), receive)
                 return

@@ -37,6 +37,10 @@ class Connection(psycopg.Connection[Any]):
             # Its answer may still come, and nobody may take it for that of the next statement.
             self.pgconn.finish()
             raise Unanswered("PostgreSQL does not answer.") from None
+        except psycopg.errors.ReadOnlySqlTransaction:
+            # A primary that was demoted stays read-only. The pool opens a connection anew.
+            self.pgconn.finish()
+            raise
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
         if query != "":

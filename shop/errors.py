@@ -6,19 +6,22 @@ drf-standardized-errors with :func:`error_body`, so that the answers are the sam
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
-import redis
+import structlog
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from shop.outages import is_outage
 from shop.routes import API_PREFIX, CLASSIC_PREFIX
+
+logger = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 
@@ -115,14 +118,6 @@ def error_headers(error: ApplicationError) -> dict[str, str]:
 _CLASSIC = re.compile(rf"(?:{CLASSIC_PREFIX})?/(?:buy|getAllUserBuys|buyList)(?:/|$)")
 
 
-def is_outage(exception: BaseException) -> bool:
-    """Return whether the exception means that PostgreSQL or Valkey cannot be reached now."""
-    return isinstance(
-        exception,
-        (OperationalError, InterfaceError, redis.ConnectionError, redis.TimeoutError),
-    )
-
-
 def is_classic(path: str) -> bool:
     """Return whether ``path`` is one of the original service's routes."""
     return _CLASSIC.match(path) is not None
@@ -168,7 +163,8 @@ async def send_error(
         "Content-Type": kind,
         "Content-Length": str(len(body)),
         "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
+        "Cache-Control": "private, no-store",
+        "Referrer-Policy": "same-origin",
         **error_headers(error),
         **headers,
     }
@@ -246,8 +242,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's ``handler500``."""
-    return error_response(request, ServerError())
+    """Django's ``handler500``, called while the exception is handled; an outage is a 503."""
+    exception = sys.exc_info()[1]
+    if not is_outage(exception):
+        return error_response(request, ServerError())
+    logger.warning("request.unavailable", reason=type(exception).__name__)
+    return error_response(request, Unavailable())
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

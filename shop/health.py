@@ -1,9 +1,10 @@
-"""Health: whether the process lives, and whether what it depends on answers."""
+"""Health: whether the process lives, and whether what it depends on takes writes."""
 
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from tempfile import TemporaryFile
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -16,6 +17,7 @@ from shop.metrics import connect_valkey, metrics
 RELAY_LOCK = 0x73686F70
 CHECK_SECONDS = 3.0
 RELAY_LAG_SECONDS = 10
+DISK_BYTES = 64 * 1024
 
 _RELAY = f"""
 SELECT
@@ -36,9 +38,16 @@ class Unhealthy(Exception):
     """A dependency answers, and what it says is not good."""
 
 
+# A session that nobody can have: its key is shorter than any, and it has ended.
+_WRITE = """
+INSERT INTO django_session (session_key, session_data, expire_date) VALUES ('health', '', now())
+ON CONFLICT (session_key) DO UPDATE SET expire_date = excluded.expire_date
+"""
+
+
 def _postgresql() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute(_WRITE)
 
 
 def _relay() -> None:
@@ -52,13 +61,20 @@ def _relay() -> None:
 
 
 def _valkey() -> None:
-    connect_valkey().ping()
+    connect_valkey().set("health", 1, ex=60)
+
+
+def _disk() -> None:
+    # Uploads and what is rendered pass through the temporary folder.
+    with TemporaryFile(buffering=0) as file:
+        file.write(bytes(DISK_BYTES))
 
 
 CHECKS: dict[str, Callable[[], None]] = {
     "postgresql": _postgresql,
     "valkey": _valkey,
     "relay": _relay,
+    "disk": _disk,
 }
 _threads = ThreadPoolExecutor(6, thread_name_prefix="health")
 
@@ -105,7 +121,7 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Answer ``Success`` only if PostgreSQL, Valkey and the relay answer."""
+    """Answer ``Success`` only if servers and disk take writes and the relay leads."""
     bad = [f"{name}: {problem}" for name, (problem, _) in check_dependencies().items() if problem]
     if bad:
         response = HttpResponse("\n".join(bad) + "\n", status=503, content_type="text/plain")
@@ -116,7 +132,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer each dependency with its milliseconds; 503 if PostgreSQL is not there.
+    """Answer each dependency with its milliseconds; 503 if PostgreSQL takes no write.
 
     Valkey and the relay are hints and numbering: purchases are taken without them.
     """

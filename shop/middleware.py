@@ -2,38 +2,32 @@
 
 import re
 import secrets
-import threading
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-import structlog
 from django.conf import settings
-from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import resolve_url
 from django.urls import is_valid_path
+from django.utils.cache import patch_vary_headers
 
 from shop.errors import (
     ApplicationError,
     FieldError,
     Forbidden,
     NotFound,
-    Unavailable,
     ValidationFailed,
     error_response,
     is_classic,
-    is_outage,
     is_write,
     wants_json,
 )
 from shop.headers import check_body_headers
 from shop.metrics import Metrics
 from shop.routes import other_spelling
-
-logger = structlog.get_logger(__name__)
 
 PATH_AND_QUERY_MAX = 8192
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -59,6 +53,26 @@ class RequestId:
         request.META["HTTP_X_REQUEST_ID"] = request_id
         response: HttpResponse = self.get_response(request)
         response["X-Request-ID"] = request_id
+        return response
+
+
+class PrivateAnswers:
+    """Keeps every answer out of caches that others read, unless its view says otherwise.
+
+    It is the outermost but one, so that the answers of other middleware have its headers too.
+    """
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response: HttpResponse = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        caching = response["Cache-Control"]
+        if not is_write(request) and "public" not in caching and "max-age=" not in caching:
+            patch_vary_headers(response, ("Authorization", "Cookie"))
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "same-origin")
         return response
 
 
@@ -183,42 +197,11 @@ def _sign_in_pages() -> frozenset[str]:
     return frozenset({resolve_url(settings.LOGIN_URL), resolve_url("admin:login")})
 
 
-_last = threading.local()
-
-
-def _remember(sender: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
-    import sys
-
-    _last.exception = sys.exc_info()[1]
-
-
-got_request_exception.connect(_remember, dispatch_uid="shop.unavailable")
-
-
-class Unavailable503:
-    """Turns a lost PostgreSQL or Valkey, met anywhere in Django, into 503 with Retry-After.
-
-    Django makes a 500 of an exception at the layer of middleware where it occurs. The signal it
-    sends then tells which exception that was.
-    """
-
-    def __init__(self, get_response: Any) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        _last.exception = None
-        response: HttpResponse = self.get_response(request)
-        if response.status_code == 500 and _last.exception and is_outage(_last.exception):
-            logger.warning("request.unavailable", reason=type(_last.exception).__name__)
-            return error_response(request, Unavailable())
-        return response
-
-
 __all__ = [
     "MalformedInput",
     "Metrics",
+    "PrivateAnswers",
     "RequestId",
     "SecureWrites",
     "Slashes",
-    "Unavailable503",
 ]

@@ -73,7 +73,7 @@ if DEVELOPMENT and sys.argv[1:2] == ["runserver"]:
 MIDDLEWARE = [
     "shop.middleware.RequestId",
     "shop.middleware.Metrics",
-    "shop.middleware.Unavailable503",
+    "shop.middleware.PrivateAnswers",
     "shop.middleware.SecureWrites",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -15,7 +15,8 @@ import structlog
 from django.http import HttpRequest, StreamingHttpResponse
 
 from shop.admission import Room
-from shop.errors import ApplicationError, ServerError, Unavailable, is_outage, send_error
+from shop.errors import ApplicationError, ServerError, Unavailable, send_error
+from shop.outages import is_outage
 
 logger = structlog.get_logger(__name__)
 

@@ -1,0 +1,46 @@
+"""Exceptions of ASGI applications, answered in the envelope instead of as bare text."""
+
+from typing import Any
+
+import structlog
+
+from shop.errors import ApplicationError, ServerError, Unavailable, send_error
+from shop.outages import is_outage
+
+logger = structlog.get_logger(__name__)
+
+
+class Failures:
+    """The ASGI application around ``app`` that answers its exceptions.
+
+    One that comes after the answer has begun is raised; the HTTP server then cuts the connection.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        begun = False
+
+        async def noted(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:
+            if begun:
+                raise
+            await send_error(send, _answer(error), path=scope["path"])
+
+
+def _answer(error: Exception) -> ApplicationError:
+    if isinstance(error, ApplicationError):
+        return error
+    if is_outage(error):
+        logger.warning("request.unavailable", reason=type(error).__name__)
+        return Unavailable()
+    logger.exception("request.failed", exc_info=error)
+    return ServerError()

@@ -1,0 +1,67 @@
+"""Outages: which exceptions mean that something cannot be done now, through no fault of ours.
+
+:func:`is_outage` is asked wherever an exception ends: by REST framework, by Django, by the ASGI
+application and by the batched purchases. What it names is answered ``503`` with ``Retry-After``.
+"""
+
+import errno
+
+import kombu.exceptions
+import psycopg
+import redis
+from django import db
+
+READ_ONLY = "25006"
+_OPERATIONAL = (
+    db.OperationalError,
+    db.InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    kombu.exceptions.OperationalError,
+    redis.ConnectionError,
+    redis.TimeoutError,
+)
+# PostgreSQL is read-only, or has ended a transaction that its client left open.
+_STATES = frozenset({READ_ONLY, "25P03"})
+# Valkey is a replica, lost its primary or replicas, is full, cannot save, or is at work.
+_REFUSALS = (
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.NoPermissionError,
+    redis.exceptions.AuthenticationWrongNumberOfArgsError,
+    redis.exceptions.ExecAbortError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.MasterDownError,
+)
+_CODES = frozenset({"BUSY", "LOADING", "MISCONF", "NOREPLICAS", "NOREPL", "UNBLOCKED"})
+# A disk or a quota is full, broken or read-only, or this process has no more files or memory.
+_ERRNOS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+    }
+)
+
+
+def is_outage(exception: BaseException | None) -> bool:
+    """Return whether a server, a disk or this machine cannot do now what it was asked."""
+    if isinstance(exception, _OPERATIONAL):
+        return True
+    if isinstance(exception, (db.Error, psycopg.Error)):
+        return sqlstate(exception) in _STATES
+    if isinstance(exception, redis.RedisError):
+        return isinstance(exception, _REFUSALS) or str(exception).partition(" ")[0] in _CODES
+    return isinstance(exception, OSError) and exception.errno in _ERRNOS
+
+
+def sqlstate(exception: BaseException | None) -> str | None:
+    """Return PostgreSQL's five letters for an exception of Django or psycopg, if it sent any."""
+    if isinstance(exception, db.Error):
+        exception = exception.__cause__
+    return exception.sqlstate if isinstance(exception, psycopg.Error) else None

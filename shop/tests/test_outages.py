@@ -1,0 +1,160 @@
+"""What is an outage, wherever it is met."""
+
+import errno
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.db import IntegrityError, InternalError, OperationalError
+from django.test import Client
+from redis._parsers.base import BaseParser
+
+from shop.bodies import Bodies
+from shop.failures import Failures
+from shop.outages import is_outage
+
+# Valkey's own words for what it cannot do now.
+VALKEY = [
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    "MISCONF Valkey is configured to save RDB snapshots, but it's unable to persist on disk.",
+    "NOREPLICAS Not enough good replicas to write.",
+    "READONLY You can't write against a read only replica.",
+    "LOADING Valkey is loading the dataset in memory",
+    "BUSY Valkey is busy running a script. You can only call SCRIPT KILL.",
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "CLUSTERDOWN The cluster is down",
+    "TRYAGAIN Multiple keys request during rehashing of slot",
+    "EXECABORT Transaction discarded because of previous errors.",
+    "NOAUTH Authentication required.",
+    "WRONGPASS invalid username-password pair or user is disabled.",
+    "NOPERM this user has no permissions to run the 'set' command",
+    "ERR max number of clients reached",
+    "UNBLOCKED force unblock from blocking operation, instance state changed",
+]
+STATES = [
+    *("25006", "25P03", "53000", "53100", "53200", "53300", "53400"),
+    *("57P01", "57P02", "57P03", "57P04", "57P05", "57014", "58000", "58030", "08006", "55P03"),
+]
+ERRNOS = [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE]
+
+
+@pytest.mark.parametrize("words", VALKEY)
+def test_what_valkey_refuses_is_an_outage(words: str) -> None:
+    assert is_outage(BaseParser.parse_error(words)), words
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_postgresql_refuses_for_now_is_an_outage(state: str) -> None:
+    raw = psycopg.errors.lookup(state)("refused")
+    assert is_outage(raw)
+    django_error = OperationalError if isinstance(raw, psycopg.OperationalError) else InternalError
+    error = django_error("refused")
+    error.__cause__ = raw
+    assert is_outage(error)
+
+
+def test_defects_are_no_outages() -> None:
+    for error in (
+        ValueError(),
+        None,
+        FileNotFoundError(errno.ENOENT, "no such file"),
+        IntegrityError("duplicate"),
+        InternalError("unknown"),
+        psycopg.errors.UndefinedTable("no such table"),
+        BaseParser.parse_error("ERR syntax error"),
+        BaseParser.parse_error("WRONGTYPE Operation against a key"),
+    ):
+        assert not is_outage(error), error
+    assert all(is_outage(OSError(number, "refused")) for number in ERRNOS)
+
+
+def _failing(error: Exception) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise error
+
+    return app
+
+
+async def _answer(app: Any, path: str, parts: list[bytes]) -> tuple[int, dict[str, str], bytes]:
+    messages = [
+        {"type": "http.request", "body": part, "more_body": part is not parts[-1]} for part in parts
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"transfer-encoding", b"chunked")],
+        "shop.holder": "account:1",
+        "shop.unsure": False,
+    }
+    await app(scope, receive, send)
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:])
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OSError(errno.ENOSPC, "full"), 503),
+        (redis.exceptions.OutOfMemoryError("full"), 503),
+        (OperationalError("gone"), 503),
+        (KeyError("a defect"), 500),
+    ],
+)
+async def test_what_no_view_answers_is_answered_in_the_envelope(
+    error: Exception, status: int
+) -> None:
+    for path, word in (("/api/v1/purchases/", b'"errors"'), ("/buy", b'"status":"Error"')):
+        found, headers, body = await _answer(Failures(_failing(error)), path, [b"x"])
+        assert found == status
+        assert word in body
+        assert headers["cache-control"] == "private, no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert ("retry-after" in headers) == (status == 503)
+
+
+async def test_a_body_that_the_full_temporary_folder_does_not_take_is_refused_for_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full = open("/dev/full", "w+b")  # noqa: SIM115
+    # /dev/full takes no byte, as a full disk does.
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: full)
+
+    async def never(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError
+
+    parts = [b"x" * 300_000 for _ in range(5)]
+    limits = {"/api/v1/purchases/bulk/": 64 * 1024 * 1024}
+    answer = await _answer(Failures(Bodies(never, limits)), "/api/v1/purchases/bulk/", parts)
+    status, headers, body = answer
+    assert status == 503, body
+    assert headers["retry-after"] == "2"
+
+
+@pytest.mark.django_db
+def test_pages_and_api_answer_503_and_say_when_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Client(raise_request_exception=False)
+    error = InternalError("cannot execute INSERT in a read-only transaction")
+    error.__cause__ = psycopg.errors.ReadOnlySqlTransaction()
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.load", refuse)
+    client.cookies["sessionid"] = "x" * 32
+    for path in ("/", "/purchases/", "/api/v1/purchases/", "/getAllUserBuys/joe", "/admin/"):
+        answer = client.get(path)
+        assert answer.status_code == 503, path
+        assert answer["Retry-After"] == "2", path

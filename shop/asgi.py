@@ -7,12 +7,19 @@ which costs most of a small request's time.
 A request passes, from outside to inside:
 
 1. ``shop.failures``: what anything below raises is answered in the envelope;
-1. ``shop.probes``: ``/livez`` is answered here, and the other probes in threads of their own;
-2. ``accounts.holders``: finds who asks, for the rooms of ``shop.admission``;
-3. ``shop.bodies``: reads the body, within its limits;
-4. ``purchases.ingest`` and ``purchases.longpoll``: take what is theirs;
-5. ``shop.streaming``: sends the long answers that Django has only authorised;
-6. ``shop.threads``: waits for a thread, in which Django answers everything else.
+2. ``shop.probes``: ``/livez`` is answered here, and the other probes in threads of their own;
+3. ``accounts.holders``: finds who asks, for the rooms of ``shop.admission``;
+4. ``shop.bodies``: reads the body, within its limits;
+5. ``purchases.ingest`` and ``purchases.longpoll``: take what is theirs;
+6. ``shop.streaming``: sends the long answers that Django has only authorised;
+7. ``shop.threads``: waits for a thread, in which Django answers everything else.
+
+Addresses that are answered before Django are in ``shop.routes``; the view of each is the reference:
+
+* ``POST`` to ``PURCHASES`` and ``BUYS``: ``purchases.protocol``, which the option ``--http`` of
+  uvicorn names, or ``purchases.ingest``; the views are in ``purchases.api`` and ``purchases.classic``;
+* ``GET`` of ``EVENTS`` with ``wait``: ``purchases.longpoll``, before ``purchases.api``;
+* ``BULK``: ``shop.bodies`` has read its body into a file before ``purchases.api`` parses it.
 """
 
 import contextlib

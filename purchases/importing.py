@@ -1,27 +1,29 @@
-"""Import of purchases from a CSV file of any column names; the command is only its command line."""
+"""Import of purchases from a table of any column names; the command is only its command line."""
 
-import csv
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
 from purchases.bulk import BulkResult, ahead, chunks
 from purchases.cells import unguard
-from purchases.lines import Row, csv_header, csv_rows
-from purchases.services import Entry, Recorded, record_purchases
+from purchases.identity import Identity
+from purchases.moments import Moments
+from purchases.rejected import Rejected
+from purchases.services import Customers, Entry, Found, Recorded, Rehearsal, record_purchases
+from purchases.tables import Dialect, Table, missing_columns, open_table
 from purchases.validation import parse_purchase
 from shop.database import unhurried
 from shop.errors import ApplicationError, FieldError, ValidationFailed
+from shop.money import plain_number
 
 FIELDS = ("userid", "username", "item", "quantity", "price", "currency", "timestamp")
 # The client program that imported purchases are recorded by.
@@ -34,145 +36,172 @@ Line = tuple[int, list[str], Entry | ApplicationError]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """How to read the file: field names to column names, and how its times are written.
+    """How to read the file: field names to column names, and how its cells are written.
 
     ``date_format`` is for ``strptime``; ``None`` means ISO 8601. ``zone`` is given to times that
-    have no offset.
+    have no offset. ``decimal`` stands before decimals, ``thousands`` between groups of digits.
+    ``key`` and ``count_equal`` are those of :class:`~purchases.identity.Identity`; without either,
+    every row needs a time. Raises ``UnknownFormat`` where the file is read.
     """
 
     columns: dict[str, str]
-    date_format: str | None
-    zone: ZoneInfo
+    date_format: str | None = None
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    dialect: Dialect = field(default_factory=Dialect)
+    decimal: str = "."
+    thousands: str = ""
+    key: tuple[str, ...] = ()
+    count_equal: bool = False
     dry_run: bool = False
 
+    @property
+    def has_identity(self) -> bool:
+        """Return whether a row without a time can be told from others."""
+        return bool(self.key) or self.count_equal
 
-def rejected_path(path: Path) -> Path:
-    """Return where the rejected lines of ``path`` are written."""
-    return path.with_suffix(".rejected.csv")
+
+@dataclass(slots=True)
+class ImportResult(BulkResult):
+    """What became of the lines of a file.
+
+    ``equal`` counts lines that equal an earlier line of the file; ``rejected_path`` is the file
+    with the rejected ones, if there are any.
+    """
+
+    equal: int = 0
+    rejected_path: Path | None = None
 
 
-def import_purchases(path: Path, options: ImportOptions, progress: Progress) -> BulkResult:
+def import_purchases(path: Path, options: ImportOptions, progress: Progress) -> ImportResult:
     """Record the file's purchases, a transaction for each chunk of lines.
 
     ``progress`` is called after each chunk with the result so far and the share of the file that
     has been read, 0 to 1. Rejected lines are written beside the file with their reasons. Raises
-    ``ValidationFailed`` for a header without the columns, ``OSError`` for the file, and what the
+    ``ValidationFailed`` for a file without the columns, ``OSError`` for the file, and what the
     database raises; what was recorded until then stays, and a second run skips it.
     """
-    result = BulkResult()
+    result = ImportResult()
     size = max(1, path.stat().st_size)
-    target = rejected_path(path)
+    identity = Identity(key=options.key, count_equal=options.count_equal)
     with ExitStack() as stack:
         source = stack.enter_context(path.open("rb"))
-        rows = csv_rows(source)
-        header = csv_header(rows)
-        places = _places(header, options.columns)
-        rejected = _Rejected(stack, target, header)
+        table = open_table(source, options.dialect)
+        reader = _Reader(table, options, identity)
+        rejected = Rejected(stack, path, table, options.dialect.encoding)
         caller = _importer()
+        if options.dry_run:
+            # Who runs the import reads the whole ledger.
+            caller = replace(caller, is_staff=True)
         with unhurried(), _rolled_back() if options.dry_run else nullcontext():
-            for chunk in ahead(chunks(_lines(rows, caller, places, options))):
-                _record(chunk, result, rejected)
+            record = _Recorder(options.dry_run)
+            for chunk in ahead(chunks(reader.lines(caller))):
+                record(chunk, result, rejected)
                 progress(result, source.tell() / size)
-    if not result.rejected and target.exists() and not options.dry_run:
-        # What an earlier run rejected has been mended since.
-        target.unlink()
+    result.equal = identity.equal
+    if result.rejected:
+        result.rejected_path = rejected.path
+    elif not options.dry_run:
+        rejected.remove()
     progress(result, 1.0)
     return result
 
 
-def _lines(
-    rows: Iterator[Row], caller: Caller, places: dict[str, int], options: ImportOptions
-) -> Iterator[Line]:
-    for number, row, error in rows:
-        if error is not None:
-            yield number, row, error
-            continue
-        try:
-            purchase = parse_purchase(_purchase(row, places, options), now=timezone.now())
-        except ValidationFailed as invalid:
-            yield number, row, invalid
-        else:
-            yield number, row, Entry(caller, purchase)
+class _Reader:
+    """Makes purchases of the rows of a table."""
+
+    def __init__(self, table: Table, options: ImportOptions, identity: Identity) -> None:
+        if error := missing_columns(table, [*options.columns.values(), *options.key]):
+            raise error
+        self._table = table
+        self._options = options
+        self._identity = identity
+        self._places = {
+            name: table.header.index(column) for name, column in options.columns.items()
+        }
+        self._key = [(name, table.header.index(name)) for name in options.key]
+        self._width = 1 + max([*self._places.values(), *(place for _, place in self._key)])
+        self._plain = options.decimal == "." and not options.thousands
+        self._moments = Moments(options.date_format, options.zone, options.has_identity)
+
+    def lines(self, caller: Caller) -> Iterator[Line]:
+        """Yield the lines of the table."""
+        for number, row, error in self._table.rows:
+            if error is not None:
+                yield number, row, error
+                continue
+            try:
+                yield number, row, self._entry(row, caller)
+            except ValidationFailed as invalid:
+                yield number, row, invalid
+
+    def _entry(self, row: list[str], caller: Caller) -> Entry:
+        if len(row) < self._width or any(cell.strip() for cell in row[len(self._table.header) :]):
+            detail = f"Expected {len(self._table.header)} fields, found {len(row)}."
+            raise ValidationFailed([FieldError("parse_error", detail)])
+        purchase = parse_purchase(self._data(row), now=timezone.now())
+        if purchase.timestamp is None and not self._options.has_identity:
+            detail = "A row without a time needs --key or --count-equal."
+            raise ValidationFailed([FieldError("required", detail, "timestamp")])
+        key = {name: unguard(row[place].strip()) for name, place in self._key}
+        return self._identity.entry(caller, purchase, key)
+
+    def _data(self, row: list[str]) -> dict[str, str | datetime]:
+        data: dict[str, str | datetime] = {}
+        for name, place in self._places.items():
+            cell = unguard(row[place].strip())
+            if not cell:
+                continue
+            try:
+                if name == "timestamp":
+                    data[name] = self._moments.read(cell)
+                elif name == "item" and not cell.isprintable():
+                    # Lines within a cell become words of one item.
+                    data[name] = " ".join(cell.splitlines())
+                elif name in ("price", "quantity") and not self._plain:
+                    data[name] = plain_number(cell, self._options.decimal, self._options.thousands)
+                else:
+                    data[name] = cell
+            except ValueError as error:
+                raise ValidationFailed([FieldError("invalid", str(error), name)]) from None
+        return data
 
 
 @contextmanager
 def _rolled_back() -> Iterator[None]:
-    """A transaction that is never committed: a dry run really records, and takes it back."""
+    """A transaction that is never committed, for the customers that a dry run meets first."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
-def _places(header: list[str], columns: dict[str, str]) -> dict[str, int]:
-    missing = [column for column in columns.values() if column not in header]
-    if missing:
-        detail = f"The file has no column {', '.join(missing)}."
-        raise ValidationFailed([FieldError("invalid_header", detail)])
-    return {name: header.index(column) for name, column in columns.items()}
+class _Recorder:
+    """Records chunks of lines, or finds out what would become of them."""
 
+    def __init__(self, dry_run: bool) -> None:
+        self._dry_run = dry_run
+        self._customers = Customers()
+        self._met: dict[str, Found] = {}
 
-def _purchase(
-    row: list[str], places: dict[str, int], options: ImportOptions
-) -> dict[str, str | datetime]:
-    try:
-        cells = {name: unguard(row[place].strip()) for name, place in places.items()}
-    except IndexError:
-        detail = f"Expected at least {max(places.values()) + 1} fields, found {len(row)}."
-        raise ValidationFailed([FieldError("parse_error", detail)]) from None
-    data: dict[str, str | datetime] = {name: cell for name, cell in cells.items() if cell}
-    if "timestamp" in data:
-        data["timestamp"] = _moment(cells["timestamp"], options.date_format, options.zone)
-    return data
-
-
-@lru_cache(maxsize=10_000)
-def _moment(text: str, date_format: str | None, zone: ZoneInfo) -> datetime:
-    try:
-        if date_format is None:
-            moment = datetime.fromisoformat(text)
+    def __call__(self, chunk: list[Line], result: BulkResult, rejected: Rejected) -> None:
+        entries = [entry for *_, entry in chunk if isinstance(entry, Entry)]
+        if self._dry_run:
+            outcomes = iter(Rehearsal(entries, self._customers, self._met).outcomes())
         else:
-            moment = datetime.strptime(text, date_format)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-        return moment.astimezone(ZoneInfo("UTC"))
-    except (ValueError, OverflowError):
-        wanted = date_format or "ISO 8601"
-        detail = f"{text[:40]!r} is not a time in the format {wanted}."
-        raise ValidationFailed([FieldError("invalid", detail, "timestamp")]) from None
-
-
-class _Rejected:
-    """The file of rejected lines, made when there is a first one."""
-
-    def __init__(self, stack: ExitStack, path: Path, header: list[str]) -> None:
-        self._stack, self._path, self._header = stack, path, header
-        self._writer: Any = None
-
-    def write(self, row: list[str], error: ApplicationError) -> None:
-        if self._writer is None:
-            file = self._stack.enter_context(
-                self._path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
-            )
-            self._writer = csv.writer(file)
-            self._writer.writerow([*self._header, "reason"])
-        reasons = (
-            f"{item.attr}: {item.detail}" if item.attr else item.detail for item in error.errors
-        )
-        missing = [""] * (len(self._header) - len(row))
-        self._writer.writerow([*row, *missing, "; ".join(reasons)])
+            outcomes = iter(record_purchases(entries))
+        for number, row, entry in chunk:
+            outcome = next(outcomes) if isinstance(entry, Entry) else entry
+            result.count(number, outcome)
+            if not isinstance(outcome, Recorded):
+                rejected.write(row, outcome)
 
 
 def _importer() -> Caller:
-    user, _ = User.objects.get_or_create(
-        username=IMPORTER, defaults={"userid": IMPORTER, "is_client": True, "password": "!"}
-    )
-    return Caller.of(user)
-
-
-def _record(chunk: list[Line], result: BulkResult, rejected: _Rejected) -> None:
-    recorded = iter(record_purchases([entry for *_, entry in chunk if isinstance(entry, Entry)]))
-    for number, row, entry in chunk:
-        outcome = next(recorded) if isinstance(entry, Entry) else entry
-        result.count(number, outcome)
-        if not isinstance(outcome, Recorded):
-            rejected.write(row, outcome)
+    """Return the account that imports; nobody else's account is taken for it."""
+    for name in (IMPORTER, *(f"{IMPORTER}-{number}" for number in range(2, 100))):
+        taken = list(User.objects.filter(Q(username__iexact=name) | Q(userid=name)))
+        if not taken:
+            user = User.objects.create(username=name, userid=name, is_client=True, password="!")  # noqa: S106
+            return Caller.of(user)
+        if len(taken) == 1 and taken[0].userid == name and taken[0].is_client:
+            return Caller.of(taken[0])
+    raise ValidationFailed([FieldError("taken", f"No account named {IMPORTER} can be made.")])

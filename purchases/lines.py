@@ -242,15 +242,15 @@ def _text(line: bytes) -> str:
     return line.decode("utf-8", "surrogateescape")
 
 
-def csv_rows(file: IO[bytes], most: int | None = None) -> Iterator[Row]:
-    """Yield the rows of CSV, the header included; blank lines between them are skipped.
+def csv_rows(file: IO[bytes], most: int | None = None, *, delimiter: str = ",") -> Iterator[Row]:
+    """Yield the rows of CSV, the header included; blank lines, of delimiters too, are skipped.
 
     A row that cannot be read has its first line as its only cell, and reading goes on with the line
     after: a quote that stays open takes no other line with it. Raises ``TooManyLines`` after
     ``most`` lines.
     """
     lines = _RowLines(file, most)
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(lines, strict=True, delimiter=delimiter)
     while True:
         lines.begin()
         try:
@@ -261,9 +261,10 @@ def csv_rows(file: IO[bytes], most: int | None = None) -> Iterator[Row]:
             error = raised if isinstance(raised, LineTooLong) else _unreadable(f"{raised}.")
             yield lines.number, [lines.text.rstrip("\r\n")], error
             lines.begin_again()
-            reader = csv.reader(lines, strict=True)
+            reader = csv.reader(lines, strict=True, delimiter=delimiter)
         else:
-            yield lines.number, row, None
+            if any(row):
+                yield lines.number, row, None
 
 
 def csv_header(rows: Iterator[Row]) -> list[str]:

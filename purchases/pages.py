@@ -18,7 +18,14 @@ from purchases.filters import PurchaseFilter, by_price
 from purchases.pagination import paginate
 from purchases.services import record_purchase
 from purchases.validation import parse_idempotency_key, parse_purchase
-from shop.errors import ApplicationError, Forbidden, ValidationFailed, error_response
+from shop.errors import (
+    ApplicationError,
+    FieldError,
+    Forbidden,
+    ValidationFailed,
+    error_response,
+)
+from shop.money import shown, typed_amount
 from shop.replica import database_for
 
 RECENT = 20
@@ -38,6 +45,24 @@ def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
     }
 
 
+def _typed(given: dict[str, str]) -> dict[str, str]:
+    """Return the fields of a form with the price in plain digits, however it was typed.
+
+    Raises ``ValidationFailed`` for a price that could mean two, or in another currency.
+    """
+    data = {name: value for name, value in given.items() if value}
+    if "price" not in data:
+        return data
+    try:
+        data["price"], meant = typed_amount(data["price"])
+    except ValueError as error:
+        raise ValidationFailed([FieldError("invalid", str(error), "price")]) from None
+    if meant and data.setdefault("currency", meant[0]).upper() not in meant:
+        detail = f"It is in {meant[0]}, the currency is {data['currency']}."
+        raise ValidationFailed([FieldError("invalid", detail, "price")])
+    return data
+
+
 def shop(request: HttpRequest) -> HttpResponse:
     """Show the form and the live feed; record a purchase that the form sends."""
     if not request.user.is_authenticated:
@@ -54,9 +79,7 @@ def shop(request: HttpRequest) -> HttpResponse:
             check_requests(caller)
             recorded = record_purchase(
                 caller=caller,
-                purchase=parse_purchase(
-                    {name: value for name, value in given.items() if value}, now=timezone.now()
-                ),
+                purchase=parse_purchase(_typed(given), now=timezone.now()),
                 idempotency_key=parse_idempotency_key(request.POST.get("idempotency_key")),
             )
         except ApplicationError as error:
@@ -66,7 +89,9 @@ def shop(request: HttpRequest) -> HttpResponse:
             word = "was already recorded" if recorded.replayed else "recorded"
             purchase = recorded.purchase
             messages.success(
-                request, f"Purchase {word}: {purchase['total']} {purchase['currency']}."
+                request,
+                f"Purchase {word}: {shown(purchase['total'], purchase['currency'])}"
+                f" {purchase['currency']}.",
             )
             return redirect("shop")
     context = {

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -16,6 +15,7 @@ import msgspec
 from django.conf import settings
 
 from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH
+from purchases.currencies import currencies, was_valid, withdrawn
 from purchases.models import ITEM_MAX_LENGTH, PRICE_DECIMAL_PLACES, PRICE_MAX_DIGITS, QUANTITY_MAX
 from shop.errors import FieldError, ValidationFailed
 
@@ -50,14 +50,6 @@ class PurchaseInput(msgspec.Struct, frozen=True, gc=False):
     timestamp: datetime | None
     userid: str | None
     username: str | None
-
-
-@cache
-def currencies() -> frozenset[str]:
-    """Return the alphabetic codes of ISO 4217."""
-    import pycountry
-
-    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
 
 
 def printable(text: str) -> bool:
@@ -160,7 +152,12 @@ def _quantity(value: Any, maximum: int) -> int:
 
 
 def _currency(value: Any, length: int) -> str:
-    if not isinstance(value, str) or len(value) != length or value not in currencies():
+    """Return a code of any time; whether the purchase's was its time is looked at later."""
+    if isinstance(value, str) and value not in currencies():
+        value = value.strip()
+        # Only ASCII: some letters of other alphabets have these as their capitals.
+        value = value.upper() if value.isascii() and len(value) == length else ""
+    if not isinstance(value, str) or not (value in currencies() or value in withdrawn()):
         raise _Invalid("invalid_currency", "Not a currency code of ISO 4217, such as EUR.")
     return value
 
@@ -220,14 +217,19 @@ def parse_purchase(data: Any, *, now: datetime) -> PurchaseInput:
             values[name] = parse(value, now if limit is None else limit)
         except _Invalid as error:
             errors.append(FieldError(error.code, error.detail, name))
+    get = values.get
+    currency = get("currency")
+    if currency in withdrawn() and not was_valid(currency, get("timestamp") or now):
+        year, month = withdrawn()[currency]
+        detail = f"{currency} was a currency until {year}-{month:02}."
+        errors.append(FieldError("invalid_currency", detail, "currency"))
     if errors:
         raise ValidationFailed(errors)
-    get = values.get
     return PurchaseInput(
         get("item", ""),
         get("quantity", 1),
         values["price"],
-        get("currency") or settings.DEFAULT_CURRENCY,
+        currency or settings.DEFAULT_CURRENCY,
         get("timestamp"),
         get("userid"),
         get("username"),

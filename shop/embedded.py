@@ -783,24 +783,26 @@ def write_running(data_dir: Path, environment: Mapping[str, str]) -> None:
     partial.replace(path)
 
 
-def adopt_running(environment: MutableMapping[str, str], default: Path) -> None:
+def adopt_running(environment: MutableMapping[str, str], default: Path) -> bool | None:
     """Give a management command the servers of the site that runs on DATA_DIR.
 
     What the environment says of a database or of production comes first; `default` is where the
-    data are if DATA_DIR does not say.
+    data are if DATA_DIR does not say. Return whether there is such a site, or `None` where the
+    environment says enough without one.
     """
     if environment.get("ENVIRONMENT") == "production" or any(
         environment.get(name)
         for name in ("DATABASE_URL", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE")
     ):
-        return
+        return None
     path = running_path(Path(environment.get("DATA_DIR") or default))
     try:
         running = json.loads(path.read_text())
     except (OSError, ValueError):
-        return
+        return False
     for name, value in running.items():
         environment.setdefault(name, value)
+    return True
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from purchases.api import events_parameters
 from purchases.cells import guard, unguard
 from purchases.consumers import FeedConsumer, Refused
+from purchases.currencies import currencies
 from purchases.lines import READERS
 from purchases.pagination import _decode, _encode
-from purchases.validation import currencies, parse_idempotency_key, parse_moment, parse_purchase
+from purchases.validation import parse_idempotency_key, parse_moment, parse_purchase
 from shop.errors import ApplicationError, ValidationFailed
 from shop.parsers import ParseError, decode_json
 
@@ -90,6 +91,35 @@ def test_good_numbers_arrive_as_they_are(price: Decimal, quantity: int) -> None:
     for given_price in (price, str(price), f" {price} "):
         purchase = parse_purchase({"price": given_price, "quantity": str(quantity)}, now=NOW)
         assert (purchase.price, purchase.quantity) == (price, quantity)
+
+
+@pytest.mark.parametrize(
+    ("currency", "day", "good"),
+    [
+        ("eur", "2024-05-31", True),
+        (" Usd ", "2024-05-31", True),
+        ("HRK", "2022-12-31", True),
+        ("hrk", "2023-02-01", False),
+        ("BGN", "2025-12-31", True),
+        ("BGN", "2026-02-01", False),
+        ("DEM", "1999-12-31", True),
+        ("DEM", "2024-05-31", False),
+        ("DEM", None, False),
+        ("XXZ", "1999-12-31", False),
+        ("e\u0131r", "2024-05-31", False),
+        ("", "2024-05-31", False),
+    ],
+)
+def test_currencies_are_those_of_the_time_of_the_purchase(
+    currency: str, day: str | None, good: bool
+) -> None:
+    data = {"price": "1", "currency": currency}
+    data |= {"timestamp": f"{day}T12:00:00Z"} if day else {}
+    found = tried(parse_purchase, data, now=datetime(2026, 11, 26, tzinfo=UTC))
+    if good:
+        assert found.currency == currency.strip().upper()
+    else:
+        assert (found.errors[0].code, found.errors[0].attr) == ("invalid_currency", "currency")
 
 
 @FAST

@@ -1,3 +1,5 @@
+import { shown } from "./money.js";
+
 // One purchase as a table row; everything goes in as text, never as markup.
 export function cell(text, className) {
   const td = document.createElement("td");
@@ -23,8 +25,8 @@ export function purchaseRow(purchase, showCustomer) {
   row.append(
     cell(purchase.item || "–"),
     cell(purchase.quantity, "number"),
-    cell(purchase.price, "number"),
-    cell(`${purchase.total} ${purchase.currency}`, "number"),
+    cell(shown(purchase.price, purchase.currency), "number"),
+    cell(`${shown(purchase.total, purchase.currency)} ${purchase.currency}`, "number"),
   );
   return row;
 }

@@ -1,5 +1,6 @@
 // Buys without leaving the page. The key changes only after an answer, so that trying again after
 // a failure can never record twice.
+import { shown, typedAmount } from "./money.js";
 import { cell, time } from "./rows.js";
 
 const form = document.getElementById("buy");
@@ -26,6 +27,21 @@ function mark(errors) {
   for (const error of errors) field(error.attr ?? "")?.setAttribute("aria-invalid", "true");
 }
 
+// Put the price that was typed into plain digits; return what is wrong with it, if anything is.
+function readPrice(body) {
+  if (body.currency) body.currency = body.currency.toUpperCase();
+  if (!body.price) return null;
+  const typed = typedAmount(body.price);
+  // What could mean two amounts is not guessed at.
+  if (!typed) return "price: Write it in digits, such as 1195.30 or 1.195,30.";
+  if (typed.currencies.length) {
+    body.currency ??= typed.currencies[0];
+    if (!typed.currencies.includes(body.currency)) return `price: It is in ${typed.currencies[0]}, the currency is ${body.currency}.`;
+  }
+  body.price = typed.amount;
+  return null;
+}
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (button.disabled) return;
@@ -34,6 +50,13 @@ form.addEventListener("submit", async (event) => {
   for (const name of ["item", "quantity", "price", "currency", "timestamp", "username", "userid"]) {
     const value = field(name)?.value.trim();
     if (value) body[name] = value;
+  }
+  const problem = readPrice(body);
+  if (problem) {
+    tell("bad", problem);
+    mark([{ attr: "price" }]);
+    button.disabled = false;
+    return;
   }
   try {
     const response = await fetch("/api/v1/purchases/", {
@@ -44,7 +67,7 @@ form.addEventListener("submit", async (event) => {
     const answer = await response.json();
     if (response.ok) {
       const verb = response.headers.get("Idempotent-Replayed") ? "Was already recorded" : "Recorded";
-      tell("good", `${verb}: ${answer.total} ${answer.currency}.`);
+      tell("good", `${verb}: ${shown(answer.total, answer.currency)} ${answer.currency}.`);
       mark([]);
       key.value = newKey();
       field("item").focus();

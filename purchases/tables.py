@@ -1,0 +1,135 @@
+"""Tables as other programs write them: encodings, delimiters, and lines before the header."""
+
+import codecs
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from purchases.lines import LINE_MAX_BYTES, Row, csv_header, csv_rows
+from shop.errors import FieldError, ValidationFailed
+from shop.parsers import BOM
+
+DELIMITERS = {",": ",", ";": ";", "tab": "\t", "\\t": "\t", "\t": "\t", "|": "|"}
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_BLOCK = 64 * 1024
+
+# A character that no text holds stands for bytes that the encoding has no character for.
+codecs.register_error("shop.unreadable", lambda error: ("\udcff", getattr(error, "end", 0)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a file is written; a delimiter of ``None`` is what ``sep=`` says, or a comma."""
+
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    skip_lines: int = 0
+
+
+@dataclass(slots=True)
+class Table:
+    """A file that was opened: its header, its rows, and what comes before them.
+
+    ``header`` holds the stripped names of the columns. ``delimiter`` is the one that was found.
+    """
+
+    preamble: bytes
+    header: list[str]
+    delimiter: str
+    rows: Iterator[Row]
+
+
+def text_encoding(name: str) -> str | None:
+    """Return the codec's own name where ``name`` is an encoding of text, else ``None``."""
+    try:
+        codec = codecs.lookup(name)
+    except (LookupError, ValueError):
+        return None
+    return codec.name if codec._is_text_encoding else None
+
+
+class _Transcoded(io.RawIOBase):
+    """The bytes of a file in another encoding, as UTF-8."""
+
+    def __init__(self, source: IO[bytes], encoding: str) -> None:
+        self._source = source
+        self._decoder = codecs.getincrementaldecoder(encoding)("shop.unreadable")
+        self._left = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left and not self._ended:
+            block = self._source.read(_BLOCK)
+            self._ended = not block
+            text = self._decoder.decode(block, final=self._ended)
+            self._left = text.encode("utf-8", "surrogatepass")
+        size = min(len(buffer), len(self._left))
+        buffer[:size], self._left = self._left[:size], self._left[size:]
+        return size
+
+
+def open_table(file: io.BufferedReader, dialect: Dialect) -> Table:
+    """Return the table in a file; raise ``ValidationFailed`` where it cannot be read."""
+    if dialect.encoding != "utf-8":
+        file = io.BufferedReader(_Transcoded(file, dialect.encoding), _BLOCK)
+    head = file.peek(_BLOCK)
+    if head[:2] in _UTF_16:
+        raise _refused("The file is in UTF-16; give --encoding utf-16.")
+    if b"\x00" in head[:4096]:
+        raise _refused("The file is no text in UTF-8; give its --encoding, such as utf-16-le.")
+    delimiter = dialect.delimiter or ","
+    preamble = []
+    if head.removeprefix(BOM)[:4].lower() == b"sep=":
+        # This is how Excel is told the delimiter; it counts as a line before the header.
+        preamble.append(_line(file))
+        said = preamble[0].removeprefix(BOM).rstrip(b"\r\n")[4:].decode("utf-8", "replace")
+        if said not in DELIMITERS:
+            raise _refused(f"The line sep={said[:9]} names no delimiter that is read here.")
+        delimiter = dialect.delimiter or DELIMITERS[said]
+    while len(preamble) < dialect.skip_lines:
+        preamble.append(_line(file))
+    rows = csv_rows(file, delimiter=delimiter)
+    header = [name.strip() for name in csv_header(rows)]
+    if any("\ud800" <= character <= "\udfff" for name in header for character in name):
+        raise _refused(
+            f"The header is no text in {dialect.encoding}; give its --encoding, such as cp1252."
+        )
+    named = Counter(name for name in header if name)
+    if repeated := [name for name, count in named.items() if count > 1]:
+        raise _refused(f"Several columns have the name {', '.join(repeated)}.")
+    return Table(b"".join(preamble), header, delimiter, rows)
+
+
+def missing_columns(table: Table, wanted: list[str]) -> ValidationFailed | None:
+    """Return the error that columns are missing, with those that are there, if any are."""
+    missing = [column for column in wanted if column not in table.header]
+    if not missing:
+        return None
+    detail = f"The file has no column {', '.join(missing)}"
+    there = ", ".join(name for name in table.header if name)[:500]
+    others = {
+        sign: name
+        for name, sign in (("';'", ";"), ("tab", "\t"), (",", ","), ("'|'", "|"))
+        if sign != table.delimiter
+    }
+    for sign, name in others.items():
+        cells = {cell.strip().strip('"') for cell in there.split(sign)}
+        if len(table.header) == 1 and set(wanted) <= cells:
+            return _refused(f"{detail}; give --delimiter {name}.")
+    return _refused(f"{detail}; its columns are: {there}.")
+
+
+def _line(file: IO[bytes]) -> bytes:
+    line = file.readline(LINE_MAX_BYTES)
+    if len(line) == LINE_MAX_BYTES:
+        raise _refused(f"A line has at most {LINE_MAX_BYTES} bytes.")
+    return line
+
+
+def _refused(detail: str) -> ValidationFailed:
+    return ValidationFailed([FieldError("invalid_header", detail)])

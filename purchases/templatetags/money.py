@@ -1,0 +1,8 @@
+"""Amounts in templates."""
+
+from django import template
+
+from shop.money import shown
+
+register = template.Library()
+register.filter("shown", shown)

@@ -60,6 +60,7 @@ from reports.measure import (
     shorten,
     wrap,
 )
+from shop.money import shown
 
 VOLUME_PAGES = 60
 """Pages in one volume: about 3 000 lines and, while it is typeset, 250 MB."""
@@ -130,11 +131,11 @@ def render_statement(
             if (timestamp.year, timestamp.month) != month:
                 month = (timestamp.year, timestamp.month)
                 pages.start_table("purchases", f"Purchases in {_month(timestamp)}")
-            price, total = _money(line.price), _money(line.total)
+            price, total = (_money(amount, line.currency) for amount in (line.price, line.total))
             check.add(line.currency, 1, line.total)
             pages.add_row(
                 [
-                    f"{timestamp:%Y-%m-%d %H:%M:%S}",
+                    timestamp.isoformat(" ", "seconds")[:19],
                     line.item,
                     str(line.quantity),
                     price,
@@ -179,7 +180,7 @@ def render_sales(
                     line.userid,
                     str(line.purchases),
                     line.currency,
-                    _money(line.total),
+                    _money(line.total, line.currency),
                 ]
             )
         check.finish()
@@ -196,7 +197,8 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _moment(moment: datetime) -> str:
-    return f"{_utc(moment):%Y-%m-%d %H:%M:%S} UTC"
+    # Unlike `strftime` this writes every year in four digits.
+    return _utc(moment).isoformat(" ", "seconds")[:19] + " UTC"
 
 
 def _day(day: date) -> str:
@@ -204,19 +206,19 @@ def _day(day: date) -> str:
 
 
 def _month(day: date) -> str:
-    return f"{MONTHS[day.month - 1]} {day.year}"
+    return f"{MONTHS[day.month - 1]} {day.year:04}"
 
 
 def _period(since: date, until: date) -> str:
     return _day(since) if since == until else f"{_day(since)} to {_day(until)}"
 
 
-def _money(amount: Decimal) -> str:
-    """The amount with exactly two decimals and no thousands separators, as in "1195.30"."""
+def _money(amount: Decimal, currency: str) -> str:
+    """The amount as in "1195.30", without ".00" for JPY and the like."""
     text = f"{amount:.2f}"
     if Decimal(text) != amount:
         raise ValueError("An amount in a report has more than two decimals.")
-    return text
+    return shown(text, currency)
 
 
 class _Check:
@@ -418,10 +420,10 @@ def _write_front(
     if not header.totals:
         pages.add("note", HEADER_HEIGHT, text="No purchases in this period.")
     for entry in header.months:
-        total = _money(entry.total)
+        total = _money(entry.total, entry.currency)
         pages.add_row([_month(entry.month), str(entry.purchases), entry.currency, total])
     for whole in header.totals:
-        total = _money(whole.total)
+        total = _money(whole.total, whole.currency)
         pages.add_row(
             ["Total of the period", str(whole.purchases), whole.currency, total], bold=True
         )

@@ -258,7 +258,8 @@ def test_columns_are_stripped_quoted_and_unique(file: Path):
         'userid=ID,timestamp="Date, local",price=Amount',
         'userid=ID,"timestamp=Date, local",price=Amount',
     ):
-        assert "1 recorded" in run(file, columns) or Purchase.objects.count() == 1
+        run(file, columns)
+        assert Purchase.objects.count() == 1
     for columns in (
         "userid=ID,price=Amount,price=ID",
         'userid=ID,price="Amount',
@@ -340,8 +341,8 @@ def test_only_files_that_the_import_wrote_are_replaced(file: Path):
 @pytest.mark.django_db
 def test_a_customer_who_is_named_importer_is_no_obstacle(file: Path):
     User.objects.create(username="Importer", userid="99")
-    write(file, "ID,Date,Amount", "7,2024-05-31,2", "importer,2024-05-31,2")
-    assert run(file).startswith("2 recorded") or run(file).startswith("1 recorded")
+    write(file, "ID,Date,Amount", "7,2024-05-31,2")
+    assert run(file).startswith("1 recorded")
     purchase = Purchase.objects.get(customer__userid="7")
     assert purchase.recorded_by.is_client
     assert purchase.recorded_by.username == "importer-2"

@@ -36,11 +36,12 @@ from reports.contents import (
 )
 from reports.measure import clean_text
 from reports.rendering import render_sales, render_statement
+from shop import money
 
 REPORT_ID = "0197f3c0-1111-7000-8000-000000000001"
 LINE = re.compile(
     r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s(?!UTC\n)(.*?)\s?"
-    r"(\d+)\s(\d+\.\d\d) ([A-Z]{3}) (\d+\.\d\d)\n",
+    r"(\d+)\s(\d+(?:\.\d\d)?) ([A-Z]{3}) (\d+(?:\.\d\d)?)\n",
     re.DOTALL,
 )
 
@@ -226,11 +227,35 @@ def test_statement_shows_every_purchase_and_sums_that_agree(tmp_path):
     header = make_header(lines)
     assert {entry.currency: entry.total for entry in header.totals} == sums
     for whole in header.totals:
-        row = f"Total of the period {whole.purchases} {whole.currency} {whole.total:.2f}\n"
+        amount = money.shown(f"{whole.total:.2f}", whole.currency)
+        row = f"Total of the period {whole.purchases} {whole.currency} {amount}\n"
         assert row in front
     for entry in header.months:
-        row = f"{entry.month:%B %Y} {entry.purchases} {entry.currency} {entry.total:.2f}\n"
+        amount = money.shown(f"{entry.total:.2f}", entry.currency)
+        row = f"{entry.month:%B %Y} {entry.purchases} {entry.currency} {amount}\n"
         assert row in front
+
+
+def test_years_have_four_digits_and_currencies_without_cents_none(tmp_path):
+    early = datetime(12, 5, 31, 15, 54, 32, tzinfo=UTC)
+    amounts = {"JPY": Decimal("1195.00"), "USD": Decimal("1195.00")}
+    lines = [
+        StatementLine(
+            timestamp=early,
+            item="old",
+            quantity=2,
+            price=price,
+            currency=currency,
+            total=price * 2,
+        )
+        for currency, price in amounts.items()
+    ]
+    reader = render(tmp_path / "s.pdf", lines)
+    assert read_lines(reader) == [
+        ("0012-05-31 15:54:32", "old", "2", "1195", "JPY", "2390"),
+        ("0012-05-31 15:54:32", "old", "2", "1195.00", "USD", "2390.00"),
+    ]
+    assert "May 0012 1 JPY 2390\n" in texts(reader)[0]
 
 
 def test_statement_says_whose_it_is_and_is_tagged(tmp_path):

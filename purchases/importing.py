@@ -192,7 +192,7 @@ class _Recorder:
             outcome = next(outcomes) if isinstance(entry, Entry) else entry
             result.count(number, outcome)
             if not isinstance(outcome, Recorded):
-                rejected.write(row, outcome)
+                rejected.write(number, row, outcome)
 
 
 def _importer() -> Caller:

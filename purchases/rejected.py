@@ -1,7 +1,7 @@
 """The file of the lines that an import did not take, with the reason for each."""
 
 import csv
-from collections.abc import Sequence
+import re
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -12,9 +12,10 @@ from purchases.tables import Table
 from purchases.validation import digest
 from shop.errors import ApplicationError
 
-# The columns that are added. The second shows that a row is as the import wrote it: only a file
-# all of whose rows are, so that nobody has worked on it, is replaced or removed.
-ADDED = ["reason", "row check"]
+# What ends each reason: the number of the line, and a digest of the row as the import wrote it. A
+# file is replaced or removed only if all of its rows are so, because nobody has worked on it then.
+_SEAL = re.compile(r"(.*) \(line [0-9]+, ([0-9a-f]{8})\)", re.DOTALL)
+_REASON = re.compile(r"reason( [0-9]+)?")
 
 
 class Rejected:
@@ -28,8 +29,7 @@ class Rejected:
     def __init__(self, stack: ExitStack, source: Path, table: Table, encoding: str) -> None:
         self._stack, self._table, self._encoding = stack, table, encoding
         self._errors = "surrogateescape" if encoding == "utf-8" else "replace"
-        # A rejected file that is imported in its turn has the columns already.
-        self._added = table.header[-2:] == ADDED
+        self._preamble = table.preamble.decode("utf-8", "surrogateescape")
         self._writer: Any = None
         self.path = source
         for number in count(1):
@@ -38,18 +38,18 @@ class Rejected:
             if not self._exists() or self._is_ours():
                 break
 
-    def write(self, row: list[str], error: ApplicationError) -> None:
-        """Add a line with its reason."""
-        width = len(self._table.header) - 2 * self._added
-        cells = [*row[:width], *[""] * (width - len(row))]
+    def write(self, number: int, row: list[str], error: ApplicationError) -> None:
+        """Add a line, whose number in the file is given, with its reason."""
+        missing = [""] * (len(self._table.header) - len(row))
         reasons = (
             f"{item.attr}: {item.detail}" if item.attr else item.detail for item in error.errors
         )
-        cells.append(guard("; ".join(reasons)))
+        cells = [*row, *missing, guard("; ".join(reasons))]
         cells = [self._written(cell) for cell in cells]
+        cells[-1] += f" (line {number}, {_digest(cells)})"
         if self._writer is None:
             self._writer = self._open()
-        self._writer.writerow([*cells, _check(cells)])
+        self._writer.writerow(cells)
 
     def remove(self) -> None:
         """Remove the file of an earlier run: what was rejected then has been mended since."""
@@ -60,10 +60,11 @@ class Rejected:
         file = self._stack.enter_context(
             self.path.open("w", newline="", encoding=self._encoding, errors=self._errors)
         )
-        file.write(self._table.preamble.decode("utf-8", "surrogateescape"))
+        file.write(self._preamble)
         writer = csv.writer(file, delimiter=self._table.delimiter)
-        header = self._table.header
-        writer.writerow(header if self._added else [*header, *ADDED])
+        names = ["reason", *(f"reason {number}" for number in range(2, 99))]
+        reason = next(name for name in names if name not in self._table.header)
+        writer.writerow([*self._table.header, reason])
         return writer
 
     def _written(self, cell: str) -> str:
@@ -77,13 +78,19 @@ class Rejected:
             return False
         with self.path.open(newline="", encoding=self._encoding, errors=self._errors) as file:
             try:
-                rows = csv.reader(file, strict=True, delimiter=self._table.delimiter)
-                if not any(row[-2:] == ADDED for row in rows):
+                if file.read(len(self._preamble)) != self._preamble:
                     return False
-                return all(_check(row[:-1]) == row[-1] for row in rows)
-            except (csv.Error, UnicodeError, IndexError):
+                rows = csv.reader(file, strict=True, delimiter=self._table.delimiter)
+                header = next(rows, [])
+                return bool(_REASON.fullmatch("".join(header[-1:]))) and all(map(_is_sealed, rows))
+            except (csv.Error, UnicodeError):
                 return False
 
 
-def _check(cells: Sequence[str]) -> str:
-    return digest(repr(list(cells)))[:8]
+def _is_sealed(row: list[str]) -> bool:
+    seal = _SEAL.fullmatch("".join(row[-1:]))
+    return seal is not None and _digest([*row[:-1], seal[1]]) == seal[2]
+
+
+def _digest(cells: list[str]) -> str:
+    return digest(repr(cells))[:8]

@@ -269,6 +269,6 @@ def test_real_purchases_are_imported_once(system: System, tmp_path: Path):
 
     assert run().startswith("5000 recorded, 10 duplicates, 2 rejected")
     assert run().startswith("0 recorded, 5010 duplicates, 2 rejected")
-    rejected = (tmp_path / "purchases.rejected.csv").read_text().splitlines()
+    rejected = (tmp_path / "purchases.csv.rejected.csv").read_text().splitlines()
     assert len(rejected) == 3
     assert rejected[0] == "ID,Date,Amount,reason"

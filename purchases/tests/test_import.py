@@ -312,7 +312,10 @@ def test_a_dry_run_is_what_the_run_then_is(file: Path):
 def test_only_files_that_the_import_wrote_are_replaced(file: Path):
     left = file.with_name("shop.csv.rejected.csv")
     good, bad = "7,2024-05-31,2", "7,2024-05-31,x"
-    for text in ("mine\n", "ID,Date,Amount,reason\n1,2,3,4\n", ""):
+    run(write(file, "ID,Date,Amount", bad, bad))
+    edited = left.read_text().replace(",x,", ",2,", 1)
+    left.unlink()
+    for text in ("mine\n", "ID,Date,Amount,reason\n1,2,3,4\n", "", edited):
         left.write_text(text)
         write(file, "ID,Date,Amount", good)
         run(file)
@@ -327,6 +330,10 @@ def test_only_files_that_the_import_wrote_are_replaced(file: Path):
     assert run(file).endswith("shop.csv.rejected.csv\n")
     (row,) = rejected(left)
     assert row["Amount"] == "x"
+    assert "(line 2, " in row["reason"]
+    # A rejected file can be imported too.
+    assert "1 rejected" in run(left)
+    assert "1 rejected" in run(left.with_name("shop.csv.rejected.csv.rejected.csv"))
     write(file, "ID,Date,Amount", good)
     run(file)
     assert not left.exists()

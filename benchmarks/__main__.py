@@ -16,7 +16,7 @@ from pathlib import Path
 
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
-from benchmarks import bulk, export, feed, lists, servers, single_buy, start, statement
+from benchmarks import bulk, export, fair, feed, lists, servers, single_buy, start, statement
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 BENCHMARKS = {
@@ -33,6 +33,7 @@ BENCHMARKS = {
         ["--rounds", "3", "--purchases", "1000000"],
     ),
     "feed": (feed.main, ["--rounds", "1"], ["--rounds", "3"]),
+    "fair": (fair.main, ["--seconds", "5"], ["--seconds", "20"]),
     "statement": (statement.main, ["--rounds", "1"], ["--rounds", "3", "--long"]),
     "start": (start.main, ["--rounds", "3"], ["--rounds", "5"]),
     "servers": (servers.main, ["--rounds", "1"], ["--rounds", "3"]),

@@ -59,6 +59,8 @@ from shop.routes import BEFORE_DJANGO, BULK
 from shop.streaming import Streams
 from shop.threads import Gate
 
+SWITCH_SECONDS = 0.001
+
 _websockets = URLRouter(websocket_urlpatterns)
 
 _holders = Holders()
@@ -85,6 +87,8 @@ async def _lifespan(receive: Any, send: Any) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             _raise_open_files()
+            # Beside threads that compute, the event loop waits this long for each turn it takes.
+            sys.setswitchinterval(SWITCH_SECONDS)
             hub.start()
             ingest.start()
             # What is loaded now stays. A full collection that went through all of it would hold up

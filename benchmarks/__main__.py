@@ -16,7 +16,7 @@ from pathlib import Path
 
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
-from benchmarks import bulk, export, fair, feed, lists, servers, single_buy, start, statement
+from benchmarks import bulk, export, fair, feed, lists, nginx, servers, single_buy, start, statement
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 BENCHMARKS = {
@@ -32,6 +32,7 @@ BENCHMARKS = {
         ["--rounds", "1", "--purchases", "100000"],
         ["--rounds", "3", "--purchases", "1000000"],
     ),
+    "nginx": (nginx.main, ["--rounds", "3"], ["--rounds", "5", "--seconds", "10"]),
     "feed": (feed.main, ["--rounds", "1"], ["--rounds", "3"]),
     "fair": (fair.main, ["--seconds", "5"], ["--seconds", "20"]),
     "statement": (statement.main, ["--rounds", "1"], ["--rounds", "3", "--long"]),

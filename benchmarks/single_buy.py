@@ -108,7 +108,9 @@ def _serving(command: str) -> Iterator[int]:
             process.wait()
 
 
-def _wrk(port: int, script: Path, connections: int, seconds: int) -> tuple[float, float]:
+def _wrk(
+    port: int, script: Path, connections: int, seconds: int, scheme: str = "http"
+) -> tuple[float, float]:
     """Return answers a second and the 99th percentile in ms; every answer has to be a good one."""
     output = subprocess.run(
         [
@@ -118,7 +120,7 @@ def _wrk(port: int, script: Path, connections: int, seconds: int) -> tuple[float
             f"-d{seconds}s",
             "-s",
             script,
-            f"http://127.0.0.1:{port}",
+            f"{scheme}://127.0.0.1:{port}",
         ],
         check=True,
         capture_output=True,
@@ -130,12 +132,14 @@ def _wrk(port: int, script: Path, connections: int, seconds: int) -> tuple[float
     return float(match[1]), float(match[2])
 
 
-def _buys(port: int, script: Path, connections: int, seconds: int) -> tuple[float, float]:
+def _buys(
+    port: int, script: Path, connections: int, seconds: int, scheme: str = "http"
+) -> tuple[float, float]:
     """Return what :func:`_wrk` does; every answer has to stand for a purchase of its own."""
     from purchases.models import Purchase
 
     before = Purchase.objects.count()
-    rate, p99 = _wrk(port, script, connections, seconds)
+    rate, p99 = _wrk(port, script, connections, seconds, scheme)
     recorded = Purchase.objects.count() - before
     # The last second is cut where it stands, so the time is not exactly what was asked for.
     if recorded < 0.95 * rate * seconds:

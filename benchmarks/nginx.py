@@ -1,0 +1,230 @@
+"""What nginx with TLS in front costs: purchases and exports through it and direct ones, in turns.
+
+    python -m shop.embedded --durable python -m benchmarks.nginx
+
+nginx runs with the templates of the stack of containers, rendered for this machine, from an image
+(NGINX_IMAGE) where Docker is, else the nginx that is installed. It has to be 1.27.3 or later, which
+keeps its connections to the application. Needs wrk.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.single_buy import OURS, SCRIPT, _buys, _customers, _serving
+from benchmarks.tables import spread, table
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+ROOT = Path(__file__).resolve().parent.parent
+IMAGE = os.environ.get("NGINX_IMAGE", "nginx:stable")
+CONNECTIONS = 64
+PIECE = 1 << 16
+SETTINGS = {
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "SITE_URL": "https://127.0.0.1",
+    "SECURE_HSTS_SECONDS": "0",
+    "NGINX_RATE": "1000000",
+    "NGINX_SIGN_IN_RATE": "1000",
+    "NGINX_CONNECTIONS": "10000",
+    "NGINX_TRANSFERS": "100",
+    "OPEN_FILES": "1024",
+}
+PORTS = ("80", "443", "2002", "8080")
+"""What the templates listen on; here each is another port, for others may have these."""
+
+
+def _program() -> list[str]:
+    """Return the words that run nginx here, with the folder of its configuration in place of {}.
+
+    Raises:
+        LookupError: there is none.
+    """
+    if shutil.which("docker") and not _fails("docker", "image", "inspect", IMAGE):
+        words = ["docker", "run", "--rm", "-i", "--network", "host", "-v", "{}:{}"]
+        return [*words, "--entrypoint", "nginx", IMAGE]
+    if shutil.which("nginx"):
+        return ["nginx"]
+    raise LookupError("neither nginx nor its image is here")
+
+
+def _fails(*words: str) -> bool:
+    return subprocess.run(words, capture_output=True).returncode != 0
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True, env=os.environ | SETTINGS)
+
+
+def _render(folder: Path, application: int) -> dict[str, int]:
+    """Write the configuration, which asks ``application``; return the ports by the templates'."""
+    ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+    for name in ("tls", "rotation", "cache"):
+        (folder / name).mkdir()
+    _run("sh", str(ROOT / "nginx" / "15-environment.sh"), str(folder))
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=here"]
+    files = ["-keyout", f"{folder}/tls/privkey.pem", "-out", f"{folder}/tls/fullchain.pem"]
+    _run("openssl", "req", "-x509", *key, *files)
+    moved = {
+        "/etc/nginx/conf.d": str(folder),
+        "/etc/nginx/tls": f"{folder}/tls",
+        "/run/nginx": str(folder),
+        "/run/rotation": f"{folder}/rotation",
+        "/var/cache/nginx": f"{folder}/cache",
+    } | {f"${{{name}}}": value for name, value in SETTINGS.items()}
+    for template in (ROOT / "nginx").glob("*.template"):
+        text = template.read_text()
+        for old, new in moved.items():
+            text = text.replace(old, new)
+        text = re.sub(
+            rf"(listen (?:127\.0\.0\.1:)?)({'|'.join(PORTS)})\b",
+            lambda found: f"{found[1]}{ports[found[2]]}",
+            text,
+        )
+        (folder / template.stem).write_text(text)
+    script = (ROOT / "nginx" / "30-upstreams.sh").read_text()
+    group = re.search(r"^upstream .*?^}\n", script, re.MULTILINE | re.DOTALL)
+    assert group
+    one = group[0].replace("$1:8000 resolve", f"127.0.0.1:{application}")
+    port = 'map $host $replica_port {\n    default "";\n}\n'
+    text = "".join(one.replace("$1", role) for role in ("web", "live")) + port
+    (folder / "upstreams.inc").write_text(text)
+    return ports
+
+
+@contextlib.contextmanager
+def _in_front(application: int, program: list[str]) -> Iterator[int]:
+    """Run nginx in front of the application; the port of HTTPS.
+
+    Raises:
+        LookupError: this nginx keeps no connections.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        words = [word.format(name, name) for word in program]
+        version = subprocess.run([*words, "-v"], capture_output=True, text=True).stderr
+        found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", version)
+        if not found or tuple(map(int, found.groups())) < (1, 27, 3):
+            raise LookupError(f"nginx has to be 1.27.3 or later; here is {version.strip()}")
+        ports = _render(Path(name), application)
+        # Its workers are another user's, and look for the folders.
+        Path(name).chmod(0o755)
+        command = [*words, "-c", f"{name}/nginx.conf", "-g", "daemon off;"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            for _ in range(100):
+                with (
+                    contextlib.suppress(OSError),
+                    socket.create_connection(("127.0.0.1", ports["443"]), 1),
+                ):
+                    break
+                if process.poll() is not None:
+                    raise SystemExit(process.communicate()[1].decode())
+                time.sleep(0.1)
+            yield ports["443"]
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def _exported(port: int, scheme: str, token: str) -> float:
+    """Return the rows a second of an export of everything."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    request = urllib.request.Request(
+        f"{scheme}://127.0.0.1:{port}/api/v1/purchases/export.csv",
+        headers={"Authorization": f"Token {token}"},
+    )
+    lines, started = 0, time.perf_counter()
+    with urllib.request.urlopen(request, context=context) as answer:
+        while piece := answer.read(PIECE):
+            lines += piece.count(b"\n")
+    return lines / (time.perf_counter() - started)
+
+
+def _staff() -> str:
+    """Return a token that may read everything."""
+    from knox.models import AuthToken
+
+    from accounts.models import User
+
+    staff, _ = User.objects.get_or_create(
+        username="bench-staff", userid="bench-staff", defaults={"is_staff": True}
+    )
+    return AuthToken.objects.create(staff)[1]
+
+
+def _measure(rounds: int, seconds: int, program: list[str]) -> list[list[str]]:
+    """Return the rows of the table."""
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    figures: dict[str, list[tuple[float, float]]] = {"purchases/s": [], "rows exported/s": []}
+    with (
+        tempfile.TemporaryDirectory() as name,
+        _serving(OURS) as port,
+        _in_front(port, program) as front,
+    ):
+        _customers(Path(name))
+        script = Path(name) / "buy.lua"
+        script.write_text(SCRIPT.format(tokens=Path(name) / "tokens"))
+        direct, through = (port, "http"), (front, "https")
+        for one, scheme in (direct, through):
+            _buys(one, script, 16, 2, scheme)
+        for _ in range(rounds):
+            pair = [
+                _buys(one, script, CONNECTIONS, seconds, scheme)[0]
+                for one, scheme in (direct, through)
+            ]
+            figures["purchases/s"].append((pair[0], pair[1]))
+        token = _staff()
+        for _ in range(rounds):
+            pair = [_exported(one, scheme, token) for one, scheme in (direct, through)]
+            figures["rows exported/s"].append((pair[0], pair[1]))
+    return [
+        [
+            what,
+            spread([pair[0] for pair in pairs], 0),
+            spread([pair[1] for pair in pairs], 0),
+            spread([pair[1] / pair[0] for pair in pairs]),
+        ]
+        for what, pairs in figures.items()
+    ]
+
+
+def main(arguments: list[str] | None = None) -> list[str]:
+    """Run the rounds; return the lines of a Markdown table, or why there is none."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.nginx", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5)
+    options = parser.parse_args(arguments)
+    if shutil.which("wrk") is None:
+        return ["through nginx: not measured, because wrk is not installed"]
+    try:
+        rows = _measure(options.rounds, options.seconds, _program())
+    except LookupError as error:
+        return [f"through nginx: not measured, because {error}"]
+    return table(["what", "direct", "through nginx with TLS", "through / direct"], rows)
+
+
+if __name__ == "__main__":
+    print("\n".join(main()))

@@ -127,7 +127,11 @@ class Protocol(LimitedProtocol):
         ):
             super().on_headers_complete()
             return
-        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        keep_alive = (
+            self.parser.get_http_version() != "1.0"
+            and self.parser.should_keep_alive()
+            and not self._ending
+        )
         self.head_complete()
         self.cycle = cast(RequestResponseCycle, Buy(path, headers, digest, keep_alive))
 

@@ -8,7 +8,9 @@ A proxy in front has limits of its own; these hold where there is none. Of one c
   trailer into the head of the next;
 * one request is under way. What is pipelined behind it stays unparsed, and no more is read;
 * a client that does not read what it is sent, at ``WRITE_BYTES_A_SECOND``, is cut off;
-* a request to upgrade is one only if it is a GET without a body.
+* a request to upgrade is one only if it is a GET without a body;
+* when the process ends, an idle connection is open for ``LINGER_SECONDS`` more: a proxy that keeps
+  it may be sending a request on it, which it could not repeat.
 
 ``CONNECTIONS`` bounds how many connections one address may have.
 """
@@ -32,6 +34,7 @@ PIECE = 1024
 HELD_MAX_BYTES = 256 * 1024
 WRITE_SECONDS = 20.0
 WRITE_BYTES_A_SECOND = 1024
+LINGER_SECONDS = 2.0
 
 _open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 _most = _open_files - 256 if _open_files != resource.RLIM_INFINITY else 1_000_000
@@ -64,6 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _head_timer: TimerHandle | None = None
     _write_timer: TimerHandle | None = None
     _unread = 0
+    _ending = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -85,8 +89,23 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to the protocol of sockets, which has limits of its own."""
+        if self._ending:
+            self._refuse(STATUS_LINE[503])
+            return
         self._let_go()
         super().handle_websocket_upgrade()
+
+    def shutdown(self) -> None:
+        """End when the open request is answered, or soon where there is none."""
+        self._ending = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LINGER_SECONDS, self._end)
+        else:
+            super().shutdown()
+
+    def _end(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()
 
     def _let_go(self) -> None:
         self._stop_head_timer()
@@ -179,7 +198,8 @@ class LimitedProtocol(HttpToolsProtocol):
         upgrades = self.parser.should_upgrade()
         if upgrades and self._should_upgrade():
             return
-        if upgrades or any(name == b"transfer-encoding" for name, _ in self.headers):
+        chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
+        if upgrades or chunked or self._ending:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:

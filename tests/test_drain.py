@@ -1,5 +1,7 @@
 """A process that is told to end: what is open is answered, and what only waits holds nothing up."""
 
+import contextlib
+import http.client
 import json
 import os
 import signal
@@ -124,3 +126,47 @@ def test_only_open_requests_hold_up_the_end() -> None:
         assert upload.answer.status_code == 200, upload.answer.text
         assert process.wait(5) is not None
         assert time.monotonic() - upload.answered < 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_purchase_on_an_idle_connection_is_answered_when_the_process_ends() -> None:
+    """As a proxy sends it that keeps its connections, and must not repeat a purchase."""
+    user = User.objects.create(username="joe", userid="005", email="joe@example.com")
+    headers = {"Authorization": f"Token {AuthToken.objects.create(user)[1]}"}
+    port = free_port()
+    with serving(port) as process, contextlib.ExitStack() as stack:
+        wait_for(lambda: alive(f"http://127.0.0.1:{port}"), 30)
+        kept = [stack.enter_context(contextlib.closing(idle_connection(port))) for _ in range(3)]
+        process.send_signal(signal.SIGTERM)
+        wait_for(lambda: not listens(port), 5)
+        body = json.dumps({"price": "1"})
+        for one, path in zip(kept, ("/api/v1/purchases/", "/buy"), strict=False):
+            one.request("POST", path, body, headers | {"Content-Type": "application/json"})
+        kept[2].request("GET", "/ws/purchases/", headers=headers | UPGRADE)
+        answers = [one.getresponse() for one in kept]
+        assert [answer.status for answer in answers] == [201, 200, 503]
+        assert {answer.headers["Connection"] for answer in answers} == {"close"}
+        assert process.wait(5) is not None
+
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+def idle_connection(port: int) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/livez")
+    connection.getresponse().read()
+    return connection
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
@@ -33,6 +33,16 @@ class UserCreationForm(AdminUserCreationForm):
         fields = ("username", "userid")
 
 
+class UserForm(UserChangeForm):
+    """An account; names that are not changed keep what rules have come since."""
+
+    def _get_validation_exclusions(self) -> set[str]:
+        names = ("username", "userid")
+        unchanged = {name for name in names if self.data.get(name) == self.initial.get(name)}
+        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return exclusions | unchanged
+
+
 class PasswordForm(AdminPasswordChangeForm):
     """A new password, or none; either ends the account's tokens."""
 
@@ -43,15 +53,6 @@ class PasswordForm(AdminPasswordChangeForm):
         return user
 
 
-def _found(term: str) -> set[int]:
-    """Return the ids of the accounts with exactly this username or userid."""
-    # Two queries, each on its own unique index; an OR across both would use neither well.
-    return {
-        *User.objects.filter(username=term).values_list("pk", flat=True),
-        *User.objects.filter(userid=term).values_list("pk", flat=True),
-    }
-
-
 @admin.register(User)
 class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     """Found by exact username or userid; never counted, and never deleted.
@@ -60,6 +61,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     account from being deleted would read all of it. Deactivating an account does what is meant.
     """
 
+    form = UserForm
     add_form = UserCreationForm
     change_password_form = PasswordForm
     ordering = ["-id"]
@@ -101,7 +103,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
-        return (queryset.filter(pk__in=_found(term)) if term else queryset), False
+        return (queryset.filter(pk__in=User.objects.known_as(term)) if term else queryset), False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save a user; the tokens of one that is not active end for good."""
@@ -196,7 +198,7 @@ class _OwnedAdmin(LargeTableAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
-        return (queryset.filter(user__in=_found(term)) if term else queryset), False
+        return (queryset.filter(user__in=User.objects.known_as(term)) if term else queryset), False
 
 
 admin.site.unregister([EmailAddress, AuthToken, Group])

@@ -1,12 +1,15 @@
 """Users: customers, client programs and staff."""
 
 import secrets
+from typing import ClassVar
 
-from django.contrib.auth.models import AbstractUser
-from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.core.exceptions import ValidationError
 from django.core.validators import MinLengthValidator
 from django.db import models
 from django.db.models.functions import Lower, Now, Upper
+
+from accounts.names import NameKey, NewUserid, NewUsername, SignInName, normalise
 
 USERNAME_MAX_LENGTH = 150
 USERID_MAX_LENGTH = 64
@@ -17,12 +20,39 @@ def new_userid() -> str:
     return secrets.token_hex(8)
 
 
+class Accounts(UserManager["User"]):
+    """Accounts, found by their names as :mod:`accounts.names` compares them."""
+
+    def named(self, username: str) -> models.QuerySet["User"]:
+        """Return who has this username: one account, or namesakes with the nearest first."""
+        same = self.alias(key=NameKey("username")).filter(key=NameKey(models.Value(username)))
+        exact = models.Case(models.When(username=normalise(username), then=0), default=1)
+        return same.order_by(exact, "namesake")
+
+    def known_as(self, name: str) -> set[int]:
+        """Return the ids of who has this username or userid, by one query on each index."""
+        return {
+            *self.named(name).values_list("pk", flat=True),
+            *self.filter(userid=normalise(name)).values_list("pk", flat=True),
+        }
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Return the account of this username; raise ``User.DoesNotExist``."""
+        user = self.named(username or "").first()
+        if user is None:
+            raise self.model.DoesNotExist
+        return user
+
+
 class User(AbstractUser):
     """Somebody who may sign in, or a customer whom a client program has named.
 
     ``username`` and ``userid`` are both unique and both known outside. ``userid`` is the id that
     the shop's other systems use; who signs up gets a random one. A customer whom a client program
     named has no usable password and no address, so it cannot sign in.
+
+    ``namesake`` is 0, except for accounts from before names were compared as they are now: of
+    those whose names became the same, all but the first have a number of their own.
     """
 
     first_name = None  # type: ignore[assignment]
@@ -30,9 +60,12 @@ class User(AbstractUser):
     username = models.CharField(
         max_length=USERNAME_MAX_LENGTH,
         unique=True,
-        validators=[UnicodeUsernameValidator(), MinLengthValidator(1)],
+        validators=[MinLengthValidator(1), SignInName(), NewUsername()],
     )
-    userid = models.CharField(max_length=USERID_MAX_LENGTH, unique=True, default=new_userid)
+    namesake = models.PositiveSmallIntegerField(db_default=0, editable=False)
+    userid = models.CharField(
+        max_length=USERID_MAX_LENGTH, unique=True, default=new_userid, validators=[NewUserid()]
+    )
     email = models.EmailField(blank=True)
     is_client = models.BooleanField(
         "client program",
@@ -40,11 +73,15 @@ class User(AbstractUser):
         help_text="May record purchases for any customer.",
     )
 
+    objects: ClassVar[Accounts] = Accounts()
+
     REQUIRED_FIELDS = ["email"]
 
     class Meta:
         constraints = [
             # "Joe" could otherwise pass for "joe".
+            models.UniqueConstraint(NameKey("username"), "namesake", name="accounts_user_name_key"),
+            # The version before looks names up by it.
             models.UniqueConstraint(Lower("username"), name="accounts_user_username_lower"),
             models.CheckConstraint(
                 condition=~models.Q(userid="") & ~models.Q(username=""),
@@ -58,6 +95,20 @@ class User(AbstractUser):
                 fields=["email"], name="accounts_user_email", condition=~models.Q(email="")
             ),
         ]
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        """Return a username as it is stored; a form that refused one passes ``None`` on."""
+        return normalise(username) if isinstance(username, str) else username
+
+    def clean(self) -> None:
+        """Raise ``ValidationError`` where somebody else has the username."""
+        super().clean()
+        others = User.objects.named(self.username or "").exclude(pk=self.pk)
+        if others.filter(namesake=self.namesake if self.pk else 0).exists():
+            raise ValidationError(
+                {"username": "A user with that username already exists."}, code="unique"
+            )
 
     def get_full_name(self) -> str:
         return self.username

@@ -13,14 +13,14 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Field, QuerySet, Value
-from django.db.models.functions import Lower
+from django.db.models import Field
 from django.http import HttpRequest
 from knox.models import AuthToken
 
 from accounts.attempts import Attempt
 from accounts.emails import check_email, email_taken, lock_email
 from accounts.models import User
+from accounts.names import KEY, SYSTEM, NewUserid, NewUsername, fold
 from shop.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
 logger = structlog.get_logger(__name__)
@@ -54,13 +54,9 @@ _TAKEN_USERNAME = FieldError("taken", "A user with that username already exists.
 _TAKEN_EMAIL = FieldError("taken", "A user with that e-mail address already exists.", "email")
 
 
-def _with_username(username: str) -> QuerySet[User]:
-    return User.objects.alias(lower=Lower("username")).filter(lower=Lower(Value(username)))
-
-
 def username_taken(username: str) -> bool:
-    """Return whether somebody has this username, in whatever case."""
-    return _with_username(username).exists()
+    """Return whether somebody has this username, or one that is the same."""
+    return User.objects.named(username).exists()
 
 
 def account_create(*, username: str, email: str, password: str, request: HttpRequest) -> User:
@@ -138,7 +134,7 @@ def token_create(
     """
     attempt = Attempt(request, username)
     attempt.begin()
-    user = _with_username(User.normalize_username(username)).first()
+    user = User.objects.named(username).first()
     if user is None:
         make_password(password)
         raise InvalidCredentials()
@@ -153,15 +149,20 @@ def token_create(
 Names = tuple[str | None, str | None]
 _Match = tuple[Customer | None, Customer | None]
 
-# PostgreSQL does the comparing: its idea of lower case is the one that the unique index has.
-_FIND = """
+# PostgreSQL does the comparing, by the key that the unique index has.
+_FIND = f"""
 SELECT by_userid.id, by_userid.username, by_userid.userid,
        by_username.id, by_username.username, by_username.userid
 FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS name (userid, username, place)
 LEFT JOIN accounts_user AS by_userid ON by_userid.userid = name.userid
-LEFT JOIN accounts_user AS by_username ON lower(by_username.username) = lower(name.username)
+LEFT JOIN LATERAL (
+    SELECT id, username, userid FROM accounts_user
+    WHERE {KEY.format("accounts_user.username")} = {KEY.format("name.username")}
+    ORDER BY accounts_user.username <> name.username, namesake
+    LIMIT 1
+) AS by_username ON true
 ORDER BY name.place
-"""
+"""  # noqa: S608
 # "!" is Django's mark of a password that nothing matches.
 _INSERT = """
 INSERT INTO accounts_user
@@ -177,8 +178,8 @@ def customers_resolve(names: Sequence[Names]) -> list[Customer | ApplicationErro
 
     At least one of the two is given. A pair not seen before becomes a customer account that
     cannot sign in; with only a userid, that is its username too. Userids are compared exactly,
-    usernames without regard to case. The errors are ``UseridConflict`` and ``ValidationFailed``
-    with the code ``unknown_customer``.
+    usernames as :mod:`accounts.names` says. The errors are ``UseridConflict``, and
+    ``ValidationFailed`` with the code ``unknown_customer`` or what is wrong with a new name.
 
     Takes one query where everybody is known and three where not, however many names there are.
     Call it inside the transaction that needs the customers.
@@ -186,13 +187,33 @@ def customers_resolve(names: Sequence[Names]) -> list[Customer | ApplicationErro
     # In the order of the input, so that of two names that exclude each other the first wins.
     wanted = list(dict.fromkeys(names))
     found = _find(wanted)
-    if unseen := [
+    unseen = [
         pair for pair, match in found.items() if pair[0] is not None and match == (None, None)
-    ]:
-        _insert(unseen)
-        found |= _find(unseen)
-    answers = {pair: _choose(pair, match) for pair, match in found.items()}
+    ]
+    refused: dict[Names, ApplicationError] = {
+        pair: ValidationFailed(errors) for pair in unseen if (errors := _new_name_errors(pair))
+    }
+    if new := [pair for pair in unseen if pair not in refused]:
+        _insert(new)
+        found |= _find(new)
+    answers = {pair: _choose(pair, match) for pair, match in found.items()} | refused
     return [answers[pair] for pair in names]
+
+
+def _new_name_errors(names: Names) -> list[FieldError]:
+    """Return what is wrong with the names of a customer that would be new."""
+    errors = []
+    userid, username = names
+    for attr, value, check in (
+        ("userid", userid, NewUserid() if username is not None else NewUsername()),
+        ("username", username, NewUsername()),
+    ):
+        try:
+            if value is not None:
+                check(value)
+        except ValidationError as error:
+            errors.append(FieldError(error.code or "invalid", error.messages[0], attr))
+    return errors
 
 
 def _find(names: list[Names]) -> dict[Names, _Match]:
@@ -214,9 +235,9 @@ def _insert(names: list[Names]) -> None:
     chosen: dict[str, str] = {}
     taken: set[str] = set()
     for userid, username in ((pair[0] or "", _username(pair)) for pair in names):
-        if userid not in chosen and username.lower() not in taken:
+        if userid not in chosen and fold(username) not in taken:
             chosen[userid] = username
-            taken.add(username.lower())
+            taken.add(fold(username))
     # Sorted, so that two batches that create the same customers wait instead of deadlocking.
     rows = sorted(chosen.items())
     with connection.cursor() as cursor:
@@ -244,3 +265,15 @@ def _choose(names: Names, match: _Match) -> Customer | ApplicationError:
     if username is not None and by_userid != by_username:
         return UseridConflict("This userid belongs to another username.")
     return by_userid
+
+
+def system_account(name: str) -> User:
+    """Return the account that the system itself records as, and make it where it is not there.
+
+    Nobody can take its names: those of a new account never begin with ``system:``.
+    """
+    user, _ = User.objects.get_or_create(
+        userid=SYSTEM + name,
+        defaults={"username": SYSTEM + name, "is_client": True, "password": "!"},
+    )
+    return user

@@ -31,11 +31,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
             return queryset.filter(pk=UUID(term)), False
         except ValueError:
             pass
-        customers = [
-            *User.objects.filter(username=term).values_list("pk", flat=True),
-            *User.objects.filter(userid=term).values_list("pk", flat=True),
-        ]
-        if customers:
+        if customers := User.objects.known_as(term):
             return queryset.filter(customer__in=customers), False
         return queryset.filter(item=term), False
 

@@ -87,7 +87,7 @@ class PurchaseFilter(django_filters.FilterSet):
         self, queryset: QuerySet[Purchase], name: str, value: str
     ) -> QuerySet[Purchase]:
         # A value rather than a join, so that the customer's index gives the order too.
-        customer = User.objects.filter(username=value).values("pk")
+        customer = User.objects.named(value).values("pk")
         return queryset.filter(customer_id=Subquery(customer[:1]))
 
     def filter_since(

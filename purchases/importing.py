@@ -8,11 +8,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.access import Caller
-from accounts.models import User
+from accounts.services import system_account
 from purchases.bulk import BulkResult, ahead, chunks
 from purchases.cells import unguard
 from purchases.identity import Identity
@@ -27,7 +26,6 @@ from shop.money import plain_number
 
 FIELDS = ("userid", "username", "item", "quantity", "price", "currency", "timestamp")
 # The client program that imported purchases are recorded by.
-IMPORTER = "importer"
 
 Progress = Callable[[BulkResult, float], None]
 # The number of a line, its cells, and its purchase or what is wrong with it.
@@ -88,7 +86,7 @@ def import_purchases(path: Path, options: ImportOptions, progress: Progress) -> 
         table = open_table(source, options.dialect)
         reader = _Reader(table, options, identity)
         rejected = Rejected(stack, path, table, options.dialect.encoding)
-        caller = _importer()
+        caller = Caller.of(system_account("importer"))
         if options.dry_run:
             # Who runs the import reads the whole ledger.
             caller = replace(caller, is_staff=True)
@@ -193,15 +191,3 @@ class _Recorder:
             result.count(number, outcome)
             if not isinstance(outcome, Recorded):
                 rejected.write(number, row, outcome)
-
-
-def _importer() -> Caller:
-    """Return the account that imports; nobody else's account is taken for it."""
-    for name in (IMPORTER, *(f"{IMPORTER}-{number}" for number in range(2, 100))):
-        taken = list(User.objects.filter(Q(username__iexact=name) | Q(userid=name)))
-        if not taken:
-            user = User.objects.create(username=name, userid=name, is_client=True, password="!")  # noqa: S106
-            return Caller.of(user)
-        if len(taken) == 1 and taken[0].userid == name and taken[0].is_client:
-            return Caller.of(taken[0])
-    raise ValidationFailed([FieldError("taken", f"No account named {IMPORTER} can be made.")])

@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import Q
 
 from accounts.access import Caller, may_record_for_anyone, may_see_everything
+from accounts.names import same
 from accounts.services import Customer, Names, customers_resolve
 from purchases.models import Event, Purchase
 from purchases.representation import PurchaseData, purchase_data
@@ -98,7 +99,7 @@ def authorise(caller: Caller, purchase: PurchaseInput) -> None:
         return
     if purchase.userid not in (None, caller.userid):
         raise Forbidden("You may record purchases for yourself only.", attr="userid")
-    if purchase.username is not None and purchase.username.lower() != caller.username.lower():
+    if purchase.username is not None and not same(purchase.username, caller.username):
         raise Forbidden("You may record purchases for yourself only.", attr="username")
 
 

@@ -15,7 +15,11 @@ import msgspec
 from django.conf import settings
 
 from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH
+<<<<<<< HEAD
 from purchases.currencies import currencies, was_valid, withdrawn
+=======
+from accounts.names import normalise
+>>>>>>> 8ce0eed (accounts: Know one name however it is typed, and give none that misleads.)
 from purchases.models import ITEM_MAX_LENGTH, PRICE_DECIMAL_PLACES, PRICE_MAX_DIGITS, QUANTITY_MAX
 from shop.errors import FieldError, ValidationFailed
 
@@ -85,7 +89,7 @@ def _text(value: Any, maximum: int) -> str:
 def _name(value: Any, maximum: int) -> str | None:
     if value is None:
         return None
-    value = _text(value, maximum)
+    value = _text(normalise(value) if isinstance(value, str) else value, maximum)
     if not value:
         raise _Invalid("blank", "This field may not be blank.")
     return str(value)

@@ -19,7 +19,7 @@ class ReportAdmin(ReadOnlyAdmin):
     list_select_related = ["requested_by"]
     ordering = ["-created_at", "-id"]
     search_fields = ["=requested_by__username"]
-    search_help_text = "A whole username."
+    search_help_text = "A whole username or a whole userid."
     actions = ["queue_again"]
 
     @admin.action(
@@ -47,5 +47,4 @@ class ReportAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        user = User.objects.filter(username=term).first()
-        return (queryset.filter(requested_by=user) if user else queryset.none()), False
+        return queryset.filter(requested_by__in=User.objects.known_as(term)), False

@@ -348,11 +348,12 @@ def test_only_files_that_the_import_wrote_are_replaced(file: Path):
 @pytest.mark.django_db
 def test_a_customer_who_is_named_importer_is_no_obstacle(file: Path):
     User.objects.create(username="Importer", userid="99")
+    User.objects.create(username="x", userid="importer")
     write(file, "ID,Date,Amount", "7,2024-05-31,2")
     assert run(file).startswith("1 recorded")
     purchase = Purchase.objects.get(customer__userid="7")
     assert purchase.recorded_by.is_client
-    assert purchase.recorded_by.username == "importer-2"
+    assert purchase.recorded_by.username == "system:importer"
 
 
 def test_help_needs_no_settings_and_no_site_is_told_in_a_line(tmp_path: Path):

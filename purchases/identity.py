@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from accounts.access import Caller
+from accounts.names import fold
 from purchases.services import Entry
 from purchases.validation import IDEMPOTENCY_KEY_MAX_LENGTH, PurchaseInput, delimited, printable
 from shop.errors import FieldError, ValidationFailed
@@ -44,7 +45,7 @@ class Identity:
         content = hash(
             (
                 purchase.userid,
-                purchase.username and purchase.username.lower(),
+                purchase.username and fold(purchase.username),
                 purchase.item,
                 purchase.quantity,
                 purchase.price,

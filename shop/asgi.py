@@ -17,7 +17,8 @@ A request passes, from outside to inside:
 Addresses that are answered before Django are in ``shop.routes``; the view of each is the reference:
 
 * ``POST`` to ``PURCHASES`` and ``BUYS``: ``purchases.protocol``, which the option ``--http`` of
-  uvicorn names, or ``purchases.ingest``; the views are in ``purchases.api`` and ``purchases.classic``;
+  uvicorn names, or ``purchases.ingest``; the views are in ``purchases.api`` and
+  ``purchases.classic``;
 * ``GET`` of ``EVENTS`` with ``wait``: ``purchases.longpoll``, before ``purchases.api``;
 * ``BULK``: ``shop.bodies`` has read its body into a file before ``purchases.api`` parses it.
 """

@@ -110,7 +110,7 @@ def test_who_is_no_staff_does_not_enter(alice: User, actor: str | None) -> None:
     assert client.get(URL).status_code == 302
     for action in ACTIONS:
         form = {"action": action, "_selected_action": alice.pk}
-        assert client.post(URL, form).status_code == 302
+        assert client.post(URL, form).status_code in (302, 403)
     assert states(alice) == before
 
 

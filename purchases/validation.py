@@ -15,11 +15,8 @@ import msgspec
 from django.conf import settings
 
 from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH
-<<<<<<< HEAD
-from purchases.currencies import currencies, was_valid, withdrawn
-=======
 from accounts.names import normalise
->>>>>>> 8ce0eed (accounts: Know one name however it is typed, and give none that misleads.)
+from purchases.currencies import currencies, was_valid, withdrawn
 from purchases.models import ITEM_MAX_LENGTH, PRICE_DECIMAL_PLACES, PRICE_MAX_DIGITS, QUANTITY_MAX
 from shop.errors import FieldError, ValidationFailed
 
@@ -89,7 +86,10 @@ def _text(value: Any, maximum: int) -> str:
 def _name(value: Any, maximum: int) -> str | None:
     if value is None:
         return None
-    value = _text(normalise(value) if isinstance(value, str) else value, maximum)
+    # What is far too long stays so in any form, and is not worth the time.
+    if isinstance(value, str) and len(value) <= 4 * maximum:
+        value = normalise(value)
+    value = _text(value, maximum)
     if not value:
         raise _Invalid("blank", "This field may not be blank.")
     return str(value)

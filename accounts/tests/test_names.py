@@ -86,7 +86,9 @@ def test_one_account_however_its_name_is_typed(
     for route in ("getAllUserBuys", "buyList"):
         listed: Any = client.get(f"/{route}/{typed}", headers=own)
         assert listed.status_code == 200
-        assert len(json.loads(b"".join(listed.streaming_content))["purchases"]) == 5
+        # A list that is not over goes on as a stream.
+        body = b"".join(listed.streaming_content) if listed.streaming else listed.content
+        assert len(json.loads(body)["purchases"]) == 5
     client.force_login(staff)
     for search in (typed, f"id-{NFD}"):
         text = client.get("/admin/accounts/user/", {"q": search}).content.decode()

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -35,8 +35,12 @@ class Page(Generic[M]):
     previous_cursor: str | None
 
 
-def _encode(direction: str, row: Model, moment_field: str) -> str:
-    text = f"{direction}|{getattr(row, moment_field).isoformat()}|{row.pk}"
+def _cursor_of(direction: str, row: Model, moment_field: str) -> str:
+    return _encode(direction, getattr(row, moment_field), row.pk)
+
+
+def _encode(direction: str, moment: datetime, key: UUID) -> str:
+    text = f"{direction}|{moment.isoformat()}|{key}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -47,7 +51,10 @@ def _decode(cursor: str) -> tuple[str, datetime, UUID]:
         ).decode("ascii")
         direction, moment, key = text.split("|")
         position = (direction, datetime.fromisoformat(moment), UUID(key))
-        if direction not in ("n", "p") or position[1].tzinfo is None:
+        # Times and keys have many spellings, some of which PostgreSQL does not take.
+        if direction not in ("n", "p") or _encode(*position) != cursor:
+            raise ValueError(cursor)
+        if position[1].utcoffset() != timedelta(0):
             raise ValueError(cursor)
     except (ValueError, binascii.Error):
         raise ValidationFailed([FieldError("invalid", "Invalid cursor.", "cursor")]) from None
@@ -97,8 +104,8 @@ def paginate(
     has_previous = more if backwards else position is not None
     return Page(
         items=rows,
-        next_cursor=_encode("n", rows[-1], moment_field) if rows and has_next else None,
-        previous_cursor=_encode("p", rows[0], moment_field) if rows and has_previous else None,
+        next_cursor=_cursor_of("n", rows[-1], moment_field) if rows and has_next else None,
+        previous_cursor=_cursor_of("p", rows[0], moment_field) if rows and has_previous else None,
     )
 
 

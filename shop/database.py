@@ -5,8 +5,9 @@ behind an open connection, ends nothing. Whoever waits gives up on its own here.
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg.abc import PQGen
@@ -26,6 +27,12 @@ class Connection(psycopg.Connection[Any]):
     """
 
     answer_seconds: float | None = None
+    demoted_at: ClassVar[float] = float("-inf")
+    """When a connection of this process last found PostgreSQL read-only."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.opened_at = time.monotonic()
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
         limit = timeout if timeout is not None else self.answer_seconds
@@ -38,7 +45,8 @@ class Connection(psycopg.Connection[Any]):
             self.pgconn.finish()
             raise Unanswered("PostgreSQL does not answer.") from None
         except psycopg.errors.ReadOnlySqlTransaction:
-            # A primary that was demoted stays read-only. The pool opens a connection anew.
+            # A primary that was demoted stays read-only. The pool opens its connections anew.
+            Connection.demoted_at = time.monotonic()
             self.pgconn.finish()
             raise
 
@@ -46,6 +54,9 @@ class Connection(psycopg.Connection[Any]):
         if query != "":
             return super().execute(query, *args, **kwargs)
         # This is how the pool asks whether the connection is alive.
+        if self.opened_at <= Connection.demoted_at:
+            self.pgconn.finish()
+            raise psycopg.OperationalError("PostgreSQL was read-only after this was opened.")
         usual, self.answer_seconds = self.answer_seconds, CHECK_SECONDS
         try:
             return super().execute(query, *args, **kwargs)

@@ -112,7 +112,7 @@ def test_a_read_only_postgresql_is_told_and_got_over(system: System) -> None:
 def test_a_valkey_that_takes_no_writes_is_told(system: System, setting: str, value: str) -> None:
     token = system.token("joe")
     valkey = redis.Redis.from_url(system.servers()["REDIS_URL"])
-    usual = valkey.config_get(setting)[setting]
+    usual = str(valkey.config_get(setting)[setting])
     valkey.config_set(setting, value)
     try:
         for path, given in (

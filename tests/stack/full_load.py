@@ -29,11 +29,10 @@ class Outcome:
 class _Caller:
     """One connection, opened anew where it ends. It repeats nothing."""
 
-    def __init__(self, stack: Stack, number: int, outcome: Outcome) -> None:
-        self.stack, self.number, self.outcome = stack, number, outcome
-        self.context = ssl.create_default_context()
-        self.context.check_hostname = False
-        self.context.verify_mode = ssl.CERT_NONE
+    def __init__(
+        self, stack: Stack, number: int, outcome: Outcome, context: ssl.SSLContext
+    ) -> None:
+        self.stack, self.number, self.outcome, self.context = stack, number, outcome, context
         self.token = stack.token("till")
         self.sent = 0
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -79,9 +78,13 @@ def buy_for(stack: Stack, seconds: float, connections: int = 64) -> Outcome:
     """Buy for so long over so many connections; return what was answered."""
     outcome = Outcome()
 
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    callers = [_Caller(stack, number, outcome, context) for number in range(connections)]
+
     async def everything() -> None:
         deadline = time.monotonic() + seconds
-        callers = [_Caller(stack, number, outcome) for number in range(connections)]
         await asyncio.gather(*(caller.run(deadline) for caller in callers))
 
     asyncio.run(everything())

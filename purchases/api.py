@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 
 from accounts.access import Caller, may_see_everything
 from accounts.quotas import count_lines
-from purchases import exports, formats, selectors
+from purchases import exports, formats, selectors, workbook
 from purchases.bulk import Upload, body_digest, record_lines, spool
 from purchases.filters import PurchaseFilter, by_price
 from purchases.identity import Identity, key_columns
@@ -390,6 +390,23 @@ class ExportCSVView(_ExportView):
         answer = self.answer(request, formats.csv_for_spreadsheets(language))
         patch_vary_headers(answer, ["Accept-Language"])
         return answer
+
+
+class ExportXLSXView(_ExportView):
+    """The list as a spreadsheet."""
+
+    @extend_schema(
+        operation_id="purchases_export_xlsx",
+        summary="Export purchases as a spreadsheet",
+        description=(
+            "The filtered list, streamed, in the format of Excel and others. Texts stay texts, "
+            "times are dates in UTC, and a sheet that is full is followed by another."
+        ),
+        parameters=FILTERS,
+        responses={(200, workbook.CONTENT_TYPE): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        return self.answer(request, workbook.XLSX)
 
 
 class ExportJSONLView(_ExportView):

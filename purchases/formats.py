@@ -68,7 +68,8 @@ class Format:
     filename: str = ""
 
 
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
+    """Return the expression of several texts, one after the other."""
     return " || ".join(parts)
 
 
@@ -76,7 +77,8 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _iso(column: str) -> str:
+def iso(column: str) -> str:
+    """Return the expression of what :func:`purchases.representation.iso` writes."""
     return f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 
@@ -107,7 +109,7 @@ def _formula_cell(column: str) -> str:
 
     A spreadsheet takes no such cell for a number or a date.
     """
-    return _joined("""'=""'""", _cell(column, '""""'), """'""'""")
+    return joined("""'=""'""", _cell(column, '""""'), """'""'""")
 
 
 def csv(
@@ -131,13 +133,13 @@ def csv(
         number("p.price::text"),
         "p.currency",
         number(TOTAL),
-        _iso('p."timestamp"'),
-        _iso("p.received_at"),
+        iso('p."timestamp"'),
+        iso("p.received_at"),
     )
     header = (head + delimiter.join(COLUMNS) + "\r\n").encode()
     return Format(
         names=f" || {between} || ".join((text("username"), text("userid"))),
-        row=_joined("'\"'", f" || {between} || ".join(cells), "E'\"\\r\\n'"),
+        row=joined("'\"'", f" || {between} || ".join(cells), "E'\"\\r\\n'"),
         encoder=lambda: Plain(header),
         content_type="text/csv; charset=utf-8",
         filename="purchases.csv",
@@ -162,14 +164,14 @@ def csv_for_spreadsheets(accept_language: str) -> Format:
 # --- JSON ----------------------------------------------------------------------------------------
 
 JSONL = Format(
-    names=_joined(
+    names=joined(
         """'","username":'""",
         "to_json(username)::text",
         """',"userid":'""",
         "to_json(userid)::text",
         """',"item":'""",
     ),
-    row=_joined(
+    row=joined(
         """'{"id":"'""",
         "p.id::text",
         "c.names",
@@ -183,9 +185,9 @@ JSONL = Format(
         """'","total":"'""",
         TOTAL,
         """'","timestamp":"'""",
-        _iso('p."timestamp"'),
+        iso('p."timestamp"'),
         """'","received_at":"'""",
-        _iso("p.received_at"),
+        iso("p.received_at"),
         """E'"}\\n'""",
     ),
     encoder=Plain,
@@ -197,14 +199,14 @@ JSONL = Format(
 def original(head: bytes) -> Format:
     """Return a JSON object that begins with ``head`` and has the purchases as the original did."""
     return Format(
-        names=_joined(
+        names=joined(
             """'","username":'""",
             "to_json(username)::text",
             """',"userid":'""",
             "to_json(userid)::text",
             """',"price":"'""",
         ),
-        row=_joined(
+        row=joined(
             """'{"_id":"'""",
             "p.id::text",
             "c.names",

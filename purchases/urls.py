@@ -13,6 +13,7 @@ api_urlpatterns = [
     path("purchases/bulk/", api.BulkView.as_view(), name="purchases_bulk"),
     path("purchases/export.csv", api.ExportCSVView.as_view(), name="purchases_csv"),
     path("purchases/export.jsonl", api.ExportJSONLView.as_view(), name="purchases_jsonl"),
+    path("purchases/export.xlsx", api.ExportXLSXView.as_view(), name="purchases_xlsx"),
     path("purchases/<str:id>/", api.PurchaseView.as_view(), name="purchase"),
     path("events/", api.EventListView.as_view(), name="events"),
 ]

@@ -45,9 +45,11 @@ _KEY = "shop.streamed"
 
 
 class Source(Protocol):
-    """A body that is made while it is sent. ``holder`` takes a place in the room for it."""
+    """A body that is made while it is sent."""
 
-    holder: str
+    @property
+    def holder(self) -> str:
+        """Return who takes a place in the room for it."""
 
     def blocks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body; what it holds is given back when the generator is closed."""

@@ -67,6 +67,7 @@ API: dict[str, dict[str, str]] = {
     "api/v1/purchases/bulk/": {"GET": NO_METHOD, "POST": SIGNED_IN},
     "api/v1/purchases/export.csv": {"GET": SIGNED_IN, "POST": NO_METHOD},
     "api/v1/purchases/export.jsonl": {"GET": SIGNED_IN, "POST": NO_METHOD},
+    "api/v1/purchases/export.xlsx": {"GET": SIGNED_IN, "POST": NO_METHOD},
     "api/v1/purchases/<str:id>/": {"GET": OWNERS, "POST": NO_METHOD},
     "api/v1/events/": {"GET": SIGNED_IN, "POST": NO_METHOD},
     "api/v1/accounts/": {"GET": OPEN_NO_METHOD, "POST": "201 201 201 201 201 201 201"},

@@ -3,11 +3,14 @@
 import csv
 import io
 import random
+import re
 import uuid
+import zipfile
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -15,7 +18,7 @@ from django.test import Client
 from knox.models import AuthToken
 
 from accounts.models import User
-from purchases import exports
+from purchases import exports, workbook
 from purchases.cells import guard, unguard
 from purchases.lines import csv_lines
 from purchases.models import QUANTITY_MAX, Purchase
@@ -209,6 +212,56 @@ def test_a_csv_export_comes_back_as_it_was_and_begins_no_formula(ledger: Ledger)
         for row, (_, read) in zip(rows, csv_lines(io.BytesIO(exported)), strict=True):
             for name, value in row.items():
                 assert read.get(name, "") == str(value)
+
+
+def cells_of(data: bytes) -> list[list[list[str]]]:
+    """Return the cells of each sheet of a workbook, as texts, after looking at how it is made."""
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        assert file.testzip() is None
+        sheets = ElementTree.fromstring(file.read("xl/workbook.xml")).iter(f"{space}sheet")
+        types = file.read("[Content_Types].xml").decode()
+        found = []
+        for number, _ in enumerate(sheets, 1):
+            assert f"/xl/worksheets/sheet{number}.xml" in types
+            sheet = ElementTree.fromstring(file.read(f"xl/worksheets/sheet{number}.xml"))
+            found.append([[cell_text(cell) for cell in row] for row in sheet.iter(f"{space}row")])
+        return found
+
+
+def cell_text(cell: Any) -> str:
+    text = "".join(cell.itertext())
+    if cell.get("t") != "inlineStr":
+        # A plain number with a style for dates.
+        return f"#{text}" if cell.get("s") == "2" else str(Decimal(text))
+    return re.sub("_x([0-9A-Fa-f]{4})_", lambda match: chr(int(match[1], 16)), text)
+
+
+@pytest.mark.parametrize("at_once", [0, 10_000])
+def test_a_workbook_holds_texts_numbers_and_dates(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(exports, "AT_ONCE", at_once)
+    monkeypatch.setattr(workbook, "SHEET_ROWS", 200)
+    rows = ledger.rows("-timestamp", "-id")
+    sheets = cells_of(ledger.get("/api/v1/purchases/export.xlsx"))
+    assert [len(sheet) for sheet in sheets] == [200, 200, len(rows) + 3 - 400]
+    lines = [line for sheet in sheets for line in sheet[1:]]
+    unknown = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+    for row, line in zip(rows, lines, strict=True):
+        texts = [unknown.sub("\ufffd", row[name]) for name in ("username", "userid", "item")]
+        numbers = [str(row["quantity"]), row["price"], row["currency"], row["total"]]
+        assert line[:8] == [row["id"], *texts, *numbers]
+        for text, cell in ((row["timestamp"], line[8]), (row["received_at"], line[9])):
+            moment = datetime.fromisoformat(text)
+            if moment.year <= 1900:
+                assert cell == text
+            else:
+                days = timedelta(days=float(cell.removeprefix("#")))
+                assert (
+                    abs(datetime(1899, 12, 30, tzinfo=UTC) + days - moment).total_seconds() < 1e-3
+                )
+    assert len(cells_of(ledger.get("/api/v1/purchases/export.xlsx?item=nothing"))[0]) == 1
 
 
 def test_no_separator_that_a_spreadsheet_could_split_at_begins_a_formula() -> None:

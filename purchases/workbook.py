@@ -1,0 +1,229 @@
+"""A spreadsheet's own format (Office Open XML), written while it is sent.
+
+Texts are written into their cells, so that ``005`` stays a text and nothing is a formula; numbers
+are numbers and times are dates in UTC. A sheet that is full is followed by another.
+"""
+
+import zipfile
+
+from purchases.formats import COLUMNS, TOTAL, Format, Rows, iso, joined
+
+SHEET_ROWS = 1_048_576
+SHEET_BYTES = 1 << 30
+"""How large a sheet may be; beyond 2 GiB its place in the file would be one few programs read."""
+CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+_XML = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+_WIDTHS = (38, 20, 16, 30, 10, 12, 9, 14, 20, 20)
+
+# --- Rows: PostgreSQL writes them ----------------------------------------------------------------
+
+_BEFORE, _AFTER = '<c t="inlineStr"><is><t xml:space="preserve">', "</t></is></c>"
+# What XML takes for its own, what it cannot hold, and what a spreadsheet takes for an escape.
+_SPECIAL = r"'[&<>\x01-\x1f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_'"
+_ESCAPES = r"'_(?=x[0-9A-Fa-f]{4}_)', '_x005F_'"
+_UNKNOWN = r"'[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]'"
+
+
+def _escaped(column: str) -> str:
+    text = f"regexp_replace(regexp_replace({column}, {_ESCAPES}, 'g'), {_UNKNOWN}, '\ufffd', 'g')"
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "_x000D_")):
+        text = f"replace({text}, '{character}', '{entity}')"
+    return f"CASE WHEN {column} ~ {_SPECIAL} THEN {text} ELSE {column} END"
+
+
+def _moment(column: str) -> str:
+    """Return the expression of a date's cell: days since 1899-12-30, or a text before 1901."""
+    days = f"(extract(epoch FROM {column})::float8 / 86400 + 25569)::text"
+    return (
+        f"CASE WHEN {column} >= '1901-01-01+00' THEN '<c s=\"2\"><v>' || {days} || '</v></c>'"
+        f" ELSE '{_BEFORE}' || {iso(column)} || '{_AFTER}' END"
+    )
+
+
+# --- What goes around them -----------------------------------------------------------------------
+
+
+def _part(text: str) -> bytes:
+    return _XML + text.encode()
+
+
+def _header_cell(name: str) -> str:
+    unit = " (UTC)" if name in ("timestamp", "received_at") else ""
+    return f"{_BEFORE}{name}{unit}{_AFTER}"
+
+
+_SHEET_BEGIN = _part(
+    f'<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
+    '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
+    "</sheetView></sheetViews><cols>"
+    + "".join(
+        f'<col min="{number}" max="{number}" width="{width}" customWidth="1"/>'
+        for number, width in enumerate(_WIDTHS, 1)
+    )
+    + f"</cols><sheetData><row>{''.join(map(_header_cell, COLUMNS))}</row>"
+)
+_SHEET_END = b"</sheetData></worksheet>"
+_STYLES = _part(
+    f'<styleSheet xmlns="{_MAIN}">'
+    '<numFmts count="1"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd\\ hh:mm:ss"/></numFmts>'
+    '<fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
+    '<fills count="2"><fill><patternFill patternType="none"/></fill>'
+    '<fill><patternFill patternType="gray125"/></fill></fills>'
+    '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
+    '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
+    '<cellXfs count="3"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+    '<xf numFmtId="2" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+    '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+    "</cellXfs></styleSheet>"
+)
+_PACKAGE_RELATIONS = _part(
+    f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="rId1"'
+    f' Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>'
+)
+
+
+def _content_types(sheets: range) -> bytes:
+    return _part(
+        f'<Types xmlns="{_PACKAGE}/content-types"><Default Extension="rels"'
+        ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="xml" ContentType="application/xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPE}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/styles.xml" ContentType="{_TYPE}.styles+xml"/>'
+        + "".join(
+            f'<Override PartName="/xl/worksheets/sheet{number}.xml"'
+            f' ContentType="{_TYPE}.worksheet+xml"/>'
+            for number in sheets
+        )
+        + "</Types>"
+    )
+
+
+def _workbook(sheets: range) -> bytes:
+    return _part(
+        f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>'
+        + "".join(
+            f'<sheet name="purchases {number}" sheetId="{number}" r:id="rId{number}"/>'
+            for number in sheets
+        )
+        + "</sheets></workbook>"
+    )
+
+
+def _relations(sheets: range) -> bytes:
+    return _part(
+        f'<Relationships xmlns="{_PACKAGE}/relationships">'
+        + "".join(
+            f'<Relationship Id="rId{number}" Type="{_OFFICE}/worksheet"'
+            f' Target="worksheets/sheet{number}.xml"/>'
+            for number in sheets
+        )
+        + f'<Relationship Id="rId{len(sheets) + 1}" Type="{_OFFICE}/styles"'
+        ' Target="styles.xml"/></Relationships>'
+    )
+
+
+class _Sink:
+    """A file that can only be written to, and gives what was written since the last time."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing; whoever takes the parts sends them."""
+
+    def taken(self) -> bytes:
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
+class Workbook:
+    """The file of one export; see :class:`purchases.formats.Encoder`."""
+
+    def __init__(self) -> None:
+        self._sink = _Sink()
+        self._zip = zipfile.ZipFile(
+            self._sink,  # type: ignore[arg-type]
+            "w",
+            zipfile.ZIP_DEFLATED,
+            compresslevel=1,
+        )
+        self._sheets = 0
+
+    def begin(self) -> bytes:
+        """Return the beginning of the first sheet."""
+        self._begin_sheet()
+        return self._sink.taken()
+
+    def add(self, rows: Rows) -> bytes:
+        """Return the rows, compressed, as far as they are complete."""
+        at = 0
+        while at < len(rows):
+            if self._rows == SHEET_ROWS or self._bytes > SHEET_BYTES:
+                self._end_sheet()
+                self._begin_sheet()
+            some = rows[at : at + SHEET_ROWS - self._rows]
+            self._bytes += self._sheet.write(b"".join(some))
+            self._rows += len(some)
+            at += len(some)
+        return self._sink.taken()
+
+    def end(self) -> bytes:
+        """Return what is left."""
+        self._end_sheet()
+        sheets = range(1, self._sheets + 1)
+        self._zip.writestr("xl/workbook.xml", _workbook(sheets))
+        self._zip.writestr("xl/_rels/workbook.xml.rels", _relations(sheets))
+        self._zip.writestr("xl/styles.xml", _STYLES)
+        self._zip.writestr("_rels/.rels", _PACKAGE_RELATIONS)
+        self._zip.writestr("[Content_Types].xml", _content_types(sheets))
+        self._zip.close()
+        return self._sink.taken()
+
+    def _begin_sheet(self) -> None:
+        self._sheets += 1
+        self._rows = 1
+        self._bytes = 0
+        self._sheet = self._zip.open(f"xl/worksheets/sheet{self._sheets}.xml", "w")
+        self._sheet.write(_SHEET_BEGIN)
+
+    def _end_sheet(self) -> None:
+        self._sheet.write(_SHEET_END)
+        self._sheet.close()
+
+
+_NEXT_TEXT = f"'{_AFTER}{_BEFORE}'"
+XLSX = Format(
+    names=joined(_escaped("username"), _NEXT_TEXT, _escaped("userid")),
+    row=joined(
+        f"'<row>{_BEFORE}'",
+        "p.id::text",
+        _NEXT_TEXT,
+        "c.names",
+        _NEXT_TEXT,
+        _escaped("p.item"),
+        f"'{_AFTER}<c><v>'",
+        "p.quantity::text",
+        "'</v></c><c s=\"1\"><v>'",
+        "p.price::text",
+        f"'</v></c>{_BEFORE}'",
+        "p.currency",
+        f"'{_AFTER}<c s=\"1\"><v>'",
+        TOTAL,
+        "'</v></c>'",
+        _moment('p."timestamp"'),
+        _moment("p.received_at"),
+        "'</row>'",
+    ),
+    encoder=Workbook,
+    content_type=CONTENT_TYPE,
+    filename="purchases.xlsx",
+)

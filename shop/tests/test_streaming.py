@@ -1,0 +1,160 @@
+"""Long answers: complete, or a broken connection, whatever the client or the source does."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import pytest
+
+from shop import streaming
+from shop.errors import Unavailable
+from shop.streaming import Streams
+
+START = {"type": "http.response.start", "status": 200, "headers": [(b"x-request-id", b"abc")]}
+
+
+class Source:
+    """Blocks, and then perhaps an error; it notes whether it was closed."""
+
+    holder = "account:1"
+
+    def __init__(self, blocks: int, error: Exception | None = None) -> None:
+        self._blocks, self._error = blocks, error
+        self.made = 0
+        self.closed = False
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        try:
+            for _ in range(self._blocks):
+                self.made += 1
+                await asyncio.sleep(0)
+                yield b"x" * 1000
+            if self._error:
+                raise self._error
+        finally:
+            self.closed = True
+
+    def blocks_here(self) -> Any:
+        raise AssertionError("There is an event loop.")
+
+
+class Client:
+    """What one client gets; ``reads`` says of each message whether it is ever read."""
+
+    def __init__(self, reads: Callable[[int], bool] = lambda number: True) -> None:
+        self._reads = reads
+        self.left = asyncio.Event()
+        self.messages: list[dict[str, Any]] = []
+        self.aborted = False
+
+    async def send(self, message: Any) -> None:
+        if not self._reads(len(self.messages)):
+            await asyncio.Event().wait()
+        self.messages.append(message)
+
+    async def receive(self) -> Any:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def get(self, source: Source) -> None:
+        async def view(scope: Any, receive: Any, send: Any) -> None:
+            scope["shop.streamed"].append(source)
+            await send(START)
+            await send({"type": "http.response.body", "body": b""})
+
+        def abort() -> None:
+            self.aborted = True
+
+        extensions = {"shop.abort": {"abort": abort}}
+        scope = {"type": "http", "method": "GET", "path": "/api/x", "extensions": extensions}
+        await asyncio.wait_for(Streams(view)(scope, self.receive, self.send), 10)
+        assert streaming.room.used == 0
+
+    @property
+    def complete(self) -> bool:
+        last = self.messages[-1] if self.messages else {}
+        return last.get("type") == "http.response.body" and not last.get("more_body", False)
+
+
+def test_an_answer_is_sent_whole() -> None:
+    async def scenario() -> None:
+        client, source = Client(), Source(5)
+        await client.get(source)
+        assert client.complete
+        assert not client.aborted
+        assert source.closed
+        assert sum(len(message.get("body", b"")) for message in client.messages) == 5000
+
+    asyncio.run(scenario())
+
+
+def test_an_outage_before_the_first_block_is_a_503_in_the_envelope() -> None:
+    async def scenario() -> None:
+        client = Client()
+        await client.get(Source(0, Unavailable()))
+        start, body = client.messages
+        assert start["status"] == 503
+        assert (b"x-request-id", b"abc") in start["headers"]
+        assert json.loads(body["body"])["errors"][0]["code"] == "service_unavailable"
+
+    asyncio.run(scenario())
+
+
+def test_what_fails_half_way_is_broken_off() -> None:
+    async def scenario() -> None:
+        client = Client()
+        await client.get(Source(3, RuntimeError("the database is gone")))
+        assert client.aborted
+        assert not client.complete
+        assert client.messages[0]["status"] == 200
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_does_not_read_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "SEND_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        client, source = Client(lambda number: number < 3), Source(1000)
+        await client.get(source)
+        assert client.aborted
+        assert not client.complete
+        assert source.closed
+        assert source.made <= 3
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_reads_a_little_now_and_then_is_broken_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streaming, "SEND_SECONDS", 0.2)
+    monkeypatch.setattr(streaming, "BYTES_A_SECOND", 100_000)
+
+    async def scenario() -> None:
+        client, source = Client(), Source(1000)
+
+        async def slowly(message: Any) -> None:
+            await asyncio.sleep(0.03)
+            client.messages.append(message)
+
+        client.send = slowly  # type: ignore[method-assign]
+        await client.get(source)
+        assert client.aborted
+        assert source.closed
+        assert 3 < source.made < 100
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_leaves_ends_the_source() -> None:
+    async def scenario() -> None:
+        client, source = Client(lambda number: number < 3), Source(1000)
+        asyncio.get_running_loop().call_later(0.05, client.left.set)
+        await client.get(source)
+        assert source.closed
+        assert not client.aborted
+        assert source.made <= 3
+
+    asyncio.run(scenario())

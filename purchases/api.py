@@ -29,7 +29,7 @@ from purchases import exports, formats, selectors, workbook
 from purchases.bulk import Upload, body_digest, record_lines, spool
 from purchases.filters import PurchaseFilter, by_price
 from purchases.identity import Identity, key_columns
-from purchases.lines import CONTENT_TYPES, READERS, Line
+from purchases.lines import CONTENT_TYPES, CSV, READERS, Line, csv_lines
 from purchases.models import Purchase
 from purchases.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from purchases.serializers import (
@@ -314,7 +314,9 @@ class BulkView(APIView):
                 dry_run=dry_run,
                 stopped=request.META.get("shop.stopped", lambda: False),
             )
-            lines = _Counted(READERS[media_type](file))
+            lines = _Counted(
+                csv_lines(file, key) if media_type == CSV else READERS[media_type](file)
+            )
             try:
                 result = record_lines(lines, upload)
             finally:

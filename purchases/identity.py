@@ -11,6 +11,7 @@ from purchases.validation import IDEMPOTENCY_KEY_MAX_LENGTH, PurchaseInput, deli
 from shop.errors import FieldError, ValidationFailed
 
 KEY_COLUMNS_MAX = 5
+KEY_COLUMN_MAX_LENGTH = 100
 
 
 class Identity:
@@ -83,7 +84,8 @@ def key_columns(text: str) -> tuple[str, ...]:
     Raises ``ValidationFailed`` for an empty name, one that is there twice, and too many.
     """
     names = tuple(name.strip() for name in split_names(text))
-    if not all(names) or not 0 < len(names) == len(set(names)) <= KEY_COLUMNS_MAX:
+    too_long = any(len(name) > KEY_COLUMN_MAX_LENGTH for name in names)
+    if too_long or not all(names) or not 0 < len(names) == len(set(names)) <= KEY_COLUMNS_MAX:
         detail = f"Name 1 to {KEY_COLUMNS_MAX} columns, each once."
         raise ValidationFailed([FieldError("invalid", detail, "key")])
     return names

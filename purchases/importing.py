@@ -24,7 +24,6 @@ from shop.database import unhurried
 from shop.errors import ApplicationError, FieldError, ValidationFailed
 from shop.money import plain_number
 
-FIELDS = ("userid", "username", "item", "quantity", "price", "currency", "timestamp")
 # The client program that imported purchases are recorded by.
 
 Progress = Callable[[BulkResult, float], None]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from purchases.cells import unguard
+from purchases.validation import FIELDS
 from shop.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
 from shop.parsers import BOM, decode_json
 
@@ -275,25 +276,32 @@ def csv_header(rows: Iterator[Row]) -> list[str]:
     return header
 
 
-def csv_lines(file: IO[bytes]) -> Iterator[Line]:
-    """Yield ``(line number, row or error)`` of CSV whose first line names the columns."""
+def csv_lines(file: IO[bytes], key: tuple[str, ...] = ()) -> Iterator[Line]:
+    """Yield ``(line number, row or error)`` of CSV whose first line names the columns.
+
+    A row holds the fields of a purchase and the columns of ``key``. Raises ``ValidationFailed``
+    for a header without price or a column of the key, or with a name twice.
+    """
     rows = csv_rows(file, PHYSICAL_LINES)
     columns = [name.strip() for name in csv_header(rows)]
     if "price" not in columns or len(set(columns)) != len(columns):
-        raise ValidationFailed(
-            [FieldError("invalid_header", "The first line must name each column once, with price.")]
-        )
+        raise _bad_header("The first line must name each column once, with price.")
+    if missing := [name for name in key if name not in columns]:
+        raise _bad_header(f"The first line has no column {', '.join(missing)}.")
+    # Columns that nobody asks for cost nothing, however many there are.
+    wanted = [(columns.index(name), name) for name in {*FIELDS, *key} if name in columns]
     for number, row, error in rows:
-        yield _csv_row(number, columns, row) if error is None else (number, error)
+        if error is not None:
+            yield number, error
+        elif len(row) != len(columns):
+            yield number, _unreadable(f"Expected {len(columns)} fields, found {len(row)}.")
+        else:
+            # An empty cell is a field that was left out.
+            yield number, {name: unguard(row[place]) for place, name in wanted if row[place] != ""}
 
 
-def _csv_row(number: int, columns: list[str], row: list[str]) -> Line:
-    if len(row) != len(columns):
-        return number, _unreadable(f"Expected {len(columns)} fields, found {len(row)}.")
-    # An empty cell is a field that was left out.
-    return number, {
-        name: unguard(value) for name, value in zip(columns, row, strict=True) if value != ""
-    }
+def _bad_header(detail: str) -> ValidationFailed:
+    return ValidationFailed([FieldError("invalid_header", detail)])
 
 
 READERS = {NDJSON: ndjson_lines, CSV: csv_lines, JSON: json_lines}

@@ -1,12 +1,13 @@
 """The pages of the shop: views parse, authorise, make one call and render."""
 
 import uuid
+from contextlib import suppress
 from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -105,19 +106,30 @@ def shop(request: HttpRequest) -> HttpResponse:
     return render(request, "purchases/shop.html", context, status=status)
 
 
+def _typed_query(query: QueryDict) -> QueryDict:
+    """Return the query with prices in plain digits where that is clear."""
+    plain = query.copy()
+    for name in ("min_price", "max_price"):
+        if plain.get(name):
+            with suppress(ValueError):
+                plain[name], _ = typed_amount(plain[name])
+    return plain
+
+
 @require_safe
 @login_required
 def purchase_list(request: HttpRequest) -> HttpResponse:
     """Show the caller's purchases with filters and pages."""
     caller = Caller.of(request.user)
+    asked = _typed_query(request.GET)
     filters = PurchaseFilter(
-        request.GET,
+        asked,
         queryset=selectors.purchases_visible_to(caller, database_for(caller.id)),
         request=request,
     )
     errors: dict[str, str] = {}
     page = None
-    query = request.GET.copy()
+    query = asked.copy()
     cursor = query.pop("cursor", [None])[-1]
     if filters.is_valid():
         try:

@@ -250,6 +250,7 @@ _FIELDS: tuple[tuple[str, Callable[[Any, Any], Any], Any], ...] = (
     ("userid", _name, USERID_MAX_LENGTH),
     ("username", _name, USERNAME_MAX_LENGTH),
 )
+FIELDS = tuple(name for name, *_ in _FIELDS)
 _NULLABLE = frozenset({"timestamp", "userid", "username"})
 
 

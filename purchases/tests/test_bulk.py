@@ -106,11 +106,20 @@ def test_a_key_column_is_the_identity_of_a_line(alice: Api, bob: Api):  # noqa: 
     table = "price,Order No\n1,a\n1,=b\n1,'=b\n"
     path = "/api/v1/purchases/bulk/?key=Order No"
     assert counts(alice.post(path, table, "text/csv")) == (1, 2, 0)
+    assert alice.post(path + "x", table, "text/csv").status_code == 400
 
 
 @pytest.mark.parametrize(
     "query",
-    ["?key=", "?key=a,", "?key=a,a", "?key=a,b,c,d,e,f", '?key="', "?key=a&count_equal=1"],
+    [
+        "?key=",
+        "?key=a,",
+        "?key=a,a",
+        "?key=a,b,c,d,e,f",
+        f"?key={'a' * 101}",
+        '?key="',
+        "?key=a&count_equal=1",
+    ],
 )
 def test_options_that_make_no_sense_are_refused(alice: Api, query: str):  # noqa: F811
     assert send(alice, {"price": 1, "a": 1}, query=query).status_code == 400

@@ -386,6 +386,8 @@ def test_the_form_takes_what_people_type_and_the_api_does_not(client: Any):
     amounts = [("12.50", "EUR"), ("1195.30", "EUR"), ("12", "EUR"), ("5", "CAD"), ("1000", "JPY")]
     assert list(found) == [(Decimal(amount), currency) for amount, currency in amounts]
     assert b">1000</td>" in client.get("/purchases/").content
+    above = client.get("/purchases/", {"min_price": "1.195,30"})
+    assert (above.status_code, above.content.count(b"<tr data-id")) == (200, 1)
     for price in ("1,195", "€ 5", "x"):
         answer = client.post("/", {"price": price, "currency": "USD"})
         assert (answer.status_code, price in answer.content.decode()) == (400, True)

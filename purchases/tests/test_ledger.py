@@ -25,11 +25,10 @@ from knox.models import AuthToken
 
 from accounts.access import Caller
 from accounts.models import User
-from purchases.importing import FIELDS
 from purchases.lines import csv_lines, json_lines
 from purchases.models import Event, Purchase
 from purchases.services import Batch, Entry, Recorded, identify, record_purchases
-from purchases.validation import parse_purchase
+from purchases.validation import FIELDS, parse_purchase
 from shop.errors import ApplicationError, ValidationFailed
 
 WHEN = "2024-05-31T15:54:32.204Z"
@@ -332,7 +331,7 @@ def test_an_open_quote_in_each_line_costs_no_more_than_a_constant_number_of_read
     read = 0
 
     class Counted(bytes):
-        def decode(self, *arguments: Any) -> str:  # type: ignore[override]
+        def decode(self, *arguments: Any) -> str:
             nonlocal read
             read += len(self)
             return super().decode(*arguments)

@@ -13,9 +13,10 @@ from django.db import DatabaseError
 
 from purchases.bulk import BulkResult
 from purchases.identity import key_columns
-from purchases.importing import FIELDS, ImportOptions, ImportResult, import_purchases
+from purchases.importing import ImportOptions, ImportResult, import_purchases
 from purchases.moments import UnknownFormat
 from purchases.tables import DELIMITERS, Dialect, text_encoding
+from purchases.validation import FIELDS
 from shop.errors import ApplicationError
 
 THOUSANDS = (".", ",", " ", "'")
@@ -75,6 +76,8 @@ class Command(BaseCommand):
             raise CommandError(f"{error.filename or path}: {error.strerror}") from None
         except UnknownFormat as error:
             raise CommandError(f"--date-format {options['date_format']}: {error}") from None
+        except UnicodeError as error:
+            raise CommandError(f"--encoding {options['encoding']}: {error}") from None
         except ApplicationError as error:
             raise CommandError(str(error)) from None
         except DatabaseError as error:

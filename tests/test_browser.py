@@ -249,3 +249,16 @@ def test_no_page_is_wider_than_a_phone(windows: Windows, scheme: str):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (ground == "rgb(19, 23, 22)") == (scheme == "dark")
+
+
+def test_one_long_word_pushes_no_column_out_of_sight(windows: Windows):
+    page = windows.sign_in("ann")
+    word = "w" * 200
+    page.fill("#item", word)
+    page.fill("#price", "1")
+    page.get_by_role("button", name="Buy").click()
+    for path in ("/", "/purchases/"):
+        page.goto(path)
+        expect(page.get_by_text(word).first).to_be_visible()
+        for table in page.locator(".scroll:visible").all():
+            assert table.evaluate("box => box.scrollWidth <= box.clientWidth"), path

@@ -550,6 +550,10 @@ def test_texts_of_customers_are_shown_and_never_run(world: World) -> None:
     for text in HOSTILE:
         body = {"item": text, "price": "1"}
         response = owner.post("/api/v1/purchases/", body, content_type="application/json")
+        if "\u202e" in text:
+            # It would show as another text; statements of older purchases may still hold one.
+            assert response.status_code == 400
+            continue
         assert response.status_code == 201
         assert response.json()["item"] == text
     for path in ("/", "/purchases/"):

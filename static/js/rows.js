@@ -8,6 +8,15 @@ export function cell(text, className) {
   return td;
 }
 
+// What somebody typed, kept apart from the direction of what stands around it.
+function typed(text) {
+  const td = document.createElement("td");
+  const isolated = document.createElement("bdi");
+  isolated.textContent = text;
+  td.append(isolated);
+  return td;
+}
+
 export function time(iso) {
   const td = document.createElement("td");
   const element = document.createElement("time");
@@ -21,9 +30,9 @@ export function purchaseRow(purchase, showCustomer) {
   const row = document.createElement("tr");
   row.dataset.id = purchase.id;
   row.append(time(purchase.timestamp));
-  if (showCustomer) row.append(cell(purchase.username));
+  if (showCustomer) row.append(typed(purchase.username));
   row.append(
-    cell(purchase.item || "–"),
+    typed(purchase.item || "–"),
     cell(purchase.quantity, "number"),
     cell(shown(purchase.price, purchase.currency), "number"),
     cell(`${shown(purchase.total, purchase.currency)} ${purchase.currency}`, "number"),

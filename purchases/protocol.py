@@ -36,6 +36,9 @@ from shop.metrics import observe_request
 from shop.protocol import LimitedProtocol
 from shop.routes import spellings
 
+LENGTH_DIGITS = 4
+"""How many digits the length of a body has at most; a longer one takes room like any other."""
+
 _PATHS = {spelling.encode(): path for spelling, path in spellings(PATHS).items()}
 _HEADERS = b"".join(b"%b: %b\r\n" % header for header in HEADERS)
 
@@ -123,6 +126,7 @@ class Protocol(LimitedProtocol):
             or (ONLY_SECURE and not self._is_secure())
             or not (self.cycle is None or self.cycle.response_complete)
             or len(headers := dict(self.headers)) != len(self.headers)
+            or len(headers.get(b"content-length", b"")) > LENGTH_DIGITS
             or (digest := token_of(headers, None)) is None
         ):
             super().on_headers_complete()

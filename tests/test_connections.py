@@ -119,7 +119,7 @@ def test_no_connection_waits_for_ever(system: System, joe: str) -> None:
     stalled = [
         "GET / HTTP/1.1\r\nHost: localhost\r\n",
         "\r\n",
-        f"GET {BUY} HTTP/1.1\r\nHost: localhost\r\n{token}\r\n\r\n\r\n",
+        f"POST {BUY} HTTP/1.1\r\nHost: localhost\r\n{token}\r\nContent-Length: 60000\r\n\r\n",
         f"POST {BUY} HTTP/1.1\r\nHost: localhost\r\n{token}\r\nContent-Length: 9\r\n\r\n",
         f"POST {BUY} HTTP/1.1\r\nHost: localhost\r\n{token}\r\nContent-Type: application/json\r\n"
         "Content-Length: 9\r\n\r\n",

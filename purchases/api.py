@@ -42,6 +42,7 @@ from purchases.services import record_purchase
 from purchases.validation import parse_idempotency_key, parse_purchase
 from shop.errors import FieldError, Forbidden, NotFound, ValidationFailed
 from shop.replica import database_for
+from shop.routes import purchase_path
 
 EVENTS_LIMIT = 500
 EVENTS_LIMIT_MAX = 5000
@@ -170,7 +171,8 @@ class PurchaseListView(APIView):
         )
         if recorded.replayed:
             return Response(recorded.purchase, headers={"Idempotent-Replayed": "true"})
-        return Response(recorded.purchase, status=201)
+        location = purchase_path(recorded.purchase["id"])
+        return Response(recorded.purchase, status=201, headers={"Location": location})
 
 
 class PurchaseView(APIView):
@@ -240,18 +242,16 @@ class BulkView(APIView):
         ],
         request={
             "application/x-ndjson": {
-                "schema": {"type": "string"},
+                "type": "string",
                 "example": '{"item":"book","price":"12.50"}\n{"item":"pen","price":"1.20"}\n',
             },
             "text/csv": {
-                "schema": {"type": "string"},
+                "type": "string",
                 "example": "item,price,timestamp\nbook,12.50,2024-05-31T15:54:32Z\n",
             },
             "application/json": {
-                "schema": {
-                    "type": "array",
-                    "items": {"$ref": "#/components/schemas/PurchaseInputRequest"},
-                },
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/PurchaseInputRequest"},
                 "example": [{"item": "book", "price": "12.50"}],
             },
         },

@@ -67,7 +67,7 @@ from shop.metrics import observe_request
 from shop.middleware import REQUEST_ID, new_request_id
 from shop.outages import READ_ONLY, is_outage, sqlstate
 from shop.parsers import decode_json
-from shop.routes import BUYS, PURCHASES
+from shop.routes import BUYS, PURCHASES, purchase_path
 
 logger = structlog.get_logger(__name__)
 
@@ -532,8 +532,12 @@ def render(outcome: Outcome, *, classic: bool) -> tuple[int, bytes, dict[str, st
         error = classic_error(outcome) if classic else error_body(outcome)
         return outcome.status, msgspec.json.encode(error), error_headers(outcome)
     answer: Any = classic_recorded(outcome.purchase) if classic else outcome.purchase
-    extra = {"Idempotent-Replayed": "true"} if outcome.replayed else {}
-    return 200 if classic or outcome.replayed else 201, msgspec.json.encode(answer), extra
+    body = msgspec.json.encode(answer)
+    if outcome.replayed:
+        return 200, body, {"Idempotent-Replayed": "true"}
+    if classic:
+        return 200, body, {}
+    return 201, body, {"Location": purchase_path(outcome.purchase["id"])}
 
 
 def request_id(headers: dict[bytes, bytes]) -> bytes:

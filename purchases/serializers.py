@@ -25,11 +25,13 @@ class _Delegating(serializers.Serializer[Any]):
 
 
 class PurchaseInputSerializer(_Delegating):
+    """What was bought, for how much, and by whom if not by the caller."""
+
     item = serializers.CharField(
-        max_length=ITEM_MAX_LENGTH, required=False, allow_blank=True, default=""
+        max_length=ITEM_MAX_LENGTH, required=False, allow_blank=True, help_text="Default empty."
     )
     quantity = serializers.IntegerField(
-        min_value=1, max_value=QUANTITY_MAX, required=False, default=1
+        min_value=1, max_value=QUANTITY_MAX, required=False, help_text="Default 1."
     )
     price = serializers.DecimalField(
         max_digits=PRICE_MAX_DIGITS,
@@ -60,7 +62,7 @@ class PurchaseInputSerializer(_Delegating):
 
 
 class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
-    """A purchase as :func:`purchases.representation.purchase_data` shows it."""
+    """A purchase as it stands in the ledger."""
 
     username = serializers.CharField(source="customer.username")
     userid = serializers.CharField(source="customer.userid")

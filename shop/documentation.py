@@ -4,8 +4,11 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import path
+from django.utils.cache import patch_cache_control
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 
@@ -20,7 +23,11 @@ def _schema() -> bytes:
     return rendered
 
 
+_FOR_ALL: Any = {"public": True, "max_age": 60}
+
+
 @require_safe
+@cache_control(**_FOR_ALL)
 def openapi(request: HttpRequest) -> HttpResponse:
     """Return the OpenAPI schema as JSON."""
     return HttpResponse(_schema(), content_type="application/json")
@@ -28,12 +35,32 @@ def openapi(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def documentation(request: HttpRequest) -> HttpResponse:
-    """Show the schema in Swagger UI."""
-    return render(request, "documentation.html")
+    """Show the schema in Swagger UI, which sends what is tried out as whoever is signed in."""
+    response = render(request, "documentation.html")
+    if not request.user.is_authenticated:
+        patch_cache_control(response, **_FOR_ALL)
+    return response
+
+
+@require_safe
+@cache_control(public=True, max_age=3600)
+def robots(request: HttpRequest) -> HttpResponse:
+    """Keep robots to the welcome page and the documentation."""
+    lines = ("User-agent: *", "Allow: /$", "Allow: /documentation", "Disallow: /", "")
+    return HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
+
+
+@require_safe
+@cache_control(public=True, max_age=3600)
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Send a browser that asks by this old name to the icon."""
+    return redirect(static("icon.svg"))
 
 
 urlpatterns = [
     path("documentation", documentation, name="documentation"),
     path("documentation/", documentation),
     path("documentation/openapi.json", openapi, name="openapi"),
+    path("robots.txt", robots, name="robots"),
+    path("favicon.ico", favicon, name="favicon"),
 ]

@@ -68,8 +68,7 @@ class PrivateAnswers:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response: HttpResponse = self.get_response(request)
         response.headers.setdefault("Cache-Control", "private, no-store")
-        caching = response["Cache-Control"]
-        if not is_write(request) and "public" not in caching and "max-age=" not in caching:
+        if not is_write(request) and "private" in response["Cache-Control"]:
             patch_vary_headers(response, ("Authorization", "Cookie"))
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")

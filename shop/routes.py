@@ -24,4 +24,9 @@ def spellings(paths: Iterable[str]) -> dict[str, str]:
     return {spelling: path for path in paths for spelling in (path, other_spelling(path))}
 
 
+def purchase_path(id: str) -> str:
+    """Return the address of a purchase."""
+    return f"{PURCHASES}{id}/"
+
+
 BEFORE_DJANGO = spellings((PURCHASES, *BUYS, BULK, EVENTS))

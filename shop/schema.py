@@ -73,6 +73,28 @@ LINKS: dict[str, dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
         "200": {"what came since": ("events_list", {"after": "$response.body#/position"})}
     },
 }
+RETRY_AFTER = {
+    "description": "Seconds after which trying again is worth it.",
+    "schema": {"type": "integer", "minimum": 1},
+}
+REPLAYED = {
+    "description": "The same request was answered before; this is that answer.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+LOCATION = {
+    "description": "The address of what was made.",
+    "schema": {"type": "string", "format": "uri-reference"},
+}
+# Headers of an answer: operation → status → headers.
+HEADERS: dict[str, dict[str, dict[str, Any]]] = {
+    "purchases_record": {
+        "200": {"Idempotent-Replayed": REPLAYED},
+        "201": {"Location": LOCATION},
+    },
+    "purchases_bulk": {"200": {"Idempotent-Replayed": REPLAYED}},
+    "buy": {"200": {"Idempotent-Replayed": REPLAYED}},
+    "reports_create": {"202": {"Idempotent-Replayed": REPLAYED}},
+}
 OPEN = {"accounts_create", "auth_token"}
 THROTTLED = {"accounts_create", "auth_token", "reports_create"}
 
@@ -83,10 +105,9 @@ class TokenScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {
-            "type": "apiKey",
-            "in": "header",
-            "name": "Authorization",
-            "description": "`Token <token>` or `Bearer <token>`, from `POST /api/v1/auth/token/`.",
+            "type": "http",
+            "scheme": "bearer",
+            "description": "From `POST /api/v1/auth/token/`. `Token <token>` is the same.",
         }
 
 
@@ -130,6 +151,10 @@ def document_errors(
 ) -> dict[str, Any]:
     """Add the error envelope, and the error answers that every operation can give."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    for field in [f for schema in schemas.values() for f in schema.get("properties", {}).values()]:
+        # Nothing in the ledger is below zero.
+        if field.get("format") == "decimal" and "pattern" in field:
+            field["pattern"] = field["pattern"].replace("^-?\\d{0,", "^\\d{1,")
     schemas["ErrorEnvelope"] = ENVELOPE
     schemas["OriginalError"] = CLASSIC_ERROR
     for path in [path for path in result["paths"] if path.startswith("/scalable-shop-cm-server")]:
@@ -147,6 +172,10 @@ def document_errors(
                     name: {"operationId": target, "parameters": parameters}
                     for name, (target, parameters) in links.items()
                 }
+            for status in {"429", "503"} & responses.keys():
+                responses[status]["headers"] = {"Retry-After": RETRY_AFTER}
+            for status, headers in HEADERS.get(operation["operationId"], {}).items():
+                responses[status]["headers"] = headers
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
             operation["responses"] = dict(sorted(responses.items()))

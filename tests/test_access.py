@@ -127,6 +127,8 @@ PAGES: dict[str, dict[str, str]] = {
     "documentation": READ_ONLY,
     "documentation/": READ_ONLY,
     "documentation/openapi.json": READ_ONLY,
+    "robots.txt": READ_ONLY,
+    "favicon.ico": {"GET": DONE, "POST": OPEN_NO_METHOD},
     # Who is signed in sends a form that lacks the price.
     "": {"GET": OPEN, "POST": "302 400 400 400 400 302 302"},
     "purchases/": {"GET": MINE, "POST": OPEN_NO_METHOD},

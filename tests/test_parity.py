@@ -441,7 +441,7 @@ class Run:
 # What the view says of itself and of pages; what both say of each answer on its own.
 NOT_COMPARED = {
     *("allow", "content-security-policy", "cross-origin-opener-policy", "x-frame-options"),
-    *("cache-control", "date", "x-request-id"),
+    *("cache-control", "date", "location", "x-request-id"),
 }
 
 

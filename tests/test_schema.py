@@ -4,7 +4,9 @@
 run with random examples, as a customer and as staff; otherwise it is short and always the same.
 """
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,39 @@ from tests.limits import forget_limits
 from tests.system import ROOT, System
 
 EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "0"))
+
+
+def test_the_schema_is_for_those_who_do_not_know_the_code() -> None:
+    text = (ROOT / "docs" / "openapi.json").read_text()
+    assert not re.search(r":(func|class|mod):|(?<!`)``(?!`)|serializer", text)
+    schema = json.loads(text)
+    assert schema["servers"]
+    assert schema["info"]["license"]
+    price = schema["components"]["schemas"]["PurchaseInputRequest"]["properties"]["price"]
+    assert not re.search(price["pattern"], "-1.00")
+    assert re.search(price["pattern"], "12.50")
+    assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+def test_bulk_bodies_are_typed_as_what_they_are() -> None:
+    schema = json.loads((ROOT / "docs" / "openapi.json").read_text())
+    content = schema["paths"]["/api/v1/purchases/bulk/"]["post"]["requestBody"]["content"]
+    kinds = {name: body["schema"]["type"] for name, body in content.items()}
+    assert kinds == {
+        "application/x-ndjson": "string",
+        "text/csv": "string",
+        "application/json": "array",
+    }
+
+
+def test_headers_that_matter_are_in_the_schema() -> None:
+    paths = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
+    record = paths["/api/v1/purchases/"]["post"]["responses"]
+    assert "Location" in record["201"]["headers"]
+    assert "Idempotent-Replayed" in record["200"]["headers"]
+    for operations in paths.values():
+        for operation in operations.values():
+            assert "Retry-After" in operation["responses"]["503"]["headers"]
 
 
 @pytest.mark.system

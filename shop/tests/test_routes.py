@@ -139,3 +139,47 @@ def test_a_write_over_plain_http_is_refused_where_https_is_asked_for(joe: User) 
     assert client.get("/purchases/").status_code == 301
     answer = client.post("/buy", BUY, content_type="application/json", secure=True)
     assert answer.status_code == 200
+
+
+def test_private_answers_are_kept_out_of_shared_caches(joe: User) -> None:
+    client = Client()
+    client.force_login(joe)
+    for path in (
+        *("/", "/purchases/", "/reports/", "/accounts/email/", "/accounts/login/", "/admin/"),
+        *("/api/v1/purchases/", "/api/v1/accounts/me/", "/api/v1/events/", "/api/v1/nowhere/"),
+        *("/getAllUserBuys/joe", "/buyList/joe", "/api/v1/purchases/export.csv", "/documentation"),
+    ):
+        answer = client.get(path)
+        caching = answer["Cache-Control"]
+        assert "no-store" in caching or "no-cache" in caching, path
+        assert "private" in caching, path
+        assert {"Authorization", "Cookie"} <= set(answer["Vary"].split(", ")), path
+        assert answer["X-Content-Type-Options"] == "nosniff", path
+    answer = client.post("/api/v1/purchases/", BUY, content_type="application/json")
+    assert answer["Cache-Control"] == "private, no-store"
+    assert client.get(answer["Location"]).json() == answer.json()
+
+
+def test_what_is_the_same_for_everybody_may_be_cached() -> None:
+    for path in (
+        *("/documentation", "/documentation/openapi.json", "/robots.txt", "/favicon.ico"),
+    ):
+        answer = Client().get(path)
+        assert "max-age=" in answer["Cache-Control"], path
+        assert "private" not in answer["Cache-Control"], path
+        assert "sessionid" not in answer.cookies, path
+        assert "csrftoken" not in answer.cookies, path
+
+
+def test_the_documentation_sends_what_is_tried_out_as_who_is_signed_in(joe: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    assert b"data-csrf" not in client.get("/documentation").content
+    client.force_login(joe)
+    found = re.search(rb'data-csrf="(\w+)"', client.get("/documentation").content)
+    assert found
+    for token, status in (("", 403), (found[1].decode(), 201)):
+        headers = {"X-CSRFToken": token}
+        answer = client.post(
+            "/api/v1/purchases/", BUY, content_type="application/json", headers=headers
+        )
+        assert answer.status_code == status

@@ -1,5 +1,18 @@
 "use strict";
 const target = document.getElementById("swagger-ui");
+
+/* Send what is tried out as the API wants it. */
+function prepare(request) {
+  const given = request.headers.Authorization;
+  if (given) {
+    // Who pastes "Token abc" into the field for the token means the same.
+    request.headers.Authorization = given.replace(/^Bearer\s+(?=(Token|Bearer)\s)/i, "");
+  } else if (target.dataset.csrf && !["GET", "HEAD", "OPTIONS"].includes(request.method)) {
+    request.headers["X-CSRFToken"] = target.dataset.csrf;
+  }
+  return request;
+}
+
 window.SwaggerUIBundle({
   url: target.dataset.schema,
   domNode: target,
@@ -7,4 +20,5 @@ window.SwaggerUIBundle({
   docExpansion: "list",
   defaultModelsExpandDepth: 0,
   validatorUrl: null,
+  requestInterceptor: prepare,
 });

@@ -99,6 +99,13 @@ class Failure(Exception):
     """It cannot be done; the message is one line for the person at the shell."""
 
 
+FIRST_ACCOUNT = """\
+Nobody can enter /admin/ yet. Make the first superuser, whose password is asked for:
+    docker compose exec web python manage.py create_account NAME --superuser --email ADDRESS
+and an account for each program that sends purchases in, which prints its token:
+    docker compose exec web python manage.py create_account NAME --client"""
+
+
 def say(text: str) -> None:
     """Print one line."""
     print(text, flush=True)
@@ -251,6 +258,8 @@ class Stack:
             self.wait_healthy(*ROLLED, *REPLACED, "nginx")
             self.point(self.one("nginx"), None)
             say("The stack is up and healthy.")
+            if self.sql("SELECT count(*) FROM accounts_user WHERE is_superuser") == "0":
+                say(FIRST_ACCOUNT)
 
     def deploy(self, *, build: bool) -> None:
         """Replace every process by one of the newly built image, without an outage."""

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from django.conf import settings
 
-from deploy.stack import STATEMENTS
+from deploy.stack import STATEMENTS, Stack
 
 ROOT = Path(settings.BASE_DIR)
 
@@ -116,3 +116,14 @@ def test_an_engine_with_fewer_files_is_told_the_way_out(tmp_path: Path) -> None:
     assert REFUSED in finished.stderr
     assert "Set it to what `ulimit -Hn` shows" in finished.stderr
     assert finished.stderr.endswith("Nothing was changed.\n")
+
+
+@pytest.mark.parametrize(("superusers", "told"), [("0", True), ("1", False)])
+def test_up_tells_how_the_first_superuser_is_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], superusers: str, told: bool
+) -> None:
+    for name in ("check", "compose", "wait_healthy", "point", "one"):
+        monkeypatch.setattr(Stack, name, lambda *arguments, **options: None)
+    monkeypatch.setattr(Stack, "sql", lambda stack, statement: superusers)
+    Stack.__new__(Stack).up(build=False)
+    assert ("create_account NAME --superuser" in capsys.readouterr().out) is told

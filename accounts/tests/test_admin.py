@@ -1,5 +1,6 @@
 """The admin: who may do what to whom, and what an operator may type there."""
 
+import re
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -370,3 +371,11 @@ def test_a_cap_is_not_shown_as_a_count(root: User, monkeypatch: pytest.MonkeyPat
     assert "1 result " in found
     assert "1 user" in found
     assert client.get(f"{URL}?q=u").content.decode().count("0 results") == 1
+
+
+def test_no_two_parts_of_the_index_have_one_name(root: User) -> None:
+    captions = re.findall(
+        r'class="section"[^>]*>\s*([^<]+?)\s*<', enter(root).get("/admin/").content.decode()
+    )
+    assert "API tokens" in captions
+    assert sorted({*captions}) == sorted(captions)

@@ -13,12 +13,16 @@ from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts.attempts import Attempt, TooManyAttempts
+from accounts.attempts import TooManyAttempts
+from accounts.credentials import InvalidCredentials, account_authenticate, password_confirm
 from accounts.emails import check_email, claims_end, email_taken, lock_email
 from accounts.mailing import mail_queue
 from accounts.models import User
 from accounts.services import username_taken
 from shop.admission import network_of
+
+# What sessions name as the way in by which they began.
+SESSION_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -79,20 +83,32 @@ class AccountAdapter(DefaultAccountAdapter):
         context = {"password_reset_url": _link("account_reset_password")}
         self.send_mail("account/email/account_already_exists", email, context)
 
-    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Count an attempt to sign in; ``ValidationError`` where there were too many."""
-        super().pre_authenticate(request, **credentials)
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """Return whom the credentials belong to, or ``None``, by the rules of the token route.
+
+        Raises ``ValidationError`` where there were too many attempts.
+        """
+        self.pre_authenticate(request, **credentials)
         try:
-            Attempt(request, credentials.get("username", "")).begin()
+            user: Any = account_authenticate(
+                request=request,
+                login=credentials.get("username", ""),
+                password=credentials.get("password", ""),
+            )
         except TooManyAttempts:
             raise self.validation_error("too_many_login_attempts") from None
-
-    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
-        """Return whom the credentials belong to, or ``None``."""
-        user = super().authenticate(request, **credentials)
-        if user is not None:
-            Attempt(request, credentials.get("username", "")).succeed()
+        except InvalidCredentials:
+            return None
+        self._rollback_login_failed_rl_usage()
+        user.backend = SESSION_BACKEND
         return user
+
+    def reauthenticate(self, user: Any, password: str) -> bool:
+        """Return whether it is the password of who is signed in."""
+        try:
+            return password_confirm(request=self.request, user=user, password=password)
+        except TooManyAttempts:
+            raise self.validation_error("too_many_login_attempts") from None
 
     def set_password(self, user: User, password: str) -> None:
         """Change a password, which ends its sessions and tokens with it."""
@@ -101,12 +117,15 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> Any:
         """Save who signs up; on a name or an address taken that very moment, ask for another."""
+        # The password is hashed before the lock is taken, because that takes long.
+        user = super().save_user(request, user, form, commit=False)
         try:
             with transaction.atomic():
-                lock_email(form.cleaned_data["email"])
-                if email_taken(form.cleaned_data["email"]):
+                lock_email(user.email)
+                if email_taken(user.email):
                     _sign_up_again(request, "A user with that e-mail address already exists.")
-                return super().save_user(request, user, form, commit)
+                user.save()
+                return user
         except IntegrityError:
             _sign_up_again(request, "A user with that username already exists.")
 

@@ -3,7 +3,8 @@
 What is counted is the pair of a network address and a name, so that whoever fails at joe's account
 locks out joe only at that very address. Against guesses from many addresses a name as a whole has
 a limit too; when that is reached, only addresses that this name has signed in from may go on.
-Names that nobody has are counted in the same way, so that nothing here tells which there are.
+An account is one name, however it is spelled. Names that nobody has are counted in the same way, so
+that nothing here tells which there are.
 """
 
 from contextlib import suppress
@@ -13,7 +14,6 @@ from allauth.account.adapter import get_adapter
 from django.core.cache import cache
 from django.http import HttpRequest
 
-from accounts.models import User
 from shop.admission import network_of
 from shop.errors import ApplicationError
 
@@ -36,8 +36,8 @@ class TooManyAttempts(ApplicationError):
 class Attempt:
     """One attempt to sign in. It counts as failed until :meth:`succeed` is called."""
 
-    def __init__(self, request: HttpRequest, username: str) -> None:
-        name = User.normalize_username(username).lower()
+    def __init__(self, request: HttpRequest, name: str) -> None:
+        """``name`` stands for one account, or for one name that nobody has."""
         address = network_of(get_adapter().get_client_ip(request))
         self._pair = _key("pair", address, name)
         self._name = _key("name", name)

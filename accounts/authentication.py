@@ -170,6 +170,8 @@ def callers_by_credential(credentials: Collection[Credential]) -> dict[Credentia
 def ticket_issue(*, user: User, token_digest: str = "", session_key: str = "") -> str:
     """Return a one-use pass to the live feed, good for ``LIVE_TICKET_SECONDS``.
 
+    An account keeps its newest ``LIVE_TICKETS_PER_ACCOUNT``; the oldest end.
+
     ``token_digest`` or ``session_key`` is the credential of the request that asks for it.
     """
     ticket = secrets.token_urlsafe(32)
@@ -180,6 +182,9 @@ def ticket_issue(*, user: User, token_digest: str = "", session_key: str = "") -
         session_key=session_key,
         expires_at=timezone.now() + timedelta(seconds=settings.LIVE_TICKET_SECONDS),
     )
+    newest = LiveTicket.objects.filter(user=user).order_by("-expires_at", "-digest")
+    kept = newest.values("digest")[: settings.LIVE_TICKETS_PER_ACCOUNT]
+    LiveTicket.objects.filter(user=user).exclude(digest__in=kept).delete()
     return ticket
 
 

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
 
+from accounts.credentials import LOGIN_MAX_LENGTH
 from accounts.emails import (
     ResetLink,
     accounts_to_reset,
@@ -22,8 +23,6 @@ from accounts.emails import (
 )
 from accounts.models import User
 
-USERNAME_OR_ADDRESS_MAX_LENGTH = 254
-
 
 class LoginForm(allauth.LoginForm):
     """Sign-in by username or by e-mail address."""
@@ -32,7 +31,7 @@ class LoginForm(allauth.LoginForm):
         super().__init__(*args, **kwargs)
         self.fields["login"] = forms.CharField(
             label="Username or e-mail",
-            max_length=USERNAME_OR_ADDRESS_MAX_LENGTH,
+            max_length=LOGIN_MAX_LENGTH,
             widget=forms.TextInput(
                 attrs={"placeholder": "Username or e-mail", "autocomplete": "username"}
             ),

@@ -4,6 +4,7 @@ import secrets
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.password_validation import password_changed
 from django.core.exceptions import ValidationError
 from django.core.validators import MinLengthValidator
 from django.db import models
@@ -109,6 +110,11 @@ class User(AbstractUser):
             raise ValidationError(
                 {"username": "A user with that username already exists."}, code="unique"
             )
+
+    def set_unusable_password(self) -> None:
+        """Let nobody sign in by password, which ends the account's tokens as any change does."""
+        super().set_unusable_password()
+        password_changed("", self)
 
     def get_full_name(self) -> str:
         return self.username

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.credentials import LOGIN_MAX_LENGTH
 from accounts.models import USERNAME_MAX_LENGTH
 
 
@@ -25,7 +26,9 @@ class MeSerializer(AccountSerializer):
 
 
 class SignInSerializer(serializers.Serializer[Any]):
-    username = serializers.CharField(max_length=USERNAME_MAX_LENGTH)
+    username = serializers.CharField(
+        max_length=LOGIN_MAX_LENGTH, help_text="The username or the e-mail address."
+    )
     password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
 
 

@@ -8,8 +8,8 @@ from typing import cast
 import structlog
 from allauth.account.models import EmailAddress
 from allauth.core.context import request_context
+from django.conf import settings
 from django.contrib.auth import user_logged_in
-from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
@@ -17,21 +17,13 @@ from django.db.models import Field
 from django.http import HttpRequest
 from knox.models import AuthToken
 
-from accounts.attempts import Attempt
+from accounts.credentials import account_authenticate
 from accounts.emails import check_email, email_taken, lock_email
 from accounts.models import User
 from accounts.names import KEY, SYSTEM, NewUserid, NewUsername, fold
 from shop.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
 logger = structlog.get_logger(__name__)
-
-
-class InvalidCredentials(ApplicationError):
-    """Username and password do not belong together; which of them is wrong is not told."""
-
-    status = 401
-    code = "invalid_credentials"
-    detail = "Username or password is wrong."
 
 
 class UseridConflict(Conflict):
@@ -129,19 +121,14 @@ def token_create(
 ) -> tuple[str, datetime | None]:
     """Return a new token, shown only now, and when it ends.
 
-    Raises ``InvalidCredentials``, which is the same, and takes about as long, for a wrong
-    password, an unknown username and an account that is not active, and ``TooManyAttempts``.
+    An account keeps its newest ``TOKENS_PER_ACCOUNT``; the oldest end. Raises
+    ``InvalidCredentials`` and ``TooManyAttempts``.
     """
-    attempt = Attempt(request, username)
-    attempt.begin()
-    user = User.objects.named(username).first()
-    if user is None:
-        make_password(password)
-        raise InvalidCredentials()
-    if not user.check_password(password) or not user.is_active:
-        raise InvalidCredentials()
-    attempt.succeed()
+    user = account_authenticate(request=request, login=username, password=password)
     instance, token = AuthToken.objects.create(user=user)
+    newest = AuthToken.objects.filter(user=user).order_by("-created", "-digest")
+    kept = newest.values("digest")[: settings.TOKENS_PER_ACCOUNT]
+    AuthToken.objects.filter(user=user).exclude(digest__in=kept).delete()
     user_logged_in.send(sender=User, request=request, user=user)
     return token, instance.expiry
 

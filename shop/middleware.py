@@ -79,7 +79,8 @@ class MalformedInput:
     """Refuses addresses that cannot name anything, and bodies that nothing here can read.
 
     Such addresses hold NUL or broken UTF-8, or are overlong; such bodies are compressed, or in a
-    charset other than UTF-8.
+    charset other than UTF-8. Cookies that we cannot have set are dropped, so that nobody looks for
+    them in the database.
     """
 
     def __init__(self, get_response: Any) -> None:
@@ -104,6 +105,10 @@ class MalformedInput:
             )
         except ApplicationError as error:
             return error_response(request, error)
+        for name, value in [*request.COOKIES.items()]:
+            # A quoted one may spell any character in octal.
+            if not (value.isascii() and value.isprintable()):
+                del request.COOKIES[name]
         response: HttpResponse = self.get_response(request)
         return response
 

@@ -297,8 +297,8 @@ AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "accounts.passwords.Argon2",
+    "accounts.passwords.PBKDF2",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -348,10 +348,14 @@ ACCOUNT_RATE_LIMITS = {
 REST_KNOX = {
     "TOKEN_TTL": timedelta(hours=env.integer("TOKEN_HOURS", 24 * 30, minimum=1, maximum=24 * 365)),
     "AUTH_HEADER_PREFIX": "Token",
+    # accounts.services has the limit; knox has it in a view that is not used.
     "TOKEN_LIMIT_PER_USER": None,
     "AUTO_REFRESH": False,
 }
+# An account keeps its newest ones.
+TOKENS_PER_ACCOUNT = 100
 LIVE_TICKET_SECONDS = 30
+LIVE_TICKETS_PER_ACCOUNT = 100
 
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True

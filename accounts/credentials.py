@@ -41,7 +41,7 @@ FROM (
     SELECT {KEY.format("given.login")}, given.login, lower(given.login)
     FROM (SELECT normalize(%s::text, NFC)) AS given (login)
 ) AS name (key, written, lower)
-"""
+"""  # noqa: S608
 
 
 def account_find(login: str) -> tuple[User | None, str]:

@@ -173,7 +173,8 @@ class Slashes(CommonMiddleware):
         if is_write(request) and isinstance(response, HttpResponseRedirectBase):
             if response.status_code in (301, 307, 308):
                 response = error_response(request, NotFound())
-            elif response.url.partition("?")[0] in _sign_in_pages():
+            # Without the way back in its query it is where a finished action leads.
+            elif response.url.partition("?next=")[0] in _sign_in_pages() and "?" in response.url:
                 response = error_response(request, SignedOut())
         return super().process_response(request, response)
 

@@ -101,6 +101,25 @@ def test_one_account_however_its_name_is_typed(
     assert User.objects.count() == 3
 
 
+def test_every_spelling_of_a_name_is_guessed_at_together(client: Client) -> None:
+    User.objects.create_user("sam", "one@example.com", PASSWORD)
+    spellings = ["sam", "SAM", "\u017fam", "\uff53am", "\U0001d42cam", "sAm"]
+    statuses = [
+        post(client, "/api/v1/auth/token/", {"username": name, "password": "wrong"}).status_code
+        for name in spellings
+    ]
+    assert statuses == [401] * 5 + [429]
+    # What PostgreSQL's `lower()` takes for the same name in some locales is another name.
+    user = User.objects.create_user("till", "two@example.com", PASSWORD)
+    for name in ("t\u0130ll", "t\u0131ll"):
+        form = {"username": name, "password": PASSWORD}
+        assert post(client, "/api/v1/auth/token/", form).status_code == 401
+        door = Client()
+        door.post("/accounts/login/", {"login": name, "password": PASSWORD})
+        assert door.get("/purchases/").status_code == 302
+    assert user.is_active
+
+
 def test_python_and_postgresql_fold_alike() -> None:
     """Every letter that Python knows; PostgreSQL knows some that are newer."""
     letters = [

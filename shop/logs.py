@@ -4,13 +4,26 @@ Log events are static names (``purchase.recorded``) with ids as fields. The requ
 nginx (``X-Request-ID``) or is made here, and travels with a Celery task.
 """
 
+import logging
 from typing import Any
 
 import structlog
 
 
-def logging_config(*, level: str, json: bool) -> dict[str, Any]:
-    """Return the dictionary for ``logging.config.dictConfig``; everything goes to stderr."""
+class OneLine(logging.Filter):
+    """Leaves one line of what anybody can cause, such as a request for another host."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("django.security."):
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def logging_config(*, level: str, requests: str, json: bool) -> dict[str, Any]:
+    """Return the dictionary for ``logging.config.dictConfig``; everything goes to stderr.
+
+    ``level`` is that of our own events, ``requests`` that of single requests and tasks.
+    """
     # The renderer's own tracebacks hold every local variable, passwords among them, and where a
     # client can cause them each takes seconds.
     renderer: Any = (
@@ -40,12 +53,17 @@ def logging_config(*, level: str, json: bool) -> dict[str, Any]:
                 "foreign_pre_chain": shared,
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "filters": {"one_line": {"()": OneLine}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "structured",
+                "filters": ["one_line"],
+            }
+        },
         "root": {"handlers": ["stderr"], "level": "WARNING"},
-        "loggers": {
-            name: {"level": level}
-            for name in ("shop", "accounts", "purchases", "reports", "django_structlog", "celery")
-        }
+        "loggers": {name: {"level": level} for name in ("shop", "accounts", "purchases", "reports")}
+        | {name: {"level": requests} for name in ("django_structlog", "celery")}
         | {
             # The structured request log already says what was answered with which status.
             "django.request": {"level": "CRITICAL"},

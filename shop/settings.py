@@ -516,7 +516,12 @@ FEED_CREDENTIALS_SECONDS = env.integer("FEED_CREDENTIALS_SECONDS", 20, minimum=1
 # --- Logs ----------------------------------------------------------------------------------
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-LOGGING = logging_config(level=LOG_LEVEL, json=env.boolean("LOG_JSON", not DEVELOPMENT))
+LOGGING = logging_config(
+    level=LOG_LEVEL,
+    # Whoever develops wants to see what went wrong, and the addresses that `make run` has printed.
+    requests="WARNING" if DEVELOPMENT and LOG_LEVEL == "INFO" else LOG_LEVEL,
+    json=env.boolean("LOG_JSON", not DEVELOPMENT),
+)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 structlog.configure(

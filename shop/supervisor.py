@@ -269,6 +269,8 @@ class Supervisor:
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
         env |= {"PORT": str(self.port), "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
         env.setdefault("ENVIRONMENT", "development")
+        # Celery warns whoever runs it as root, in eight lines.
+        env.setdefault("PYTHONWARNINGS", "ignore:::celery.platforms")
         return env
 
     async def run(self) -> None:

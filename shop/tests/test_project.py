@@ -1,6 +1,7 @@
 """Rules that hold for the project as a whole."""
 
 import json
+import logging
 import os
 import re
 import runpy
@@ -13,12 +14,13 @@ import redis
 import structlog
 import yaml
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.db import OperationalError
 from django.test import Client
 
 from shop import env, health
 from shop.errors import ApplicationError
+from shop.logs import OneLine
 from shop.parsers import decode_json
 from shop.supervisor import read_procfile
 
@@ -370,3 +372,16 @@ def test_text_that_is_not_json_is_an_error_and_nothing_else(body: bytes):
         assert error.code == "parse_error"  # noqa: PT017
     else:
         assert b"1e999" in body
+
+
+def test_what_anybody_can_cause_is_logged_in_one_line() -> None:
+    stderr = settings.LOGGING["handlers"]["stderr"]
+    assert stderr["filters"] == ["one_line"]
+    try:
+        raise SuspiciousOperation("Invalid HTTP_HOST header: 'x'.")
+    except SuspiciousOperation:
+        record = logging.LogRecord(
+            "django.security.DisallowedHost", 40, "", 1, "bad host", (), sys.exc_info()
+        )
+    assert OneLine().filter(record)
+    assert record.exc_info is None

@@ -27,7 +27,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEVELOPMENT:
             raise CommandError("Demo accounts exist only where ENVIRONMENT=development.")
-        call_command("prepare_database", stdout=self.stdout, verbosity=options["verbosity"])
+        # One line for each migration would push the sign-ins off the screen.
+        verbosity = options["verbosity"] if options["verbosity"] > 1 else 0
+        call_command("prepare_database", stdout=self.stdout, verbosity=verbosity)
         existing = set(
             User.objects.filter(username__in=[name for name, _, _ in DEMO_ACCOUNTS]).values_list(
                 "username", flat=True

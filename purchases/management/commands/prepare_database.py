@@ -30,8 +30,9 @@ class Command(BaseCommand):
             cursor.execute("RESET lock_timeout")
             try:
                 executor = MigrationExecutor(connection)
-                if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
                     call_command("migrate", verbosity=options["verbosity"], interactive=False)
+                    self.stdout.write(f"Applied {len(plan)} migrations.")
                 self._grant()
             finally:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

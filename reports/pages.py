@@ -16,7 +16,7 @@ from purchases.validation import parse_idempotency_key
 from reports import selectors
 from reports.models import Report
 from reports.serializers import ReportInputSerializer
-from reports.services import report_request
+from reports.services import report_request, verified_address
 from shop.errors import ApplicationError, ValidationFailed
 
 FIELDS = ("kind", "since", "until")
@@ -66,5 +66,6 @@ def report_list(request: HttpRequest) -> HttpResponse:
         "errors": errors,
         "kinds": Report.Kind.choices if user.is_staff else [Report.Kind.choices[0]],
         "idempotency_key": uuid.uuid4(),
+        "unverified": "" if verified_address(user) else user.email,
     }
     return render(request, "reports/list.html", context, status=status)

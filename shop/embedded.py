@@ -286,6 +286,14 @@ def _package(name: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
+def make_data_dir(path: Path) -> None:
+    """Make the folder of all data where it is missing; no other user of the machine looks into it.
+
+    A PostgreSQL that root runs as another user has to get through to its own folder.
+    """
+    path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+
+
 def _private_folder(path: Path, uid: int, gid: int) -> Path:
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
@@ -336,7 +344,7 @@ class Server(abc.ABC):
 
     def __init__(self, data_dir: Path, *, throwaway: bool = False) -> None:
         self.data_dir = data_dir.resolve()
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        make_data_dir(self.data_dir)
         self.throwaway = throwaway
 
     def prepare(self) -> None:  # noqa: B027 - not every server has something to prepare
@@ -650,7 +658,7 @@ def services(
     """
     urls = {kind.variable: os.environ.get(kind.variable, "") for kind in (Postgres, Valkey)}
     data_dir = data_dir.resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(data_dir)
     record = Record(data_dir / "processes.json")
     lifeline, hold = os.pipe()
     held = lock(data_dir)

@@ -20,9 +20,13 @@ class FileBackend(BaseEmailBackend):
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         folder = Path(settings.EMAIL_FILE_PATH)
         folder.mkdir(parents=True, exist_ok=True)
+        # Links in mails let their readers in, so that no other user of the machine may be one.
+        folder.chmod(0o700)
         for message in email_messages:
             name = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:12]}.eml"
             partial = folder / f".{name}"
-            partial.write_bytes(message.message().as_bytes())
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(message.message().as_bytes())
             os.replace(partial, folder / name)
         return len(email_messages)

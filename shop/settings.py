@@ -357,6 +357,10 @@ TOKENS_PER_ACCOUNT = 100
 LIVE_TICKET_SECONDS = 30
 LIVE_TICKETS_PER_ACCOUNT = 100
 
+# Browsers keep cookies by host, whatever the port, and copies may run side by side.
+_PORT = env.text("PORT", "") if DEVELOPMENT else ""
+SESSION_COOKIE_NAME = f"sessionid_{_PORT}" if _PORT else "sessionid"
+CSRF_COOKIE_NAME = f"csrftoken_{_PORT}" if _PORT else "csrftoken"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

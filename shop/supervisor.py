@@ -39,6 +39,7 @@ from shop.embedded import (
     Valkey,
     kill_group,
     lock,
+    make_data_dir,
     running_path,
     spawn,
     start_guard,
@@ -285,7 +286,7 @@ class Supervisor:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 loop.add_signal_handler(number, self._on_signal, number)
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        make_data_dir(self.data_dir)
         held = lock(self.data_dir)
         if Record.stop_all(self.record.path):
             self.console.say("stopped what an earlier run had left behind")

@@ -542,7 +542,7 @@ class Browser:
     def post(self, path: str, **form: str) -> httpx.Response:
         """Send a form from its own page."""
         self.http.get(path)
-        form["csrfmiddlewaretoken"] = self.http.cookies["csrftoken"]
+        form["csrfmiddlewaretoken"] = self.http.cookies[f"csrftoken_{self.http.base_url.port}"]
         return self.http.post(path, data=form, headers={"Referer": str(self.http.base_url)})
 
     def sign_in(self, username: str, password: str) -> None:

@@ -47,7 +47,8 @@ async def test_a_credential_means_the_same_everywhere(system: System) -> None:
     token = system.token("joe")
     browser = Browser(system)
     browser.sign_in("joe", "demo-joe")
-    cookie = f"sessionid={browser.http.cookies['sessionid']}"
+    name = f"sessionid_{system.port}"
+    cookie = f"{name}={browser.http.cookies[name]}"
     browser.http.close()
     rows: list[tuple[dict[str, str], bool]] = [
         ({"Authorization": f"Token {token}"}, True),

@@ -42,7 +42,7 @@ def _refused(answer: Answer | httpx.Response) -> bool:
 
 
 def _form(page: httpx.Client, path: str, **fields: str) -> httpx.Response:
-    fields["csrfmiddlewaretoken"] = page.cookies["csrftoken"]
+    fields["csrfmiddlewaretoken"] = page.cookies[f"csrftoken_{page.base_url.port}"]
     return page.post(path, data=fields)
 
 

@@ -163,7 +163,8 @@ async def test_a_socket_with_a_cookie_must_come_from_our_own_pages(system: Syste
     forget_limits(system)
     browser = Browser(system)
     browser.sign_in("joe", "demo-joe")
-    cookie = f"sessionid={browser.http.cookies['sessionid']}"
+    name = f"sessionid_{system.port}"
+    cookie = f"{name}={browser.http.cookies[name]}"
     browser.http.close()
     for origin, expected in (
         (system.url, "hello"),

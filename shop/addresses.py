@@ -58,9 +58,10 @@ _FORWARDED = frozenset(
 
 def _origin(headers: Iterable[Header], peer: str) -> tuple[str, int]:
     """Return the client's address, and how many entries of ``X-Forwarded-For`` lead to it."""
+    # A socket for both versions of IP writes 192.0.2.1 as ::ffff:192.0.2.1.
+    address, hops = _parsed(peer) or peer, 0
     if not is_trusted(peer):
-        return peer, 0
-    address, hops = peer, 0
+        return address, hops
     # The last entry was written by the proxy that called us, the one before by the proxy before.
     for entry in reversed(_entries(headers, b"x-forwarded-for")):
         parsed = _parsed(entry)

@@ -242,6 +242,24 @@ def test_a_statement_is_mailed_once_and_adds_up(system: System):
     assert system.request("GET", done["pdf"], token=joe).status == 404
 
 
+def test_an_account_mail_comes_from_the_worker_and_leads_back_here(system: System):
+    name = f"eve{uuid.uuid4().hex[:8]}"
+    account = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+    # Whatever is claimed about where it comes from, and by whichever name we are asked.
+    headers = {"X_Forwarded_For": "x, 999.1.1.1,, ::", "Host": f"localhost:{system.port}"}
+    answer = system.request("POST", "/api/v1/accounts/", account, **headers)
+    assert answer.status == 201, answer.body
+    mail = wait_for(lambda: [one for one in system.mails() if one["To"] == account["email"]])[0]
+    found = re.search(r"(http://\S+?)(/accounts/confirm-email/\S+)", mail.get_content())
+    assert found is not None
+    assert found[1] == f"http://127.0.0.1:{system.port}"
+    browser = Browser(system)
+    browser.sign_in(account["email"], PASSWORD)
+    assert browser.post(found[2]).status_code == 302
+    assert browser.http.get("/api/v1/accounts/me/").json()["email_verified"] is True
+    browser.http.close()
+
+
 def test_real_purchases_are_imported_once(system: System, tmp_path: Path):
     lines = ["ID,Date,Amount"]
     lines += [f"{number % 700},2017{number % 12 + 1:02}01,{number}.5" for number in range(5000)]

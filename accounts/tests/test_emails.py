@@ -112,6 +112,14 @@ def test_every_change_of_address_asks_for_the_password(alice: User, action: str)
     assert set(EmailAddress.objects.values_list("email", "primary")) != before
 
 
+def test_an_account_has_a_few_addresses(alice: User) -> None:
+    client = signed_in("alice")
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    for number in range(8):
+        client.post("/accounts/email/", {"action_add": "", "email": f"a{number}@example.com"})
+    assert EmailAddress.objects.filter(user=alice).count() == 5
+
+
 def mallory_claims(sent_mail: SentMail, *, evil: bool) -> User:
     assert sign_up("mallory", VICTIM).status_code == 201
     mallory = User.objects.get(username="mallory")

@@ -45,6 +45,7 @@ def _proxies(settings: Any) -> None:
         (PROXY, ["999.1.1.1"], PROXY),
         (PROXY, ["\x00\xff"], PROXY),
         (PROXY, ["1.1.1.1," * 5000 + ALICE], ALICE),
+        (f"::ffff:{ALICE}", [], ALICE),
         ("", [ALICE], ""),
         ("nonsense", [ALICE], "nonsense"),
     ],

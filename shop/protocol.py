@@ -18,13 +18,14 @@ A proxy in front has limits of its own; these hold where there is none. Of one c
 import resource
 from asyncio import TimerHandle, Transport
 
+import msgspec
 from django.conf import settings
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from shop.addresses import is_trusted
 from shop.admission import Room, address_holder
-from shop.errors import ApplicationError
+from shop.errors import ApplicationError, Unavailable, error_body, error_headers
 
 HEAD_MAX_BYTES = 64 * 1024
 HEADERS_MAX = 200
@@ -43,6 +44,29 @@ CONNECTIONS = Room(
     total=_most,
     share=min(settings.CONNECTIONS_PER_ADDRESS or _most, max(1, _most // 2)),
 )
+
+
+class NotHttp(ApplicationError):
+    """What came cannot be read as a request."""
+
+    code = "bad_request"
+    detail = "This is no HTTP request."
+
+
+class HeadTooLarge(ApplicationError):
+    """The head of the request has too many bytes or headers."""
+
+    status = 431
+    code = "head_too_large"
+    detail = "The headers are too large."
+
+
+class HeadTooSlow(ApplicationError):
+    """The head of the request did not come in time."""
+
+    status = 408
+    code = "request_timeout"
+    detail = "The request did not come in time."
 
 
 class _Flow(FlowControl):
@@ -78,7 +102,7 @@ class LimitedProtocol(HttpToolsProtocol):
             try:
                 CONNECTIONS.take(holder)
             except ApplicationError as error:
-                self._refuse(STATUS_LINE[error.status] + b"retry-after: 5\r\n")
+                self._refuse(error)
                 return
             self._holder = holder
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
@@ -90,7 +114,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to the protocol of sockets, which has limits of its own."""
         if self._ending:
-            self._refuse(STATUS_LINE[503])
+            self._refuse(Unavailable())
             return
         self._let_go()
         super().handle_websocket_upgrade()
@@ -160,7 +184,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if nothing_asked and self._head_timer is None and self.parser is not None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
         if self._loose > HEAD_MAX_BYTES:
-            self._refuse(STATUS_LINE[431])
+            self._refuse(HeadTooLarge())
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -188,7 +212,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._in_head:
             super().on_header(name, value)
             if len(self.headers) > HEADERS_MAX:
-                self._refuse(STATUS_LINE[431])
+                self._refuse(HeadTooLarge())
 
     def on_headers_complete(self) -> None:
         self.head_complete()
@@ -228,12 +252,28 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _head_too_slow(self) -> None:
         self._head_timer = None
-        self._refuse(STATUS_LINE[408])
+        self._refuse(HeadTooSlow())
 
-    def _refuse(self, status: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(status + b"content-length: 0\r\nconnection: close\r\n\r\n")
-            self._close()
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, as uvicorn asks for."""
+        self._refuse(NotHttp())
+
+    def _refuse(self, error: ApplicationError) -> None:
+        """Answer with the error, whose address may not be known, and close the connection."""
+        if self.transport.is_closing():
+            return
+        body = msgspec.json.encode(error_body(error))
+        headers = {
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            "cache-control": "private, no-store",
+            "x-content-type-options": "nosniff",
+            "connection": "close",
+            **error_headers(error),
+        }
+        lines = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
+        self.transport.write(STATUS_LINE[error.status] + lines.encode() + b"\r\n" + body)
+        self._close()
 
     # --- Writing -----------------------------------------------------------------------------
 

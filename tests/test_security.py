@@ -40,7 +40,7 @@ from reports.contents import (
     StatementHeader,
     StatementLine,
 )
-from reports.rendering import _Child, render_statement
+from reports.rendering import _Child, _Run, render_statement
 from tests.limits import forget_limits
 from tests.system import ROOT, System
 from tests.test_access import PASSWORD, ROUTES, Browser, World, world
@@ -633,9 +633,9 @@ def test_even_a_hostile_template_reaches_no_file_and_no_network(
 ) -> None:
     """Were a text ever run as code, the root folder of the child process would stop it."""
     (tmp_path / "report.typ").write_text(f"= x\n{source}")
-    deadline = time.monotonic() + 20
+    run = _Run(folder=tmp_path, fonts=[], timestamp=0, deadline=time.monotonic() + 20)
     with (
-        _Child(tmp_path / "volume.json", tmp_path, 0, deadline) as child,
+        _Child(run, tmp_path / "volume.json", tmp_path) as child,
         pytest.raises(RenderingFailed, match="failed: "),
     ):
         child.wait()

@@ -11,7 +11,7 @@ number of clients delays the repair.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,11 +32,11 @@ from purchases.reader import (
 )
 from purchases.representation import encode_event
 from purchases.selectors import PositionUnknown, events_after, events_page, latest_position
+from shop import background
 from shop.admission import Room, account_holder, address_holder
 from shop.errors import Unavailable
 from shop.lookups import DatabaseThreads, SharedLookup, SharedThreads
 from shop.metrics import SOCKETS
-from shop.outages import is_outage
 
 logger = structlog.get_logger(__name__)
 
@@ -104,7 +104,7 @@ class Hub:
         """Start listening; returns at once, and readers wait until the position is known."""
         works = (self._listen, self._watch, self._beat, self._check_credentials)
         self._tasks = [
-            asyncio.create_task(self._forever(work), name=f"hub.{work.__name__}") for work in works
+            background.start(work, name=f"hub.{work.__name__.strip('_')}") for work in works
         ]
 
     def drain(self) -> None:
@@ -121,15 +121,6 @@ class Hub:
         deadline = time.monotonic() + 2
         while self._readers and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
-
-    async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except Exception as error:
-                if not is_outage(error):
-                    logger.exception("hub.failed", work=work.__name__)
-                await asyncio.sleep(0.5)
 
     async def _ready(self) -> None:
         """Wait until the position is known; raise ``Unavailable`` where that takes too long."""

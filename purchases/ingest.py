@@ -15,9 +15,8 @@ records what is new and beyond doubt, so every rule and every other answer is in
 import asyncio
 import contextlib
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -35,9 +34,12 @@ from accounts.access import Caller, may_record_for_anyone
 from accounts.authentication import callers_by_digest, given_token, token_digest
 from accounts.quotas import TooManyRequests, request_wait
 from purchases.classic import classic_purchase, classic_recorded
+from purchases.lanes import Lanes
 from purchases.services import (
+    BATCH_LOCK_MILLISECONDS,
     INSERT_IF_STILL_SIGNED_IN,
     Entry,
+    KeyHeld,
     Outcome,
     Recorded,
     Row,
@@ -45,14 +47,17 @@ from purchases.services import (
     authorise,
     columns,
     identify,
+    is_held,
     is_lost,
+    record_each,
     record_purchases,
     recorded_row,
     text_array,
+    whose,
 )
 from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
-from shop import replica
-from shop.database import connect
+from shop import background, replica
+from shop.database import connect, in_time
 from shop.errors import (
     ApplicationError,
     NotAuthenticated,
@@ -68,6 +73,7 @@ from shop.middleware import REQUEST_ID, new_request_id
 from shop.outages import READ_ONLY, is_outage, sqlstate
 from shop.parsers import decode_json
 from shop.routes import BUYS, PURCHASES, purchase_path
+from shop.threads import Threads
 
 logger = structlog.get_logger(__name__)
 
@@ -77,19 +83,23 @@ SHARE_MIN = 16
 QUEUE = 4000
 WRITERS = 3
 THREADS = 2
+LANE_THREADS = 2
 KNOWN_MAX = 50_000
 BODY_SECONDS = 10.0
 ANSWER_SECONDS = 5.5
-STATEMENT_SECONDS = 6.0
-LOCK_MILLISECONDS = 250
+# A statement that takes longer is given up while there is time to try the long way.
+STATEMENT_SECONDS = 3.0
 RECONNECT_SECONDS = 1.0
 SWEEP_SECONDS = 0.25
+# How long one writer takes a batch apart that a lock has held up.
+APART_SECONDS = 0.5
 
 API_PATH = PURCHASES
 _JSON = (b"application/json", b"application/json;charset=utf-8")
 PATHS = frozenset({API_PATH, *BUYS})
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
+Record = Callable[[Sequence[Entry]], list[Outcome]]
 
 
 class InvalidToken(NotAuthenticated):
@@ -124,7 +134,11 @@ class Request:
             self.answered = True
             # What the answer holds is let go, though the request itself may be held for a while.
             answer, self.answer = self.answer, _ignore
-            answer(outcome)
+            try:
+                answer(outcome)
+            except Exception:
+                # Whoever settles has others to answer.
+                logger.exception("purchase.answer_failed")
 
     def give_up(self) -> None:
         """Answer that it was not recorded, or that this is not known, unless it was answered."""
@@ -202,6 +216,13 @@ class Known:
             userid,
         )
 
+    def lane(self, request: Request) -> Hashable:
+        """Return the lane of a request whose caller was met."""
+        caller = self.callers.get(request.digest)
+        if caller is None:
+            return request.digest
+        return whose(Entry(caller, request.purchase))
+
     def row(self, index: int, request: Request) -> Row | None:
         """Return the request as a row, or ``None`` where it has to go the long way."""
         caller = self.callers.get(request.digest)
@@ -235,17 +256,22 @@ class Ingest:
         self._long = Queue(THREADS)
         self._open: deque[Request] = deque()
         self._unanswered = 0
+        self._lanes: Lanes[Request] = Lanes()
         self._known = Known()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = Threads(THREADS, "ingest")
+        self._lane_threads = Threads(LANE_THREADS, "ingest-lane")
         self._tasks: list[asyncio.Task[None]] = []
         self.closing = False
 
     def start(self) -> None:
         """Start the writers; each writes one batch at a time."""
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
-        writers = [self._write_short() for _ in range(WRITERS)]
-        writers += [self._write_long() for _ in range(THREADS)]
-        self._tasks = [asyncio.create_task(task) for task in (*writers, self._sweep())]
+        works = [self._write_short] * WRITERS
+        works += [self._write_long] * THREADS
+        works += [self._write_lane] * LANE_THREADS
+        works += [self._sweep]
+        self._tasks = [
+            background.start(work, name=f"ingest.{work.__name__.strip('_')}") for work in works
+        ]
 
     async def stop(self) -> None:
         """Answer what is queued, then stop."""
@@ -256,8 +282,6 @@ class Ingest:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._threads is not None:
-            self._threads.shutdown()
         for request in self._open:
             request.give_up()
 
@@ -311,7 +335,7 @@ class Ingest:
                 opened.popleft().give_up()
 
     async def _write_short(self) -> None:
-        writer = Writer(self._known)
+        writer = Writer(self._known, self._lanes)
         try:
             while True:
                 if left := await writer.write(await self._short.take()):
@@ -320,24 +344,60 @@ class Ingest:
             await writer.close()
 
     async def _write_long(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             if not (batch := await self._long.take()):
                 continue
-            lost = [request.uncertain for request in batch]
-            for request in batch:
-                request.uncertain = True
-            outcomes = await loop.run_in_executor(self._threads, write_batch, batch, self._known)
-            for request, outcome, earlier in zip(batch, outcomes, lost, strict=True):
-                unknown = earlier and isinstance(outcome, Unavailable)
-                request.settle(OutcomeUnknown() if unknown else outcome)
+            for request, outcome in await self._outcomes(batch, record_purchases):
+                if isinstance(outcome, KeyHeld):
+                    wait_in_lane(self._lanes, self._known, request)
+                else:
+                    request.settle(outcome)
+
+    async def _write_lane(self) -> None:
+        while True:
+            lane, waiting = await self._lanes.take()
+            try:
+                batch = [request for request in waiting if not request.answered]
+                for request, outcome in await self._outcomes(batch, record_each):
+                    if isinstance(outcome, KeyHeld):
+                        self._lanes.met_lock(lane)
+                    request.settle(outcome)
+            finally:
+                self._lanes.done(lane)
+
+    async def _outcomes(
+        self, batch: list[Request], record: Record
+    ) -> list[tuple[Request, Outcome]]:
+        """Return what became of each request in a thread; none of them is answered yet."""
+        lost = [request.uncertain for request in batch]
+        for request in batch:
+            request.uncertain = True
+        threads = self._threads if record is record_purchases else self._lane_threads
+        outcomes = await threads.run(write_batch, batch, self._known, record)
+        found: list[tuple[Request, Outcome]] = []
+        for request, outcome, earlier in zip(batch, outcomes, lost, strict=True):
+            if isinstance(outcome, KeyHeld):
+                request.uncertain = earlier
+            unknown = earlier and isinstance(outcome, Unavailable)
+            held = isinstance(outcome, KeyHeld) and record is record_purchases
+            found.append((request, OutcomeUnknown() if unknown and not held else outcome))
+        return found
+
+
+def wait_in_lane(lanes: "Lanes[Request]", known: Known, request: Request) -> None:
+    """Let a request that has met a lock wait in its lane; answer it where that is full."""
+    lane = known.lane(request)
+    lanes.met_lock(lane)
+    if not lanes.put(lane, request):
+        request.settle(OutcomeUnknown() if request.uncertain else KeyHeld())
 
 
 class Writer:
     """The short way: a connection of the event loop, and the one statement it executes."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, lanes: "Lanes[Request]") -> None:
         self._known = known
+        self._lanes = lanes
         self._connection: psycopg.AsyncConnection | None = None
         self._broken_until = 0.0
 
@@ -353,8 +413,12 @@ class Writer:
         rows: list[Row] = []
         left: list[Request] = []
         keys: set[str] = set()
+        any_apart = self._lanes.are_any_apart()
         for index, request in enumerate(batch):
             row = self._known.row(index, request)
+            if row is not None and any_apart and self._lanes.is_apart(whose(row.entry)):
+                wait_in_lane(self._lanes, self._known, request)
+                continue
             # Which of two rows with one key is recorded is not said, so the second one waits.
             if row is None or row.dedupe_key in keys:
                 left.append(request)
@@ -368,24 +432,30 @@ class Writer:
             return left
         if time.monotonic() < self._broken_until:
             return [*left, *(batch[row.index] for row in rows)]
+        return [*left, *await self._record(rows, batch)]
+
+    async def _record(self, rows: list[Row], batch: list[Request]) -> list[Request]:
+        """Record and answer rows; return the requests that have to go the long way."""
         try:
-            async with asyncio.timeout(STATEMENT_SECONDS):
-                recorded = await self._insert(rows, batch)
+            recorded = await in_time(self._insert(rows, batch), STATEMENT_SECONDS)
         except (TimeoutError, psycopg.Error, OSError) as error:
+            requests = [batch[row.index] for row in rows]
             if is_lost(error) or sqlstate(error) == READ_ONLY:
                 # A primary that was demoted stays read-only; its successor is elsewhere.
                 logger.warning("purchase.short_way_lost", reason=str(error).strip())
                 await self.close()
                 self._broken_until = time.monotonic() + RECONNECT_SECONDS
-            else:
-                # The server refused the statement; the connection is as good as before.
-                logger.info("purchase.short_way_refused", reason=str(error).strip())
-                for row in rows:
-                    batch[row.index].uncertain = False
-            return [*left, *(batch[row.index] for row in rows)]
+                return requests
+            # The server refused the statement; the connection is as good as before.
+            logger.info("purchase.short_way_refused", reason=str(error).strip())
+            for request in requests:
+                request.uncertain = False
+            return await self._apart(rows, batch) if is_held(error) else requests
         if replica.configured():
-            # The answer waits for the note, so that who reads next sees what it wrote.
+            # Write the replica marker before answering, so that the caller's next read sees this
+            # purchase.
             await asyncio.to_thread(_note, {row.entry.caller.id for row in rows})
+        left = []
         for row in rows:
             request = batch[row.index]
             found = recorded.pop(row.dedupe_key, None)
@@ -394,6 +464,24 @@ class Writer:
                 left.append(request)
             else:
                 request.settle(recorded_row(row, *found))
+        return left
+
+    async def _apart(self, rows: list[Row], batch: list[Request]) -> list[Request]:
+        """Record the rows of each caller and customer by themselves, after a lock held up all.
+
+        Whoever is held up alone too goes to its lane.
+        """
+        groups: defaultdict[Hashable, list[Row]] = defaultdict(list)
+        for row in rows:
+            groups[whose(row.entry)].append(row)
+        left: list[Request] = []
+        ends = time.monotonic() + APART_SECONDS
+        for group in groups.values():
+            if len(groups) == 1 or time.monotonic() > ends:
+                for row in group:
+                    wait_in_lane(self._lanes, self._known, batch[row.index])
+            else:
+                left += await self._record(group, batch)
         return left
 
     async def _insert(
@@ -428,17 +516,18 @@ def _note(accounts: set[int]) -> None:
 
 
 async def _connect() -> psycopg.AsyncConnection:
-    # A batch that waits for somebody's lock holds up the others, so it soon goes the long way,
-    # where each purchase waits for itself.
+    # A batch that waits for somebody's lock holds up the others, so it is soon taken apart.
     # PostgreSQL would plan the statement anew for each small batch, which costs more than executing
     # it, and would always come to the same plan.
     return await connect(
-        options=f" -c lock_timeout={LOCK_MILLISECONDS}ms -c timezone=UTC"
+        options=f" -c lock_timeout={BATCH_LOCK_MILLISECONDS}ms -c timezone=UTC"
         " -c plan_cache_mode=force_generic_plan"
     )
 
 
-def write_batch(batch: list[Request], known: Known) -> list[Outcome]:
+def write_batch(
+    batch: list[Request], known: Known, record: Record = record_purchases
+) -> list[Outcome]:
     """Sign in and record a batch in the calling thread; return one outcome for each request."""
     outcomes: list[Outcome | None] = [None] * len(batch)
     try:
@@ -458,7 +547,7 @@ def write_batch(batch: list[Request], known: Known) -> list[Outcome]:
                     Entry(caller, request.purchase, request.idempotency_key, request.nonce)
                 )
                 places.append(place)
-        for place, entry, outcome in zip(places, entries, record_purchases(entries), strict=True):
+        for place, entry, outcome in zip(places, entries, record(entries), strict=True):
             outcomes[place] = outcome
             if isinstance(outcome, Recorded):
                 known.learn_customer(entry, outcome)

@@ -8,17 +8,16 @@ by the same connection that numbers, so a relay that lost its connection has los
 import asyncio
 import signal
 import time
-from typing import Any
 
 import psycopg
 import redis
 import structlog
-from django.db import connection as django_connection
 
 from purchases.channel import Announcement, announce, client
 from purchases.models import Event, Purchase
 from purchases.representation import encode_event, event_data, purchase_data
 from purchases.selectors import LATEST_POSITION
+from shop.database import own_connection_parameters
 from shop.health import RELAY_LOCK
 
 logger = structlog.get_logger(__name__)
@@ -85,18 +84,10 @@ class Relay:
             return
 
     async def _lead(self) -> None:
-        # Keepalives and the user timeout end a connection whose server has vanished without a
-        # word; statements are short, so a long one means the same.
-        parameters: dict[str, Any] = dict(django_connection.get_connection_params())
-        for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
-            parameters.pop(name, None)
-        parameters |= {
+        parameters = own_connection_parameters() | {
             "autocommit": True,
             "application_name": "relay",
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 2,
-            "tcp_user_timeout": 8000,
+            # Statements are short, so a long one means that something is wrong.
             "options": "-c statement_timeout=30s -c timezone=UTC -c idle_session_timeout=0",
         }
         async with await psycopg.AsyncConnection.connect(**parameters) as connection:

@@ -1,5 +1,6 @@
 """The one way into the ledger: :func:`record_purchases`."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -76,6 +77,17 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
 Outcome = Recorded | ApplicationError
 # The fingerprint of a purchase that is in the ledger, and its values, those of PURCHASE_FIELDS.
 Found = tuple[str | None, tuple[Any, ...]]
+
+BATCH_LOCK_MILLISECONDS = 50
+"""How long purchases of many accounts wait for what somebody's transaction holds."""
+LOCK_MILLISECONDS = 150
+"""The same of a purchase that was held up before, and is tried by itself."""
+
+
+class KeyHeld(Unavailable):
+    """A transaction that is not at its end has the same purchase, such as a bulk request's."""
+
+    detail = "This purchase is being recorded by another request. Try again shortly."
 
 
 class Row(msgspec.Struct, gc=False):
@@ -163,16 +175,67 @@ def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
     Raises ``OperationalError`` where PostgreSQL cannot do it now and nothing was recorded, and
     ``OutcomeUnknown`` where that cannot be said.
     """
-    try:
+    if len(entries) == 1 or connection.in_atomic_block:
         with ledger_transaction():
             return _record(entries)
+    try:
+        return _record_together(entries)
     except DatabaseError as error:
-        # One row that the database refuses, or a deadlock with another batch, must not take the
-        # neighbours with it. A lost connection concerns them all.
-        if len(entries) == 1 or connection.in_atomic_block or not _concerns_rows(error):
-            raise
+        # One row that the database refuses, or that waits for a lock, must not take the neighbours
+        # with it. A lost connection concerns them all.
+        if not _concerns_rows(error):
+            if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+                raise
+            # A migration has the table, and soon has done with it.
+            with ledger_transaction():
+                return _record(entries)
         logger.warning("purchase.batch_split", entries=len(entries), reason=str(error.__cause__))
-        return [_record_alone(entry) for entry in entries]
+        return _record_apart(entries)
+
+
+def record_each(entries: Sequence[Entry]) -> list[Outcome]:
+    """Record each purchase in a transaction of its own; the rest is as of `record_purchases`."""
+    return [_record_alone(entry) for entry in entries]
+
+
+def whose(entry: Entry) -> tuple[Any, ...]:
+    """Return what purchases have in common that may wait for each other: who records for whom."""
+    caller, purchase = entry.caller, entry.purchase
+    if not may_record_for_anyone(caller):
+        return (caller.id,)
+    return caller.id, purchase.userid, (purchase.username or "").lower()
+
+
+def _record_together(entries: Sequence[Entry]) -> list[Outcome]:
+    with ledger_transaction():
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{BATCH_LOCK_MILLISECONDS}ms'")
+        return _record(entries)
+
+
+def _record_apart(entries: Sequence[Entry]) -> list[Outcome]:
+    """Record the entries of each caller and customer by themselves, after all failed together.
+
+    Those of a group that meets a lock are ``KeyHeld``, all of them, whichever of them it was.
+    """
+    groups: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for index, entry in enumerate(entries):
+        groups[whose(entry)].append(index)
+    outcomes: list[Outcome] = [KeyHeld()] * len(entries)
+    for places in groups.values():
+        group = [entries[place] for place in places]
+        try:
+            found = _record_together(group)
+        except OutcomeUnknown as error:
+            found = [error] * len(group)
+        except DatabaseError as error:
+            if is_held(error.__cause__):
+                continue
+            # One of them is refused, or the server has gone; each is told for itself.
+            found = record_each(group)
+        for place, outcome in zip(places, found, strict=True):
+            outcomes[place] = outcome
+    return outcomes
 
 
 @contextmanager
@@ -204,21 +267,31 @@ def is_lost(error: BaseException | None) -> bool:
 
 
 def _concerns_rows(error: DatabaseError) -> bool:
-    locks = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
-    return isinstance(error.__cause__, locks) or not is_outage(error)
+    return is_held(error.__cause__) or not is_outage(error)
+
+
+def is_held(error: BaseException | None) -> bool:
+    """Return whether somebody's transaction holds a row or a key that the statement needs.
+
+    PostgreSQL names the row then. Without one it is the whole table, which a migration holds.
+    """
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return error.diag.context is not None
+    return isinstance(error, psycopg.errors.DeadlockDetected)
 
 
 def _record_alone(entry: Entry) -> Outcome:
-    """Record one entry of a batch that failed as a whole; its error is its outcome."""
+    """Record one entry of those that cannot be recorded together; its error is its outcome."""
     try:
         with ledger_transaction():
             with connection.cursor() as cursor:
-                # The batch has waited for the lock already, and its neighbours wait for this one.
-                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'")
             return _record([entry])[0]
     except OutcomeUnknown as error:
         return error
     except DatabaseError as error:
+        if is_held(error.__cause__):
+            return KeyHeld()
         if is_outage(error):
             return Unavailable()
         logger.exception("purchase.refused_by_database", caller=entry.caller.id)

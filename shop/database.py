@@ -4,13 +4,25 @@ PostgreSQL ends statements that take too long, but a server that hangs, or a mac
 behind an open connection, ends nothing. Whoever waits gives up on its own here.
 """
 
+import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Coroutine, Iterator
+from typing import Any, ClassVar, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
+
+Result = TypeVar("Result")
+
+# What ends a connection whose server has vanished without a word: it is asked for a sign of life
+# after 5 s, and given up after 9 s, or 8 s after something was sent.
+LOST_SERVER = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 8000,
+}
 
 CHECK_SECONDS = 1.0
 """How long the pool waits for a sign of life before it hands a connection out."""
@@ -74,11 +86,7 @@ async def connect(using: str = "default", options: str = "") -> psycopg.AsyncCon
 
     ``options`` are added to the ``options`` of libpq.
     """
-    from django.db import connections
-
-    parameters: dict[str, Any] = dict(connections[using].get_connection_params())
-    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
-        parameters.pop(name, None)
+    parameters = own_connection_parameters(using)
     parameters["options"] += options
     return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
 
@@ -104,3 +112,33 @@ def unhurried(using: str = "default") -> Iterator[None]:
         raw.answer_seconds = usual
         with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
             cursor.execute("RESET statement_timeout")
+
+
+def own_connection_parameters(using: str = "default") -> dict[str, Any]:
+    """Return the parameters of a connection that is psycopg's own, beside Django's pool."""
+    from django.db import connections
+
+    parameters: dict[str, Any] = dict(connections[using].get_connection_params())
+    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(name, None)
+    return parameters
+
+
+async def in_time(work: Coroutine[Any, Any, Result], seconds: float) -> Result:
+    """Return what ``work`` on an asynchronous connection returns; ``TimeoutError`` when it is late.
+
+    psycopg answers a cancellation by asking the server to end the statement, and waits long for one
+    that hangs. The second cancellation ends that too, and closes the connection.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if done:
+        return task.result()
+    for _ in range(2):
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.2)
+    raise TimeoutError("PostgreSQL does not answer.")

@@ -37,6 +37,12 @@ SECONDS = Histogram(
     registry=registry,
 )
 SOCKETS = Gauge("shop_open_sockets", "Live sockets open in this process.", registry=registry)
+BACKGROUND = Gauge(
+    "shop_background_tasks",
+    "Tasks at work for the whole process: writers of purchases, parts of the hub.",
+    ["task"],
+    registry=registry,
+)
 ADMITTED = Gauge(
     "shop_admission_used", "Places or bytes of a room in use.", ["room"], registry=registry
 )

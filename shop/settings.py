@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 from shop import env
-from shop.database import connection_class
+from shop.database import LOST_SERVER, connection_class
 from shop.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -183,6 +183,7 @@ def _database(role: str, url: str = "") -> dict[str, Any]:
             **parts,
             "options": f"{parts.get('options', '')} {_limits(role)}".strip(),
             "connect_timeout": 3,
+            **LOST_SERVER,
             "application_name": env.text("APPLICATION_NAME", "shop"),
             "pool": {
                 "connection_class": connection_class(

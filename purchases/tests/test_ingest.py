@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,12 +12,22 @@ import pytest
 from django.db import connection
 from knox.models import AuthToken
 
+from accounts.access import Caller
 from accounts.models import User
 from purchases import ingest as module
 from purchases.ingest import Ingest, Request, Writer
 from purchases.models import Event, Purchase
-from purchases.services import IdempotencyKeyReused, Outcome, Recorded
+from purchases.services import (
+    Entry,
+    IdempotencyKeyReused,
+    KeyHeld,
+    Outcome,
+    Recorded,
+    identify,
+)
 from purchases.validation import PurchaseInput
+from shop import background
+from shop.database import own_connection_parameters
 from shop.errors import ApplicationError, OutcomeUnknown, Unavailable
 from shop.lookups import DatabaseThreads
 
@@ -63,9 +74,9 @@ def test_the_second_purchase_of_an_account_takes_the_short_way(
     long_ways = []
     real = module.write_batch
 
-    def write_batch(batch: list[Request], known: Any) -> list[Outcome]:
+    def write_batch(batch: list[Request], known: Any, record: Any) -> list[Outcome]:
         long_ways.append(len(batch))
-        return real(batch, known)
+        return real(batch, known, record)
 
     monkeypatch.setattr(module, "write_batch", write_batch)
     outcomes = _run(*[lambda i, n=n: _outcome(i, digest, _purchase(f"b{n}")) for n in range(4)])
@@ -158,10 +169,10 @@ def test_what_waits_for_the_long_way_is_not_recorded_after_its_answer(
     started, released = threading.Semaphore(0), threading.Event()
     real = module.write_batch
 
-    def write_batch(batch: list[Request], known: Any) -> list[Outcome]:
+    def write_batch(batch: list[Request], known: Any, record: Any) -> list[Outcome]:
         started.release()
         assert released.wait(30)
-        return real(batch, known)
+        return real(batch, known, record)
 
     monkeypatch.setattr(module, "write_batch", write_batch)
 
@@ -218,7 +229,7 @@ def test_a_lost_commit_is_never_said_to_have_recorded_nothing(
         await _outcome(ingest, digest, _purchase("warm"))
         monkeypatch.setattr(Writer, "_insert", insert)
         monkeypatch.setattr(
-            module, "write_batch", lambda batch, known: [Unavailable() for _ in batch]
+            module, "write_batch", lambda batch, known, record: [Unavailable() for _ in batch]
         )
         return await _outcome(ingest, digest, _purchase("lost"))
 
@@ -248,9 +259,7 @@ def test_an_unknown_outcome_of_the_short_way_is_not_recorded_twice(
 def test_a_lock_of_somebody_else_holds_up_only_the_purchase_that_needs_it(digest: str) -> None:
     moment = datetime(2024, 5, 31, tzinfo=UTC)
     blocked = _purchase("blocked", moment)
-    parameters = connection.get_connection_params()
-    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
-        parameters.pop(name, None)
+    parameters = own_connection_parameters()
     [first] = _run(lambda i: _outcome(i, digest, blocked))
     assert isinstance(first, Recorded)
     key = Purchase.objects.get().dedupe_key
@@ -283,3 +292,95 @@ def test_a_lock_of_somebody_else_holds_up_only_the_purchase_that_needs_it(digest
     stopped, *free = outcomes
     assert isinstance(stopped, Unavailable)
     assert all(isinstance(outcome, Recorded) for outcome in free)
+
+
+async def _seconds_of(ingest: Ingest, digest: str, count: int) -> list[float]:
+    """Return how long each of so many purchases took, one after the other, the slowest last."""
+    seconds = []
+    for number in range(count):
+        started = time.monotonic()
+        outcome = await _outcome(ingest, digest, _purchase(f"other {number}"))
+        assert isinstance(outcome, Recorded)
+        seconds.append(time.monotonic() - started)
+    return sorted(seconds)
+
+
+def test_whoever_waits_for_locks_holds_up_no_other_account(digest: str) -> None:
+    """As a bulk request holds the keys of its lines, which are sent one by one meanwhile."""
+    joe = User.objects.get()
+    ann = User.objects.create(username="ann", userid="006")
+    other = str(AuthToken.objects.create(ann)[0].digest)
+    moment = datetime(2024, 5, 31, tzinfo=UTC)
+    held = [_purchase(f"held {number}", moment) for number in range(100)]
+    with psycopg.connect(**own_connection_parameters()) as holder:
+        for purchase in held:
+            row = identify(0, Entry(Caller.of(joe), purchase), joe.pk, "joe", "005")
+            holder.execute(
+                'INSERT INTO purchases_purchase (item, quantity, price, currency, "timestamp",'
+                " recorded_by_id, customer_id, dedupe_key)"
+                " VALUES (%s, 1, 1, 'EUR', %s, %s, %s, %s)",
+                [purchase.item, moment, joe.pk, joe.pk, row.dedupe_key],
+            )
+
+        async def beside(ingest: Ingest) -> Any:
+            await asyncio.gather(
+                *[_outcome(ingest, each, _purchase("warm")) for each in (digest, other)]
+            )
+            quiet = await _seconds_of(ingest, other, 40)
+            refused: list[tuple[Outcome, float]] = []
+
+            async def wait_for_locks(number: int) -> None:
+                while True:
+                    started = time.monotonic()
+                    outcome = await _outcome(ingest, digest, held[number])
+                    refused.append((outcome, time.monotonic() - started))
+
+            tasks = [asyncio.create_task(wait_for_locks(number)) for number in range(100)]
+            await asyncio.sleep(0.5)
+            busy = await _seconds_of(ingest, other, 40)
+            free = await _outcome(ingest, digest, _purchase("free", moment))
+            for task in tasks:
+                task.cancel()
+            return quiet, busy, refused, free
+
+        found: Any = _run(beside)[0]
+        quiet, busy, refused, free = found
+        holder.rollback()
+    # The median and the 95th of a hundred; a lock that was waited for in a shared batch is seconds.
+    assert busy[20] < 10 * quiet[20] + 0.05, (quiet[20], busy[20])
+    assert busy[37] < 10 * quiet[37] + 0.3, (quiet[37], busy[37])
+    assert {type(outcome) for outcome, _ in refused} == {KeyHeld}
+    assert max(seconds for _, seconds in refused) < module.ANSWER_SECONDS
+    # It is answered, and at once where its lane is full.
+    assert isinstance(free, Recorded | KeyHeld)
+
+
+def test_an_answer_that_fails_ends_no_writer(digest: str) -> None:
+    def fail(outcome: Outcome) -> None:
+        raise RuntimeError("The protocol is broken.")
+
+    async def break_it(ingest: Ingest) -> Any:
+        for number in range(module.WRITERS + module.THREADS):
+            ingest.submit(Request(digest, _purchase(f"broken {number}"), None, fail))
+        return [await _outcome(ingest, digest, _purchase(f"after {n}")) for n in range(3)]
+
+    outcomes: Any = _run(break_it)[0]
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes)
+
+
+def test_a_writer_that_fails_is_started_again(digest: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "RESTART_SECONDS", 0.05)
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.5)
+    real = Writer.write
+    failures = iter(range(module.WRITERS))
+
+    async def write(self: Writer, batch: Any) -> Any:
+        if batch and next(failures, None) is not None:
+            raise RuntimeError("A defect.")
+        return await real(self, batch)
+
+    monkeypatch.setattr(Writer, "write", write)
+    steps = [lambda i, n=n: _outcome(i, digest, _purchase(f"b{n}")) for n in range(5)]
+    outcomes = _run(*steps)
+    assert [type(outcome) for outcome in outcomes[:3]] == [Unavailable] * 3
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes[3:])

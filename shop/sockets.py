@@ -23,6 +23,9 @@ ABORT_SECONDS = 60.0
 DRAIN_SECONDS = 5.0
 """The same where the server itself is about to end, which the connection would hold up."""
 
+FRAGMENTS = 100
+"""Of how many frames a message may consist; empty ones would count nothing against its size."""
+
 
 def text_frame(text: str) -> bytes:
     """Return a text message as a server's one frame: final, not masked (RFC 6455, section 5.2)."""
@@ -37,16 +40,15 @@ def text_frame(text: str) -> bytes:
     return head + payload
 
 
-DRAIN_SECONDS = 5.0
-"""The same where the server itself is about to end, which the connection would hold up."""
-
-
 class SocketProtocol(WebSocketsSansIOProtocol):
     """One connection, on which a close frame goes out at once."""
 
+    # Whether the transport's buffer is above its mark; a close overrides `writable`, not this.
+    _full = False
+
     async def run_asgi(self) -> None:
         """Serve the connection with the extension offered."""
-        # Of a compressed connection each frame would have to be another.
+        # With compression every connection needs bytes of its own, so shared frames do not work.
         if not self.conn.extensions:
             self.scope["extensions"]["shop.frames"] = {"send": self.send_frame}
         await super().run_asgi()
@@ -63,11 +65,47 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(frame)
         return True
 
+    def pause_writing(self) -> None:
+        """Stop reading as well, while the client does not take what was written.
+
+        Whatever it sends meanwhile, such as pings, would be answered into a buffer without bound.
+        """
+        super().pause_writing()
+        self._full = True
+        self._read_or_not()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._full = False
+        self._read_or_not()
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        self._read_or_not()
+        return message
+
+    def _read_or_not(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._full or self.read_paused:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def handle_cont(self, event: Any) -> None:
+        """Take a further frame of a message, of which there may be ``FRAGMENTS``."""
+        if len(self.frames) < FRAGMENTS:
+            super().handle_cont(event)
+        elif not self.close_sent:
+            self.conn.fail(1009, "too many fragments")
+            self.handle_parser_exception()
+
     async def send(self, message: Any) -> None:
         """Send an ASGI message; a close goes behind what the client has yet to read."""
         if message["type"] == "websocket.close" and not self.writable.is_set():
             self.writable.set()
             await super().send(message)
+            self._read_or_not()
             self.loop.call_later(ABORT_SECONDS, self.transport.abort)
             return
         await super().send(message)

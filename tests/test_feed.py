@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import select
+import socket
 import threading
 import time
 import uuid
@@ -51,9 +52,9 @@ def _buy(system: System, token: str) -> str:
 
 
 async def _close_code(url: str, token: str) -> int | None:
-    async with connect(url, additional_headers={"Authorization": f"Token {token}"}) as socket:
-        await asyncio.wait_for(socket.wait_closed(), 10)
-        return socket.close_code
+    async with connect(url, additional_headers={"Authorization": f"Token {token}"}) as feed:
+        await asyncio.wait_for(feed.wait_closed(), 10)
+        return feed.close_code
 
 
 async def test_a_position_never_given_out_is_refused_everywhere(site: System) -> None:
@@ -78,8 +79,8 @@ async def test_a_ledger_that_is_set_back_while_sockets_are_open_is_noticed(site:
         _buy(site, joe)
     end = await asyncio.to_thread(_end, site, joe)
     headers = {"Authorization": f"Token {joe}"}
-    async with connect(f"{site.ws_url}?after={end}", additional_headers=headers) as socket:
-        assert json.loads(await socket.recv())["position"] == end
+    async with connect(f"{site.ws_url}?after={end}", additional_headers=headers) as feed:
+        assert json.loads(await feed.recv())["position"] == end
         with (
             psycopg.connect(site.servers()["DATABASE_OWNER_URL"], autocommit=True) as owner,
             owner.transaction(),
@@ -91,8 +92,8 @@ async def test_a_ledger_that_is_set_back_while_sockets_are_open_is_noticed(site:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'relay'"
             )
-        await asyncio.wait_for(socket.wait_closed(), 20)
-        assert socket.close_code == 4409
+        await asyncio.wait_for(feed.wait_closed(), 20)
+        assert feed.close_code == 4409
     assert (await asyncio.to_thread(_poll, site, joe, end)).status == 409
     again = await asyncio.to_thread(_end, site, joe)
     assert again <= end - 2
@@ -147,3 +148,49 @@ def test_polls_have_a_cap_and_others_do_not_feel_them(site: System) -> None:
 
 def _readable(connection: http.client.HTTPConnection) -> bool:
     return bool(select.select([connection.sock], [], [], 0)[0])
+
+
+def _socket(system: System, token: str) -> socket.socket:
+    """Open a websocket by hand and return its connection, of which nothing more is read."""
+    raw = socket.create_connection(("127.0.0.1", system.port), timeout=5)
+    raw.sendall(
+        b"GET /ws/purchases/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nAuthorization: Token %b\r\n\r\n"
+        % (system.port, token.encode())
+    )
+    assert b" 101 " in raw.recv(4096)
+    return raw
+
+
+def _frame(opcode: int, payload: bytes = b"") -> bytes:
+    """Return a client's frame, masked with zeros."""
+    return bytes([opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+@pytest.mark.parametrize("opcode", [0x89, 0x8A])
+def test_a_client_that_reads_nothing_is_not_read_either(site: System, opcode: int) -> None:
+    """It floods pings; pongs cost nothing, so that they may go on."""
+    raw = _socket(site, site.token("joe"))
+    block = _frame(opcode, bytes(125)) * 500
+    sent, limit = 0, 48 * 1024 * 1024 if opcode == 0x89 else 1024 * 1024
+    with raw:
+        raw.settimeout(3)
+        try:
+            while sent < limit:
+                raw.sendall(block)
+                sent += len(block)
+        except TimeoutError:
+            pass
+    assert (sent < limit) == (opcode == 0x89), f"{sent} bytes of pings were taken."
+    assert site.healthy()
+
+
+def test_a_message_of_endless_empty_fragments_is_cut(site: System) -> None:
+    with _socket(site, site.token("joe")) as raw:
+        raw.sendall(_frame(0x01) + _frame(0x00) * 1000)
+        received = b""
+        # The close frame, 1009, is the last thing that comes.
+        while part := raw.recv(4096):
+            received += part
+    assert (1009).to_bytes(2) in received

@@ -190,7 +190,8 @@ def _database(role: str, url: str = "") -> dict[str, Any]:
                     STATEMENT_SECONDS + 0.4 if role != "owner" else None
                 ),
                 "min_size": 0,
-                "max_size": env.integer("DATABASE_POOL_SIZE", 12, minimum=2, maximum=200),
+                # Enough for every thread that may ask at once, so that none waits for another's.
+                "max_size": env.integer("DATABASE_POOL_SIZE", 24, minimum=2, maximum=200),
                 # A request that cannot have a connection by then is answered 503.
                 "timeout": 4,
                 "max_idle": 120,

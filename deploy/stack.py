@@ -45,8 +45,8 @@ COLOURS = ("blue", "green")
 DEATHS = 3
 """A container that was started again as often as this will not become healthy."""
 HEALTHY_SECONDS = 120.0
-SWITCH_SECONDS = 2.0
-"""How long nginx may still use an address that it has looked up: twice its resolver's validity."""
+SWITCH_SECONDS = 4.0
+"""How long nginx may still use an address that it has looked up: twice what it has been seen to."""
 READY_SECONDS = 20.0
 FEWER_FILES = (
     "This engine may not open as many files as OPEN_FILES in .env says (65536 without it)."

@@ -312,7 +312,12 @@ class Requests:
     def second(self, recorded: Sequence[Request]) -> Iterator[Request]:
         """Yield requests that have to do with what was recorded before."""
         yield from self.respelled
-        keyed = [request for request in recorded if request.key is not None]
+        # Another body in the place of a chunked one would be no HTTP.
+        keyed = [
+            request
+            for request in recorded
+            if request.key is not None and "Transfer-Encoding" not in dict(request.headers)
+        ]
         for request in self.random.sample(keyed, 40):
             other = self.request()
             yield replace(request, body=other.body)
@@ -485,7 +490,8 @@ def test_answers_are_the_same_in_batches_and_one_by_one(system: System) -> None:
         ]
         assert not different, f"{len(different)}, first\n" + "\n".join(different[:5])
         # A header that is there twice is refused before either.
-        assert all(VIEW in one.headers or b'"repeated"' in one.body for one in others)
+        elsewhere = [one for one in others if VIEW not in one.headers]
+        assert not [one for one in elsewhere if b'"repeated"' not in one.body]
         statuses.update(answer.status for answer in answers)
         taken.update(answer.status for answer in answers if VIEW not in answer.headers)
         return [

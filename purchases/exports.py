@@ -7,9 +7,9 @@ as the client reads.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import psycopg
 from django.db import connections
@@ -31,9 +31,13 @@ from shop.streaming import streamed
 AT_ONCE = 1000
 """How many purchases are answered at once."""
 BLOCK_BYTES = 64 * 1024
+ANSWER_SECONDS = 5.0
+"""How long PostgreSQL may take to begin a transaction."""
 SILENCE_SECONDS = 120.0
 """How long PostgreSQL may look for the purchases of the next block."""
 CANCEL_SECONDS = 3.0
+
+T = TypeVar("T")
 
 _FIELDS = (
     "id", "customer_id", "item", "quantity", "price", "currency", "timestamp", "received_at",
@@ -42,13 +46,16 @@ _FIELDS = (
 _COPY = "COPY ({}) TO STDOUT (FORMAT binary)"
 _FILE_HEADER_BYTES = 19
 _ROW_HEADER_BYTES = 6
-# The order comes from an index, because to sort a large ledger would take a temporary file as
-# large. PostgreSQL sees by itself, each second, whether we are still there.
-_OPTIONS = (
-    " -c default_transaction_read_only=on -c statement_timeout=0 -c enable_sort=off"
-    " -c max_parallel_workers_per_gather=0 -c client_connection_check_interval=1s"
+# PostgreSQL sees by itself, each second, whether we are still there.
+_SETTINGS = (
+    "BEGIN READ ONLY; SET LOCAL statement_timeout = 0;"
+    " SET LOCAL max_parallel_workers_per_gather = 0;"
+    " SET LOCAL client_connection_check_interval = '1s';"
 )
-_OPTIONS_ANY_ORDER = _OPTIONS.replace("enable_sort=off", "random_page_cost=1.1")
+# The order comes from an index, because to sort a large ledger would take a temporary file as
+# large. What an index of prices finds has to be sorted, if that is little.
+_IN_ORDER = f"{_SETTINGS} SET LOCAL enable_sort = off"
+_KEYS_FIRST = f"{_SETTINGS} SET LOCAL random_page_cost = 1.1"
 
 
 def answer(
@@ -81,7 +88,7 @@ def answer(
             statement=_COPY.format(_statement(queryset, format)),
             using=queryset.db,
             format=format,
-            options=_OPTIONS_ANY_ORDER if keys_first else _OPTIONS,
+            settings=_KEYS_FIRST if keys_first else _IN_ORDER,
         )
         return streamed(request, export, **headers)
     encoder = format.encoder()
@@ -114,15 +121,18 @@ class Export:
     statement: str
     using: str
     format: Format
-    options: str
+    settings: str
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """Yield the export, over a connection of its own; raise what PostgreSQL raises."""
-        connection = await connect(self.using, self.options)
+        connection = await connect(self.using)
+        copy = connection.cursor().copy(self.statement)
         try:
-            async with connection.cursor().copy(self.statement):
-                rows = _Rows(connection)
+            async with contextlib.AsyncExitStack() as stack:
                 try:
+                    await _answered(connection.execute(self.settings), ANSWER_SECONDS)
+                    await _answered(stack.enter_async_context(copy), SILENCE_SECONDS)
+                    rows = _Rows(connection)
                     encoder = self.format.encoder()
                     block = encoder.begin()
                     while found := await rows.next():
@@ -163,11 +173,7 @@ class _Rows:
 
     async def next(self) -> list[memoryview]:
         """Return the next rows; none at the end. Raises ``Unanswered`` where they do not come."""
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                return await self._connection.wait(self._next())
-        except TimeoutError:
-            raise Unanswered("PostgreSQL does not answer.") from None
+        return await _answered(self._connection.wait(self._next()), SILENCE_SECONDS)
 
     def _next(self) -> PQGen[list[memoryview]]:
         connection = self._connection.pgconn
@@ -206,6 +212,14 @@ def _wait(connection: PGconn) -> PQGen[None]:
     while not (yield Wait.R):
         pass
     connection.consume_input()
+
+
+async def _answered(answer: Awaitable[T], seconds: float) -> T:
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer
+    except TimeoutError:
+        raise Unanswered("PostgreSQL does not answer.") from None
 
 
 async def _end(connection: psycopg.AsyncConnection[Any]) -> None:

@@ -79,7 +79,8 @@ _STYLES = _part(
     '<cellXfs count="3"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
     '<xf numFmtId="2" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
     '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
-    "</cellXfs></styleSheet>"
+    '</cellXfs><cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
+    "</styleSheet>"
 )
 _PACKAGE_RELATIONS = _part(
     f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="rId1"'
@@ -140,6 +141,9 @@ class _Sink:
     def flush(self) -> None:
         """Do nothing; whoever takes the parts sends them."""
 
+    def close(self) -> None:
+        """Do nothing; the last parts are still to be taken."""
+
     def taken(self) -> bytes:
         parts, self._parts = self._parts, []
         return b"".join(parts)
@@ -151,7 +155,7 @@ class Workbook:
     def __init__(self) -> None:
         self._sink = _Sink()
         self._zip = zipfile.ZipFile(
-            self._sink,  # type: ignore[arg-type]
+            self._sink,
             "w",
             zipfile.ZIP_DEFLATED,
             compresslevel=1,

@@ -29,4 +29,5 @@ def unguard(cell: str) -> str:
     """Return the text of a cell that :func:`guard` or an export for spreadsheets has written."""
     if len(cell) > 2 and cell.startswith('="') and cell.endswith('"'):
         cell = cell[2:-1].replace('""', '"')
-    return _GUARDED.sub("", cell)
+    # Most cells have no apostrophe, and looking for one costs a tenth of the pattern's search.
+    return _GUARDED.sub("", cell) if "'" in cell else cell

@@ -112,7 +112,7 @@ def _typed_query(query: QueryDict) -> QueryDict:
     for name in ("min_price", "max_price"):
         if plain.get(name):
             with suppress(ValueError):
-                plain[name], _ = typed_amount(plain[name])
+                plain[name], _ = typed_amount(str(plain[name]))
     return plain
 
 

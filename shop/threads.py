@@ -28,7 +28,7 @@ from shop.errors import ApplicationError, OutcomeUnknown, Unavailable, send_erro
 
 logger = structlog.get_logger(__name__)
 
-WAITING = 256
+WAITING = 512
 WAITING_SECONDS = 4.0
 ANSWER_SECONDS = 5.6
 """How long after its arrival a request is answered in an outage, whatever its thread does."""
@@ -194,7 +194,7 @@ class _Lane:
             total=count,
             share=max(1, count // 2),
             waiting=WAITING,
-            waiting_share=WAITING // 4,
+            waiting_share=WAITING // 2,
             seconds=WAITING_SECONDS,
         )
 

@@ -109,7 +109,10 @@ def test_of_two_bodies_of_one_key_in_one_batch_the_first_is_in_the_ledger() -> N
 def _send(
     system: System, requests: Sequence[tuple[str, str, dict[str, Any], str | None]]
 ) -> list[Any]:
-    """Post all ``(path, token, body, key)`` at once, each on a connection of its own."""
+    """Post all ``(path, token, body, key)`` at once, each on a connection of its own.
+
+    Who is told to come back does so: 429 and 503 say that nothing was recorded.
+    """
 
     async def post(
         client: httpx.AsyncClient, path: str, token: str, body: Any, key: str | None
@@ -117,7 +120,11 @@ def _send(
         headers = {"Authorization": f"Token {token}"}
         if key is not None:
             headers["Idempotency-Key"] = key
-        return await client.post(path, json=body, headers=headers)
+        while True:
+            response = await client.post(path, json=body, headers=headers)
+            if "Retry-After" not in response.headers:
+                return response
+            await asyncio.sleep(float(response.headers["Retry-After"]))
 
     async def run() -> list[Any]:
         limits = httpx.Limits(max_connections=AT_ONCE)

@@ -175,7 +175,7 @@ def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
     Raises ``OperationalError`` where PostgreSQL cannot do it now and nothing was recorded, and
     ``OutcomeUnknown`` where that cannot be said.
     """
-    if len(entries) == 1 or connection.in_atomic_block:
+    if connection.in_atomic_block:
         with ledger_transaction():
             return _record(entries)
     try:
@@ -189,6 +189,8 @@ def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
             # A migration has the table, and soon has done with it.
             with ledger_transaction():
                 return _record(entries)
+        if len(entries) == 1:
+            return record_each(entries)
         logger.warning("purchase.batch_split", entries=len(entries), reason=str(error.__cause__))
         return _record_apart(entries)
 

@@ -206,7 +206,8 @@ def _sent(route: str, row: str) -> str:
 
 PAGES = {
     route: methods
-    if route in ("accounts/logout/", "admin/logout/")
+    # The last one starts the sign-in anew, whoever comes without a code under way.
+    if route in ("accounts/logout/", "admin/logout/", "accounts/login/code/confirm/")
     else methods | {"POST": _sent(route, methods["POST"])}
     for route, methods in PAGES.items()
 }

@@ -35,11 +35,7 @@ class Page(Generic[M]):
     previous_cursor: str | None
 
 
-def _encode(direction: str, row: Model, moment_field: str) -> str:
-    return _written(direction, getattr(row, moment_field), row.pk)
-
-
-def _written(direction: str, moment: datetime, key: UUID) -> str:
+def _encode(direction: str, moment: datetime, key: UUID) -> str:
     text = f"{direction}|{moment.isoformat()}|{key}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -52,7 +48,7 @@ def _decode(cursor: str) -> tuple[str, datetime, UUID]:
         direction, moment, key = text.split("|")
         position = (direction, datetime.fromisoformat(moment), UUID(key))
         # Times and keys have many spellings, some of which PostgreSQL does not take.
-        if direction not in ("n", "p") or _written(*position) != cursor:
+        if direction not in ("n", "p") or _encode(*position) != cursor:
             raise ValueError(cursor)
         if position[1].utcoffset() != timedelta(0):
             raise ValueError(cursor)
@@ -96,6 +92,10 @@ def paginate(
         whole.query.select_related = queryset.query.select_related
         found = whole.filter(pk__in=found.values("pk"))
     rows = list(found)
+
+    def place(row: Model) -> tuple[datetime, UUID]:
+        return getattr(row, moment_field), row.pk
+
     more = len(rows) > page_size
     rows = rows[:page_size]
     if backwards:
@@ -104,8 +104,8 @@ def paginate(
     has_previous = more if backwards else position is not None
     return Page(
         items=rows,
-        next_cursor=_encode("n", rows[-1], moment_field) if rows and has_next else None,
-        previous_cursor=_encode("p", rows[0], moment_field) if rows and has_previous else None,
+        next_cursor=_encode("n", *place(rows[-1])) if rows and has_next else None,
+        previous_cursor=_encode("p", *place(rows[0])) if rows and has_previous else None,
     )
 
 

@@ -246,8 +246,13 @@ def test_an_account_mail_comes_from_the_worker_and_leads_back_here(system: Syste
     name = f"eve{uuid.uuid4().hex[:8]}"
     account = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
     # Whatever is claimed about where it comes from, and by whichever name we are asked.
-    headers = {"X_Forwarded_For": "x, 999.1.1.1,, ::", "Host": f"localhost:{system.port}"}
-    answer = system.request("POST", "/api/v1/accounts/", account, **headers)
+    answer = system.request(
+        "POST",
+        "/api/v1/accounts/",
+        account,
+        X_Forwarded_For="x, 999.1.1.1,, ::",
+        Host=f"localhost:{system.port}",
+    )
     assert answer.status == 201, answer.body
     mail = wait_for(lambda: [one for one in system.mails() if one["To"] == account["email"]])[0]
     found = re.search(r"(http://\S+?)(/accounts/confirm-email/\S+)", mail.get_content())

@@ -44,7 +44,8 @@ def fresh_env(example: str, given: dict[str, str]) -> tuple[str, list[str]]:
     if not any(given.get(name) for name in PERSONAL):
         values["EMAIL_WITHOUT_ACCOUNT"] = "true"
     # So that the site answers at once, on the machine that it runs on too.
-    values["SITE_URL"] = f"https://{HERE[0]}"
+    port = given.get("HTTPS_PORT", "443").rpartition(":")[2]
+    values["SITE_URL"] = f"https://{HERE[0]}" + (f":{port}" if port != "443" else "")
     site = urlsplit(given.get("SITE_URL", values["SITE_URL"])).hostname or ""
     values["ALLOWED_HOSTS"] = ",".join(dict.fromkeys([site, *HERE]))
     values |= given

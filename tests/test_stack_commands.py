@@ -12,6 +12,7 @@ import pytest
 import yaml
 from django.conf import settings
 
+from deploy.make_env import fresh_env
 from deploy.stack import STATEMENTS, Stack
 
 ROOT = Path(settings.BASE_DIR)
@@ -127,3 +128,17 @@ def test_up_tells_how_the_first_superuser_is_made(
     monkeypatch.setattr(Stack, "sql", lambda stack, statement: superusers)
     Stack.__new__(Stack).up(build=False)
     assert ("create_account NAME --superuser" in capsys.readouterr().out) is told
+
+
+@pytest.mark.parametrize(
+    ("port", "site"),
+    [
+        ("443", "https://localhost"),
+        ("8443", "https://localhost:8443"),
+        ("127.0.0.1:8443", "https://localhost:8443"),
+        ("[::1]:443", "https://localhost"),
+    ],
+)
+def test_plain_http_is_sent_to_the_port_that_https_has(port: str, site: str) -> None:
+    text, _ = fresh_env((ROOT / ".env.example").read_text(), {"HTTPS_PORT": port})
+    assert f"\nSITE_URL={site}\n" in text

@@ -156,7 +156,9 @@ def _bytes_kept() -> list[list[Any]]:
 
 
 def _bytes_sent() -> list[list[Any]]:
-    from purchases.channel import Announcement, encode
+    from channels_redis.serializers import registry
+
+    from purchases.channel import Announcement
     from purchases.reader import frame
     from purchases.representation import encode_event
     from purchases.selectors import events_after
@@ -164,11 +166,12 @@ def _bytes_sent() -> list[list[Any]]:
     found = events_after(0, customer_id=None, limit=500)
     events = [encode_event(row[2]) for row in found]
     announcement: Announcement = {
+        "type": "events",
         "previous": 0,
         "position": 500,
         "events": [(row[0], row[1], text) for row, text in zip(found, events, strict=True)],
     }
-    packed = encode(announcement)
+    packed = registry.get_serializer("msgpack").serialize(announcement)
     return [
         ["frame of one event", f"{len(frame(events[:1], 1).data)} B"],
         ["event in a frame of 20", f"{len(frame(events[:20], 20).data) / 20:.0f} B"],
@@ -179,15 +182,16 @@ def _bytes_sent() -> list[list[Any]]:
 
 async def _hearing(packed: bytes) -> float:
     """Return the processor time of a hub without sockets for each event, in microseconds."""
-    from purchases.channel import decode
+    from channels_redis.serializers import registry
+
     from purchases.hub import Hub
 
-    hub, rounds = Hub(), 200
+    serializer, hub, rounds = registry.get_serializer("msgpack"), Hub(), 200
     hub._started.set()
     started = time.process_time()
     for _ in range(rounds):
         hub.position = 0
-        await hub._hear(decode(packed))
+        await hub._hear(serializer.deserialize(packed))
     return (time.process_time() - started) / rounds / 500 * 1e6
 
 

@@ -1,22 +1,17 @@
-"""The announcements of the relay to the hubs, over a channel of Valkey."""
+"""The announcements of the relay to the hubs, over the channel layer."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import TypedDict
 
-import msgspec
-import redis.asyncio
-import structlog
-from django.conf import settings
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from channels.layers import get_channel_layer
 
-logger = structlog.get_logger(__name__)
-
-CHANNEL = "shop.events"
+GROUP = "events"
 TIMEOUT_SECONDS = 2.0
-# The relay says something every second, so a subscription that brings nothing for longer is made
-# anew: its connection may be lost without a word.
 SILENCE_SECONDS = 10.0
+"""The relay says something every second. The layer gives a receiver no sign of a lost connection,
+so a subscription that brings nothing for this long is made anew."""
 
 
 class Announcement(TypedDict):
@@ -27,48 +22,41 @@ class Announcement(TypedDict):
     announcement without events is the relay's heartbeat.
     """
 
+    type: str
     previous: int
     position: int
     events: list[tuple[int, int, str]]
 
 
-encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Announcement).decode
-
-
-def client() -> redis.asyncio.Redis:
-    """Return a client of Valkey that gives up at once, so that whoever uses it can tell."""
-    return redis.asyncio.Redis.from_url(
-        settings.REDIS_URL,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        socket_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-
-
-async def announce(valkey: redis.asyncio.Redis, announcement: Announcement) -> None:
-    """Tell the hubs; raises what the client of Valkey raises, within ``TIMEOUT_SECONDS``."""
-    await valkey.publish(CHANNEL, encode(announcement))
+async def announce(previous: int, position: int, events: list[tuple[int, int, str]]) -> None:
+    """Tell the hubs; raises what the layer raises, and ``TimeoutError`` where it takes too long."""
+    announcement: Announcement = {
+        "type": "events",
+        "previous": previous,
+        "position": position,
+        "events": events,
+    }
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        await get_channel_layer().group_send(GROUP, announcement)
 
 
 async def announcements() -> AsyncIterator[Announcement]:
-    """Yield what the relay says until the subscription is lost.
+    """Yield what the relay says until it is silent; raises what the layer raises.
 
-    Raises ``redis.RedisError`` where Valkey is away.
+    The layer is this iterator's alone: at the end its connections and channels go.
     """
-    async with client() as valkey, valkey.pubsub(ignore_subscribe_messages=True) as subscription:
-        await subscription.subscribe(CHANNEL)
-        silent = 0.0
-        while silent < SILENCE_SECONDS:
-            message = await subscription.get_message(timeout=TIMEOUT_SECONDS)
-            if message is None:
-                silent += TIMEOUT_SECONDS
-                continue
-            silent = 0.0
-            try:
-                announcement = decode(message["data"])
-            except msgspec.DecodeError:
-                # A relay of another version says it in other words; the table says the same.
-                logger.warning("hub.announcement_not_understood")
-                continue
-            yield announcement
+    layer = get_channel_layer()
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            channel = await layer.new_channel()
+            await layer.group_add(GROUP, channel)
+        while True:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                message = await layer.receive(channel)
+            yield message
+    except TimeoutError:
+        return
+    finally:
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await layer.flush()

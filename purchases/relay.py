@@ -10,10 +10,9 @@ import signal
 import time
 
 import psycopg
-import redis
 import structlog
 
-from purchases.channel import Announcement, announce, client
+from purchases.channel import announce
 from purchases.models import Event, Purchase
 from purchases.representation import encode_event, event_data, purchase_data
 from purchases.selectors import LATEST_POSITION
@@ -62,7 +61,6 @@ class Relay:
 
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
-        self._valkey = client()
         self._silent_until = 0.0
 
     async def run(self) -> None:
@@ -139,11 +137,10 @@ class Relay:
     ) -> None:
         if time.monotonic() < self._silent_until:
             return
-        message: Announcement = {"previous": previous, "position": position, "events": events}
         try:
-            await announce(self._valkey, message)
-        except redis.RedisError as error:
+            await announce(previous, position, events)
+        except Exception as error:
             # The announcement is only a hint: hubs that hear nothing read the table.
             logger.warning("relay.announcement_lost", reason=type(error).__name__)
-            if isinstance(error, redis.TimeoutError):
+            if isinstance(error, TimeoutError):
                 self._silent_until = time.monotonic() + SILENCE_SECONDS

@@ -178,6 +178,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def _parse(self, data: bytes) -> None:
         self._loose += len(data)
         super().data_received(data)
+        if self.transport.get_protocol() is not self:
+            # It is a socket's now, on which a timer of ours would write HTTP.
+            return
         cycle = self.cycle
         nothing_asked = self._in_head or cycle is None or cycle.response_complete
         # Most heads come in one piece, and then no timer is needed.

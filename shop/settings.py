@@ -216,7 +216,7 @@ DATABASE_APPLICATION = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Valkey: broker, announcements, cache ----------------------------------------------------
+# --- Valkey: broker, channel layer, cache ----------------------------------------------------
 
 
 def _redis_url() -> str:
@@ -232,6 +232,15 @@ def _redis_url() -> str:
 
 REDIS_URL = _redis_url()
 
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2}],
+            "prefix": "shop",
+        },
+    }
+}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",

@@ -1,4 +1,4 @@
-"""How sockets end when their process stops."""
+"""What a socket keeps of the HTTP connection that it was, and how it ends with its process."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ import uvicorn
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from shop import sockets
+from shop import protocol, sockets
 
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -62,3 +62,37 @@ def test_a_process_that_stops_waits_for_no_socket(monkeypatch: pytest.MonkeyPatc
     code, seconds = asyncio.run(stop())
     assert code == 1012
     assert seconds < 5
+
+
+def test_no_timer_of_the_request_ends_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await asyncio.sleep(1)
+        await send({"type": "websocket.send", "text": "still here"})
+        await receive()
+
+    async def talk() -> Any:
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http=protocol.LimitedProtocol,
+                ws=sockets.SocketProtocol,
+                lifespan="off",
+                log_config=None,
+            )
+        )
+        serving = asyncio.create_task(server.serve([listener]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        host, port = listener.getsockname()
+        async with connect(f"ws://{host}:{port}") as client:
+            heard = await client.recv()
+        server.should_exit = True
+        await serving
+        return heard
+
+    assert asyncio.run(talk()) == "still here"

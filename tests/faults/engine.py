@@ -386,7 +386,7 @@ def kill_web(system: System) -> None:
 
 def kill_worker(system: System) -> None:
     """kill -9 of the worker and of the processes that render for it."""
-    system.kill("celery -A shop worker")
+    system.kill("-A shop worker")
 
 
 def _hang(pids: list[int], seconds: float) -> None:

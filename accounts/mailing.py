@@ -23,6 +23,7 @@ from django.db.models.functions import Now
 from accounts.emails import lock_email
 from accounts.models import OutgoingMail
 from shop.celery import app
+from shop.smtp import REFUSED, refusal
 
 logger = structlog.get_logger(__name__)
 
@@ -160,14 +161,8 @@ def _send(mail: OutgoingMail) -> bool:
     try:
         if claimed:
             mailer.send_messages([_message(mail)])
-    except (
-        smtplib.SMTPRecipientsRefused,
-        smtplib.SMTPSenderRefused,
-        smtplib.SMTPDataError,
-        smtplib.SMTPHeloError,
-        smtplib.SMTPNotSupportedError,
-    ) as error:
-        _not_accepted(mail, error, final=_is_permanent(error))
+    except REFUSED as error:
+        _not_accepted(mail, error, final=refusal(error).permanent)
     except Exception as error:
         # A lost connection or a timeout: the server may have the mail.
         logger.warning("mail.outcome_unknown", mail_id=mail.pk, reason=type(error).__name__)
@@ -194,19 +189,11 @@ def _message(mail: OutgoingMail) -> EmailMessage:
     )
 
 
-def _is_permanent(error: smtplib.SMTPException) -> bool:
-    """Return whether the server says that it will never take this mail (RFC 5321, 5yz)."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return all(code >= 500 for code, _ in error.recipients.values())
-    if isinstance(error, smtplib.SMTPResponseException):
-        return error.smtp_code >= 500
-    return isinstance(error, smtplib.SMTPNotSupportedError)
-
-
 def _not_accepted(mail: OutgoingMail, error: Exception, *, final: bool) -> None:
     """Queue a mail for a later attempt, or fail it where there were enough or never will be."""
-    logger.warning("mail.not_accepted", mail_id=mail.pk, reason=str(error)[:200], final=final)
-    reason = f"The mail server did not take it: {error}"[:500]
+    words = refusal(error).words
+    logger.warning("mail.not_accepted", mail_id=mail.pk, reason=words, final=final)
+    reason = f"The mail server did not take it: {words}"
     attempts = mail.attempts + 1
     if final or attempts >= ATTEMPTS:
         _finish(mail, OutgoingMail.Status.FAILED, reason)

@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from reports.clock import LONGEST_DELAY_SECONDS, from_now
 from reports.models import Report
 from reports.services import EmailNotVerified, verified_address
+from shop.smtp import REFUSED, refusal
 
 logger = structlog.get_logger(__name__)
 
@@ -29,15 +30,8 @@ UNKNOWN_OUTCOME = (
 )
 NO_LONGER_ALLOWED = "The account may no longer have this report."
 NOT_ACCEPTED = "The mail server did not take the mail"
-REASON_MAX = 300
 TOO_LARGE = 552
 """SMTP's code for a mail over the server's or the mailbox's size (RFC 5321, RFC 1870)."""
-
-_REFUSED = (
-    smtplib.SMTPRecipientsRefused,
-    smtplib.SMTPResponseException,
-    smtplib.SMTPNotSupportedError,
-)
 
 
 def report_mail(report_id: uuid.UUID) -> bool:
@@ -97,12 +91,12 @@ def _send(report: Report, address: str, attachment: bytes | None, mailer: Any) -
     try:
         try:
             mailer.send_messages([message])
-        except _REFUSED as error:
-            if attachment is None or _code(error) != TOO_LARGE:
+        except REFUSED as error:
+            if attachment is None or refusal(error).code != TOO_LARGE:
                 raise
             # The server certainly has not taken it, so the mail with a link is the first one.
             mailer.send_messages([_message(report, address, None)])
-    except _REFUSED as error:
+    except REFUSED as error:
         _not_accepted(report, claim, error)
         return
     except Exception as error:
@@ -166,33 +160,7 @@ def _size_limit(mailer: Any) -> float:
     return float(size) if size.isdigit() and int(size) else float("inf")
 
 
-# --- what the server said ---------------------------------------------------------------------
-
-
-def _answer(error: Exception) -> tuple[int | None, str]:
-    """Return the code and the words by which the server refused; no code where it did not."""
-    code: int | None
-    words: bytes | str
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        code, words = next(iter(error.recipients.values()), (None, b""))
-    elif isinstance(error, smtplib.SMTPResponseException):
-        code, words = error.smtp_code, error.smtp_error
-    else:
-        return None, str(error)
-    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
-    return code, f"{code} {text}"
-
-
-def _code(error: Exception) -> int | None:
-    return _answer(error)[0]
-
-
-def _told(error: Exception) -> tuple[bool, str]:
-    """Return whether the refusal is permanent, and the sentence that tells of it."""
-    code, words = _answer(error)
-    permanent = code is not None and 500 <= code <= 599
-    reason = " ".join("".join(char if char.isprintable() else " " for char in words).split())
-    return permanent, f"{NOT_ACCEPTED}: {reason[:REASON_MAX]}" if reason else f"{NOT_ACCEPTED}."
+# --- outcomes ---------------------------------------------------------------------------------
 
 
 def _not_accepted(report: Report, claim: uuid.UUID | None, error: Exception) -> None:
@@ -201,10 +169,11 @@ def _not_accepted(report: Report, claim: uuid.UUID | None, error: Exception) -> 
     ``claim`` is ``None`` where the server could not even be reached: that is never the report's
     fault, so no answer then is permanent.
     """
-    permanent, told = _told(error)
+    refused = refusal(error)
+    told = f"{NOT_ACCEPTED}: {refused.words}" if refused.words else f"{NOT_ACCEPTED}."
     logger.warning("report.mail_not_accepted", report_id=str(report.pk), reason=told)
     attempts = report.mail_attempts + 1
-    final = attempts >= settings.REPORTS_MAIL_ATTEMPTS or (permanent and claim is not None)
+    final = attempts >= settings.REPORTS_MAIL_ATTEMPTS or (refused.permanent and claim is not None)
     delay = min(settings.REPORTS_RETRY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS)
     changes: dict[str, Any] = {
         "status": Report.Status.FAILED if final else Report.Status.READY,

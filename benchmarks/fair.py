@@ -3,12 +3,14 @@
     python -m shop.embedded --durable python -m benchmarks.fair
 
 Ten accounts buy, list and watch their feeds at an even pace. Each attack of
-``benchmarks.fair_attacks`` goes on beside them for some seconds, from one more account. A figure is
-the 99th percentile under attack divided by that of the seconds before, when all was quiet.
+``benchmarks.fair_attacks`` goes on beside them for some seconds, from one more account and address,
+with the quotas of a site in production. A figure is the 99th percentile under attack divided by
+that of the seconds before, when all was quiet.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -29,6 +31,15 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 OTHERS = 10
 PAUSE = 0.1
 ROWS = ("buy", "list", "feed", "livez")
+NEED_A_LIST = ("deaf_exports", "abandoned_exports", "heads_of_exports")
+QUOTAS = {
+    "QUOTA_REQUESTS_PER_MINUTE": "6000",
+    "CONNECTIONS_PER_ADDRESS": "1000",
+    "QUOTA_SOCKETS": "50",
+    "QUOTA_ADDRESS_SOCKETS": "1000",
+    "QUOTA_REPORTS_PER_HOUR": "60",
+    "QUOTA_REPORT_PAGES_PER_HOUR": "20000",
+}
 
 
 class _Seen:
@@ -91,6 +102,7 @@ async def _buyer(port: int, token: str, until: float, seen: _Seen) -> None:
 
     connection = _Connection(port)
     bought: dict[str, float] = {}
+    joined = asyncio.Event()
 
     async def watch() -> None:
         headers = {"Authorization": f"Token {token}"}
@@ -99,6 +111,7 @@ async def _buyer(port: int, token: str, until: float, seen: _Seen) -> None:
             try:
                 async with connect(url, additional_headers=headers, proxy=None) as feed:
                     async for text in feed:
+                        joined.set()
                         data = json.loads(text)
                         for event in data.get("events", [data]):
                             item = event.get("purchase", {}).get("item")
@@ -109,7 +122,9 @@ async def _buyer(port: int, token: str, until: float, seen: _Seen) -> None:
                 await asyncio.sleep(0.5)
 
     watching = asyncio.create_task(watch())
-    await asyncio.sleep(0.3)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(10):
+            await joined.wait()
     while time.monotonic() < until:
         item = uuid.uuid4().hex
         for what, data in (
@@ -124,8 +139,11 @@ async def _buyer(port: int, token: str, until: float, seen: _Seen) -> None:
             seen.note(what, started)
             if status not in (200, 201):
                 seen.refused[status] += 1
+                bought.pop(item, None)
             await asyncio.sleep(PAUSE / 2)
-    await asyncio.sleep(0.3)
+    for _ in range(50):
+        if bought:
+            await asyncio.sleep(0.1)
     watching.cancel()
     for started in bought.values():
         seen.note("feed", started)
@@ -156,30 +174,71 @@ def _watch_others(port: int, tokens: list[str], seconds: float) -> _Seen:
     return seen
 
 
+def _server(port: int) -> psutil.Process:
+    """Return the process that listens at the port."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            command = process.cmdline()
+            if str(port) in command and "uvicorn" in command:
+                return process
+    raise SystemExit("The server does not run.")
+
+
+def _processor(server: psutil.Process) -> tuple[float, float]:
+    """Return the seconds of processor that server and PostgreSQL have taken so far."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    database = psutil.Process(backend).parent()
+    # Those that have ended count with their parent.
+    seconds = sum(database.cpu_times())
+    for process in database.children():
+        with contextlib.suppress(psutil.Error):
+            seconds += sum(process.cpu_times()[:2])
+    return sum(server.cpu_times()[:2]), seconds
+
+
 def _attack(name: str, port: int, hostile: str, tokens: list[str], seconds: float) -> list[Any]:
     """Return the row of one attack."""
+    if name in NEED_A_LIST:
+        _hostile(port, hostile)
+    # Until what has come before is over.
+    _watch_others(port, tokens, 1)
     quiet = _watch_others(port, tokens, seconds)
-    (server,) = [
-        each
-        for each in psutil.Process().children(recursive=True)
-        if str(port) in each.cmdline() and "uvicorn" in each.cmdline()
-    ]
+    server = _server(port)
     before = server.memory_info().rss
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.fair_attacks", name, str(port), hostile]
     )
     try:
         time.sleep(1)
+        started, taken = time.monotonic(), _processor(server)
         seen = _watch_others(port, tokens, seconds)
+        passed = time.monotonic() - started
+        shares = [
+            f"{100 * (now - then) / passed:.0f}"
+            for now, then in zip(_processor(server), taken, strict=True)
+        ]
         grown = (server.memory_info().rss - before) / 1e6
+        if process.poll() is not None:
+            raise SystemExit(f"The attack {name} has ended by itself.")
     finally:
         process.kill()
         process.wait()
-    ratios = [f"{seen.p99(what) / quiet.p99(what):.1f}" for what in ROWS[:3]]
+    ratios = [
+        f"{seen.p99(what) / quiet.p99(what):.1f} ({quiet.p99(what):.0f} → {seen.p99(what):.0f})"
+        for what in ROWS[:3]
+    ]
     refused = ", ".join(f"{count} × {status}" for status, count in sorted(seen.refused.items()))
     slowest = max(seen.taken["livez"], default=float("inf"))
-    name = name.replace("_", " ")
-    return [name, *ratios, f"{slowest:.0f}", refused or "0", f"{grown:+.0f}"]
+    row = [
+        name.replace("_", " "), *ratios, f"{slowest:.0f}", refused or "0",
+        " + ".join(shares), f"{grown:+.0f}",
+    ]  # fmt: skip
+    print(*row, sep=" | ", file=sys.stderr, flush=True)
+    return row
 
 
 def _hostile(port: int, token: str) -> None:
@@ -199,6 +258,7 @@ def main(arguments: list[str] | None = None) -> list[str]:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--attacks", nargs="+", choices=ATTACKS, default=ATTACKS)
     options = parser.parse_args(arguments)
+    os.environ |= QUOTAS
     import django
 
     django.setup()
@@ -207,19 +267,21 @@ def main(arguments: list[str] | None = None) -> list[str]:
     from benchmarks.feed import _accounts, _relay
 
     call_command("migrate", verbosity=0)
-    _, (hostile, *tokens) = _accounts(OTHERS + 1)
+    # Each attack has the whole quota of an account.
+    _, tokens = _accounts(OTHERS + len(options.attacks))
+    attackers, tokens = tokens[OTHERS:], tokens[:OTHERS]
     rows = []
     with _serving(OURS + SOCKETS) as port, _relay():
-        _hostile(port, hostile)
         _watch_others(port, tokens, 2)
-        for name in options.attacks:
+        for name, hostile in zip(options.attacks, attackers, strict=True):
             rows.append(_attack(name, port, hostile, tokens, options.seconds))
             # What the attack has left behind ends.
             time.sleep(3)
     return table(
         [
-            "one account attacks by", "buys p99, × quiet", "lists p99, × quiet",
-            "feed p99, × quiet", "slowest /livez ms", "others not served", "server memory, MB",
+            "one account attacks by", "buys p99, × quiet (ms)", "lists p99, × quiet (ms)",
+            "feed p99, × quiet (ms)", "slowest /livez ms", "others not served",
+            "processor of server + database, %", "server memory, MB",
         ],
         rows,
     )  # fmt: skip

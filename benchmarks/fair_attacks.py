@@ -7,6 +7,7 @@ Every attack is bounded in connections, and opens a connection again when the se
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,8 @@ EXPORT = "/api/v1/purchases/export.csv"
 BUY = "/api/v1/purchases/"
 BULK = "/api/v1/purchases/bulk/"
 LINES = 20_000
+# Each of those who share a loopback has an address of its own, as on the site.
+ADDRESS = "127.0.0.2"
 
 
 def _ndjson(lines: int) -> bytes:
@@ -40,6 +43,7 @@ class Hostile:
     async def _wire(self) -> socket.socket:
         wire = socket.socket()
         wire.setblocking(False)
+        wire.bind((ADDRESS, 0))
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         await asyncio.get_running_loop().sock_connect(wire, ("127.0.0.1", self._port))
         return wire
@@ -58,7 +62,9 @@ class Hostile:
     async def _ask(self, data: bytes, seconds: float = 60.0) -> None:
         """Send a request and read its answer until the connection is closed or silent."""
         async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", self._port, local_addr=(ADDRESS, 0)
+            )
             try:
                 writer.write(data)
                 await writer.drain()
@@ -110,6 +116,10 @@ class Hostile:
             await self._ask(self._post(BUY, body, "application/json", f"{key}:{number}"))
 
         await self._again(50, once)
+
+    async def uploads(self) -> None:
+        bulk = self._post(BULK, _ndjson(LINES), "application/x-ndjson")
+        await self._again(4, lambda _: self._ask(bulk))
 
     async def csv_bombs(self) -> None:
         body = b"price\n" + b'x","\n' * 100_000
@@ -164,6 +174,7 @@ ATTACKS = (
     "heads_of_exports",
     "stalled_bodies",
     "overlapping_dry_runs",
+    "uploads",
     "csv_bombs",
     "json_bombs",
     "long_polls",
@@ -175,4 +186,6 @@ ATTACKS = (
 )
 
 if __name__ == "__main__":
+    # An attacker has a processor of its own. Here it takes what the others leave.
+    os.nice(19)
     asyncio.run(getattr(Hostile(int(sys.argv[2]), sys.argv[3]), sys.argv[1])())

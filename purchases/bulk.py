@@ -34,6 +34,7 @@ from purchases.services import (
     ledger_transaction,
 )
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest, parse_purchase
+from shop import pace
 from shop.errors import ApplicationError, PayloadTooLarge, Unavailable, ValidationFailed
 
 ERRORS_SHOWN = 1000
@@ -277,15 +278,16 @@ def _record_chunks(
             clock.check()
             entries = [item for _, item in chunk if isinstance(item, Entry)]
             try:
-                if before is None and entries:
-                    before = Batch(_as_before(entries), customers).is_recorded()
-                if before:
-                    entries = _as_before(entries)
-                batch = (
-                    Rehearsal(entries, customers, met)
-                    if upload.dry_run
-                    else Batch(entries, customers)
-                )
+                with pace.work():
+                    if before is None and entries:
+                        before = Batch(_as_before(entries), customers).is_recorded()
+                    if before:
+                        entries = _as_before(entries)
+                    batch = (
+                        Rehearsal(entries, customers, met)
+                        if upload.dry_run
+                        else Batch(entries, customers)
+                    )
             except DatabaseError:
                 if writing is not None:
                     # The write has failed, and with it the transaction.
@@ -293,7 +295,7 @@ def _record_chunks(
                 raise
             if writing is not None:
                 _count(*writing, result)
-            writing = (chunk, batch, thread.submit(batch.write))
+            writing = (chunk, batch, thread.submit(_write, batch))
         if writing is not None:
             _count(*writing, result)
 
@@ -310,8 +312,14 @@ def _as_before(entries: list[Entry]) -> list[Entry]:
     ]
 
 
+def _write(batch: Batch) -> None:
+    with pace.work():
+        batch.write()
+
+
 def _count(chunk: Chunk, batch: Batch, written: "Future[None]", result: BulkResult) -> None:
     written.result()
-    outcomes = iter(batch.outcomes())
-    for number, item in chunk:
-        result.count(number, next(outcomes) if isinstance(item, Entry) else item)
+    with pace.work():
+        outcomes = iter(batch.outcomes())
+        for number, item in chunk:
+            result.count(number, next(outcomes) if isinstance(item, Entry) else item)

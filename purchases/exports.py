@@ -7,6 +7,7 @@ as the client reads.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Awaitable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -24,6 +25,7 @@ from psycopg.waiting import Wait
 from accounts.access import Caller
 from purchases.formats import Format
 from purchases.models import Purchase
+from shop import pace
 from shop.admission import account_holder
 from shop.database import Unanswered, connect, unhurried
 from shop.streaming import streamed
@@ -135,9 +137,13 @@ class Export:
                     rows = _Rows(connection)
                     encoder = self.format.encoder()
                     block = encoder.begin()
+                    began = time.monotonic()
                     while found := await rows.next():
-                        yield block + encoder.add(found)
+                        block += encoder.add(found)
+                        await pace.rested(time.monotonic() - began)
+                        yield block
                         block = b""
+                        began = time.monotonic()
                     yield block + encoder.end()
                 except BaseException:
                     # Left to itself, psycopg would read what PostgreSQL has still to say.

@@ -5,7 +5,8 @@ position. An announcement that does not follow it, or silence, makes it read the
 what Valkey or the relay lost is repaired here, once for all readers.
 
 What the hub reads for itself, and what it reads for clients, have threads of their own, so that no
-number of clients delays the repair.
+number of clients delays the repair. The threads encode as well: what is many events is no work for
+the event loop.
 """
 
 import asyncio
@@ -176,11 +177,9 @@ class Hub:
                 self._started.set()
                 return
             while True:
-                rows = await self._own.run(
-                    events_after, self.position, customer_id=None, limit=CATCH_UP_LIMIT
-                )
+                rows = await self._own.run(_heard, self.position)
                 if rows:
-                    self._deliver(_encoded(rows), rows[-1][0])
+                    self._deliver(rows, rows[-1][0])
                 if len(rows) < CATCH_UP_LIMIT:
                     break
             if not rows:
@@ -289,18 +288,12 @@ class Hub:
         # `live` is set with nothing awaited since the comparison, so no event falls between.
         while reader.position < self.position and not reader.closing:
             end = self.position
-            rows = await self._clients.run(
-                holder,
-                events_after,
-                reader.position,
-                customer_id=reader.customer_id,
-                limit=CATCH_UP_LIMIT,
-                until=end,
+            replay, last = await self._clients.run(
+                holder, _replay, reader.position, customer_id=reader.customer_id, until=end
             )
-            full = len(rows) == CATCH_UP_LIMIT
-            if rows:
-                reader.put(frame((encode_event(row[2]) for row in rows), rows[-1][0]))
-            reader.position = rows[-1][0] if full else end
+            if replay is not None:
+                reader.put(replay)
+            reader.position = end if last is None else last
             await reader.drained()
         reader.live = True
 
@@ -338,11 +331,11 @@ class Hub:
             with self._waits(customer_id, after) as waiting:
                 await self.check_position(holder, after)
                 if after < self.position:
-                    rows, waiting.after = await self._clients.run(
-                        holder, events_page, caller, after=after, limit=limit, everything=everything
+                    found, waiting.after = await self._clients.run(
+                        holder, _page, caller, after=after, limit=limit, everything=everything
                     )
-                    if rows:
-                        return [encode_event(row[2]) for row in rows], waiting.after
+                    if found:
+                        return found, waiting.after
                 wait = deadline - time.monotonic()
                 if wait > 0 and not self.draining:
                     await asyncio.wait(
@@ -394,8 +387,27 @@ def _room(name: str, share: int) -> Room:
     return Room(name, total=PLACES, share=share or PLACES)
 
 
-def _encoded(rows: list[Any]) -> list[Heard]:
+def _heard(position: int) -> list[Heard]:
+    """Return everybody's events after the position, as many as are read at once."""
+    rows = events_after(position, customer_id=None, limit=CATCH_UP_LIMIT)
     return [(row[0], row[1], encode_event(row[2])) for row in rows]
+
+
+def _replay(
+    position: int, *, customer_id: int | None, until: int
+) -> tuple[Frame | None, int | None]:
+    """Return a frame of events after the position, and where the next one goes on, if it does."""
+    rows = events_after(position, customer_id=customer_id, limit=CATCH_UP_LIMIT, until=until)
+    if not rows:
+        return None, None
+    replay = frame((encode_event(row[2]) for row in rows), rows[-1][0])
+    return replay, rows[-1][0] if len(rows) == CATCH_UP_LIMIT else None
+
+
+def _page(caller: Caller, **asked: Any) -> tuple[list[str], int]:
+    """Return the events of a page as JSON, and its position."""
+    rows, position = events_page(caller, **asked)
+    return [encode_event(row[2]) for row in rows], position
 
 
 def _latest(keys: Collection[None]) -> dict[None, int]:

@@ -57,6 +57,7 @@ from purchases.services import (
 )
 from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
 from shop import background, replica
+from shop.admission import account_holder
 from shop.database import connect, in_time
 from shop.errors import (
     ApplicationError,
@@ -71,6 +72,7 @@ from shop.errors import (
 from shop.metrics import observe_request
 from shop.middleware import REQUEST_ID, new_request_id
 from shop.outages import READ_ONLY, is_outage, sqlstate
+from shop.pace import asked
 from shop.parsers import decode_json
 from shop.routes import BUYS, PURCHASES, purchase_path
 from shop.threads import Threads
@@ -436,6 +438,8 @@ class Writer:
 
     async def _record(self, rows: list[Row], batch: list[Request]) -> list[Request]:
         """Record and answer rows; return the requests that have to go the long way."""
+        for row in (rows[0], rows[-1]):
+            asked.note(account_holder(row.entry.caller.id))
         try:
             recorded = await in_time(self._insert(rows, batch), STATEMENT_SECONDS)
         except (TimeoutError, psycopg.Error, OSError) as error:

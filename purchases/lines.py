@@ -4,6 +4,8 @@ Uploads are hostile until proven otherwise. So every reader is linear: it looks 
 a fixed number of times. It holds no more than a block of the file, and no parser sees more at once
 than a line may have. What cannot be read is the error of its own line, as far as the format lets
 the reader find the next one.
+
+All of them read at a pace that leaves the processor to others (:mod:`shop.pace`).
 """
 
 import csv
@@ -15,6 +17,7 @@ from typing import IO, Any
 from purchases.cells import unguard
 from purchases.validation import FIELDS
 from shop.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
+from shop.pace import Pace
 from shop.parsers import BOM, decode_json
 
 LINES = 100_000
@@ -23,6 +26,8 @@ PHYSICAL_LINES = 10 * LINES
 LINE_MAX_BYTES = 16 * 1024
 # The strings, brackets and commas of a JSON array; a purchase has about thirty.
 TOKENS = 50 * LINES
+# After so many lines or tokens a reader looks whether it is time to rest.
+STEP = 16
 # So often a line is read again to find out where a row of CSV ends.
 READS = 4
 _BLOCK = 256 * 1024
@@ -62,8 +67,11 @@ def _physical_lines(file: IO[bytes], most: int | None = None) -> Iterator[tuple[
     Raises ``TooManyLines`` after ``most`` lines.
     """
     number = 0
+    pace = Pace()
     while line := file.readline(LINE_MAX_BYTES + 1):
         number += 1
+        if not number % STEP:
+            pace.step()
         if number - 1 == most:
             raise TooManyLines()
         yield number, line.removeprefix(BOM) if number == 1 else line
@@ -133,6 +141,7 @@ def _elements(file: IO[bytes]) -> Iterator[bytes]:
         raise ValidationFailed([FieldError("not_a_list", "Expected a JSON array of purchases.")])
     start = place = 1
     depth = tokens = elements = 0
+    pace = Pace()
     while True:
         for token in _TOKEN.finditer(buffer, place):
             at = token.start()
@@ -157,6 +166,8 @@ def _elements(file: IO[bytes]) -> Iterator[bytes]:
                 _check_end(buffer[at:], file)
                 return
             tokens += 1
+            if not tokens % STEP:
+                pace.step()
             place = token.end()
         if tokens > TOKENS:
             raise _Malformed("it has too many values")

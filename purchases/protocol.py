@@ -30,10 +30,12 @@ from purchases.ingest import (
     token_of,
 )
 from purchases.services import Outcome
-from shop.addresses import is_trusted
+from shop.addresses import client_address, is_trusted
+from shop.admission import address_holder
 from shop.errors import ApplicationError, classic_error, error_body
 from shop.metrics import observe_request
 from shop.protocol import LimitedProtocol
+from shop.refusals import STATUSES, refusals
 from shop.routes import spellings
 
 LENGTH_DIGITS = 4
@@ -152,6 +154,7 @@ class Protocol(LimitedProtocol):
             super().on_body(body)
         else:
             self._loose = 0
+            self._body_bytes += len(body)
             buy.body += body
 
     def on_message_complete(self) -> None:
@@ -175,9 +178,18 @@ class Protocol(LimitedProtocol):
         buy.body = b""
 
         def answer(outcome: Outcome) -> None:
-            self._answer(buy, *render(outcome, classic=buy.path != API_PATH))
+            rendered = render(outcome, classic=buy.path != API_PATH)
+            if rendered[0] in STATUSES and (wait := refusals.wait(self._asker(buy))):
+                self.loop.call_later(wait, self._answer, buy, *rendered)
+            else:
+                self._answer(buy, *rendered)
 
         ingest.submit(Request(buy.digest, purchase, key, answer))
+
+    def _asker(self, buy: Buy) -> str:
+        """Return the holder that stands for the address that the purchase came from."""
+        peer = self.client[0] if self.client else ""
+        return address_holder(client_address(buy.headers.items(), peer))
 
     def _answer(self, buy: Buy, status: int, body: bytes, extra: dict[str, str]) -> None:
         buy.response_complete = True

@@ -56,6 +56,7 @@ from shop.bodies import SMALL_BYTES, Bodies
 from shop.errors import ApplicationError, is_classic, send_error, wants_json
 from shop.failures import Failures
 from shop.probes import PROBES, Probes, answer_livez
+from shop.refusals import at_a_pace
 from shop.routes import BEFORE_DJANGO, BULK
 from shop.streaming import Streams
 from shop.threads import Gate
@@ -136,6 +137,7 @@ async def _request(scope: Any, receive: Any, send: Any) -> None:
         await _probes(_for_this_host(scope), receive, send)
         return
     await _holders.find(scope)
+    send = at_a_pace(scope["shop.holder"], send)
     path = BEFORE_DJANGO.get(scope["path"])
     if path is not None and path != scope["path"]:
         scope = scope | {"path": path}
@@ -154,6 +156,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     elif scope["type"] == "websocket":
         scope = forwarded(scope)
         await _holders.find(scope)
+        send = at_a_pace(scope["shop.holder"], send)
         try:
             check_page(scope["shop.holder"])
         except ApplicationError as error:

@@ -87,6 +87,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _in_head = True
     # Bytes since the head began, or since the last byte of a head or a body.
     _loose = 0
+    _body_bytes = 0
     _held = b""
     _head_timer: TimerHandle | None = None
     _write_timer: TimerHandle | None = None
@@ -148,13 +149,24 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(data) <= PIECE:
             self._parse(data)
             return
-        for at in range(0, len(data), PIECE):
+        at = 0
+        while at < len(data):
             if self._is_busy():
                 self._hold(data[at:])
                 return
-            self._parse(data[at : at + PIECE])
+            end = at + self._piece()
+            self._parse(data[at:end])
             if self.parser is None or self.transport.get_protocol() is not self:
                 return
+            at = end
+
+    def _piece(self) -> int:
+        """Return how many bytes to parse at once: no request ends within a body's known length."""
+        if not self._in_head:
+            for name, value in self.headers:
+                if name == b"content-length":
+                    return max(PIECE, int(value) - self._body_bytes)
+        return PIECE
 
     def _is_busy(self) -> bool:
         """Return whether a request has come whole and is not answered yet, or none will be."""
@@ -209,6 +221,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
         self._loose = 0
+        self._body_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # What comes after the head is a trailer; nobody has asked for one.
@@ -231,6 +244,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._loose = 0
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def head_complete(self) -> None:

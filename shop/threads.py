@@ -23,6 +23,7 @@ import structlog
 from a2wsgi.wsgi import build_environ
 from django.db import close_old_connections
 
+from shop import pace
 from shop.admission import Room, Tab
 from shop.errors import ApplicationError, OutcomeUnknown, Unavailable, send_error
 
@@ -143,12 +144,21 @@ class _Response:
         self.send = send
         self.loop = asyncio.get_running_loop()
         self.started = False
+        # Seconds of the processor.
+        self.worked = 0.0
         self.start: dict[str, Any] = {}
         self.body = b""
         self.file: _File | None = None
 
     def make(self, app: Any) -> None:
         """Call the WSGI application and keep, or for a stream send, what it answers."""
+        began = time.thread_time()
+        try:
+            self._make(app)
+        finally:
+            self.worked = time.thread_time() - began
+
+    def _make(self, app: Any) -> None:
         self.start, parts, response = _call(app, self.scope, self.stopped.is_set)
         if isinstance(response, _File) and self.scope["method"] != "HEAD":
             self.file = response
@@ -187,12 +197,12 @@ class _Response:
 class _Lane:
     """Some threads, and the room in which requests wait for them."""
 
-    def __init__(self, name: str, count: int) -> None:
+    def __init__(self, name: str, count: int, share: int) -> None:
         self.threads = Threads(count, name)
         self.room = Room(
             name,
             total=count,
-            share=max(1, count // 2),
+            share=max(1, share),
             waiting=WAITING,
             waiting_share=WAITING // 2,
             seconds=WAITING_SECONDS,
@@ -210,7 +220,10 @@ class Gate:
 
     def __init__(self, app: Any, *, threads: int, large_threads: int, large: int) -> None:
         self._app = app
-        self._lanes = (_Lane("threads", threads), _Lane("bulk", large_threads))
+        self._lanes = (
+            _Lane("threads", threads, threads * 3 // 8),
+            _Lane("bulk", large_threads, large_threads // 2),
+        )
         self._large = large
         self._files = Threads(2, "files")
         self._outage_until = 0.0
@@ -227,12 +240,14 @@ class Gate:
         holder = scope["shop.holder"]
         large = scope.get("shop.size", 0) > self._large
         lane = self._lanes[large]
+        if not large:
+            pace.asked.note(holder)
         try:
             if not await self._enter(lane.room, holder, left):
                 return
             made = lane.threads.run(response.make, self._app)
             # The place is held for as long as the thread works, even if nobody waits for it.
-            made.add_done_callback(lambda _: lane.room.give_back(holder))
+            made.add_done_callback(lambda _: self._leave(lane.room, holder, response.worked))
             # Much work is not given up halfway because others have met an outage.
             await self._made(made, response, arrived if not large else math.inf)
             await self._send(holder, response, send)
@@ -252,19 +267,30 @@ class Gate:
         try:
             async with asyncio.timeout(None) as waiting:
                 loop = asyncio.get_running_loop()
+                over = False
 
                 def give_up(task: Any) -> None:
-                    if not waiting.expired():
+                    # It may have been on its way when the waiting ended.
+                    if not waiting.expired() and not over:
                         waiting.reschedule(loop.time())
 
                 left.add_done_callback(give_up)
                 try:
                     await room.enter(holder)
                 finally:
+                    over = True
                     left.remove_done_callback(give_up)
         except TimeoutError:
             return False
         return True
+
+    def _leave(self, room: Room, holder: str, worked: float) -> None:
+        """Give the place back; beside others, after a rest in which they have the processor."""
+        if pace.asked.lately(holder):
+            rest = min(worked * pace.REST, pace.DEBT_SECONDS)
+            asyncio.get_running_loop().call_later(rest, room.give_back, holder)
+        else:
+            room.give_back(holder)
 
     async def _made(
         self, made: "asyncio.Future[None]", response: _Response, arrived: float

@@ -8,6 +8,10 @@ It also tells even a client that does not read why it is closed: uvicorn lets a 
 message, until the client has read what was sent before; a client that reads nothing would then be
 closed by the keepalive, with a code that says nothing.
 
+A client has little to say here, and each frame that it sends takes the event loop's time, however
+small it is. So what comes is parsed a piece at a time. Pings and pongs that come faster than any
+client sends them end the connection with 1008.
+
 Used by ``uvicorn --ws shop.sockets:SocketProtocol``.
 """
 
@@ -25,6 +29,14 @@ DRAIN_SECONDS = 5.0
 
 FRAGMENTS = 100
 """Of how many frames a message may consist; empty ones would count nothing against its size."""
+
+PIECE = 1024
+"""How many bytes are parsed before it is looked whether the connection has ended."""
+
+CONTROLS = 100
+"""How many pings and pongs a client may send at once."""
+
+CONTROLS_A_SECOND = 2.0
 
 
 def text_frame(text: str) -> bytes:
@@ -45,6 +57,34 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     # Whether the transport's buffer is above its mark; a close overrides `writable`, not this.
     _full = False
+    # The time at which all pings and pongs so far would have come at the allowed rate.
+    _controls_until = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        for at in range(0, len(data), PIECE):
+            if self.transport.is_closing():
+                return
+            super().data_received(data[at : at + PIECE])
+
+    def handle_ping(self) -> None:
+        if self._may_control():
+            super().handle_ping()
+
+    def handle_pong(self, event: Any) -> None:
+        if self._may_control():
+            super().handle_pong(event)
+
+    def _may_control(self) -> bool:
+        """Count a ping or pong; end the connection, and return false, where there are too many."""
+        now = self.loop.time()
+        until = max(self._controls_until, now - CONTROLS / CONTROLS_A_SECOND)
+        self._controls_until = until + 1 / CONTROLS_A_SECOND
+        if self._controls_until <= now or self.conn.state is not State.OPEN:
+            return True
+        self.conn.fail(1008, "too many pings")
+        self.handle_parser_exception()
+        self.loop.call_later(DRAIN_SECONDS, self.transport.abort)
+        return False
 
     async def run_asgi(self) -> None:
         """Serve the connection with the extension offered."""

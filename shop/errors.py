@@ -18,7 +18,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from shop.outages import is_outage
+from shop.outages import is_outage, tell_gate
 from shop.routes import API_PREFIX, CLASSIC_PREFIX
 
 logger = structlog.get_logger(__name__)
@@ -247,6 +247,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if not is_outage(exception):
         return error_response(request, ServerError())
     logger.warning("request.unavailable", reason=type(exception).__name__)
+    tell_gate(request.META, exception)
     return error_response(request, Unavailable())
 
 

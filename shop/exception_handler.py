@@ -7,7 +7,7 @@ from drf_standardized_errors.handler import exception_handler as standardized_ha
 from rest_framework.response import Response
 
 from shop.errors import ApplicationError, Unavailable, error_body, error_headers
-from shop.outages import is_outage
+from shop.outages import is_outage, tell_gate
 
 logger = structlog.get_logger(__name__)
 
@@ -17,6 +17,7 @@ def exception_handler(exception: Exception, context: Any) -> Response | None:
 
     Lost connections to PostgreSQL or Valkey become 503, because trying again is right.
     """
+    tell_gate(context["request"].META, exception)
     if is_outage(exception):
         logger.warning("request.unavailable", reason=type(exception).__name__)
         exception = Unavailable()

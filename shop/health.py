@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 
+from shop.errors import RETRY_AFTER_SECONDS
 from shop.metrics import connect_valkey, metrics
 
 # The key of the advisory lock that the leading relay holds: "shop" in ASCII.
@@ -113,6 +114,11 @@ def _no_store(response: HttpResponse) -> HttpResponse:
     return response
 
 
+def _for_now(response: HttpResponse) -> HttpResponse:
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
 @require_safe
 def livez(request: HttpRequest) -> HttpResponse:
     """Answer 200 as long as the process does."""
@@ -124,9 +130,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
     """Answer ``Success`` only if servers and disk take writes and the relay leads."""
     bad = [f"{name}: {problem}" for name, (problem, _) in check_dependencies().items() if problem]
     if bad:
-        response = HttpResponse("\n".join(bad) + "\n", status=503, content_type="text/plain")
-        response["Retry-After"] = "2"
-        return _no_store(response)
+        text = "\n".join(bad) + "\n"
+        return _no_store(_for_now(HttpResponse(text, status=503, content_type="text/plain")))
     return _no_store(HttpResponse("Success", content_type="text/plain"))
 
 
@@ -149,7 +154,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
             for name, (problem, taken) in results.items()
         },
     }
-    return _no_store(JsonResponse(body, status=200 if ready else 503))
+    return _no_store(JsonResponse(body) if ready else _for_now(JsonResponse(body, status=503)))
 
 
 healthz_urlpatterns = [path("healthz", healthz, name="healthz")]

@@ -5,6 +5,8 @@ application and by the batched purchases. What it names is answered ``503`` with
 """
 
 import errno
+from collections.abc import Mapping
+from typing import Any
 
 import kombu.exceptions
 import psycopg
@@ -23,6 +25,8 @@ _OPERATIONAL = (
 )
 # PostgreSQL is read-only, or has ended a transaction that its client left open.
 _STATES = frozenset({READ_ONLY, "25P03"})
+# PostgreSQL goes away, ends what takes too long, or takes no more connections.
+_EVERYBODYS = ("08", "57", "53300")
 # Valkey is a replica, lost its primary or replicas, is full, cannot save, or is at work.
 _REFUSALS = (
     redis.exceptions.ReadOnlyError,
@@ -58,6 +62,20 @@ def is_outage(exception: BaseException | None) -> bool:
     if isinstance(exception, redis.RedisError):
         return isinstance(exception, _REFUSALS) or str(exception).partition(" ")[0] in _CODES
     return isinstance(exception, OSError) and exception.errno in _ERRNOS
+
+
+def tell_gate(environ: Mapping[str, Any], exception: BaseException | None) -> None:
+    """Tell the gate if the exception is an outage that every other request would wait for too.
+
+    Others do not wait for a lock that somebody holds, nor for a server that refuses at once.
+    """
+    if exception is not None and (_is_away(exception) or _is_away(exception.__cause__)):
+        environ.get("shop.outage", lambda: None)()
+
+
+def _is_away(exception: BaseException | None) -> bool:
+    state = sqlstate(exception)
+    return isinstance(exception, _OPERATIONAL) and (state is None or state.startswith(_EVERYBODYS))
 
 
 def sqlstate(exception: BaseException | None) -> str | None:

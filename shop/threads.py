@@ -5,7 +5,8 @@
 client reads: what Django has made whole, and files, are sent by the event loop. Only a response
 that Django makes while it is being sent keeps its thread.
 
-A view learns from ``environ["shop.stopped"]``, a callable, whether its client has left.
+A view learns from ``environ["shop.stopped"]``, a callable, whether its client has left. It calls
+``environ["shop.outage"]`` where it has met what every other request would meet.
 """
 
 import asyncio
@@ -106,12 +107,18 @@ class _File:
         close()
 
 
-def _call(app: Any, scope: Any, stopped: Callable[[], bool]) -> tuple[dict[str, Any], Any, Any]:
+def _call(
+    app: Any,
+    scope: Any,
+    stopped: Callable[[], bool] = lambda: False,
+    outage: Callable[[], None] = lambda: None,
+) -> tuple[dict[str, Any], Any, Any]:
     """Return the start of the response as ASGI tells it, what was written, and its iterable."""
     environ: Any = build_environ(scope, None)  # type: ignore[arg-type]
     environ["wsgi.input"] = scope.get("shop.body") or BytesIO()
     environ["wsgi.file_wrapper"] = _File
     environ["shop.stopped"] = stopped
+    environ["shop.outage"] = outage
     start: dict[str, Any] = {"type": "http.response.start"}
     parts: list[bytes] = []
 
@@ -128,7 +135,7 @@ def _call(app: Any, scope: Any, stopped: Callable[[], bool]) -> tuple[dict[str, 
 
 def answer_of(app: Any, scope: Any) -> tuple[dict[str, Any], bytes]:
     """Return start and body of what the WSGI application answers, in the calling thread."""
-    start, parts, response = _call(app, scope, lambda: False)
+    start, parts, response = _call(app, scope)
     try:
         return start, b"".join([*parts, *response])
     finally:
@@ -149,6 +156,10 @@ class _Response:
         self.start: dict[str, Any] = {}
         self.body = b""
         self.file: _File | None = None
+        self.met_outage = False
+
+    def _note_outage(self) -> None:
+        self.met_outage = True
 
     def make(self, app: Any) -> None:
         """Call the WSGI application and keep, or for a stream send, what it answers."""
@@ -159,7 +170,7 @@ class _Response:
             self.worked = time.thread_time() - began
 
     def _make(self, app: Any) -> None:
-        self.start, parts, response = _call(app, self.scope, self.stopped.is_set)
+        self.start, parts, response = _call(app, self.scope, self.stopped.is_set, self._note_outage)
         if isinstance(response, _File) and self.scope["method"] != "HEAD":
             self.file = response
             self.body = response.file.read(BLOCK)
@@ -305,7 +316,7 @@ class Gate:
                 reads = response.scope["method"] in ("GET", "HEAD", "OPTIONS")
                 raise Unavailable() if reads else OutcomeUnknown()
         made.result()
-        if response.start["status"] == 503:
+        if response.met_outage:
             self._outage_until = time.monotonic() + OUTAGE_SECONDS
             for lane in self._lanes:
                 lane.room.turn_away()

@@ -1,18 +1,25 @@
 """What is an outage, wherever it is met."""
 
+import asyncio
 import errno
+import threading
 from typing import Any
 
 import psycopg
 import pytest
 import redis
 from django.db import IntegrityError, InternalError, OperationalError
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from redis._parsers.base import BaseParser
 
+from purchases.bulk import ClientGone
+from purchases.services import KeyHeld
 from shop.bodies import Bodies
+from shop.exception_handler import exception_handler
 from shop.failures import Failures
 from shop.outages import is_outage
+from shop.threads import Gate
 
 # Valkey's own words for what it cannot do now.
 VALKEY = [
@@ -158,3 +165,81 @@ def test_pages_and_api_answer_503_and_say_when_to_come_back(
         answer = client.get(path)
         assert answer.status_code == 503, path
         assert answer["Retry-After"] == "2", path
+
+
+def _refused(cause: Exception) -> OperationalError:
+    error = OperationalError("refused")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "others"),
+    [
+        (KeyHeld(), 200),
+        (ClientGone(), 200),
+        (_refused(psycopg.errors.LockNotAvailable()), 200),
+        (_refused(psycopg.errors.DeadlockDetected()), 200),
+        (_refused(psycopg.errors.ConfigurationLimitExceeded()), 200),
+        (_refused(psycopg.errors.QueryCanceled()), 503),
+        (_refused(psycopg.OperationalError("gone")), 503),
+        (redis.TimeoutError("gone"), 503),
+    ],
+)
+async def test_only_what_everybody_would_meet_turns_away_who_waits(
+    error: Exception, others: int
+) -> None:
+    begun, fail, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def application(environ: Any, start_response: Any) -> HttpResponse:
+        status = "200 OK"
+        if environ["PATH_INFO"] == "/fails":
+            begun.set()
+            assert fail.wait(10)
+            request = HttpRequest()
+            request.META = environ
+            told = exception_handler(error, {"request": request})
+            assert told is not None
+            status = f"{told.status_code} Unavailable"
+        elif environ["PATH_INFO"] == "/next":
+            assert go_on.wait(10)
+        start_response(status, [])
+        return HttpResponse()
+
+    gate = Gate(application, threads=1, large_threads=1, large=1)
+
+    async def ask(path: str, holder: str) -> int:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "query_string": b"",
+            "root_path": "",
+            "headers": [],
+            "server": ("127.0.0.1", 80),
+            "shop.holder": holder,
+        }
+        await gate(scope, receive, send)
+        return int(sent[0]["status"])
+
+    failing = asyncio.create_task(ask("/fails", "account:1"))
+    await asyncio.to_thread(begun.wait, 10)
+    # The next gets the thread of the first before it is known what has become of that.
+    following = asyncio.create_task(ask("/next", "account:2"))
+    waiting = asyncio.create_task(ask("/", "account:3"))
+    await asyncio.sleep(0)
+    fail.set()
+    assert await failing == 503
+    go_on.set()
+    assert await following == 200
+    assert await waiting == others

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.attempts import TooManyAttempts
 from accounts.credentials import InvalidCredentials, account_authenticate, password_confirm
@@ -48,6 +49,10 @@ class AccountAdapter(DefaultAccountAdapter):
             if confirmed:
                 claims_end(email_address.email, owner=email_address.user)
             return confirmed
+
+    def is_safe_url(self, url: str) -> bool:
+        """Return whether an address leads to this site; one that cannot be read does not."""
+        return url_has_allowed_host_and_scheme(url, allowed_hosts={self.request.get_host()})
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return where the request comes from, which `shop.addresses` has found out."""

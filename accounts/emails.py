@@ -18,6 +18,9 @@ from django.utils import timezone
 
 from accounts.models import User
 
+EMAIL_MAX_LENGTH = 254
+"""No address is longer, by RFC 5321, and no column that holds one."""
+
 CLAIM_HOLDS = timedelta(days=1)
 """How long nobody else may sign up with an address that somebody has just signed up with."""
 
@@ -34,8 +37,15 @@ _validate = EmailValidator(allowlist=[])
 def check_email(email: str) -> None:
     """Raise ``ValidationError`` for an address that is none on the internet."""
     _validate(email)
-    top = email.rpartition("@")[2].rpartition(".")[2].lower()
-    if top in _SPECIAL_USE or top.isdigit() or top.endswith("]"):
+    # What is stored is in lower case, which may be longer.
+    lowered = email.lower()
+    top = lowered.rpartition("@")[2].rpartition(".")[2]
+    try:
+        # By this name mail finds the way; invisible characters are in none.
+        lowered.rpartition("@")[2].encode("idna")
+    except UnicodeError:
+        top = "invalid"
+    if len(lowered) > EMAIL_MAX_LENGTH or top in _SPECIAL_USE or top.isdigit() or top.endswith("]"):
         raise ValidationError(_validate.message, code="invalid", params={"value": email})
 
 

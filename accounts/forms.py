@@ -17,6 +17,7 @@ from accounts.emails import (
     ResetLink,
     accounts_to_reset,
     address_prove,
+    check_email,
     email_taken,
     lock_email,
     proved_by,
@@ -53,8 +54,12 @@ class ResetPasswordForm(allauth.ResetPasswordForm):
     """Asks for a link. What is answered does not depend on whether anybody has the address."""
 
     def clean_email(self) -> str:
-        """Return the address in lower case, after finding whom it may reset."""
+        """Return the address in lower case, after finding whom it may reset.
+
+        Mail goes to strangers too, so an address that mail cannot reach is refused.
+        """
         email: str = self.cleaned_data["email"].lower()
+        check_email(email)
         self.users = accounts_to_reset(email)
         return email
 

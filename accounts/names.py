@@ -22,6 +22,8 @@ SYSTEM = "system:"
 RESERVED = frozenset({"importer"})
 
 _SEPARATORS = frozenset("/\\")
+# Clients and proxies take these for steps from one address to another.
+_STEPS = frozenset({".", ".."})
 # Controls, formats (bidirectional and zero-width ones among them), lone surrogates, private and
 # unassigned characters, separators of lines.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -103,6 +105,8 @@ class NewUserid:
             raise ValidationError("This name is reserved.", code="reserved")
         if _SEPARATORS & {*userid}:
             raise ValidationError("Slashes are not allowed.", code="invalid")
+        if folded in _STEPS:
+            raise ValidationError("This name leads elsewhere in an address.", code="invalid")
         if _INVISIBLE.search(userid) or not _INVISIBLE_CATEGORIES.isdisjoint(
             map(unicodedata.category, userid)
         ):

@@ -239,12 +239,19 @@ def test_a_disabled_password_is_not_enabled_by_mail(alice: User, sent_mail: Sent
         "a@LOCALHOST",
         "a@x.LocalHost",
         "a@1.0.0.127.in-addr.arpa",
+        "a@x\u202e.example.com",
+        "a@example.com\u2028x",
+        f"a@{'ß' * 60}.example.com",
+        f"{'a' * 300}@example.com",
+        # In lower case it is twice as long.
+        f"a@{'İ' * 60}.{'İ' * 60}.{'İ' * 60}.example.com",
     ],
 )
 def test_addresses_that_lead_nowhere_are_refused(alice: User, email: str) -> None:
     assert sign_up("eve", email).status_code == 400
     form = {"username": "eve", "email": email, "password1": PASSWORD, "password2": PASSWORD}
     assert Client().post("/accounts/signup/", form).status_code == 200
+    assert Client().post("/accounts/password/reset/", {"email": email}).status_code == 200
     client = signed_in("alice")
     client.post("/accounts/reauthenticate/", {"password": PASSWORD})
     answer = client.post("/accounts/email/", {"action_add": "", "email": email})

@@ -115,3 +115,22 @@ def test_demo_accounts_are_for_development_only(settings: Any) -> None:
     with pytest.raises(CommandError):
         call_command("prepare_development")
     assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["http://[", "//[", "http://[::1", "//evil.example/", "http://testserver:x/", "\\\\evil"],
+)
+def test_an_address_to_go_on_to_that_is_none_of_ours_is_not_gone_to(
+    alice: User, where: str
+) -> None:
+    for page in ("login", "signup", "logout", "reauthenticate"):
+        client = Client()
+        if page in ("logout", "reauthenticate"):
+            client.force_login(alice)
+        assert client.get(f"/accounts/{page}/", {"next": where}).status_code == 200, page
+    form = {"login": alice.username, "password": PASSWORD, "next": where}
+    for _ in range(2):
+        # The second time it is signed in already.
+        answer = client.post("/accounts/login/", form, follow=False)
+        assert answer["Location"] == "/"

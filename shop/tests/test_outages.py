@@ -234,12 +234,12 @@ async def test_only_what_everybody_would_meet_turns_away_who_waits(
 
     failing = asyncio.create_task(ask("/fails", "account:1"))
     await asyncio.to_thread(begun.wait, 10)
-    # The next gets the thread of the first before it is known what has become of that.
+    # The next may get the thread of the first before it is known what has become of that.
     following = asyncio.create_task(ask("/next", "account:2"))
     waiting = asyncio.create_task(ask("/", "account:3"))
     await asyncio.sleep(0)
     fail.set()
     assert await failing == 503
     go_on.set()
-    assert await following == 200
+    assert await following in (200, others)
     assert await waiting == others

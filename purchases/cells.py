@@ -6,11 +6,13 @@ does: at a separator inside a text, where its user's language has another one th
 
 import re
 
-# The wide forms are the same to some. Blanks and quotes before it are skipped by some.
-_BEGINS = "[ \u00a0'\"]*[-=+@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+# The wide forms are the same to some. Blanks, what shows as nothing, and quotes before it are
+# skipped by some.
+_SKIPPED = "[ \u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff'\"]"
+_BEGINS = f"{_SKIPPED}*[-=+@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 # PostgreSQL takes these two for the same as Python does, see `purchases.formats`.
-FORMULA = f"(?:^|(?<=[,;\t\r\n]))(?={_BEGINS})"
-GUARDED = f"(?:^|(?<=[,;\t\r\n]))'(?={_BEGINS})"
+FORMULA = f"(?:^|(?<=[,;|\t\r\n]))(?={_BEGINS})"
+GUARDED = f"(?:^|(?<=[,;|\t\r\n]))'(?={_BEGINS})"
 
 _FORMULA = re.compile(FORMULA)
 _GUARDED = re.compile(GUARDED)

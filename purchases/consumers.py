@@ -139,6 +139,8 @@ class FeedConsumer(AsyncWebsocketConsumer):
             raise Refused(CLOSE_BAD_REQUEST, "The query is too long.")
         try:
             query = parse_qs(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+            if any(len(values) > 1 for values in query.values()):
+                raise ValueError("Give each parameter once.")
             after = parse_after(query.get("after", [None])[0])
         except ValueError as error:
             raise Refused(CLOSE_BAD_REQUEST, str(error)[:100]) from None

@@ -8,6 +8,7 @@ by the same connection that numbers, so a relay that lost its connection has los
 import asyncio
 import signal
 import time
+from typing import Any
 
 import psycopg
 import structlog
@@ -22,6 +23,9 @@ from shop.health import RELAY_LOCK
 logger = structlog.get_logger(__name__)
 
 BATCH = 500
+# Among so many events, those of every customer have their turn when more than a batch waits: behind
+# an upload of one customer nobody else's purchase waits until all of it is numbered.
+AHEAD = 20_000
 # How often an idle relay looks for new events; this is the feed's added delay when idle.
 POLL_SECONDS = 0.02
 # The least time between two announcements, so that events under load share frames.
@@ -33,13 +37,26 @@ RECONNECT_SECONDS = 0.5
 # numbering, and hubs that hear nothing read the table.
 SILENCE_SECONDS = 5.0
 
+_OLDEST = f"""
+SELECT purchase_id FROM {Event._meta.db_table}
+WHERE position IS NULL ORDER BY purchase_id LIMIT {BATCH}
+"""  # noqa: S608
+# Each customer in turn, in the customer's own order.
+_IN_TURN = f"""
+SELECT purchase_id
+FROM (
+    SELECT purchase_id, row_number() OVER (PARTITION BY customer_id ORDER BY purchase_id) AS turn
+    FROM (
+        SELECT purchase_id, customer_id FROM {Event._meta.db_table}
+        WHERE position IS NULL ORDER BY purchase_id LIMIT {AHEAD}
+    ) AS ahead
+) AS turns
+ORDER BY turn, purchase_id LIMIT {BATCH}
+"""  # noqa: S608
 _NUMBER = f"""
 WITH waiting AS (
     SELECT purchase_id, row_number() OVER (ORDER BY purchase_id) AS place
-    FROM (
-        SELECT purchase_id FROM {Event._meta.db_table}
-        WHERE position IS NULL ORDER BY purchase_id LIMIT {BATCH}
-    ) AS batch
+    FROM ({{}}) AS batch
 ), numbered AS (
     UPDATE {Event._meta.db_table} AS event
     SET position = %s + waiting.place
@@ -54,6 +71,8 @@ JOIN {Purchase._meta.db_table} AS purchase ON purchase.id = numbered.purchase_id
 JOIN accounts_user AS customer ON customer.id = numbered.customer_id
 ORDER BY numbered.position
 """  # noqa: S608
+NUMBER_OLDEST = _NUMBER.format(_OLDEST)
+NUMBER_IN_TURN = _NUMBER.format(_IN_TURN)
 
 
 class Relay:
@@ -112,9 +131,11 @@ class Relay:
 
     async def _number(self, connection: psycopg.AsyncConnection, position: int) -> None:
         announced = time.monotonic()
+        rows: list[Any] = []
         while not self.stopping.is_set():
             started = time.monotonic()
-            cursor = await connection.execute(_NUMBER, [position], prepare=True)
+            number = NUMBER_IN_TURN if len(rows) == BATCH else NUMBER_OLDEST
+            cursor = await connection.execute(number, [position], prepare=True)
             rows = await cursor.fetchall()
             if rows:
                 events = [

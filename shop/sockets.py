@@ -9,8 +9,8 @@ message, until the client has read what was sent before; a client that reads not
 closed by the keepalive, with a code that says nothing.
 
 A client has little to say here, and each frame that it sends takes the event loop's time, however
-small it is. So what comes is parsed a piece at a time. Pings and pongs that come faster than any
-client sends them end the connection with 1008.
+small it is. So what comes is parsed a piece at a time. A client that sends pings and pongs faster
+than any does is read no faster than the allowed rate. It is not cut off: it would come again.
 
 Used by ``uvicorn --ws shop.sockets:SocketProtocol``.
 """
@@ -31,7 +31,7 @@ FRAGMENTS = 100
 """Of how many frames a message may consist; empty ones would count nothing against its size."""
 
 PIECE = 1024
-"""How many bytes are parsed before it is looked whether the connection has ended."""
+"""How many bytes are parsed before it is looked whether the client has sent too many pings."""
 
 CONTROLS = 100
 """How many pings and pongs a client may send at once."""
@@ -59,32 +59,38 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     _full = False
     # The time at which all pings and pongs so far would have come at the allowed rate.
     _controls_until = 0.0
+    # What was read and waits to be parsed until then.
+    _held = b""
+    _waiting = False
 
     def data_received(self, data: bytes) -> None:
-        for at in range(0, len(data), PIECE):
-            if self.transport.is_closing():
-                return
-            super().data_received(data[at : at + PIECE])
+        self._held += data
+        if not self._waiting:
+            self._parse_held()
+
+    def _parse_held(self) -> None:
+        """Parse what is held, a piece at a time, as far as the client's allowance goes."""
+        self._waiting = False
+        while self._held and not self.transport.is_closing():
+            if (wait := self._controls_until - self.loop.time()) > 0:
+                self._waiting = True
+                self.loop.call_later(wait, self._parse_held)
+                break
+            piece, self._held = self._held[:PIECE], self._held[PIECE:]
+            super().data_received(piece)
+        self._read_or_not()
 
     def handle_ping(self) -> None:
-        if self._may_control():
-            super().handle_ping()
+        self._count_control()
+        super().handle_ping()
 
     def handle_pong(self, event: Any) -> None:
-        if self._may_control():
-            super().handle_pong(event)
+        self._count_control()
+        super().handle_pong(event)
 
-    def _may_control(self) -> bool:
-        """Count a ping or pong; end the connection, and return false, where there are too many."""
-        now = self.loop.time()
-        until = max(self._controls_until, now - CONTROLS / CONTROLS_A_SECOND)
+    def _count_control(self) -> None:
+        until = max(self._controls_until, self.loop.time() - CONTROLS / CONTROLS_A_SECOND)
         self._controls_until = until + 1 / CONTROLS_A_SECOND
-        if self._controls_until <= now or self.conn.state is not State.OPEN:
-            return True
-        self.conn.fail(1008, "too many pings")
-        self.handle_parser_exception()
-        self.loop.call_later(DRAIN_SECONDS, self.transport.abort)
-        return False
 
     async def run_asgi(self) -> None:
         """Serve the connection with the extension offered."""
@@ -127,7 +133,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def _read_or_not(self) -> None:
         if self.transport.is_closing():
             return
-        if self._full or self.read_paused:
+        if self._full or self.read_paused or self._waiting:
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()

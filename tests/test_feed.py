@@ -75,9 +75,11 @@ async def test_a_position_never_given_out_is_refused_everywhere(site: System) ->
 async def test_a_ledger_that_is_set_back_while_sockets_are_open_is_noticed(site: System) -> None:
     """As by a restore of an older backup below the running processes."""
     joe, ann = site.token("joe"), site.token("ann")
+    before = end = await asyncio.to_thread(_end, site, joe)
     for _ in range(3):
         _buy(site, joe)
-    end = await asyncio.to_thread(_end, site, joe)
+    while end < before + 3:
+        end = await asyncio.to_thread(_end, site, joe)
     headers = {"Authorization": f"Token {joe}"}
     async with connect(f"{site.ws_url}?after={end}", additional_headers=headers) as feed:
         assert json.loads(await feed.recv())["position"] == end
@@ -169,7 +171,7 @@ def _frame(opcode: int, payload: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("opcode", [0x89, 0x8A])
-def test_a_client_that_floods_pings_or_pongs_is_cut(site: System, opcode: int) -> None:
+def test_a_client_that_floods_pings_or_pongs_is_not_read(site: System, opcode: int) -> None:
     """Each costs the event loop the same, however small it is and whether anybody reads."""
     raw = _socket(site, site.token("joe"))
     block = _frame(opcode) * 1000
@@ -180,7 +182,7 @@ def test_a_client_that_floods_pings_or_pongs_is_cut(site: System, opcode: int) -
             while sent < limit:
                 raw.sendall(block)
                 sent += len(block)
-        except ConnectionError:
+        except TimeoutError:
             pass
     assert sent < limit
     assert site.healthy()

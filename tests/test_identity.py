@@ -32,11 +32,15 @@ async def _first(url: str, headers: Mapping[str, str]) -> str:
 
 def _waited(system: System, headers: dict[str, str]) -> bool:
     """Return whether a request for events was held until its time was over."""
-    me = system.request("GET", "/api/v1/events/?limit=5000", None, None, 30, **headers).json()
-    if "position" not in me:
-        return False
+    end, full = 0, True
+    while full:
+        path = f"/api/v1/events/?after={end}&limit=5000"
+        page = system.request("GET", path, None, None, 30, **headers).json()
+        if "position" not in page:
+            return False
+        end, full = page["position"], len(page["events"]) == 5000
     started = time.monotonic()
-    path = f"/api/v1/events/?after={me['position']}&wait=1"
+    path = f"/api/v1/events/?after={end}&wait=1"
     assert system.request("GET", path, None, None, 30, **headers).status == 200
     return time.monotonic() - started > 0.9
 

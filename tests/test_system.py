@@ -99,8 +99,10 @@ async def _collect(system: System, token: str, count: int, after: int, scope: st
 
 async def test_a_socket_that_drops_and_resumes_sees_every_event_once_in_order(system: System):
     joe, staff = system.token("joe"), system.token("staff")
-    start = system.request("GET", "/api/v1/events/?after=0&limit=5000", token=staff).json()
-    after = start["position"]
+    async with connect(
+        f"{system.ws_url}?scope=all", additional_headers={"Authorization": f"Token {staff}"}
+    ) as feed:
+        after = json.loads(await feed.recv())["position"]
     count = 60
 
     def buy() -> None:

@@ -418,7 +418,7 @@ def kill_everything(system: System) -> None:
             .decode()
             .split("\0")
         )
-        if name.startswith(("EMAIL_", "REPORTS_", "FAKETIME", "LD_PRELOAD", "SECRET_"))
+        if name.startswith(("EMAIL_", "FEED_", "REPORTS_", "FAKETIME", "LD_PRELOAD", "SECRET_"))
     }
     system.process.kill()
     _signal(postgres_processes(system), signal.SIGKILL)

@@ -63,8 +63,6 @@ class LargeTableAdmin(admin.ModelAdmin):
     list_per_page = 50
     list_max_show_all = 0
     list_filter = ()
-    # The counter also offers every row that matches, on all pages.
-    actions_selection_counter = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _ChangeList

@@ -8,6 +8,7 @@ are, together they work one second of ``1 + REST``. While nobody has asked for a
 * A loop in a thread that computes calls :meth:`Pace.step`.
 * A piece of work in a thread, such as a long statement, is done within :func:`work`.
 * A coroutine awaits :func:`rested`.
+* Whoever had a place in a room for its work leaves it by :func:`leave`.
 """
 
 import asyncio
@@ -16,9 +17,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from shop.admission import Room
+
 REST = 3.0
 """For how many seconds heavy work rests after each second of work."""
-SLICE_SECONDS = 0.004
+SLICE_SECONDS = 0.002
 """How long it works before it rests, so that a rest is longer than it takes to begin one."""
 NEAR_SECONDS = 0.1
 DEBT_SECONDS = 1.0
@@ -82,6 +85,15 @@ def work() -> Iterator[None]:
     began = time.monotonic()
     yield
     time.sleep(rest_after(time.monotonic() - began))
+
+
+def leave(room: Room, holder: str, worked: float) -> None:
+    """Give a place back to the room; beside others, after a rest in which they have its work."""
+    if asked.lately(but=holder):
+        rest = min(worked * REST, DEBT_SECONDS)
+        asyncio.get_running_loop().call_later(rest, room.give_back, holder)
+    else:
+        room.give_back(holder)
 
 
 async def rested(worked: float) -> None:

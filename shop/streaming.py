@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import structlog
 from django.http import HttpRequest, StreamingHttpResponse
 
+from shop import pace
 from shop.admission import Room
 from shop.errors import ApplicationError, ServerError, Unavailable, send_error
 from shop.outages import is_outage
@@ -124,11 +125,18 @@ class _Answer:
     async def stream(self, source: Source) -> None:
         """Send headers and body, or an error if there is one before the first block."""
         try:
-            async with room.entered(source.holder), contextlib.aclosing(source.blocks()) as blocks:
-                async for block in blocks:
-                    if not self._started:
-                        await self._begin()
-                    await self._write(block)
+            await room.enter(source.holder)
+            began = time.monotonic()
+            try:
+                async with contextlib.aclosing(source.blocks()) as blocks:
+                    async for block in blocks:
+                        if not self._started:
+                            await self._begin()
+                        await self._write(block)
+            finally:
+                # A client that leaves and asks again has cost as much as one that stays.
+                worked = time.monotonic() - began - self._seconds
+                pace.leave(room, source.holder, worked)
             await self._end()
         except TimeoutError:
             logger.info("stream.client_too_slow", path=self._scope["path"], bytes=self._bytes)

@@ -258,7 +258,7 @@ class Gate:
                 return
             made = lane.threads.run(response.make, self._app)
             # The place is held for as long as the thread works, even if nobody waits for it.
-            made.add_done_callback(lambda _: self._leave(lane.room, holder, response.worked))
+            made.add_done_callback(lambda _: pace.leave(lane.room, holder, response.worked))
             # Much work is not given up halfway because others have met an outage.
             await self._made(made, response, arrived if not large else math.inf)
             await self._send(holder, response, send)
@@ -294,14 +294,6 @@ class Gate:
         except TimeoutError:
             return False
         return True
-
-    def _leave(self, room: Room, holder: str, worked: float) -> None:
-        """Give the place back; beside others, after a rest in which they have the processor."""
-        if pace.asked.lately(holder):
-            rest = min(worked * pace.REST, pace.DEBT_SECONDS)
-            asyncio.get_running_loop().call_later(rest, room.give_back, holder)
-        else:
-            room.give_back(holder)
 
     async def _made(
         self, made: "asyncio.Future[None]", response: _Response, arrived: float

@@ -48,7 +48,7 @@ MEANINGS = {
     "413": "The body is too large.",
     "415": "The content type is not taken.",
     "429": "Too many requests; `Retry-After` says when to try again.",
-    "503": "It cannot be done now, and nothing was recorded; `Retry-After` says when to try again.",
+    "503": "It cannot be done now; `Retry-After` says when to send the same request again.",
 }
 # What to do with an answer: operation → status → link → (operation, parameters).
 LINKS: dict[str, dict[str, dict[str, tuple[str, dict[str, str]]]]] = {

@@ -347,6 +347,16 @@ def test_an_action_never_takes_all_pages(alice: User, root: User) -> None:
     assert alice.is_active
 
 
+def test_a_list_counts_what_is_ticked_and_offers_no_more(root: User) -> None:
+    User.objects.bulk_create(
+        User(username=f"u{number}", userid=f"u{number}") for number in range(60)
+    )
+    shown = enter(root).get(URL).content.decode()
+    # Django's script of the list fails where there is no counter.
+    assert 'class="action-counter" data-actions-icnt="50"' in shown
+    assert "across all pages" not in shown
+
+
 @pytest.mark.parametrize("query", ["?o=4", "?o=-5.4", "?o=1"])
 def test_the_ledger_has_one_order(root: User, query: str) -> None:
     with CaptureQueriesContext(connection) as queries:

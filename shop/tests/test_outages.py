@@ -10,12 +10,13 @@ import pytest
 import redis
 from django.db import IntegrityError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from redis._parsers.base import BaseParser
 
 from purchases.bulk import ClientGone
 from purchases.services import KeyHeld
 from shop.bodies import Bodies
+from shop.errors import OutcomeUnknown, error_response
 from shop.exception_handler import exception_handler
 from shop.failures import Failures
 from shop.outages import is_outage
@@ -165,6 +166,12 @@ def test_pages_and_api_answer_503_and_say_when_to_come_back(
         answer = client.get(path)
         assert answer.status_code == 503, path
         assert answer["Retry-After"] == "2", path
+
+
+def test_a_page_of_an_unknown_outcome_does_not_say_that_nothing_was_recorded() -> None:
+    page = error_response(RequestFactory().get("/reports/"), OutcomeUnknown()).content.decode()
+    assert "not known yet" in page
+    assert "othing was recorded" not in page
 
 
 def _refused(cause: Exception) -> OperationalError:

@@ -58,9 +58,19 @@ class Command(BaseCommand):
             "--delimiter", type=_delimiter, help="; or tab or , or |; default what sep= says, or ,"
         )
         parser.add_argument("--encoding", type=_encoding, default="utf-8", help="such as cp1252")
-        parser.add_argument("--decimal", choices=[".", ","], default=".", help="before decimals")
         parser.add_argument(
-            "--thousands", choices=THOUSANDS, default="", help="between groups of three digits"
+            "--decimal",
+            choices=[".", ","],
+            default=".",
+            metavar="SIGN",
+            help="before decimals: . or ,; default .",
+        )
+        parser.add_argument(
+            "--thousands",
+            choices=THOUSANDS,
+            default="",
+            metavar="SIGN",
+            help="between groups of three digits: . or , or a space or an apostrophe",
         )
         parser.add_argument(
             "--skip-lines", type=_count, default=0, help="lines before the header; default 0"
@@ -149,14 +159,18 @@ class _Progress:
         self._tenths = 0
 
     def __call__(self, result: BulkResult, share: float) -> None:
+        # The last chunk may be the end of the file already.
+        if self._tenths == 10:
+            return
         lines = result.recorded + result.duplicates + result.rejected
         seconds = max(time.monotonic() - self._started, 0.001)
         text = f"{share:4.0%}  {lines} lines  {lines / seconds:.0f}/s"
+        tenths = int(share * 10)
         if sys.stderr.isatty():
-            self._output.write(f"\r{text}  ", ending="\n" if share >= 1 else "")
-        elif share >= 1 or int(share * 10) > self._tenths:
-            self._tenths = int(share * 10)
+            self._output.write(f"\r{text}  ", ending="\n" if tenths == 10 else "")
+        elif tenths > self._tenths:
             self._output.write(text)
+        self._tenths = tenths
 
 
 def _delimiter(text: str) -> str:

@@ -140,7 +140,7 @@ class Export:
                     began = time.monotonic()
                     while found := await rows.next():
                         block += encoder.add(found)
-                        await pace.rested(time.monotonic() - began)
+                        await pace.rested(time.monotonic() - began, self.holder)
                         yield block
                         block = b""
                         began = time.monotonic()

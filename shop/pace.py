@@ -53,10 +53,13 @@ _lock = threading.Lock()
 _free_at = 0.0
 
 
-def rest_after(worked: float) -> float:
-    """Return for how many seconds to rest now, after so many seconds of heavy work."""
+def rest_after(worked: float, but: str = "") -> float:
+    """Return for how many seconds to rest now, after so many seconds of heavy work.
+
+    ``but`` is the holder for whom it is done, who need not give way to itself.
+    """
     global _free_at
-    if not asked.lately():
+    if not asked.lately(but):
         return 0.0
     now = time.monotonic()
     with _lock:
@@ -96,7 +99,7 @@ def leave(room: Room, holder: str, worked: float) -> None:
         room.give_back(holder)
 
 
-async def rested(worked: float) -> None:
-    """Rest after so many seconds of heavy work."""
-    if rest := rest_after(worked):
+async def rested(worked: float, holder: str) -> None:
+    """Rest after so many seconds of heavy work for the holder."""
+    if rest := rest_after(worked, but=holder):
         await asyncio.sleep(rest)

@@ -67,6 +67,7 @@ def test_nobody_gives_way_to_itself(clock: _Time) -> None:
     pace.asked.note("account:1")
     assert pace.asked.lately()
     assert not pace.asked.lately(but="account:1")
+    assert pace.rest_after(0.1, but="account:1") == 0.0 < pace.rest_after(0.1)
     pace.asked.note("account:2")
     pace.asked.note("account:1")
     assert pace.asked.lately(but="account:1")

@@ -1,5 +1,6 @@
 """The development mail backend: each message becomes one file under ``$DATA_DIR/mail/``."""
 
+import errno
 import os
 import time
 import uuid
@@ -17,11 +18,18 @@ class FileBackend(BaseEmailBackend):
     Django's own file backend puts all messages of one connection into one file.
     """
 
-    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+    def open(self) -> None:
+        """Make the folder; raise ``OSError`` before a mail is claimed where none can be written."""
         folder = Path(settings.EMAIL_FILE_PATH)
         folder.mkdir(parents=True, exist_ok=True)
         # Links in mails let their readers in, so that no other user of the machine may be one.
         folder.chmod(0o700)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "No mail can be written", str(folder))
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        self.open()
+        folder = Path(settings.EMAIL_FILE_PATH)
         for message in email_messages:
             name = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:12]}.eml"
             partial = folder / f".{name}"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +111,22 @@ def test_a_server_that_is_away_is_asked_once_a_round(server: SMTPServer, setting
     server.mode, settings.EMAIL_PORT = "ok", server.port
     OutgoingMail.objects.update(next_attempt_at=Now())
     assert mails_send() == 3
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_mail_in_its_queue(
+    settings: Any, tmp_path: Path
+) -> None:
+    settings.EMAIL_BACKEND = "shop.mail.FileBackend"
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    settings.EMAIL_FILE_PATH.touch()
+    mail = queue()
+    assert mails_send() == 0
+    mail.refresh_from_db()
+    assert (mail.status, mail.attempts) == (Status.QUEUED, 1)
+    settings.EMAIL_FILE_PATH.unlink()
+    due_again(mail)
+    assert mails_send() == 1
+    assert len(list(settings.EMAIL_FILE_PATH.iterdir())) == 1
 
 
 def test_a_worker_that_died_while_sending_sends_nothing_twice(server: SMTPServer) -> None:

@@ -10,7 +10,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import Caller, may_record_for_anyone, may_see_everything
 from accounts.quotas import check_requests
@@ -64,6 +64,7 @@ def _typed(given: dict[str, str]) -> dict[str, str]:
     return data
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 def shop(request: HttpRequest) -> HttpResponse:
     """Show the form and the live feed; record a purchase that the form sends."""
     if not request.user.is_authenticated:

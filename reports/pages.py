@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from purchases.pagination import paginate
@@ -22,6 +23,7 @@ from shop.errors import ApplicationError, ValidationFailed
 FIELDS = ("kind", "since", "until")
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def report_list(request: HttpRequest) -> HttpResponse:
     """Show the caller's reports; queue one that the form asks for."""

@@ -27,6 +27,11 @@ EVE = {
 }
 
 
+@pytest.mark.parametrize("path", ["/", "/purchases/", "/live/", "/reports/", "/documentation"])
+def test_pages_take_no_other_methods(client: Client, path: str) -> None:
+    assert {client.generic(method, path).status_code for method in ("PUT", "DELETE")} == {405}
+
+
 def test_sign_up_page(client: Client, sent_mail: SentMail) -> None:
     response = client.post("/accounts/signup/", EVE)
     assert response.status_code == 302

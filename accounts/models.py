@@ -26,6 +26,8 @@ class Accounts(UserManager["User"]):
 
     def named(self, username: str) -> models.QuerySet["User"]:
         """Return who has this username: one account, or namesakes with the nearest first."""
+        # No name that is stored begins or ends with a blank; every way in strips them.
+        username = username.strip()
         same = self.alias(key=NameKey("username")).filter(key=NameKey(models.Value(username)))
         exact = models.Case(models.When(username=normalise(username), then=0), default=1)
         return same.order_by(exact, "namesake")

@@ -103,7 +103,7 @@ class NewUserid:
         folded = fold(userid)
         if folded.startswith(SYSTEM) or folded in RESERVED:
             raise ValidationError("This name is reserved.", code="reserved")
-        if _SEPARATORS & {*userid}:
+        if _SEPARATORS & {*userid, *folded}:
             raise ValidationError("Slashes are not allowed.", code="invalid")
         if folded in _STEPS:
             raise ValidationError("This name leads elsewhere in an address.", code="invalid")

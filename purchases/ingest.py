@@ -444,16 +444,18 @@ class Writer:
             recorded = await in_time(self._insert(rows, batch), STATEMENT_SECONDS)
         except (TimeoutError, psycopg.Error, OSError) as error:
             requests = [batch[row.index] for row in rows]
-            if is_lost(error) or sqlstate(error) == READ_ONLY:
+            lost = is_lost(error)
+            if not lost:
+                # The server refused the statement, so nothing was recorded.
+                for request in requests:
+                    request.uncertain = False
+            if lost or sqlstate(error) == READ_ONLY:
                 # A primary that was demoted stays read-only; its successor is elsewhere.
                 logger.warning("purchase.short_way_lost", reason=str(error).strip())
                 await self.close()
                 self._broken_until = time.monotonic() + RECONNECT_SECONDS
                 return requests
-            # The server refused the statement; the connection is as good as before.
             logger.info("purchase.short_way_refused", reason=str(error).strip())
-            for request in requests:
-                request.uncertain = False
             return await self._apart(rows, batch) if is_held(error) else requests
         if replica.configured():
             # Write the replica marker before answering, so that the caller's next read sees this

@@ -68,6 +68,13 @@ def test_a_read_only_postgresql_is_told_and_got_over(system: System) -> None:
                 assert _refused(system.request("POST", PURCHASES, body, token))
                 assert _refused(system.request("POST", f"{PURCHASES}?view", body, token))
                 assert _refused(system.request("POST", "/buy", {"price": "1.01"}, token))
+
+            def nothing_was_recorded() -> bool:
+                # Not said by a writer whose connection was just ended: it cannot know.
+                refused = system.request("POST", PURCHASES, body, token)
+                return b"nothing was recorded" in refused.body
+
+            wait_for(nothing_was_recorded)
             line = b'{"item":"refused","price":"1.00"}\n'
             bulk: Any = line * 3
             report = {"kind": "statement", "since": "2024-01-01", "until": "2024-01-31"}

@@ -130,15 +130,29 @@ async def in_time(work: Coroutine[Any, Any, Result], seconds: float) -> Result:
     psycopg answers a cancellation by asking the server to end the statement, and waits long for one
     that hangs. The second cancellation ends that too, and closes the connection.
     """
-    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    task: Any = asyncio.current_task()
+    ours = 0
+    timers: list[asyncio.TimerHandle] = []
+
+    def cancel() -> None:
+        nonlocal ours
+        ours += 1
+        task.cancel()
+        if ours == 1:
+            timers.append(loop.call_later(0.2, cancel))
+
+    # This task is cancelled itself, because another one would cost each batch several turns of the
+    # event loop.
+    timers.append(loop.call_later(seconds, cancel))
     try:
-        done, _ = await asyncio.wait({task}, timeout=seconds)
+        return await work
     except asyncio.CancelledError:
-        task.cancel()
+        if ours and task.cancelling() == ours:
+            raise TimeoutError("PostgreSQL does not answer.") from None
         raise
-    if done:
-        return task.result()
-    for _ in range(2):
-        task.cancel()
-        await asyncio.wait({task}, timeout=0.2)
-    raise TimeoutError("PostgreSQL does not answer.")
+    finally:
+        for timer in timers:
+            timer.cancel()
+        for _ in range(ours):
+            task.uncancel()

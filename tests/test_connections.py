@@ -1,14 +1,17 @@
 """What one connection may cost: on the raw socket, whatever a client sends and does not read."""
 
 import contextlib
+import json
 import socket
 import time
 
 import psutil
 import pytest
+from websockets.sync.client import connect
 
 from tests.limits import forget_limits
 from tests.system import System
+from tests.wires import head
 
 pytestmark = pytest.mark.system
 
@@ -79,7 +82,7 @@ def test_a_trailer_is_no_header(system: System, joe: str) -> None:
 def test_what_never_ends_is_cut_off_and_kept_nowhere(
     system: System, joe: str, start: bytes, more: bytes
 ) -> None:
-    head = (
+    begun = (
         f"POST {BUY} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Token {joe}\r\n"
         "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     ).encode()
@@ -90,17 +93,17 @@ def test_what_never_ends_is_cut_off_and_kept_nowhere(
             for _ in range(4)
         ]
         for wire in wires:
-            wire.sendall(head + start)
+            wire.sendall(begun + start)
             # The kernel takes some megabytes that the server never reads.
             assert push(wire, more, 64 * MIB) < 16 * MIB
         assert memory(system) - before < 12 * MIB
 
 
 def test_pipelined_requests_are_read_as_they_are_answered(system: System, joe: str) -> None:
-    slow = f"GET /api/v1/events/?after=0&wait=5&limit=1 HTTP/1.1\r\nAuthorization: Token {joe}\r\n"
-    position = system.request("GET", "/api/v1/events/?limit=5000", token=joe).json()["position"]
-    slow = slow.replace("after=0", f"after={position}")
-    asked = f"{slow}Host: localhost\r\n\r\n".encode()
+    authorization = {"Authorization": f"Token {joe}"}
+    with connect(system.ws_url, additional_headers=authorization, proxy=None) as feed:
+        position = json.loads(feed.recv(timeout=10))["position"]
+    asked = head("GET", f"/api/v1/events/?after={position}&wait=3", joe)
     asked += b"GET /livez HTTP/1.1\r\n\r\n" * 40_000
     before = memory(system)
     with contextlib.ExitStack() as stack:
@@ -110,6 +113,9 @@ def test_pipelined_requests_are_read_as_they_are_answered(system: System, joe: s
         ]
         for wire in wires:
             push(wire, asked, len(asked))
+        # Until its first answer a connection has had seconds to parse what is behind it.
+        wires[-1].settimeout(30 * system.slowness)
+        assert b'"events":[]' in wires[-1].recv(65536)
         assert memory(system) - before < 16 * MIB
         assert system.request("GET", BUY, token=joe).status == 200
 

@@ -39,6 +39,6 @@ EXPOSE 8000
 CMD ["python", "-m", "uvicorn", "shop.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
      "--http", "purchases.protocol:Protocol", "--loop", "uvloop", "--lifespan", "on", \
      "--no-access-log", "--no-proxy-headers", "--no-server-header", \
-     "--ws", "shop.sockets:SocketProtocol", "--ws-max-size", "65536", "--ws-per-message-deflate", "false", \
+     "--ws", "shop.server.sockets:SocketProtocol", "--ws-max-size", "65536", "--ws-per-message-deflate", "false", \
      "--ws-ping-interval", "20", "--ws-ping-timeout", "60", "--timeout-keep-alive", "75", \
      "--timeout-graceful-shutdown", "300"]

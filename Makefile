@@ -7,13 +7,13 @@
 
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check --quiet
-EMBEDDED := $(PYTHON) -m shop.embedded
+EMBEDDED := $(PYTHON) -m shop.local.embedded
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.installed ## run the whole site on http://127.0.0.1:$PORT (8000), its data in $DATA_DIR (var/)
-	@exec $(PYTHON) -m shop.supervisor --parent $$PPID
+	@exec $(PYTHON) -m shop.local.supervisor --parent $$PPID
 
 test: .venv/.installed-dev chromium ## run the linters and the whole suite; ARGS are passed to pytest
 	@$(MAKE) --no-print-directory lint

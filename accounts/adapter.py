@@ -20,7 +20,7 @@ from accounts.emails import check_email, claims_end, email_taken, lock_email
 from accounts.mailing import mail_queue
 from accounts.models import User
 from accounts.services import username_taken
-from shop.admission import network_of
+from shop.core.admission import network_of
 
 # What sessions name as the way in by which they began.
 SESSION_BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -55,7 +55,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return url_has_allowed_host_and_scheme(url, allowed_hosts={self.request.get_host()})
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Return where the request comes from, which `shop.addresses` has found out."""
+        """Return where the request comes from, which `shop.core.addresses` has found out."""
         return str(request.META.get("REMOTE_ADDR", ""))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:

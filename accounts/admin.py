@@ -22,7 +22,7 @@ from knox.models import AuthToken
 
 from accounts.models import User
 from accounts.ranks import reaches, within_reach
-from shop.admin_tools import LargeTableAdmin
+from shop.core.admin_tools import LargeTableAdmin
 
 RANK = ("is_client", "is_staff", "is_superuser", "groups", "user_permissions")
 

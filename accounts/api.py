@@ -23,7 +23,7 @@ from accounts.serializers import (
     TokenSerializer,
 )
 from accounts.services import account_create, token_create
-from shop.admission import network_of
+from shop.core.admission import network_of
 
 
 class _ByAddress(SimpleRateThrottle):

@@ -14,8 +14,8 @@ from allauth.account.adapter import get_adapter
 from django.core.cache import cache
 from django.http import HttpRequest
 
-from shop.admission import network_of
-from shop.errors import ApplicationError
+from shop.core.admission import network_of
+from shop.core.errors import ApplicationError
 
 AT_ONE_ADDRESS = 5
 AT_ONE_ADDRESS_SECONDS = 5 * 60

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from accounts.attempts import Attempt
 from accounts.models import User
 from accounts.names import KEY
-from shop.errors import ApplicationError
+from shop.core.errors import ApplicationError
 
 LOGIN_MAX_LENGTH = 254
 """No username and no e-mail address is longer."""

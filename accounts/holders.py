@@ -3,7 +3,7 @@
 :meth:`Holders.find` puts into an ASGI scope
 
 * ``shop.holder``: ``account:<id>`` for a good token or session, else ``address:<network>``, of
-  the address that ``shop.addresses.forwarded`` has found;
+  the address that ``shop.core.addresses.forwarded`` has found;
 * ``shop.unsure``: whether there is a credential of which it could not be found out in time.
 
 It is for fairness only. A holder may be some seconds out of date, and whoever answers the request
@@ -27,10 +27,10 @@ from accounts.authentication import (
     given_token,
     token_digest,
 )
-from shop.admission import Room, account_holder, address_holder
-from shop.errors import ApplicationError
-from shop.outages import is_outage
-from shop.threads import Threads
+from shop.core.admission import Room, account_holder, address_holder
+from shop.core.errors import ApplicationError
+from shop.core.outages import is_outage
+from shop.server.threads import Threads
 
 logger = structlog.get_logger(__name__)
 

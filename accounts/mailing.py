@@ -23,7 +23,7 @@ from django.db.models.functions import Now
 from accounts.emails import lock_email
 from accounts.models import OutgoingMail
 from shop.celery import app
-from shop.smtp import REFUSED, refusal
+from shop.core.smtp import REFUSED, refusal
 
 logger = structlog.get_logger(__name__)
 

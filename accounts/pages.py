@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
 
-from shop.errors import Forbidden, error_response
+from shop.core.errors import Forbidden, error_response
 
 
 def admin_login(request: HttpRequest) -> HttpResponse:

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.access import Caller, may_record_for_anyone
-from shop.errors import ApplicationError
+from shop.core.errors import ApplicationError
 
 ACCOUNTS_MAX = 100_000
 DEBT_SECONDS = 3600.0

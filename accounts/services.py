@@ -21,7 +21,7 @@ from accounts.credentials import account_authenticate
 from accounts.emails import check_email, email_taken, lock_email
 from accounts.models import User
 from accounts.names import KEY, SYSTEM, NewUserid, NewUsername, fold
-from shop.errors import ApplicationError, Conflict, FieldError, ValidationFailed
+from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
 logger = structlog.get_logger(__name__)
 

@@ -1,6 +1,6 @@
 """Many purchases at once: a bulk request's work, and an import's, against COPY of the same rows.
 
-    python -m shop.embedded --durable python -m benchmarks.bulk
+    python -m shop.local.embedded --durable python -m benchmarks.bulk
 
 Bulk reads NDJSON, validates, deduplicates and writes purchases and events in one transaction, as
 `POST /api/v1/purchases/bulk/` does; the import does so with CSV and a transaction for each chunk,
@@ -111,7 +111,7 @@ def copy(lines: int) -> float:
     from django.db import connection, transaction
 
     from accounts.models import User
-    from shop.database import unhurried
+    from shop.core.database import unhurried
 
     customers = list(
         User.objects.filter(userid__startswith="bulk").values_list("pk", flat=True)[:CUSTOMERS]

@@ -1,6 +1,6 @@
 """Exports of a small and a large ledger: rows a second beside COPY, and the server's memory.
 
-    python -m shop.embedded --durable python -m benchmarks.export --purchases 1000000
+    python -m shop.local.embedded --durable python -m benchmarks.export --purchases 1000000
 
 A member of staff downloads the whole ledger, as CSV and as JSON lines, from a server that has
 answered requests before. COPY writes the same columns in the same order, and formats nothing.
@@ -68,7 +68,7 @@ def child(rounds: int) -> list[dict[str, Any]]:
 
     from accounts.models import User
     from purchases.models import Purchase
-    from shop.database import unhurried
+    from shop.core.database import unhurried
 
     staff, _ = User.objects.get_or_create(
         username="bench-staff", userid="bench-staff", defaults={"is_staff": True}

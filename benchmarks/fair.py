@@ -1,6 +1,6 @@
 """A load that is fair: what ten accounts notice of one that does its worst.
 
-    python -m shop.embedded --durable python -m benchmarks.fair
+    python -m shop.local.embedded --durable python -m benchmarks.fair
 
 Ten accounts buy, list and watch their feeds at an even pace. Each attack of
 ``benchmarks.fair_attacks`` goes on beside them for some seconds, from one more account and address,

@@ -1,6 +1,6 @@
 """The live feed: a thousand sockets under load, and the hub against two other ways.
 
-    python -m shop.embedded --durable python -m benchmarks.feed
+    python -m shop.local.embedded --durable python -m benchmarks.feed
 
 First 1 000 sockets, half of them staff's with scope=all, while 200 purchases a second are posted:
 what is missed, and how long an event takes from its purchase's receipt to the client. Then the

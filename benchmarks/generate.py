@@ -48,7 +48,7 @@ def generate(purchases: int, customers: int) -> None:
     """Fill an empty ledger. Raises ``SystemExit`` where there is something in it."""
     from django.db import connection
 
-    from shop.database import unhurried
+    from shop.core.database import unhurried
 
     with unhurried(), connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM purchases_purchase)")

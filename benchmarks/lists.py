@@ -1,6 +1,6 @@
 """Lists and events on a large ledger against the same on a small one, and against raw SQL.
 
-    python -m shop.embedded --durable python -m benchmarks.lists --purchases 10000000
+    python -m shop.local.embedded --durable python -m benchmarks.lists --purchases 10000000
 
 Makes two databases beside each other (see `benchmarks.generate`), a small one of 10 000 purchases
 of 100 customers and a large one of 100 000 customers, and asks both the same through the whole of
@@ -106,8 +106,8 @@ def child() -> None:
 
     from accounts.models import User
     from purchases.models import Purchase
-    from purchases.pagination import _encode
     from purchases.selectors import latest_position
+    from shop.core.pagination import _encode
 
     staff, _ = User.objects.get_or_create(
         username="bench-staff", userid="bench-staff", defaults={"is_staff": True}

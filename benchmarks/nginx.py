@@ -1,6 +1,6 @@
 """What nginx with TLS in front costs: purchases and exports through it and direct ones, in turns.
 
-    python -m shop.embedded --durable python -m benchmarks.nginx
+    python -m shop.local.embedded --durable python -m benchmarks.nginx
 
 nginx runs with the templates of the stack of containers, rendered for this machine, from an image
 (NGINX_IMAGE) where Docker is, else the nginx that is installed. It has to be 1.27.3 or later, which

@@ -1,6 +1,6 @@
 """Which server for what: pages, REST, purchases and sockets under each that could serve them.
 
-    python -m shop.embedded --durable python -m benchmarks.servers
+    python -m shop.local.embedded --durable python -m benchmarks.servers
 
 One process each, in turns. Needs wrk. Daphne knows no lifespan, so its application is started by
 its first connection.

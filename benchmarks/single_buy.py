@@ -1,6 +1,6 @@
 """Single purchases a second: ours, what others would write, and pgbench, in turns on one server.
 
-    python -m shop.embedded --durable python -m benchmarks.single_buy
+    python -m shop.local.embedded --durable python -m benchmarks.single_buy
 
 The others are the naive design (a REST framework view under Daphne) and FastAPI with asyncpg.
 Needs wrk. Each figure is that of one run over loopback, with distinct purchases of 500 customers'
@@ -33,7 +33,7 @@ OURS = (
     " --http purchases.protocol:Protocol --no-access-log --log-level error"
 )
 SOCKETS = (
-    " --ws shop.sockets:SocketProtocol --ws-per-message-deflate false"
+    " --ws shop.server.sockets:SocketProtocol --ws-per-message-deflate false"
     " --ws-ping-interval 20 --ws-ping-timeout 60"
 )
 NAIVE = "-m daphne -b 127.0.0.1 -p {port} --no-server-name -v 0 benchmarks.naive:application"

@@ -1,6 +1,6 @@
 """What grows with what: bytes of a purchase, of an event and of a socket, and the relay's pace.
 
-    python -m shop.embedded --durable python -m benchmarks.sizes --purchases 200000
+    python -m shop.local.embedded --durable python -m benchmarks.sizes --purchases 200000
 
 The ledger must be empty. Purchases are written by `record_purchases` in batches of the sizes that
 concurrent requests form, and numbered by a real relay afterwards. WAL is the server's own count, so

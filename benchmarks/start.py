@@ -33,7 +33,7 @@ def start(data_dir: Path) -> float:
     } | {"PORT": str(port), "DATA_DIR": str(data_dir), "ENVIRONMENT": "development"}
     started = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-m", "shop.supervisor"],
+        [sys.executable, "-m", "shop.local.supervisor"],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from purchases.models import Event, Purchase
-from shop.admin_tools import ReadOnlyAdmin
+from shop.core.admin_tools import ReadOnlyAdmin
 
 
 @admin.register(Purchase)

@@ -31,7 +31,6 @@ from purchases.filters import PurchaseFilter, by_price
 from purchases.identity import Identity, key_columns
 from purchases.lines import CONTENT_TYPES, CSV, READERS, Line, csv_lines
 from purchases.models import Purchase
-from purchases.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from purchases.serializers import (
     BulkResultSerializer,
     EventPageSerializer,
@@ -40,9 +39,10 @@ from purchases.serializers import (
 )
 from purchases.services import record_purchase
 from purchases.validation import parse_idempotency_key, parse_purchase
-from shop.errors import FieldError, Forbidden, NotFound, ValidationFailed
-from shop.replica import database_for
-from shop.routes import purchase_path
+from shop.core.errors import FieldError, Forbidden, NotFound, ValidationFailed
+from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
+from shop.core.replica import database_for
+from shop.server.routes import purchase_path
 
 EVENTS_LIMIT = 500
 EVENTS_LIMIT_MAX = 5000

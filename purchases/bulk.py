@@ -34,8 +34,8 @@ from purchases.services import (
     ledger_transaction,
 )
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest, parse_purchase
-from shop import pace
-from shop.errors import ApplicationError, PayloadTooLarge, Unavailable, ValidationFailed
+from shop.core import pace
+from shop.core.errors import ApplicationError, PayloadTooLarge, Unavailable, ValidationFailed
 
 ERRORS_SHOWN = 1000
 BODY_MAX_BYTES = 64 * 1024 * 1024

@@ -24,8 +24,8 @@ from purchases.reader import (
 )
 from purchases.selectors import PositionUnknown
 from purchases.signing_in import sign_in
-from shop.errors import ApplicationError, Unavailable, send_error
-from shop.outages import is_outage
+from shop.core.errors import ApplicationError, Unavailable, send_error
+from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)
 

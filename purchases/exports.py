@@ -1,8 +1,8 @@
 """Exports: a list of purchases of any length, in the memory of one block.
 
 PostgreSQL writes the rows and streams them with ``COPY``. A short list is answered at once; a long
-one is handed to the event loop (:mod:`shop.streaming`), which reads from PostgreSQL only as fast
-as the client reads.
+one is handed to the event loop (:mod:`shop.server.streaming`), which reads from PostgreSQL only as
+fast as the client reads.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from psycopg.waiting import Wait
 from accounts.access import Caller
 from purchases.formats import Format
 from purchases.models import Purchase
-from shop import pace
-from shop.admission import account_holder
-from shop.database import Unanswered, connect, unhurried
-from shop.streaming import streamed
+from shop.core import pace
+from shop.core.admission import account_holder
+from shop.core.database import Unanswered, connect, unhurried
+from shop.server.streaming import streamed
 
 AT_ONCE = 1000
 """How many purchases are answered at once."""
@@ -117,7 +117,7 @@ def _statement(queryset: QuerySet[Purchase], format: Format) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A long export; see :class:`shop.streaming.Source`."""
+    """A long export; see :class:`shop.server.streaming.Source`."""
 
     holder: str
     statement: str

@@ -1,7 +1,7 @@
 """The formats of exports: what PostgreSQL writes of each purchase, and what goes around it.
 
 PostgreSQL writes the rows, because Python would take several times as long for each of them, in
-the thread of everything else. The expressions write what :func:`purchases.cells.guard` and
+the thread of everything else. The expressions write what :func:`shop.core.cells.guard` and
 ``msgspec`` would; a test compares them.
 """
 
@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from purchases.cells import FORMULA
 from purchases.representation import PurchaseData
+from shop.core.cells import FORMULA
 
 Rows = Sequence[bytes | memoryview]
 COLUMNS = tuple(PurchaseData.__annotations__)

@@ -33,11 +33,11 @@ from purchases.reader import (
 )
 from purchases.representation import encode_event
 from purchases.selectors import PositionUnknown, events_after, events_page, latest_position
-from shop import background
-from shop.admission import Room, account_holder, address_holder
-from shop.errors import Unavailable
-from shop.lookups import DatabaseThreads, SharedLookup, SharedThreads
-from shop.metrics import SOCKETS
+from shop.core import background
+from shop.core.admission import Room, account_holder, address_holder
+from shop.core.errors import Unavailable
+from shop.core.lookups import DatabaseThreads, SharedLookup, SharedThreads
+from shop.core.metrics import SOCKETS
 
 logger = structlog.get_logger(__name__)
 

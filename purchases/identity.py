@@ -8,7 +8,7 @@ from accounts.access import Caller
 from accounts.names import fold
 from purchases.services import Entry
 from purchases.validation import IDEMPOTENCY_KEY_MAX_LENGTH, PurchaseInput, delimited, printable
-from shop.errors import FieldError, ValidationFailed
+from shop.core.errors import FieldError, ValidationFailed
 
 KEY_COLUMNS_MAX = 5
 KEY_COLUMN_MAX_LENGTH = 100

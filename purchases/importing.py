@@ -13,16 +13,16 @@ from django.utils import timezone
 from accounts.access import Caller
 from accounts.services import system_account
 from purchases.bulk import BulkResult, ahead, chunks
-from purchases.cells import unguard
 from purchases.identity import Identity
 from purchases.moments import Moments
 from purchases.rejected import Rejected
 from purchases.services import Customers, Entry, Found, Recorded, Rehearsal, record_purchases
 from purchases.tables import Dialect, Table, missing_columns, open_table
 from purchases.validation import parse_purchase
-from shop.database import unhurried
-from shop.errors import ApplicationError, FieldError, ValidationFailed
-from shop.money import plain_number
+from shop.core.cells import unguard
+from shop.core.database import unhurried
+from shop.core.errors import ApplicationError, FieldError, ValidationFailed
+from shop.core.money import plain_number
 
 # The client program that imported purchases are recorded by.
 

@@ -56,10 +56,10 @@ from purchases.services import (
     whose,
 )
 from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
-from shop import background, replica
-from shop.admission import account_holder
-from shop.database import connect, in_time
-from shop.errors import (
+from shop.core import background, replica
+from shop.core.admission import account_holder
+from shop.core.database import connect, in_time
+from shop.core.errors import (
     ApplicationError,
     NotAuthenticated,
     OutcomeUnknown,
@@ -69,13 +69,13 @@ from shop.errors import (
     error_body,
     error_headers,
 )
-from shop.metrics import observe_request
-from shop.middleware import REQUEST_ID, new_request_id
-from shop.outages import READ_ONLY, is_outage, sqlstate
-from shop.pace import asked
-from shop.parsers import decode_json
-from shop.routes import BUYS, PURCHASES, purchase_path
-from shop.threads import Threads
+from shop.core.metrics import observe_request
+from shop.core.middleware import REQUEST_ID, new_request_id
+from shop.core.outages import READ_ONLY, is_outage, sqlstate
+from shop.core.pace import asked
+from shop.core.parsers import decode_json
+from shop.server.routes import BUYS, PURCHASES, purchase_path
+from shop.server.threads import Threads
 
 logger = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ a fixed number of times. It holds no more than a block of the file, and no parse
 than a line may have. What cannot be read is the error of its own line, as far as the format lets
 the reader find the next one.
 
-All of them read at a pace that leaves the processor to others (:mod:`shop.pace`).
+All of them read at a pace that leaves the processor to others (:mod:`shop.core.pace`).
 """
 
 import csv
@@ -14,11 +14,11 @@ from collections import deque
 from collections.abc import Iterator
 from typing import IO, Any
 
-from purchases.cells import unguard
 from purchases.validation import FIELDS
-from shop.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
-from shop.pace import Pace
-from shop.parsers import BOM, decode_json
+from shop.core.cells import unguard
+from shop.core.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
+from shop.core.pace import Pace
+from shop.core.parsers import BOM, decode_json
 
 LINES = 100_000
 # Blank lines cost time too, so an upload may not have any number of them.

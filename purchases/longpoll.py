@@ -15,10 +15,10 @@ from purchases.api import events_parameters
 from purchases.hub import hub
 from purchases.ingest import HEADERS, App, request_id
 from purchases.signing_in import request_of, sign_in
-from shop.errors import ApplicationError, Unavailable, send_error
-from shop.metrics import observe_request
-from shop.outages import is_outage
-from shop.routes import EVENTS
+from shop.core.errors import ApplicationError, Unavailable, send_error
+from shop.core.metrics import observe_request
+from shop.core.outages import is_outage
+from shop.server.routes import EVENTS
 
 
 class LongPollMiddleware:

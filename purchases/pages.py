@@ -16,18 +16,18 @@ from accounts.access import Caller, may_record_for_anyone, may_see_everything
 from accounts.quotas import check_requests
 from purchases import selectors
 from purchases.filters import PurchaseFilter, by_price
-from purchases.pagination import paginate
 from purchases.services import record_purchase
 from purchases.validation import parse_idempotency_key, parse_purchase
-from shop.errors import (
+from shop.core.errors import (
     ApplicationError,
     FieldError,
     Forbidden,
     ValidationFailed,
     error_response,
 )
-from shop.money import shown, typed_amount
-from shop.replica import database_for
+from shop.core.money import shown, typed_amount
+from shop.core.pagination import paginate
+from shop.core.replica import database_for
 
 RECENT = 20
 FORM_FIELDS = ("item", "quantity", "price", "currency", "timestamp", "username", "userid")

@@ -30,13 +30,13 @@ from purchases.ingest import (
     token_of,
 )
 from purchases.services import Outcome
-from shop.addresses import client_address, is_trusted
-from shop.admission import address_holder
-from shop.errors import ApplicationError, classic_error, error_body
-from shop.metrics import observe_request
-from shop.protocol import LimitedProtocol
-from shop.refusals import STATUSES, refusals
-from shop.routes import spellings
+from shop.core.addresses import client_address, is_trusted
+from shop.core.admission import address_holder
+from shop.core.errors import ApplicationError, classic_error, error_body
+from shop.core.metrics import observe_request
+from shop.core.refusals import STATUSES, refusals
+from shop.server.protocol import LimitedProtocol
+from shop.server.routes import spellings
 
 LENGTH_DIGITS = 4
 """How many digits the length of a body has at most; a longer one takes room like any other."""

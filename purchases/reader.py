@@ -8,7 +8,7 @@ import structlog
 
 from accounts.access import Caller
 from accounts.authentication import Credential
-from shop.sockets import text_frame
+from shop.server.sockets import text_frame
 
 logger = structlog.get_logger(__name__)
 

@@ -7,10 +7,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from purchases.cells import guard
 from purchases.tables import Table
 from purchases.validation import digest
-from shop.errors import ApplicationError
+from shop.core.cells import guard
+from shop.core.errors import ApplicationError
 
 # What ends each reason: the number of the line, and a digest of the row as the import wrote it. A
 # file is replaced or removed only if all of its rows are so, because nobody has worked on it then.

@@ -16,8 +16,8 @@ from purchases.representation import (
     event_data,
     purchase_data,
 )
-from shop.errors import Conflict, NotFound
-from shop.replica import database_for
+from shop.core.errors import Conflict, NotFound
+from shop.core.replica import database_for
 
 
 class PositionUnknown(Conflict):

@@ -19,9 +19,9 @@ from accounts.services import Customer, Names, customers_resolve
 from purchases.models import Event, Purchase
 from purchases.representation import PurchaseData, purchase_data
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest
-from shop import replica
-from shop.errors import ApplicationError, Forbidden, OutcomeUnknown, ServerError, Unavailable
-from shop.outages import is_outage
+from shop.core import replica
+from shop.core.errors import ApplicationError, Forbidden, OutcomeUnknown, ServerError, Unavailable
+from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)
 

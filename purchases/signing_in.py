@@ -14,7 +14,7 @@ from accounts.authentication import (
     given_token,
     ticket_redeem,
 )
-from shop.lookups import SharedLookup, SharedThreads
+from shop.core.lookups import SharedLookup, SharedThreads
 
 _callers: SharedLookup[Credential, Caller] = SharedLookup("sign-ins", callers_by_credential)
 _tickets = SharedThreads(2, "tickets")

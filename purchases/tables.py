@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from purchases.lines import LINE_MAX_BYTES, Row, csv_header, csv_rows
-from shop.errors import FieldError, ValidationFailed
-from shop.parsers import BOM
+from shop.core.errors import FieldError, ValidationFailed
+from shop.core.parsers import BOM
 
 DELIMITERS = {",": ",", ";": ";", "tab": "\t", "\\t": "\t", "\t": "\t", "|": "|"}
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

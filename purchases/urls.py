@@ -1,7 +1,7 @@
 """The ledger's REST routes, below ``/api/v1/``, and the original service's.
 
 Some are answered before Django, in the way that ``shop.asgi`` describes. Each route has both
-spellings, with and without its trailing slash; ``shop.middleware.Slashes`` sees to that.
+spellings, with and without its trailing slash; ``shop.core.middleware.Slashes`` sees to that.
 """
 
 from django.urls import path

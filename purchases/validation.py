@@ -18,7 +18,7 @@ from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH
 from accounts.names import normalise
 from purchases.currencies import currencies, was_valid, withdrawn
 from purchases.models import ITEM_MAX_LENGTH, PRICE_DECIMAL_PLACES, PRICE_MAX_DIGITS, QUANTITY_MAX
-from shop.errors import FieldError, ValidationFailed
+from shop.core.errors import FieldError, ValidationFailed
 
 IDEMPOTENCY_KEY_MAX_LENGTH = 255
 FUTURE_TOLERANCE = timedelta(minutes=5)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from accounts.models import User
 from reports.models import Report
 from reports.queue import reports_requeue
-from shop.admin_tools import ReadOnlyAdmin
+from shop.core.admin_tools import ReadOnlyAdmin
 
 
 @admin.register(Report)

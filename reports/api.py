@@ -13,13 +13,13 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from purchases.api import IDEMPOTENCY_KEY
-from purchases.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from purchases.validation import parse_idempotency_key
 from reports import selectors
 from reports.models import Report
 from reports.serializers import ReportInputSerializer, ReportSerializer
 from reports.services import report_request
-from shop.errors import ApplicationError, Conflict, NotFound
+from shop.core.errors import ApplicationError, Conflict, NotFound
+from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 
 EXAMPLE = {
     "id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",

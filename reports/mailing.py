@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from reports.clock import LONGEST_DELAY_SECONDS, from_now
 from reports.models import Report
 from reports.services import EmailNotVerified, verified_address
-from shop.smtp import REFUSED, refusal
+from shop.core.smtp import REFUSED, refusal
 
 logger = structlog.get_logger(__name__)
 

@@ -12,13 +12,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from purchases.pagination import paginate
 from purchases.validation import parse_idempotency_key
 from reports import selectors
 from reports.models import Report
 from reports.serializers import ReportInputSerializer
 from reports.services import report_request, verified_address
-from shop.errors import ApplicationError, ValidationFailed
+from shop.core.errors import ApplicationError, ValidationFailed
+from shop.core.pagination import paginate
 
 FIELDS = ("kind", "since", "until")
 

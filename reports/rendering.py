@@ -60,7 +60,7 @@ from reports.measure import (
     shorten,
     wrap,
 )
-from shop.money import shown
+from shop.core.money import shown
 
 VOLUME_PAGES = 60
 """Pages in one volume: about 3 000 lines and, while it is typeset, 250 MB."""

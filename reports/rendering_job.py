@@ -23,7 +23,7 @@ from reports import selectors
 from reports.clock import from_now
 from reports.contents import RenderedReport, RenderingFailed, TooLong
 from reports.models import Report
-from shop.database import unhurried
+from shop.core.database import unhurried
 
 logger = structlog.get_logger(__name__)
 

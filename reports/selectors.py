@@ -23,8 +23,8 @@ from reports.contents import (
     StatementLine,
 )
 from reports.models import Report
-from shop.errors import NotFound
-from shop.replica import database_that_has
+from shop.core.errors import NotFound
+from shop.core.replica import database_that_has
 
 _AMOUNT = ExpressionWrapper(
     F("price") * F("quantity"), output_field=DecimalField(max_digits=30, decimal_places=2)

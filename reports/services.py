@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts.models import User
 from reports.models import Report
 from shop.celery import app
-from shop.errors import ApplicationError, Conflict, FieldError, Forbidden, ValidationFailed
+from shop.core.errors import ApplicationError, Conflict, FieldError, Forbidden, ValidationFailed
 
 logger = structlog.get_logger(__name__)
 

@@ -7,4 +7,4 @@ class ShopConfig(AppConfig):
     name = "shop"
 
     def ready(self) -> None:
-        from shop import checks, schema  # noqa: F401
+        from shop.core import checks, schema  # noqa: F401

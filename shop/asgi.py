@@ -6,21 +6,23 @@ which costs most of a small request's time.
 
 A request passes, from outside to inside:
 
-1. ``shop.failures``: what anything below raises is answered in the envelope;
-2. ``shop.probes``: ``/livez`` is answered here, and the other probes in threads of their own;
-3. ``accounts.holders``: finds who asks, for the rooms of ``shop.admission``;
-4. ``shop.bodies``: reads the body, within its limits;
+1. ``shop.server.failures``: what anything below raises is answered in the envelope;
+2. ``shop.server.probes``: ``/livez`` is answered here, and the other probes in threads of their
+  own;
+3. ``accounts.holders``: finds who asks, for the rooms of ``shop.core.admission``;
+4. ``shop.server.bodies``: reads the body, within its limits;
 5. ``purchases.ingest`` and ``purchases.longpoll``: take what is theirs;
-6. ``shop.streaming``: sends the long answers that Django has only authorised;
-7. ``shop.threads``: waits for a thread, in which Django answers everything else.
+6. ``shop.server.streaming``: sends the long answers that Django has only authorised;
+7. ``shop.server.threads``: waits for a thread, in which Django answers everything else.
 
-Addresses that are answered before Django are in ``shop.routes``; the view of each is the reference:
+Addresses that are answered before Django are in ``shop.server.routes``; the view of each is the
+reference:
 
 * ``POST`` to ``PURCHASES`` and ``BUYS``: ``purchases.protocol``, which the option ``--http`` of
   uvicorn names, or ``purchases.ingest``; the views are in ``purchases.api`` and
   ``purchases.classic``;
 * ``GET`` of ``EVENTS`` with ``wait``: ``purchases.longpoll``, before ``purchases.api``;
-* ``BULK``: ``shop.bodies`` has read its body into a file before ``purchases.api`` parses it.
+* ``BULK``: ``shop.server.bodies`` has read its body into a file before ``purchases.api`` parses it.
 """
 
 import contextlib
@@ -51,15 +53,15 @@ from purchases.hub import hub
 from purchases.ingest import IngestMiddleware, ingest
 from purchases.longpoll import LongPollMiddleware
 from purchases.routing import websocket_urlpatterns
-from shop.addresses import forwarded
-from shop.bodies import SMALL_BYTES, Bodies
-from shop.errors import ApplicationError, is_classic, send_error, wants_json
-from shop.failures import Failures
-from shop.probes import PROBES, Probes, answer_livez
-from shop.refusals import at_a_pace
-from shop.routes import BEFORE_DJANGO, BULK
-from shop.streaming import Streams
-from shop.threads import Gate
+from shop.core.addresses import forwarded
+from shop.core.errors import ApplicationError, is_classic, send_error, wants_json
+from shop.core.refusals import at_a_pace
+from shop.server.bodies import SMALL_BYTES, Bodies
+from shop.server.failures import Failures
+from shop.server.probes import PROBES, Probes, answer_livez
+from shop.server.routes import BEFORE_DJANGO, BULK
+from shop.server.streaming import Streams
+from shop.server.threads import Gate
 
 SWITCH_SECONDS = 0.001
 

@@ -15,9 +15,9 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
-from shop import env
-from shop.database import LOST_SERVER, connection_class
-from shop.logs import logging_config
+from shop.core import env
+from shop.core.database import LOST_SERVER, connection_class
+from shop.core.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -71,17 +71,17 @@ if DEVELOPMENT and sys.argv[1:2] == ["runserver"]:
     INSTALLED_APPS.insert(0, "daphne")
 
 MIDDLEWARE = [
-    "shop.middleware.RequestId",
-    "shop.middleware.Metrics",
-    "shop.middleware.PrivateAnswers",
-    "shop.middleware.SecureWrites",
+    "shop.core.middleware.RequestId",
+    "shop.core.middleware.Metrics",
+    "shop.core.middleware.PrivateAnswers",
+    "shop.core.middleware.SecureWrites",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "shop.middleware.MalformedInput",
+    "shop.core.middleware.MalformedInput",
     "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "shop.middleware.Slashes",
+    "shop.core.middleware.Slashes",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -103,7 +103,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "shop.context.site",
+                "shop.core.context.site",
             ],
         },
     },
@@ -204,7 +204,7 @@ def _database(role: str, url: str = "") -> dict[str, Any]:
 DATABASES = {"default": _database(DATABASE_ROLE)}
 DATABASE_REPLICA_URL = env.secret("DATABASE_REPLICA_URL", development=_NONE, optional=True)
 if DATABASE_REPLICA_URL:
-    # What may lag behind is read from here; see shop.replica.
+    # What may lag behind is read from here; see shop.core.replica.
     DATABASES["replica"] = _database("application", DATABASE_REPLICA_URL)
     DATABASES["replica"]["OPTIONS"]["options"] += " -c default_transaction_read_only=on"
     DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
@@ -295,9 +295,9 @@ CELERY_BEAT_SCHEDULE = {
     "purge-reports": {"task": "reports.purge", "schedule": 3600.0, "options": {"expires": 600}},
 }
 
-# Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; see shop.addresses.
+# Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; see shop.core.addresses.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", instead_of="NUM_PROXIES")
-# The log too takes the address that shop.addresses has found.
+# The log too takes the address that shop.core.addresses has found.
 IPWARE_META_PRECEDENCE_ORDER = ("REMOTE_ADDR",)
 
 # --- Accounts ------------------------------------------------------------------------------
@@ -381,14 +381,14 @@ CSRF_COOKIE_SAMESITE = "Lax"
 # Scripts read the token from their page's form.
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEVELOPMENT
-CSRF_FAILURE_VIEW = "shop.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "shop.core.errors.csrf_failure"
 
 # --- Mail ----------------------------------------------------------------------------------
 
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Scalable Shop <shop@localhost>")
 EMAIL_TIMEOUT = 20
 if DEVELOPMENT and not env.text("EMAIL_HOST", ""):
-    EMAIL_BACKEND = "shop.mail.FileBackend"
+    EMAIL_BACKEND = "shop.core.mail.FileBackend"
     EMAIL_FILE_PATH = DATA_DIR / "mail"
 else:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -466,17 +466,17 @@ REST_FRAMEWORK = {
         "accounts.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["shop.parsers.JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["shop.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shop.renderers.JSONOnly",
-    "DEFAULT_SCHEMA_CLASS": "shop.schema.AutoSchema",
-    "EXCEPTION_HANDLER": "shop.exception_handler.exception_handler",
+    "DEFAULT_PARSER_CLASSES": ["shop.core.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["shop.core.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shop.core.renderers.JSONOnly",
+    "DEFAULT_SCHEMA_CLASS": "shop.core.schema.AutoSchema",
+    "EXCEPTION_HANDLER": "shop.core.exception_handler.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": ["accounts.quotas.AccountThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "sign_in": "30/min",
         "sign_up": f"{SIGN_UPS_PER_HOUR}/hour",
     },
-    # It takes REMOTE_ADDR, which shop.addresses has found.
+    # It takes REMOTE_ADDR, which shop.core.addresses has found.
     "NUM_PROXIES": 0,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,
@@ -499,7 +499,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "shop.schema.document_errors",
+        "shop.core.schema.document_errors",
     ],
 }
 

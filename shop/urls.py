@@ -7,13 +7,13 @@ from django.views.generic import RedirectView
 from accounts.pages import admin_login
 from accounts.pages import urlpatterns as accounts_urlpatterns
 from purchases.urls import api_urlpatterns, classic_urlpatterns
-from shop import documentation, health
-from shop.routes import CLASSIC_PREFIX
+from shop.core import documentation, health
+from shop.server.routes import CLASSIC_PREFIX
 
-handler400 = "shop.errors.bad_request"
-handler403 = "shop.errors.permission_denied"
-handler404 = "shop.errors.not_found"
-handler500 = "shop.errors.server_error"
+handler400 = "shop.core.errors.bad_request"
+handler403 = "shop.core.errors.permission_denied"
+handler404 = "shop.core.errors.not_found"
+handler500 = "shop.core.errors.server_error"
 
 admin.site.site_header = admin.site.site_title = "Scalable Shop"
 admin.site.index_title = "Administration"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shop import embedded
+from shop.local import embedded
 
 _servers = ExitStack()
 

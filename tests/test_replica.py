@@ -13,7 +13,7 @@ import psutil
 import psycopg
 import pytest
 
-from shop.embedded import Postgres, services
+from shop.local.embedded import Postgres, services
 from tests.system import System, running, wait_for
 
 

@@ -127,7 +127,7 @@ def test_production_speaks_https_only_and_keeps_its_cookies_there(tmp_path: Path
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["plain"] == [301, "https://shop.example/accounts/login/"]
     assert seen["hsts"] == "max-age=31536000; includeSubDomains; preload"
-    # Only what `shop.addresses` has taken from a trusted proxy makes a request a secure one.
+    # Only what `shop.core.addresses` has taken from a trusted proxy makes a request a secure one.
     assert (seen["forwarded"], seen["evil"], seen["forged"]) == (301, 400, False)
     assert {"Secure", "HttpOnly", "SameSite=Lax"} <= set(seen["csrf"].split("; "))
     assert seen["session"] == [True, True, "Lax"]

@@ -20,8 +20,8 @@ import pytest
 import redis
 from psycopg.conninfo import conninfo_to_dict
 
-from shop.embedded import started_at, wait_until
-from shop.supervisor import StartError, expand, read_procfile
+from shop.local.embedded import started_at, wait_until
+from shop.local.supervisor import StartError, expand, read_procfile
 from tests.faults.engine import small_disk
 from tests.system import servers
 from tests.test_embedded import AS_ROOT, CHECKOUT, ENVIRONMENT, copy_for_everybody, python_for
@@ -51,10 +51,9 @@ class Site:
         self.port = free_port()
         self.data_dir = folder / "var"
         self.output = folder / "output"
-        self.command = [sys.executable, "-m", "shop.supervisor"]
+        self.command = [sys.executable, "-m", "shop.local.supervisor"]
         (folder / "shop").mkdir(parents=True, exist_ok=True)
-        for module in ("embedded.py", "supervisor.py"):
-            shutil.copy(CHECKOUT / "shop" / module, folder / "shop")
+        shutil.copytree(CHECKOUT / "shop" / "local", folder / "shop" / "local", dirs_exist_ok=True)
         (folder / "manage.py").write_text(MANAGE)
         (folder / "livez").touch()
         (folder / "Procfile").write_text(procfile)
@@ -319,7 +318,7 @@ def test_what_dies_while_the_disk_is_full_comes_back_once_there_is_room(
 def test_a_log_on_a_full_disk_goes_on_once_there_is_room() -> None:
     script = """
 import os, sys, time
-from shop.supervisor import Console
+from shop.local.supervisor import Console
 console = Console(["one"])
 console.line("one", b"lost")
 time.sleep(0.3)

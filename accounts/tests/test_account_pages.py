@@ -15,7 +15,7 @@ from django.test import Client
 
 from accounts.models import OutgoingMail, User
 from accounts.tests.conftest import SentMail
-from shop.mail import FileBackend
+from shop.core.mail import FileBackend
 
 pytestmark = pytest.mark.django_db
 

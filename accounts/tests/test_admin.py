@@ -20,7 +20,7 @@ from knox.models import AuthToken
 from accounts.models import User
 from accounts.tests.conftest import PASSWORD
 from purchases.models import Purchase
-from shop.admin_tools import LargeTableAdmin
+from shop.core.admin_tools import LargeTableAdmin
 
 pytestmark = pytest.mark.django_db
 
@@ -367,7 +367,7 @@ def test_the_ledger_has_one_order(root: User, query: str) -> None:
 
 
 def test_a_cap_is_not_shown_as_a_count(root: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shop.admin_tools.PAGES", 1)
+    monkeypatch.setattr("shop.core.admin_tools.PAGES", 1)
     User.objects.bulk_create(
         User(username=f"u{number}", userid=f"u{number}") for number in range(49)
     )

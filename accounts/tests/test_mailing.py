@@ -116,7 +116,7 @@ def test_a_server_that_is_away_is_asked_once_a_round(server: SMTPServer, setting
 def test_a_folder_that_cannot_be_written_leaves_the_mail_in_its_queue(
     settings: Any, tmp_path: Path
 ) -> None:
-    settings.EMAIL_BACKEND = "shop.mail.FileBackend"
+    settings.EMAIL_BACKEND = "shop.core.mail.FileBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
     settings.EMAIL_FILE_PATH.touch()
     mail = queue()

@@ -21,7 +21,7 @@ from accounts.services import (
     customers_resolve,
 )
 from accounts.tests.conftest import PASSWORD
-from shop.errors import ApplicationError, ValidationFailed
+from shop.core.errors import ApplicationError, ValidationFailed
 
 pytestmark = pytest.mark.django_db
 

@@ -2,7 +2,7 @@
 
 from django import template
 
-from shop.money import shown
+from shop.core.money import shown
 
 register = template.Library()
 register.filter("shown", shown)

@@ -19,12 +19,12 @@ from knox.models import AuthToken
 
 from accounts.models import User
 from purchases import exports, workbook
-from purchases.cells import guard, unguard
 from purchases.lines import csv_lines
 from purchases.models import QUANTITY_MAX, Purchase
 from purchases.representation import PurchaseData
 from purchases.selectors import purchase_of_row
 from purchases.validation import FIELDS
+from shop.core.cells import guard, unguard
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import User
 from purchases.models import Purchase
 from purchases.moments import Moments, UnknownFormat
-from shop.money import SYMBOLS, WITHOUT_CENTS, shown, typed_amount
+from shop.core.money import SYMBOLS, WITHOUT_CENTS, shown, typed_amount
 
 COLUMNS = "userid=ID,timestamp=Date,price=Amount"
 

@@ -26,10 +26,10 @@ from purchases.services import (
     identify,
 )
 from purchases.validation import PurchaseInput
-from shop import background
-from shop.database import own_connection_parameters
-from shop.errors import ApplicationError, OutcomeUnknown, Unavailable
-from shop.lookups import DatabaseThreads
+from shop.core import background
+from shop.core.database import own_connection_parameters
+from shop.core.errors import ApplicationError, OutcomeUnknown, Unavailable
+from shop.core.lookups import DatabaseThreads
 from tests.system import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)

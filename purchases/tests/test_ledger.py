@@ -29,7 +29,7 @@ from purchases.lines import csv_lines, json_lines
 from purchases.models import Event, Purchase
 from purchases.services import Batch, Entry, Recorded, identify, record_purchases
 from purchases.validation import FIELDS, parse_purchase
-from shop.errors import ApplicationError, ValidationFailed
+from shop.core.errors import ApplicationError, ValidationFailed
 
 WHEN = "2024-05-31T15:54:32.204Z"
 pytestmark = pytest.mark.django_db

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from purchases.api import events_parameters
-from purchases.cells import guard, unguard
 from purchases.consumers import FeedConsumer, Refused
 from purchases.currencies import currencies
 from purchases.lines import READERS
-from purchases.pagination import _decode, _encode
 from purchases.validation import parse_idempotency_key, parse_moment, parse_purchase
-from shop.errors import ApplicationError, ValidationFailed
-from shop.parsers import ParseError, decode_json
+from shop.core.cells import guard, unguard
+from shop.core.errors import ApplicationError, ValidationFailed
+from shop.core.pagination import _decode, _encode
+from shop.core.parsers import ParseError, decode_json
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 FIELDS = ("item", "quantity", "price", "currency", "timestamp", "userid", "username")

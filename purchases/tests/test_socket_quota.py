@@ -10,7 +10,7 @@ from knox.models import AuthToken
 from accounts.models import User
 from purchases.consumers import FeedConsumer
 from purchases.hub import hub
-from shop.metrics import registry
+from shop.core.metrics import registry
 
 
 def _open(token: str, extensions: dict[str, Any]) -> list[Any]:

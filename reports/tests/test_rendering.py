@@ -36,7 +36,7 @@ from reports.contents import (
 )
 from reports.measure import clean_text
 from reports.rendering import render_sales, render_statement
-from shop import money
+from shop.core import money
 
 REPORT_ID = "0197f3c0-1111-7000-8000-000000000001"
 LINE = re.compile(

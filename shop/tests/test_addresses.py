@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from shop.addresses import client_address, forwarded
+from shop.core.addresses import client_address, forwarded
 
 PROXY, CDN, ALICE = "10.0.0.2", "192.0.2.10", "203.0.113.7"
 

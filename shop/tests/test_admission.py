@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from shop.admission import Room, ShareUsedUp, Tab, network_of
-from shop.errors import Unavailable
+from shop.core.admission import Room, ShareUsedUp, Tab, network_of
+from shop.core.errors import Unavailable
 
 
 def test_nobody_gets_more_than_a_share_and_all_together_no_more_than_there_is() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shop.bodies import SMALL_BYTES, Bodies
+from shop.server.bodies import SMALL_BYTES, Bodies
 
 MIB = 1024 * 1024
 
@@ -60,7 +60,7 @@ async def ask(
 
 @pytest.fixture
 def bodies(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Bodies:
-    monkeypatch.setattr("shop.bodies.LINGER_SECONDS", 0.01)
+    monkeypatch.setattr("shop.server.bodies.LINGER_SECONDS", 0.01)
     settings.BODIES_MEMORY_BYTES = 4 * SMALL_BYTES
     settings.BODIES_DISK_BYTES = 4 * MIB
     return Bodies(echo, {"/api/v1/bulk/": MIB})

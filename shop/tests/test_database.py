@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection
 
-from shop.database import Unanswered, connection_class, unhurried
+from shop.core.database import Unanswered, connection_class, unhurried
 
 
 def _parameters() -> dict[str, Any]:

@@ -10,8 +10,8 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models.functions import Now, Random
 
-from shop import migration_check
-from shop.migration_check import check_migration, check_project
+from shop.core import migration_check
+from shop.core.migration_check import check_migration, check_project
 
 BOOK = migrations.CreateModel(
     "Book",

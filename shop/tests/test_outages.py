@@ -15,12 +15,12 @@ from redis._parsers.base import BaseParser
 
 from purchases.bulk import ClientGone
 from purchases.services import KeyHeld
-from shop.bodies import Bodies
-from shop.errors import OutcomeUnknown, error_response
-from shop.exception_handler import exception_handler
-from shop.failures import Failures
-from shop.outages import is_outage
-from shop.threads import Gate
+from shop.core.errors import OutcomeUnknown, error_response
+from shop.core.exception_handler import exception_handler
+from shop.core.outages import is_outage
+from shop.server.bodies import Bodies
+from shop.server.failures import Failures
+from shop.server.threads import Gate
 
 # Valkey's own words for what it cannot do now.
 VALKEY = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shop import pace
+from shop.core import pace
 
 
 class _Time:

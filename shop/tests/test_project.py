@@ -18,11 +18,11 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.db import OperationalError
 from django.test import Client
 
-from shop import env, health
-from shop.errors import ApplicationError
-from shop.logs import OneLine
-from shop.parsers import decode_json
-from shop.supervisor import read_procfile
+from shop.core import env, health
+from shop.core.errors import ApplicationError
+from shop.core.logs import OneLine
+from shop.core.parsers import decode_json
+from shop.local.supervisor import read_procfile
 
 ROOT = Path(settings.BASE_DIR)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shop import refusals
-from shop.refusals import BURST, MOST_SECONDS, RATE, Refusals, at_a_pace
+from shop.core import refusals
+from shop.core.refusals import BURST, MOST_SECONDS, RATE, Refusals, at_a_pace
 
 
 def test_refusals_beyond_the_burst_wait_longer_and_longer() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shop import streaming
-from shop.errors import Unavailable
-from shop.streaming import Streams
+from shop.core.errors import Unavailable
+from shop.server import streaming
+from shop.server.streaming import Streams
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"x-request-id", b"abc")]}
 

@@ -1,4 +1,4 @@
-// Amounts as people write them and as pages show them; shop/money.py says the same for the server.
+// Amounts as people write them and as pages show them; shop/core/money.py says the same for the server.
 const WITHOUT_CENTS = new Set("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(" "));
 const SYMBOLS = {
   "€": ["EUR"], "£": ["GBP"], $: ["USD", "AUD", "CAD", "HKD", "MXN", "NZD", "SGD"], "¥": ["JPY", "CNY"],

@@ -17,7 +17,7 @@ from purchases.importing import ImportOptions, ImportResult, import_purchases
 from purchases.moments import UnknownFormat
 from purchases.tables import DELIMITERS, Dialect, text_encoding
 from purchases.validation import FIELDS
-from shop.errors import ApplicationError
+from shop.core.errors import ApplicationError
 
 THOUSANDS = (".", ",", " ", "'")
 # A pair, as a whole in quotes or with quotes in it; a comma inside quotes is part of a name.

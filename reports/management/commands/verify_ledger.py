@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from purchases.selectors import POSITION_FLOORS
-from shop.database import unhurried
+from shop.core.database import unhurried
 
 EXAMPLES = 5
 

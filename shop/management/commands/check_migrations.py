@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from shop.migration_check import check_project
+from shop.core.migration_check import check_project
 
 
 class Command(BaseCommand):

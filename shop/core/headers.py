@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from shop.errors import FieldError, UnsupportedMediaType, ValidationFailed
+from shop.core.errors import FieldError, UnsupportedMediaType, ValidationFailed
 
 # UTF-8, or a part of it.
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shop.admission import Room
+from shop.core.admission import Room
 
 REST = 3.0
 """For how many seconds heavy work rests after each second of work."""

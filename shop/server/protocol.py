@@ -23,9 +23,9 @@ from django.conf import settings
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from shop.addresses import is_trusted
-from shop.admission import Room, address_holder
-from shop.errors import ApplicationError, Unavailable, error_body, error_headers
+from shop.core.addresses import is_trusted
+from shop.core.admission import Room, address_holder
+from shop.core.errors import ApplicationError, Unavailable, error_body, error_headers
 
 HEAD_MAX_BYTES = 64 * 1024
 HEADERS_MAX = 200

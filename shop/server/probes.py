@@ -8,7 +8,7 @@ import asyncio
 import time
 from typing import Any
 
-from shop.threads import Threads, answer_of
+from shop.server.threads import Threads, answer_of
 
 PROBES = frozenset({"/readyz", "/healthz", "/metrics"})
 FRESH_SECONDS = 1.0

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from shop.env import Network
+from shop.core.env import Network
 
 HOPS_MAX = 20
 """How many entries of ``X-Forwarded-For`` are looked at; nobody has so many proxies."""

@@ -1,11 +1,11 @@
 """What `make run` runs: the two embedded servers and every process of the Procfile, kept alive.
 
-``python -m shop.supervisor`` honours PORT (8000), DATA_DIR (var/ in the checkout), DATABASE_URL
-and REDIS_URL, the latter two in place of an embedded server. It exits with 0 after an orderly stop
-that a signal asked for, and with 1 and one line of explanation where it cannot start.
+``python -m shop.local.supervisor`` honours PORT (8000), DATA_DIR (var/ in the checkout),
+DATABASE_URL and REDIS_URL, the latter two in place of an embedded server. It exits with 0 after an
+orderly stop that a signal asked for, and with 1 and one line of explanation where it cannot start.
 
-One rule holds throughout: whatever ends this process, nothing it started is left. Every child
-leads a session of its own and is in the record of ``shop.embedded``, by which the guard, or at the
+One rule holds throughout: whatever ends this process, nothing it started is left. Every child leads
+a session of its own and is in the record of ``shop.local.embedded``, by which the guard, or at the
 latest the next run, stops what this process no longer can.
 """
 
@@ -29,7 +29,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from shop.embedded import (
+from shop.local.embedded import (
     GRACE,
     START_TIMEOUT,
     EmbeddedError,
@@ -46,7 +46,7 @@ from shop.embedded import (
     write_running,
 )
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
 POLL = 0.02
 FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
 """Seconds before a process that ended is started again, the first time and after many times."""
@@ -537,7 +537,9 @@ def _caught_signals(pid: int) -> int:
 
 def main() -> int:
     """Run the site in the foreground; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m shop.supervisor", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m shop.local.supervisor", description=main.__doc__
+    )
     parser.add_argument("--procfile", type=Path, default=CHECKOUT / "Procfile")
     parser.add_argument(
         "--prepare",

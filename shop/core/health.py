@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 
-from shop.errors import RETRY_AFTER_SECONDS
-from shop.metrics import connect_valkey, metrics
+from shop.core.errors import RETRY_AFTER_SECONDS
+from shop.core.metrics import connect_valkey, metrics
 
 # The key of the advisory lock that the leading relay holds: "shop" in ASCII.
 RELAY_LOCK = 0x73686F70

@@ -17,7 +17,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shop.errors import FieldError, ValidationFailed
+from shop.core.errors import FieldError, ValidationFailed
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 500

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
-from shop.errors import ApplicationError, error_response
+from shop.core.errors import ApplicationError, error_response
 
 PAGES = 100
 PARAMETERS = {*IGNORED_PARAMS, PAGE_VAR, ERROR_FLAG}

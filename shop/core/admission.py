@@ -16,8 +16,8 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from shop.errors import ApplicationError, Unavailable
-from shop.metrics import ADMITTED, REFUSED
+from shop.core.errors import ApplicationError, Unavailable
+from shop.core.metrics import ADMITTED, REFUSED
 
 
 class ShareUsedUp(ApplicationError):

@@ -1,9 +1,9 @@
 """Django in threads, behind a gate that lets no holder have all of them.
 
 :class:`Gate` is the ASGI application that runs a WSGI one. A request waits for a thread in a
-:class:`~shop.admission.Room`, a bounded time. A thread is held while Django works, and not while a
-client reads: what Django has made whole, and files, are sent by the event loop. Only a response
-that Django makes while it is being sent keeps its thread.
+:class:`~shop.core.admission.Room`, a bounded time. A thread is held while Django works, and not
+while a client reads: what Django has made whole, and files, are sent by the event loop. Only a
+response that Django makes while it is being sent keeps its thread.
 
 A view learns from ``environ["shop.stopped"]``, a callable, whether its client has left. It calls
 ``environ["shop.outage"]`` where it has met what every other request would meet.
@@ -24,9 +24,9 @@ import structlog
 from a2wsgi.wsgi import build_environ
 from django.db import close_old_connections
 
-from shop import pace
-from shop.admission import Room, Tab
-from shop.errors import ApplicationError, OutcomeUnknown, Unavailable, send_error
+from shop.core import pace
+from shop.core.admission import Room, Tab
+from shop.core.errors import ApplicationError, OutcomeUnknown, Unavailable, send_error
 
 logger = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ A client has little to say here, and each frame that it sends takes the event lo
 small it is. So what comes is parsed a piece at a time. A client that sends pings and pongs faster
 than any does is read no faster than the allowed rate. It is not cut off: it would come again.
 
-Used by ``uvicorn --ws shop.sockets:SocketProtocol``.
+Used by ``uvicorn --ws shop.server.sockets:SocketProtocol``.
 """
 
 import struct

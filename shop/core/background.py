@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from shop.metrics import BACKGROUND
-from shop.outages import is_outage
+from shop.core.metrics import BACKGROUND
+from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)
 

@@ -2,11 +2,12 @@
 
 A leaf module of the standard library only. :class:`Postgres` and :class:`Valkey` know how to lay
 out their data, which command to run and when it answers; who runs the command is up to the caller
-(``shop.supervisor`` for ``make run``, :func:`services` for tests). Both listen on a Unix socket in
-a folder that only its owner may enter, and on no port, which is why neither asks for a password.
+(``shop.local.supervisor`` for ``make run``, :func:`services` for tests). Both listen on a Unix
+socket in a folder that only its owner may enter, and on no port, which is why neither asks for a
+password.
 
-``python -m shop.embedded [--data-dir DIR] [--durable] COMMAND ARG...`` runs COMMAND beside a pair
-of its own.
+``python -m shop.local.embedded [--data-dir DIR] [--durable] COMMAND ARG...`` runs COMMAND beside a
+pair of its own.
 """
 
 from __future__ import annotations
@@ -747,7 +748,7 @@ def _in_foreground() -> bool:
 
 def main(arguments: list[str]) -> int:
     """Run a command beside a throwaway pair of servers; its exit status, 128 + n for a signal n."""
-    parser = argparse.ArgumentParser(prog="python -m shop.embedded", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m shop.local.embedded", description=main.__doc__)
     parser.add_argument(
         "--data-dir", type=Path, help="keep the data here (default: a temporary folder)"
     )
@@ -766,7 +767,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _run_beside(command, data_dir, durable=options.durable, delete=not options.data_dir)
     except (EmbeddedError, OSError) as error:
-        print(f"shop.embedded: {error}", file=sys.stderr)
+        print(f"shop.local.embedded: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

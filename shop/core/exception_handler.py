@@ -6,8 +6,8 @@ import structlog
 from drf_standardized_errors.handler import exception_handler as standardized_handler
 from rest_framework.response import Response
 
-from shop.errors import ApplicationError, Unavailable, error_body, error_headers
-from shop.outages import is_outage, tell_gate
+from shop.core.errors import ApplicationError, Unavailable, error_body, error_headers
+from shop.core.outages import is_outage, tell_gate
 
 logger = structlog.get_logger(__name__)
 

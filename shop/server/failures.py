@@ -4,8 +4,8 @@ from typing import Any
 
 import structlog
 
-from shop.errors import ApplicationError, ServerError, Unavailable, send_error
-from shop.outages import is_outage
+from shop.core.errors import ApplicationError, ServerError, Unavailable, send_error
+from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)
 

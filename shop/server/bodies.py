@@ -20,16 +20,16 @@ from typing import Any
 
 from django.conf import settings
 
-from shop.admission import Room, Tab
-from shop.errors import (
+from shop.core.admission import Room, Tab
+from shop.core.errors import (
     ApplicationError,
     NotAuthenticated,
     PayloadTooLarge,
     Unavailable,
     send_error,
 )
-from shop.headers import check_repeated
-from shop.threads import Threads
+from shop.core.headers import check_repeated
+from shop.server.threads import Threads
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 

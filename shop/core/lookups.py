@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 
 from django.db import connection
 
-from shop.admission import Room
-from shop.errors import Unavailable
-from shop.threads import Threads
+from shop.core.admission import Room
+from shop.core.errors import Unavailable
+from shop.server.threads import Threads
 
 ANSWER_SECONDS = 4.5
 """How long a client waits for a look-up at most; finding its holder may have taken a second."""

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import structlog
 from django.http import HttpRequest, StreamingHttpResponse
 
-from shop import pace
-from shop.admission import Room
-from shop.errors import ApplicationError, ServerError, Unavailable, send_error
-from shop.outages import is_outage
+from shop.core import pace
+from shop.core.admission import Room
+from shop.core.errors import ApplicationError, ServerError, Unavailable, send_error
+from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from typing import IO, Any
 import msgspec
 from rest_framework.parsers import BaseParser
 
-from shop.errors import ApplicationError, PayloadTooLarge
+from shop.core.errors import ApplicationError, PayloadTooLarge
 
 BODY_MAX_BYTES = 1024 * 1024
 BOM = b"\xef\xbb\xbf"

@@ -18,8 +18,8 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from shop.outages import is_outage, tell_gate
-from shop.routes import API_PREFIX, CLASSIC_PREFIX
+from shop.core.outages import is_outage, tell_gate
+from shop.server.routes import API_PREFIX, CLASSIC_PREFIX
 
 logger = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from django.shortcuts import resolve_url
 from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
 
-from shop.errors import (
+from shop.core.errors import (
     ApplicationError,
     FieldError,
     Forbidden,
@@ -25,9 +25,9 @@ from shop.errors import (
     is_write,
     wants_json,
 )
-from shop.headers import check_body_headers
-from shop.metrics import Metrics
-from shop.routes import other_spelling
+from shop.core.headers import check_body_headers
+from shop.core.metrics import Metrics
+from shop.server.routes import other_spelling
 
 PATH_AND_QUERY_MAX = 8192
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)

@@ -1,0 +1,1 @@
+"""What `make run` needs: embedded PostgreSQL and Valkey, and a supervisor."""

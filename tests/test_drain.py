@@ -3,62 +3,23 @@
 import contextlib
 import http.client
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from django.conf import settings
-from django.db import connection
 from knox.models import AuthToken
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from accounts.models import User
-from tests.system import wait_for
+from tests.system import free_port, wait_for
+from tests.web import serving
 
-ROOT = Path(settings.BASE_DIR)
 UPLOAD_SECONDS = 8.0
-
-
-@contextmanager
-def serving(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve the tests' database as a container of the image does."""
-    image = (ROOT / "Dockerfile").read_text().rpartition("CMD ")[2].replace("\\\n", "")
-    _, *words = json.loads(image)
-    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-    process = subprocess.Popen(
-        [sys.executable, *words, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": url.geturl()},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def alive(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/livez").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 class Asking(threading.Thread):
@@ -94,7 +55,6 @@ def test_only_open_requests_hold_up_the_end() -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with serving(port) as process, httpx.Client() as idle:
-        wait_for(lambda: alive(url), 30)
         assert idle.get(f"{url}/livez").status_code == 200
         upload = Asking(
             httpx.Request(
@@ -135,7 +95,6 @@ def test_a_purchase_on_an_idle_connection_is_answered_when_the_process_ends() ->
     headers = {"Authorization": f"Token {AuthToken.objects.create(user)[1]}"}
     port = free_port()
     with serving(port) as process, contextlib.ExitStack() as stack:
-        wait_for(lambda: alive(f"http://127.0.0.1:{port}"), 30)
         kept = [stack.enter_context(contextlib.closing(idle_connection(port))) for _ in range(3)]
         process.send_signal(signal.SIGTERM)
         wait_for(lambda: not listens(port), 5)

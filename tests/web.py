@@ -1,0 +1,48 @@
+"""One web process on the tests' own database, as a container of the image runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import httpx
+from django.db import connection
+
+from tests.system import ROOT, wait_for
+
+
+def database_url() -> str:
+    """Return where the tests' own database is."""
+    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
+    return url.geturl()
+
+
+@contextmanager
+def serving(port: int, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Serve until the block ends; it begins when requests are answered.
+
+    ``extra`` are environment variables.
+    """
+    image = (ROOT / "Dockerfile").read_text().rpartition("CMD ")[2].replace("\\\n", "")
+    _, *words = json.loads(image)
+    process = subprocess.Popen(
+        [sys.executable, *words, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": database_url(), **extra},
+    )
+    try:
+        wait_for(lambda: _answers(port), 30)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/livez").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -6,17 +6,12 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from shop.core.ids import UUIDv7
+
 ITEM_MAX_LENGTH = 200
 QUANTITY_MAX = 1_000_000
 PRICE_MAX_DIGITS = 12
 PRICE_DECIMAL_PLACES = 2
-
-
-class UUIDv7(models.Func):
-    """PostgreSQL 18's ``uuidv7()``: ids that grow with time, so that indexes stay compact."""
-
-    function = "uuidv7"
-    output_field = models.UUIDField()
 
 
 class Purchase(models.Model):

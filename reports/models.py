@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from purchases.models import UUIDv7
+from shop.core.ids import UUIDv7
 
 
 class Report(models.Model):

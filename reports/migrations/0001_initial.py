@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import purchases.models
+import shop.core.ids
 from django.conf import settings
 from django.db import migrations, models
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Report',
             fields=[
-                ('id', models.UUIDField(db_default=purchases.models.UUIDv7(), editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(db_default=shop.core.ids.UUIDv7(), editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('statement', 'Statement'), ('sales', 'Sales')], max_length=20)),
                 ('since', models.DateField()),
                 ('until', models.DateField()),

@@ -37,7 +37,7 @@ EXPOSE 8000
 # The ASGI server of the Procfile, on every interface. When it is told to end it waits for open
 # requests only, and as long as nginx does.
 CMD ["python", "-m", "uvicorn", "shop.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--http", "purchases.protocol:Protocol", "--loop", "uvloop", "--lifespan", "on", \
+     "--http", "purchases.ingest.protocol:Protocol", "--loop", "uvloop", "--lifespan", "on", \
      "--no-access-log", "--no-proxy-headers", "--no-server-header", \
      "--ws", "shop.server.sockets:SocketProtocol", "--ws-max-size", "65536", "--ws-per-message-deflate", "false", \
      "--ws-ping-interval", "20", "--ws-ping-timeout", "60", "--timeout-keep-alive", "75", \

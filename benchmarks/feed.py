@@ -235,8 +235,9 @@ def _never_reading(sockets: int, events: int) -> tuple[float, float, int]:
     """
     from accounts.access import Caller
     from accounts.models import User
+    from purchases.entries import Entry
     from purchases.selectors import latest_position
-    from purchases.services import Entry, record_purchases
+    from purchases.services import record_purchases
     from purchases.validation import PurchaseInput
 
     staff, _ = _accounts(1)

@@ -91,7 +91,8 @@ def _purchases(first: int, customers: int) -> None:
     """Give every customer a page of purchases."""
     from accounts.access import Caller
     from accounts.models import User
-    from purchases.services import Entry, record_purchases
+    from purchases.entries import Entry
+    from purchases.services import record_purchases
     from purchases.validation import PurchaseInput
 
     now = datetime.now(UTC)

@@ -30,7 +30,7 @@ from benchmarks.tables import spread, table
 
 OURS = (
     "-m uvicorn shop.asgi:application --host 127.0.0.1 --port {port} --loop uvloop"
-    " --http purchases.protocol:Protocol --no-access-log --log-level error"
+    " --http purchases.ingest.protocol:Protocol --no-access-log --log-level error"
 )
 SOCKETS = (
     " --ws shop.server.sockets:SocketProtocol --ws-per-message-deflate false"

@@ -55,7 +55,8 @@ def _wal() -> int:
 def _write(customers: list[Any], first: int, count: int, batch: int) -> float:
     """Record purchases in transactions of ``batch``; return the bytes of WAL for each."""
     from accounts.access import Caller
-    from purchases.services import Entry, record_purchases
+    from purchases.entries import Entry
+    from purchases.services import record_purchases
     from purchases.validation import PurchaseInput
 
     callers = [Caller.of(user) for user in customers]

@@ -20,19 +20,11 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from purchases import models
+from purchases.commits import ledger_transaction
+from purchases.entries import Entry, Found, IdempotencyKeyReused, Outcome, Recorded
 from purchases.identity import Identity
 from purchases.lines import LINES, Line, TooManyLines
-from purchases.services import (
-    Batch,
-    Customers,
-    Entry,
-    Found,
-    IdempotencyKeyReused,
-    Outcome,
-    Recorded,
-    Rehearsal,
-    ledger_transaction,
-)
+from purchases.services import Batch, Customers, Rehearsal
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest, parse_purchase
 from shop.core import pace
 from shop.core.errors import ApplicationError, PayloadTooLarge, Unavailable, ValidationFailed

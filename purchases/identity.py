@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.access import Caller
 from accounts.names import fold
-from purchases.services import Entry
+from purchases.entries import Entry
 from purchases.validation import IDEMPOTENCY_KEY_MAX_LENGTH, PurchaseInput, delimited, printable
 from shop.core.errors import FieldError, ValidationFailed
 

@@ -13,10 +13,11 @@ from django.utils import timezone
 from accounts.access import Caller
 from accounts.services import system_account
 from purchases.bulk import BulkResult, ahead, chunks
+from purchases.entries import Entry, Found, Recorded
 from purchases.identity import Identity
 from purchases.moments import Moments
 from purchases.rejected import Rejected
-from purchases.services import Customers, Entry, Found, Recorded, Rehearsal, record_purchases
+from purchases.services import Customers, Rehearsal, record_purchases
 from purchases.tables import Dialect, Table, missing_columns, open_table
 from purchases.validation import parse_purchase
 from shop.core.cells import unguard

@@ -13,7 +13,8 @@ from accounts.access import Caller, may_see_everything
 from accounts.quotas import check_requests
 from purchases.api import events_parameters
 from purchases.hub import hub
-from purchases.ingest import HEADERS, App, request_id
+from purchases.ingest.http import HEADERS, request_id
+from purchases.ingest.middleware import App
 from purchases.signing_in import request_of, sign_in
 from shop.core.errors import ApplicationError, Unavailable, send_error
 from shop.core.metrics import observe_request

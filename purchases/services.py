@@ -1,168 +1,45 @@
 """The one way into the ledger: :func:`record_purchases`."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
-import msgspec
 import psycopg
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, connection
 from django.db.models import Q
 
 from accounts.access import Caller, may_record_for_anyone, may_see_everything
-from accounts.names import same
 from accounts.services import Customer, Names, customers_resolve
-from purchases.models import Event, Purchase
-from purchases.representation import PurchaseData, purchase_data
-from purchases.validation import DELIMITER, PurchaseInput, delimited, digest
+from purchases.commits import (
+    BATCH_LOCK_MILLISECONDS,
+    LOCK_MILLISECONDS,
+    is_held,
+    ledger_transaction,
+)
+from purchases.entries import (
+    Entry,
+    Found,
+    IdempotencyKeyReused,
+    KeyedEntry,
+    KeyHeld,
+    Outcome,
+    Recorded,
+    RowKeyReused,
+    authorise,
+    identify,
+    recorded_row,
+    whose,
+)
+from purchases.models import Purchase
+from purchases.sql import INSERT, columns
+from purchases.validation import PurchaseInput
 from shop.core import replica
-from shop.core.errors import ApplicationError, Forbidden, OutcomeUnknown, ServerError, Unavailable
+from shop.core.errors import ApplicationError, OutcomeUnknown, ServerError, Unavailable
 from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)
-
-
-class IdempotencyKeyReused(ApplicationError):
-    """The idempotency key came before, with another body."""
-
-    status = 422
-    code = "idempotency_key_reused"
-    detail = "This Idempotency-Key was used before with another body."
-
-
-class RowKeyReused(IdempotencyKeyReused):
-    """A row of a file has the key of an earlier one, and says something else."""
-
-    detail = "A row with this key was recorded before and says something else."
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A purchase to record: who asks, what, and under which idempotency key.
-
-    ``scope`` says whose key that is: ``key`` is a request's, ``line`` a bulk request's with the
-    line's number, ``row`` a row's own. Keys of different scopes never name the same purchase.
-    """
-
-    caller: Caller
-    purchase: PurchaseInput
-    idempotency_key: str | None = None
-    # What identifies a purchase that has neither a key nor a time of its own, so that trying it
-    # again does not record it twice: 32 hexadecimal digits.
-    nonce: str | None = None
-    scope: str = "key"
-    # How many equal lines of the same file came before, where equal lines are different purchases.
-    occurrence: int | None = None
-
-
-class Recorded(msgspec.Struct, frozen=True, gc=False):
-    """A purchase that is in the ledger; ``replayed`` where it was there before.
-
-    ``values`` are those of ``PURCHASE_FIELDS``.
-    """
-
-    values: tuple[Any, ...]
-    replayed: bool
-    customer_id: int
-
-    @property
-    def purchase(self) -> PurchaseData:
-        """Return the purchase as the API shows it; who records many never asks."""
-        return purchase_data(*self.values)
-
-
-Outcome = Recorded | ApplicationError
-# The fingerprint of a purchase that is in the ledger, and its values, those of PURCHASE_FIELDS.
-Found = tuple[str | None, tuple[Any, ...]]
-
-BATCH_LOCK_MILLISECONDS = 50
-"""How long purchases of many accounts wait for what somebody's transaction holds."""
-LOCK_MILLISECONDS = 150
-"""The same of a purchase that was held up before, and is tried by itself."""
-
-
-class KeyHeld(Unavailable):
-    """A transaction that is not at its end has the same purchase, such as a bulk request's."""
-
-    detail = "This purchase is being recorded by another request. Try again shortly."
-
-
-class Row(msgspec.Struct, gc=False):
-    """An entry whose customer is known, with the keys that identify it.
-
-    ``index`` is the entry's place in the input; the keys are 32 hexadecimal digits.
-    """
-
-    index: int
-    customer_id: int
-    username: str
-    userid: str
-    entry: Entry
-    dedupe_key: str
-    fingerprint: str | None
-
-
-def authorise(caller: Caller, purchase: PurchaseInput) -> None:
-    """Raise ``Forbidden`` where the caller names somebody it may not record for."""
-    if may_record_for_anyone(caller):
-        return
-    if purchase.userid not in (None, caller.userid):
-        raise Forbidden("You may record purchases for yourself only.", attr="userid")
-    if purchase.username is not None and not same(purchase.username, caller.username):
-        raise Forbidden("You may record purchases for yourself only.", attr="username")
-
-
-# One statement writes purchases and events. Without a condition ids are given in the order of the
-# input, so that the events of one batch keep it; rows are inserted in the order of their keys, so
-# that two batches that hold the same keys wait for each other instead of deadlocking, and of two
-# rows with one key the first is the one that stays, as the answers say. A condition may join the
-# rows in any order: then no two of them may have one key.
-_INSERT = f"""
-WITH input AS MATERIALIZED (
-    SELECT uuidv7() AS id, row.*
-    FROM unnest(
-        %s::bigint[], %s::text[], %s::int[], %s::numeric[], %s::text[], %s::timestamptz[],
-        %s::bigint[], %s::uuid[], %s::uuid[] {{more_columns}}
-    ) AS row (customer_id, item, quantity, price, currency, "timestamp", recorded_by_id,
-              dedupe_key, fingerprint {{more_names}})
-    {{condition}}
-), recorded AS (
-    INSERT INTO {Purchase._meta.db_table}
-        (id, customer_id, item, quantity, price, currency, "timestamp", received_at,
-         recorded_by_id, dedupe_key, fingerprint)
-    SELECT id, customer_id, item, quantity, price, currency, coalesce("timestamp", now()), now(),
-           recorded_by_id, dedupe_key, fingerprint
-    FROM input
-    ORDER BY dedupe_key, id
-    ON CONFLICT (dedupe_key) DO NOTHING
-    RETURNING id, customer_id, received_at, dedupe_key
-), logged AS (
-    INSERT INTO {Event._meta.db_table} (purchase_id, customer_id)
-    SELECT id, customer_id FROM recorded
-)
-SELECT replace(dedupe_key::text, '-', ''), id::text, received_at FROM recorded
-"""  # noqa: S608
-INSERT = _INSERT.format(more_columns="", more_names="", condition="")
-# The same for rows whose caller and customer were found before: it records a row only if the
-# token is still good and both accounts are still what they were, and says nothing of the others.
-INSERT_IF_STILL_SIGNED_IN = _INSERT.format(
-    more_columns=", %s::text[], %s::boolean[], %s::text[], %s::text[]",
-    more_names=", token, names_anyone, username, userid",
-    condition="""
-    WHERE EXISTS (
-        SELECT FROM knox_authtoken AS token
-        JOIN accounts_user AS caller ON caller.id = token.user_id
-        JOIN accounts_user AS customer ON customer.id = row.customer_id
-        WHERE token.digest = row.token
-          AND (token.expiry IS NULL OR token.expiry > statement_timestamp())
-          AND caller.id = row.recorded_by_id AND caller.is_active
-          AND (caller.is_staff OR caller.is_client) = row.names_anyone
-          AND customer.username = row.username AND customer.userid = row.userid
-    )""",
-)
 
 
 def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
@@ -200,14 +77,6 @@ def record_each(entries: Sequence[Entry]) -> list[Outcome]:
     return [_record_alone(entry) for entry in entries]
 
 
-def whose(entry: Entry) -> tuple[Any, ...]:
-    """Return what purchases have in common that may wait for each other: who records for whom."""
-    caller, purchase = entry.caller, entry.purchase
-    if not may_record_for_anyone(caller):
-        return (caller.id,)
-    return caller.id, purchase.userid, (purchase.username or "").lower()
-
-
 def _record_together(entries: Sequence[Entry]) -> list[Outcome]:
     with ledger_transaction():
         with connection.cursor() as cursor:
@@ -240,46 +109,8 @@ def _record_apart(entries: Sequence[Entry]) -> list[Outcome]:
     return outcomes
 
 
-@contextmanager
-def ledger_transaction() -> Iterator[None]:
-    """Hold a transaction open for the block, and commit it.
-
-    Raises ``OutcomeUnknown`` where the connection breaks while the commit is on its way; after any
-    other exception nothing of the transaction was recorded.
-    """
-    committing = False
-    try:
-        with transaction.atomic():
-            yield
-            committing = not connection.savepoint_ids
-    except (OperationalError, InterfaceError) as error:
-        if committing and is_lost(error.__cause__):
-            raise OutcomeUnknown from error
-        raise
-
-
-def is_lost(error: BaseException | None) -> bool:
-    """Return whether it is not known what became of the statement that failed by `error`.
-
-    PostgreSQL names a state in what it refuses, and then nothing was recorded. States of the class
-    57P say that it is going away.
-    """
-    state = error.sqlstate if isinstance(error, psycopg.Error) else None
-    return state is None or state.startswith("57P")
-
-
 def _concerns_rows(error: DatabaseError) -> bool:
     return is_held(error.__cause__) or not is_outage(error)
-
-
-def is_held(error: BaseException | None) -> bool:
-    """Return whether somebody's transaction holds a row or a key that the statement needs.
-
-    PostgreSQL names the row then. Without one it is the whole table, which a migration holds.
-    """
-    if isinstance(error, psycopg.errors.LockNotAvailable):
-        return error.diag.context is not None
-    return isinstance(error, psycopg.errors.DeadlockDetected)
 
 
 def _record_alone(entry: Entry) -> Outcome:
@@ -408,7 +239,7 @@ class Rehearsal(Batch):
 
 def _identify(
     entries: Sequence[Entry], outcomes: list[Outcome | None], known: Customers
-) -> list[Row]:
+) -> list[KeyedEntry]:
     """Find each entry's customer; put an error into ``outcomes`` where there is none."""
     named: list[tuple[int, Names]] = []
     customers: dict[int, tuple[int, str, str]] = {}
@@ -434,70 +265,6 @@ def _identify(
                 customers[index] = (customer.id, customer.username, customer.userid)
     return [
         identify(index, entries[index], *customer) for index, customer in sorted(customers.items())
-    ]
-
-
-def identify(index: int, entry: Entry, customer_id: int, username: str, userid: str) -> Row:
-    """Return the entry as a row of the ledger, with what tells it from every other."""
-    purchase = entry.purchase
-    content = delimited(
-        customer_id,
-        purchase.item,
-        purchase.quantity,
-        purchase.price,
-        purchase.currency,
-        _timestamp(purchase),
-    )
-    fingerprint = None
-    if entry.idempotency_key is not None:
-        dedupe_key = digest(delimited(entry.scope, entry.caller.id, entry.idempotency_key))
-        fingerprint = digest(content)
-    elif entry.occurrence:
-        dedupe_key = digest(delimited("content", content, entry.occurrence))
-    elif purchase.timestamp is not None or entry.occurrence is not None:
-        dedupe_key = digest("content" + DELIMITER + content)
-    else:
-        # Without a key and without a time nothing tells a repeat from a second purchase.
-        dedupe_key = entry.nonce or uuid4().hex
-    return Row(index, customer_id, username, userid, entry, dedupe_key, fingerprint)
-
-
-def _timestamp(purchase: PurchaseInput) -> str | None:
-    """Return the purchase's time as ``str`` writes it, in a fifth of the time."""
-    if purchase.timestamp is None:
-        return None
-    text: str = msgspec.to_builtins(purchase.timestamp)
-    return text[:10] + " " + text[11:-1] + "+00:00"
-
-
-def array(values: Iterable[object]) -> str:
-    """Return PostgreSQL's text of an array whose elements need no quotes."""
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
-
-
-def text_array(values: Iterable[str]) -> str:
-    """Return PostgreSQL's text of an array of strings."""
-    quoted = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
-    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
-
-
-def columns(rows: Sequence[Row]) -> list[str]:
-    """Return the parameters of ``INSERT``: one array, as text, for each column.
-
-    psycopg would adapt lists element by element, which costs more than all else it does here.
-    """
-    purchases = [row.entry.purchase for row in rows]
-    return [
-        array([row.customer_id for row in rows]),
-        text_array([purchase.item for purchase in purchases]),
-        array([purchase.quantity for purchase in purchases]),
-        array([purchase.price for purchase in purchases]),
-        array([purchase.currency for purchase in purchases]),
-        # The timestamps hold a space, which stands for itself.
-        array([_timestamp(purchase) for purchase in purchases]),
-        array([row.entry.caller.id for row in rows]),
-        array([row.dedupe_key for row in rows]),
-        array([row.fingerprint for row in rows]),
     ]
 
 
@@ -530,7 +297,7 @@ def _read_back(keys: set[str], *, seen_by: Caller | None = None) -> dict[str, Fo
 
 
 def _outcome(
-    row: Row,
+    row: KeyedEntry,
     recorded: dict[str, tuple[str, datetime]],
     found: dict[str, Found],
 ) -> Outcome:
@@ -544,21 +311,3 @@ def _outcome(
     if fingerprint != row.fingerprint:
         return RowKeyReused() if row.entry.scope == "row" else IdempotencyKeyReused()
     return Recorded(values, replayed=True, customer_id=row.customer_id)
-
-
-def recorded_row(row: Row, id: str, received_at: datetime) -> Recorded:
-    """Return the outcome of a row that has just been recorded."""
-    purchase = row.entry.purchase
-    values = (
-        id,
-        row.username,
-        row.userid,
-        purchase.item,
-        purchase.quantity,
-        purchase.price,
-        purchase.currency,
-        # A purchase without a time of its own gets that of its receipt.
-        purchase.timestamp or received_at,
-        received_at,
-    )
-    return Recorded(values, replayed=False, customer_id=row.customer_id)

@@ -18,8 +18,8 @@ A request passes, from outside to inside:
 Addresses that are answered before Django are in ``shop.server.routes``; the view of each is the
 reference:
 
-* ``POST`` to ``PURCHASES`` and ``BUYS``: ``purchases.protocol``, which the option ``--http`` of
-  uvicorn names, or ``purchases.ingest``; the views are in ``purchases.api`` and
+* ``POST`` to ``PURCHASES`` and ``BUYS``: ``purchases.ingest.protocol``, which the option ``--http``
+  of uvicorn names, or ``purchases.ingest.middleware``; the views are in ``purchases.api`` and
   ``purchases.classic``;
 * ``GET`` of ``EVENTS`` with ``wait``: ``purchases.longpoll``, before ``purchases.api``;
 * ``BULK``: ``shop.server.bodies`` has read its body into a file before ``purchases.api`` parses it.
@@ -50,7 +50,8 @@ from accounts.holders import Holders
 from accounts.quotas import check_page
 from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
 from purchases.hub import hub
-from purchases.ingest import IngestMiddleware, ingest
+from purchases.ingest.engine import ingest
+from purchases.ingest.middleware import IngestMiddleware
 from purchases.longpoll import LongPollMiddleware
 from purchases.routing import websocket_urlpatterns
 from shop.core.addresses import forwarded

@@ -10,9 +10,10 @@ from django.test import Client
 
 from accounts.access import Caller
 from purchases.bulk import ClientGone, TooSlow, Upload, record_lines
+from purchases.entries import Entry
 from purchases.models import Event, Purchase
 from purchases.models import Upload as UploadRow
-from purchases.services import Entry, record_purchases
+from purchases.services import record_purchases
 from purchases.tests.test_ledger import WHEN, Api, alice, bob, staff, till  # noqa: F401
 from purchases.validation import parse_purchase
 

@@ -14,17 +14,13 @@ from knox.models import AuthToken
 
 from accounts.access import Caller
 from accounts.models import User
-from purchases import ingest as module
-from purchases.ingest import Ingest, Request, Writer
+from purchases.entries import Entry, IdempotencyKeyReused, KeyHeld, Outcome, Recorded, identify
+from purchases.ingest import engine as module
+from purchases.ingest.engine import Ingest
+from purchases.ingest.pending import PendingPurchase
+from purchases.ingest.slow import InvalidToken, write_batch
+from purchases.ingest.writer import Writer
 from purchases.models import Event, Purchase
-from purchases.services import (
-    Entry,
-    IdempotencyKeyReused,
-    KeyHeld,
-    Outcome,
-    Recorded,
-    identify,
-)
 from purchases.validation import PurchaseInput
 from shop.core import background
 from shop.core.database import own_connection_parameters
@@ -69,24 +65,23 @@ async def _outcome(
         return error
 
 
-def test_the_second_purchase_of_an_account_takes_the_short_way(
+def test_the_second_purchase_of_an_account_takes_the_fast_path(
     digest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long_ways = []
-    real = module.write_batch
+    slow = []
 
-    def write_batch(batch: list[Request], known: Any, record: Any) -> list[Outcome]:
-        long_ways.append(len(batch))
-        return real(batch, known, record)
+    def slow_path(batch: list[PendingPurchase], cache: Any, record: Any) -> list[Outcome]:
+        slow.append(len(batch))
+        return write_batch(batch, cache, record)
 
-    monkeypatch.setattr(module, "write_batch", write_batch)
+    monkeypatch.setattr(module, "write_batch", slow_path)
     outcomes = _run(*[lambda i, n=n: _outcome(i, digest, _purchase(f"b{n}")) for n in range(4)])
     assert all(isinstance(outcome, Recorded) for outcome in outcomes)
-    assert long_ways == [1]
+    assert slow == [1]
     assert Purchase.objects.count() == Event.objects.count() == 4
 
 
-def test_an_account_that_was_deactivated_is_refused_though_it_is_known(digest: str) -> None:
+def test_an_account_that_was_deactivated_is_refused_though_it_is_cached(digest: str) -> None:
     async def deactivate(ingest: Ingest) -> Any:
         await DATABASE.run(User.objects.filter(userid="005").update, is_active=False)
 
@@ -96,7 +91,7 @@ def test_an_account_that_was_deactivated_is_refused_though_it_is_known(digest: s
         lambda i: _outcome(i, digest, _purchase("second")),
     )
     assert isinstance(first, Recorded)
-    assert isinstance(second, module.InvalidToken)
+    assert isinstance(second, InvalidToken)
     assert Purchase.objects.count() == 1
 
 
@@ -161,21 +156,20 @@ def test_what_was_told_that_nothing_is_recorded_is_not_recorded(
     assert [purchase.item for purchase in Purchase.objects.all()] == ["after"]
 
 
-def test_what_waits_for_the_long_way_is_not_recorded_after_its_answer(
+def test_what_waits_for_the_slow_path_is_not_recorded_after_its_answer(
     digest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each thread hangs at one purchase, as in an outage; three more wait behind them."""
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(module, "SWEEP_SECONDS", 0.05)
     started, released = threading.Semaphore(0), threading.Event()
-    real = module.write_batch
 
-    def write_batch(batch: list[Request], known: Any, record: Any) -> list[Outcome]:
+    def slow_path(batch: list[PendingPurchase], cache: Any, record: Any) -> list[Outcome]:
         started.release()
         assert released.wait(30)
-        return real(batch, known, record)
+        return write_batch(batch, cache, record)
 
-    monkeypatch.setattr(module, "write_batch", write_batch)
+    monkeypatch.setattr(module, "write_batch", slow_path)
 
     async def run() -> tuple[list[Outcome], list[Outcome]]:
         ingest = Ingest()
@@ -232,7 +226,7 @@ def test_a_lost_commit_is_never_said_to_have_recorded_nothing(
         await _outcome(ingest, digest, _purchase("warm"))
         monkeypatch.setattr(Writer, "_insert", insert)
         monkeypatch.setattr(
-            module, "write_batch", lambda batch, known, record: [Unavailable() for _ in batch]
+            module, "write_batch", lambda batch, cache, record: [Unavailable() for _ in batch]
         )
         return await _outcome(ingest, digest, _purchase("lost"))
 
@@ -241,7 +235,7 @@ def test_a_lost_commit_is_never_said_to_have_recorded_nothing(
 
 
 @pytest.mark.parametrize("timestamp", [None, datetime(2024, 5, 31, tzinfo=UTC)])
-def test_an_unknown_outcome_of_the_short_way_is_not_recorded_twice(
+def test_an_unknown_outcome_of_the_fast_path_is_not_recorded_twice(
     digest: str, monkeypatch: pytest.MonkeyPatch, timestamp: datetime | None
 ) -> None:
     real = Writer._insert
@@ -358,7 +352,7 @@ def test_whoever_waits_for_locks_holds_up_no_other_account(digest: str) -> None:
     assert isinstance(free, Recorded | KeyHeld)
 
 
-def test_one_that_waits_for_a_lock_is_refused_at_once_on_the_long_way_too(digest: str) -> None:
+def test_one_that_waits_for_a_lock_is_refused_at_once_on_the_slow_path_too(digest: str) -> None:
     """Its account was not met before, so it takes the threads that all accounts share."""
     joe = User.objects.get()
     moment = datetime(2024, 5, 31, tzinfo=UTC)
@@ -386,7 +380,7 @@ def test_an_answer_that_fails_ends_no_writer(digest: str) -> None:
 
     async def break_it(ingest: Ingest) -> Any:
         for number in range(module.WRITERS + module.THREADS):
-            ingest.submit(Request(digest, _purchase(f"broken {number}"), None, fail))
+            ingest.submit(PendingPurchase(digest, _purchase(f"broken {number}"), None, fail))
         return [await _outcome(ingest, digest, _purchase(f"after {n}")) for n in range(3)]
 
     outcomes: Any = _run(break_it)[0]

@@ -25,9 +25,10 @@ from knox.models import AuthToken
 
 from accounts.access import Caller
 from accounts.models import User
+from purchases.entries import Entry, Recorded, identify
 from purchases.lines import csv_lines, json_lines
 from purchases.models import Event, Purchase
-from purchases.services import Batch, Entry, Recorded, identify, record_purchases
+from purchases.services import Batch, record_purchases
 from purchases.validation import FIELDS, parse_purchase
 from shop.core.errors import ApplicationError, ValidationFailed
 

@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
+from purchases.entries import Entry, IdempotencyKeyReused, Recorded
 from purchases.models import Purchase
-from purchases.services import Entry, IdempotencyKeyReused, Recorded, record_purchases
+from purchases.services import record_purchases
 from purchases.validation import parse_purchase
 from tests.system import System, wait_for
 

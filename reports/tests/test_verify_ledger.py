@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
+from purchases.entries import Entry
 from purchases.selectors import latest_position
-from purchases.services import Entry, record_purchases
+from purchases.services import record_purchases
 from purchases.validation import parse_purchase
 from reports.models import Report
 

@@ -14,7 +14,7 @@ from django.test import Client, RequestFactory
 from redis._parsers.base import BaseParser
 
 from purchases.bulk import ClientGone
-from purchases.services import KeyHeld
+from purchases.entries import KeyHeld
 from shop.core.errors import OutcomeUnknown, error_response
 from shop.core.exception_handler import exception_handler
 from shop.core.outages import is_outage

@@ -1,10 +1,10 @@
-"""uvicorn's HTTP protocol with a short way for single purchases.
+"""uvicorn's HTTP protocol with a fast path for single purchases.
 
 An ASGI application gets a task, a scope and several messages for each request, which together cost
 more than recording a purchase does. This protocol hands a purchase to the ingest as soon as its
 body is complete, and writes the answer in one piece. Everything else, and every purchase that is
 not plainly well formed, takes uvicorn's ordinary way to the ASGI application, which gives the same
-answers: ``uvicorn --http purchases.protocol:Protocol``.
+answers: ``uvicorn --http purchases.ingest.protocol:Protocol``.
 """
 
 import asyncio
@@ -15,21 +15,20 @@ from typing import cast
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from purchases.entries import Outcome
 from purchases.hub import hub
-from purchases.ingest import (
+from purchases.ingest.engine import ingest
+from purchases.ingest.http import (
     API_PATH,
-    BODY_SECONDS,
     HEADERS,
     ONLY_SECURE,
     PATHS,
-    Request,
-    ingest,
     parse,
     render,
     request_id,
     token_of,
 )
-from purchases.services import Outcome
+from purchases.ingest.pending import PendingPurchase
 from shop.core.addresses import client_address, is_trusted
 from shop.core.admission import address_holder
 from shop.core.errors import ApplicationError, classic_error, error_body
@@ -38,6 +37,7 @@ from shop.core.refusals import STATUSES, refusals
 from shop.server.protocol import LimitedProtocol
 from shop.server.routes import spellings
 
+BODY_SECONDS = 10.0
 LENGTH_DIGITS = 4
 """How many digits the length of a body has at most; a longer one takes room like any other."""
 
@@ -54,7 +54,7 @@ class TooSlow(ApplicationError):
 
 
 class Buy:
-    """A purchase in the place of uvicorn's ``RequestResponseCycle``, for which it passes.
+    """Stands in for uvicorn's ``RequestResponseCycle`` while a purchase is processed.
 
     The attributes without a comment are those that the protocol reads or sets on a cycle.
     """
@@ -184,7 +184,7 @@ class Protocol(LimitedProtocol):
             else:
                 self._answer(buy, *rendered)
 
-        ingest.submit(Request(buy.digest, purchase, key, answer))
+        ingest.submit(PendingPurchase(buy.digest, purchase, key, answer))
 
     def _asker(self, buy: Buy) -> str:
         """Return the holder that stands for the address that the purchase came from."""

@@ -1,0 +1,108 @@
+"""Requests in, answers out: what both ways of serving a single purchase have in common."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from accounts.authentication import given_token, token_digest
+from purchases.classic import classic_purchase, classic_recorded
+from purchases.entries import Outcome
+from purchases.ingest.engine import ingest
+from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
+from shop.core.errors import ApplicationError, classic_error, error_body, error_headers
+from shop.core.middleware import REQUEST_ID, new_request_id
+from shop.core.parsers import decode_json
+from shop.server.routes import BUYS, PURCHASES, purchase_path
+
+BODY_MAX_BYTES = 64 * 1024
+API_PATH = PURCHASES
+PATHS = frozenset({API_PATH, *BUYS})
+_JSON = (b"application/json", b"application/json;charset=utf-8")
+
+
+@lru_cache(maxsize=64)
+def _is_ours(host: bytes) -> bool:
+    domain, _ = split_domain_port(host.decode("latin-1"))
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
+    """Return the token's digest if the request is one that is taken here, else ``None``.
+
+    ``headers`` are those of a POST to one of ``PATHS``, with names in lower case.
+    """
+    length = headers.get(b"content-length", b"")
+    token = given_token(headers.get(b"authorization", b""))
+    if (
+        token is None
+        or not length.isdigit()
+        or len(length) > 6
+        or not 0 < int(length) <= BODY_MAX_BYTES
+        or b"transfer-encoding" in headers
+        or b"content-encoding" in headers
+        or query
+        or not _is_ours(headers.get(b"host", b""))
+        or ingest.closing
+    ):
+        return None
+    content_type = headers.get(b"content-type", b"")
+    if content_type != b"application/json" and (
+        content_type.replace(b" ", b"").lower() not in _JSON
+    ):
+        return None
+    return token_digest(token)
+
+
+def parse(
+    headers: dict[bytes, bytes], body: bytes, *, classic: bool
+) -> tuple[PurchaseInput, str | None]:
+    """Return purchase and idempotency key; raise ``ApplicationError`` for what is malformed."""
+    data = decode_json(body)
+    key = headers.get(b"idempotency-key")
+    idempotency_key = parse_idempotency_key(None if key is None else key.decode("latin-1"))
+    if classic:
+        data = classic_purchase(data)
+    return parse_purchase(data, now=datetime.now(UTC)), idempotency_key
+
+
+def render(outcome: Outcome, *, classic: bool) -> tuple[int, bytes, dict[str, str]]:
+    """Return status, body and the headers that only this answer has."""
+    if isinstance(outcome, ApplicationError):
+        error = classic_error(outcome) if classic else error_body(outcome)
+        return outcome.status, msgspec.json.encode(error), error_headers(outcome)
+    answer: Any = classic_recorded(outcome.purchase) if classic else outcome.purchase
+    body = msgspec.json.encode(answer)
+    if outcome.replayed:
+        return 200, body, {"Idempotent-Replayed": "true"}
+    if classic:
+        return 200, body, {}
+    return 201, body, {"Location": purchase_path(outcome.purchase["id"])}
+
+
+def request_id(headers: dict[bytes, bytes]) -> bytes:
+    """Return the request's own id where it is a good one, else a new one."""
+    given = headers.get(b"x-request-id")
+    if given is not None and REQUEST_ID.fullmatch(given.decode("latin-1")):
+        return given
+    return new_request_id().encode()
+
+
+HEADERS = [
+    (b"content-type", b"application/json"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cache-control", b"private, no-store"),
+]
+# Where plain HTTP is not taken, Django says so.
+ONLY_SECURE = bool(settings.SECURE_SSL_REDIRECT)
+if ONLY_SECURE and settings.SECURE_HSTS_SECONDS:
+    HEADERS.append(
+        (
+            b"strict-transport-security",
+            b"max-age=%d; includeSubDomains; preload" % settings.SECURE_HSTS_SECONDS,
+        )
+    )

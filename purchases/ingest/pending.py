@@ -1,0 +1,92 @@
+"""Purchases that wait to be recorded, and the queue that they wait in."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+
+from purchases.entries import Outcome
+from purchases.validation import PurchaseInput
+from shop.core.errors import OutcomeUnknown, Unavailable
+
+logger = structlog.get_logger(__name__)
+
+BATCH = 256
+SHARE_MIN = 16
+
+
+@dataclass(slots=True, eq=False)
+class PendingPurchase:
+    """One purchase on its way through the queue; ``answer`` is called once, with its outcome."""
+
+    digest: str
+    purchase: PurchaseInput
+    idempotency_key: str | None
+    answer: Callable[[Outcome], None]
+    deadline: float = 0.0
+    # True once a statement that holds this purchase was sent and its result is unknown.
+    uncertain: bool = False
+    answered: bool = False
+    counted: bool = False
+    nonce: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.idempotency_key is None and self.purchase.timestamp is None:
+            self.nonce = uuid4().hex
+
+    def settle(self, outcome: Outcome) -> None:
+        """Give the answer, unless it was given before."""
+        if not self.answered:
+            self.answered = True
+            # What the answer holds is let go, though the request itself may be held for a while.
+            answer, self.answer = self.answer, _ignore
+            try:
+                answer(outcome)
+            except Exception:
+                # Whoever settles has others to answer.
+                logger.exception("purchase.answer_failed")
+
+    def give_up(self) -> None:
+        """Answer that it was not recorded, or that this is not known, unless it was answered."""
+        if not self.answered:
+            self.settle(OutcomeUnknown() if self.uncertain else Unavailable())
+
+
+def _ignore(outcome: Outcome) -> None:
+    """Answer nobody."""
+
+
+class Queue:
+    """Requests that wait for writers, first come first served."""
+
+    def __init__(self, writers: int) -> None:
+        self._writers = writers
+        self._requests: deque[PendingPurchase] = deque()
+        self._wake = asyncio.Event()
+
+    def put(self, *requests: PendingPurchase) -> None:
+        """Add requests and wake the writers."""
+        self._requests.extend(requests)
+        self._wake.set()
+
+    async def take(self) -> list[PendingPurchase]:
+        """Wait for requests and return a writer's share of them, at most ``BATCH``.
+
+        A request whose time is up has been told that nothing was recorded, so it is left out.
+        """
+        await self._wake.wait()
+        requests = self._requests
+        # A writer leaves the others their share of what waits: one that took it all would leave
+        # the processor idle until the commit, and then have all of it to answer.
+        share = min(BATCH, max(SHARE_MIN, len(requests) // self._writers))
+        batch: list[PendingPurchase] = []
+        while requests and len(batch) < share:
+            request = requests.popleft()
+            if not request.answered:
+                batch.append(request)
+        if not requests:
+            self._wake.clear()
+        return batch

@@ -1,0 +1,66 @@
+"""The slow path: sign in and record a batch in a thread, by every rule of the ledger."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+from django.db import connection as django_connection
+
+from accounts.access import Caller
+from accounts.authentication import callers_by_digest
+from accounts.quotas import TooManyRequests, request_wait
+from purchases.entries import Entry, Outcome, Recorded
+from purchases.ingest.cache import AccountCache
+from purchases.ingest.pending import PendingPurchase
+from purchases.services import record_purchases
+from shop.core.errors import NotAuthenticated, OutcomeUnknown, ServerError, Unavailable
+from shop.core.outages import is_outage
+
+logger = structlog.get_logger(__name__)
+
+Record = Callable[[Sequence[Entry]], list[Outcome]]
+
+
+class InvalidToken(NotAuthenticated):
+    """The token is unknown, has ended, or belongs to an account that is not active."""
+
+    code = "authentication_failed"
+    detail = "Invalid token."
+
+
+def write_batch(
+    batch: list[PendingPurchase], cache: AccountCache, record: Record = record_purchases
+) -> list[Outcome]:
+    """Sign in and record a batch in the calling thread; return one outcome for each request."""
+    outcomes: list[Outcome | None] = [None] * len(batch)
+    try:
+        callers = callers_by_digest({request.digest for request in batch})
+        entries: list[Entry] = []
+        places: list[int] = []
+        for place, request in enumerate(batch):
+            caller: Caller | None = callers.get(request.digest)
+            cache.learn(request.digest, caller)
+            if caller is None:
+                outcomes[place] = InvalidToken()
+            elif not request.counted and (wait := request_wait(caller)):
+                outcomes[place] = TooManyRequests(wait)
+            else:
+                request.counted = True
+                entries.append(
+                    Entry(caller, request.purchase, request.idempotency_key, request.nonce)
+                )
+                places.append(place)
+        for place, entry, outcome in zip(places, entries, record(entries), strict=True):
+            outcomes[place] = outcome
+            if isinstance(outcome, Recorded):
+                cache.learn_customer(entry, outcome)
+        return [outcome or ServerError() for outcome in outcomes]
+    except OutcomeUnknown:
+        return [outcome or OutcomeUnknown() for outcome in outcomes]
+    except Exception as error:
+        if is_outage(error):
+            logger.warning("purchase.unavailable", requests=len(batch))
+            return [Unavailable() for _ in batch]
+        logger.exception("purchase.batch_failed", requests=len(batch))
+        return [ServerError() for _ in batch]
+    finally:
+        django_connection.close()

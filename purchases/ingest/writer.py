@@ -1,0 +1,187 @@
+"""The fast path: one statement for a batch, over a connection of the event loop."""
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Hashable
+from datetime import datetime
+
+import psycopg
+import structlog
+from django.db import connection as django_connection
+
+from accounts.access import may_record_for_anyone
+from accounts.quotas import TooManyRequests, request_wait
+from purchases.commits import BATCH_LOCK_MILLISECONDS, is_held, is_lost
+from purchases.entries import KeyedEntry, KeyHeld, recorded_row, whose
+from purchases.ingest.cache import AccountCache
+from purchases.ingest.pending import PendingPurchase
+from purchases.lanes import Lanes
+from purchases.sql import INSERT_IF_STILL_SIGNED_IN, array, columns, text_array
+from shop.core import replica
+from shop.core.admission import account_holder
+from shop.core.database import connect, in_time
+from shop.core.errors import OutcomeUnknown
+from shop.core.outages import READ_ONLY, sqlstate
+from shop.core.pace import asked
+
+logger = structlog.get_logger(__name__)
+
+# A statement that takes longer is given up while there is time to try the slow path.
+STATEMENT_SECONDS = 3.0
+RECONNECT_SECONDS = 1.0
+# How long one writer takes a batch apart that a lock has held up.
+APART_SECONDS = 0.5
+
+
+def wait_in_lane(
+    lanes: "Lanes[PendingPurchase]", cache: AccountCache, request: PendingPurchase
+) -> None:
+    """Let a request that has met a lock wait in its lane; answer it where that is full."""
+    lane = cache.lane(request)
+    lanes.met_lock(lane)
+    if not lanes.put(lane, request):
+        request.settle(OutcomeUnknown() if request.uncertain else KeyHeld())
+
+
+class Writer:
+    """The fast path: a connection of the event loop, and the one statement it executes."""
+
+    def __init__(self, cache: AccountCache, lanes: "Lanes[PendingPurchase]") -> None:
+        self._cache = cache
+        self._lanes = lanes
+        self._connection: psycopg.AsyncConnection | None = None
+        self._broken_until = 0.0
+
+    async def close(self) -> None:
+        """Close the connection, without waiting for a server that may hang."""
+        if self._connection is not None:
+            with contextlib.suppress(Exception, asyncio.CancelledError):
+                await self._connection.close()
+            self._connection = None
+
+    async def write(self, batch: list[PendingPurchase]) -> list[PendingPurchase]:
+        """Record and answer what can be; return the requests that have to go the slow path."""
+        rows: list[KeyedEntry] = []
+        left: list[PendingPurchase] = []
+        keys: set[str] = set()
+        any_apart = self._lanes.are_any_apart()
+        for index, request in enumerate(batch):
+            row = self._cache.row(index, request)
+            if row is not None and any_apart and self._lanes.is_apart(whose(row.entry)):
+                wait_in_lane(self._lanes, self._cache, request)
+                continue
+            # PostgreSQL may insert either of two rows with the same key, so only the first goes
+            # into this statement.
+            if row is None or row.dedupe_key in keys:
+                left.append(request)
+            elif not request.counted and (wait := request_wait(row.entry.caller)):
+                request.settle(TooManyRequests(wait))
+            else:
+                request.counted = True
+                keys.add(row.dedupe_key)
+                rows.append(row)
+        if not rows:
+            return left
+        if time.monotonic() < self._broken_until:
+            return [*left, *(batch[row.index] for row in rows)]
+        return [*left, *await self._record(rows, batch)]
+
+    async def _record(
+        self, rows: list[KeyedEntry], batch: list[PendingPurchase]
+    ) -> list[PendingPurchase]:
+        """Record and answer rows; return the requests that have to go the slow path."""
+        for row in (rows[0], rows[-1]):
+            asked.note(account_holder(row.entry.caller.id))
+        try:
+            recorded = await in_time(self._insert(rows, batch), STATEMENT_SECONDS)
+        except (TimeoutError, psycopg.Error, OSError) as error:
+            requests = [batch[row.index] for row in rows]
+            lost = is_lost(error)
+            if not lost:
+                # The server refused the statement, so nothing was recorded.
+                for request in requests:
+                    request.uncertain = False
+            if lost or sqlstate(error) == READ_ONLY:
+                # A primary that was demoted stays read-only; its successor is elsewhere.
+                logger.warning("purchase.fast_path_lost", reason=str(error).strip())
+                await self.close()
+                self._broken_until = time.monotonic() + RECONNECT_SECONDS
+                return requests
+            logger.info("purchase.fast_path_refused", reason=str(error).strip())
+            return await self._apart(rows, batch) if is_held(error) else requests
+        if replica.configured():
+            # Write the replica marker before answering, so that the caller's next read sees this
+            # purchase.
+            await asyncio.to_thread(_note, {row.entry.caller.id for row in rows})
+        left = []
+        for row in rows:
+            request = batch[row.index]
+            found = recorded.pop(row.dedupe_key, None)
+            if found is None:
+                request.uncertain = False
+                left.append(request)
+            else:
+                request.settle(recorded_row(row, *found))
+        return left
+
+    async def _apart(
+        self, rows: list[KeyedEntry], batch: list[PendingPurchase]
+    ) -> list[PendingPurchase]:
+        """Record the rows of each caller and customer by themselves, after a lock held up all.
+
+        Whoever is held up alone too goes to its lane.
+        """
+        groups: defaultdict[Hashable, list[KeyedEntry]] = defaultdict(list)
+        for row in rows:
+            groups[whose(row.entry)].append(row)
+        left: list[PendingPurchase] = []
+        ends = time.monotonic() + APART_SECONDS
+        for group in groups.values():
+            if len(groups) == 1 or time.monotonic() > ends:
+                for row in group:
+                    wait_in_lane(self._lanes, self._cache, batch[row.index])
+            else:
+                left += await self._record(group, batch)
+        return left
+
+    async def _insert(
+        self, rows: list[KeyedEntry], batch: list[PendingPurchase]
+    ) -> dict[str, tuple[str, datetime]]:
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = self._connection = await _connect()
+        # Some may have been told meanwhile that nothing was recorded.
+        rows = [row for row in rows if not batch[row.index].answered]
+        if not rows:
+            return {}
+        for row in rows:
+            batch[row.index].uncertain = True
+        callers = [row.entry.caller for row in rows]
+        parameters = [
+            *columns(rows),
+            array([batch[row.index].digest for row in rows]),
+            array(["t" if may_record_for_anyone(caller) else "f" for caller in callers]),
+            text_array([row.username for row in rows]),
+            text_array([row.userid for row in rows]),
+        ]
+        cursor = await connection.execute(INSERT_IF_STILL_SIGNED_IN, parameters, prepare=True)
+        return {key: (id, at) for key, id, at in await cursor.fetchall()}
+
+
+def _note(accounts: set[int]) -> None:
+    try:
+        replica.note(accounts)
+    finally:
+        django_connection.close()
+
+
+async def _connect() -> psycopg.AsyncConnection:
+    # A batch that waits for somebody's lock holds up the others, so it is soon taken apart.
+    # PostgreSQL would plan the statement anew for each small batch, which costs more than executing
+    # it, and would always come to the same plan.
+    return await connect(
+        options=f" -c lock_timeout={BATCH_LOCK_MILLISECONDS}ms -c timezone=UTC"
+        " -c plan_cache_mode=force_generic_plan"
+    )

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from shop.local.embedded import adopt_running
+from shop.local.running import adopt_running
 
 OWNER_COMMANDS = {"migrate", "prepare_database", "prepare_development", "flush"}
 """What changes the schema, which the application's role may not."""

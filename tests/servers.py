@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shop.local import embedded
+from shop.local.pair import run_pair
 
 _servers = ExitStack()
 
@@ -26,7 +26,7 @@ def pytest_load_initial_conftests(early_config):
             if name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL") or name.startswith("PG"):
                 del os.environ[name]
         folder = Path(tempfile.mkdtemp(prefix="shop-"))
-        pair = _servers.enter_context(embedded.services(folder, throwaway=True, delete=True))
+        pair = _servers.enter_context(run_pair(folder, throwaway=True, delete=True))
         os.environ["DATABASE_URL"] = pair.database_url
         os.environ["REDIS_URL"] = pair.redis_url
         os.environ["DATA_DIR"] = str(pair.data_dir)

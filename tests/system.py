@@ -18,7 +18,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from shop.local.embedded import running_path
+from shop.local.running import running_path
 
 ROOT = Path(__file__).resolve().parent.parent
 # What a start on an empty folder takes at most on two cores that have little else to do.

@@ -13,7 +13,8 @@ import psutil
 import psycopg
 import pytest
 
-from shop.local.embedded import Postgres, services
+from shop.local.pair import run_pair
+from shop.local.postgres import Postgres
 from tests.system import System, running, wait_for
 
 
@@ -58,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicated]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("DATABASE_URL", raising=False)
         patch.delenv("REDIS_URL", raising=False)
-        with services(folder / "primary", throwaway=True) as pair:
+        with run_pair(folder / "primary", throwaway=True) as pair:
             standby = Postgres(folder / "standby", throwaway=True)
             primary = Postgres(folder / "primary", throwaway=True)
             subprocess.run(

@@ -1,12 +1,12 @@
-"""What `make run` runs: the two embedded servers and every process of the Procfile, kept alive.
+"""What ``make run`` runs: the two embedded servers and every process of the Procfile.
 
-``python -m shop.local.supervisor`` honours PORT (8000), DATA_DIR (var/ in the checkout),
-DATABASE_URL and REDIS_URL, the latter two in place of an embedded server. It exits with 0 after an
-orderly stop that a signal asked for, and with 1 and one line of explanation where it cannot start.
+``python -m shop.local.supervisor`` reads PORT (8000) and DATA_DIR (var/ in the checkout) from the
+environment. DATABASE_URL and REDIS_URL replace an embedded server. The exit status is 0 after a
+stop by a signal, and 1, with one line of explanation, if the site cannot be started.
 
-One rule holds throughout: whatever ends this process, nothing it started is left. Every child leads
-a session of its own and is in the record of ``shop.local.embedded``, by which the guard, or at the
-latest the next run, stops what this process no longer can.
+However this process ends, nothing that it started is left. Every child leads a session of its own
+and is in the record of ``shop.local.processes``. The guard stops what is in the record, or else
+the next run does.
 """
 
 from __future__ import annotations
@@ -16,49 +16,42 @@ import asyncio
 import contextlib
 import errno
 import os
-import queue
-import re
 import shlex
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from shop.local.embedded import (
+from shop.local.child import APPS, SERVERS, Child
+from shop.local.console import Console
+from shop.local.postgres import Postgres
+from shop.local.processes import (
     GRACE,
     START_TIMEOUT,
     EmbeddedError,
-    Postgres,
     Record,
-    Server,
-    Valkey,
+    StartError,
     kill_group,
     lock,
-    make_data_dir,
-    running_path,
-    spawn,
     start_guard,
-    write_running,
 )
+from shop.local.procfile import expand, read_procfile
+from shop.local.running import running_path, write_running
+from shop.local.server import Server, make_data_dir
+from shop.local.valkey import Valkey
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 POLL = 0.02
+"""Seconds between two checks of a condition that is waited for."""
 FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
-"""Seconds before a process that ended is started again, the first time and after many times."""
+"""Seconds before an ended process is started again: after its first end, and at most."""
 STEADY = 10.0
-"""Seconds after which a process counts as having started well."""
+"""Seconds after which a start counts as good, so that the next delay is the first one."""
 HURRIED_GRACE = 1.0
-"""Seconds that are left to a process after the second signal."""
-LONGEST_LINE = 65_536
-LONGEST_QUEUE = 4_000_000
-"""Bytes of a line that are kept waiting for its end, and of lines that wait to be written."""
-APPS, SERVERS = 0, 1
-"""Stages of a stop: the processes of the Procfile first, then what they depend on."""
+"""Seconds that a process has after the second signal."""
 
 WELCOME = """
   The shop is running at {address}/
@@ -72,180 +65,12 @@ WELCOME = """
 """
 
 
-class StartError(Exception):
-    """The site cannot be started; the message is one line for the person at the shell."""
-
-
-class Console:
-    """Writes whole lines, each behind the name of the process it comes from.
-
-    A thread does the writing: a terminal that stands still, or a pipe nobody reads, must stop
-    neither the supervisor nor the processes. What does not fit into the queue is dropped, and said.
-    """
-
-    def __init__(self, names: list[str]) -> None:
-        self._width = max(map(len, names))
-        self._colours = {name: 31 + index % 6 for index, name in enumerate(sorted(names), 1)}
-        self._tty = sys.stdout.isatty()
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._queued = self._written = self._dropped = 0
-        self._thread = threading.Thread(target=self._write, daemon=True)
-        self._thread.start()
-
-    def line(self, name: str, text: bytes) -> None:
-        """Print one line of the process `name`."""
-        prefix = f"{name:<{self._width}} | "
-        if self._tty:
-            prefix = f"\x1b[{self._colours[name]}m{prefix}\x1b[0m"
-        self.raw(prefix.encode() + text + b"\n")
-
-    def say(self, text: str) -> None:
-        """Print one line of our own."""
-        self.line("shop", text.encode())
-
-    def raw(self, text: bytes) -> None:
-        """Print `text` as it is."""
-        if self._queued - self._written > LONGEST_QUEUE:
-            self._dropped += 1
-            return
-        if self._dropped:
-            text = b"(%d lines dropped)\n%b" % (self._dropped, text)
-            self._dropped = 0
-        self._queued += len(text)
-        self._queue.put(text)
-
-    def _write(self) -> None:
-        gone = False
-        while (text := self._queue.get()) is not None:
-            # Each thread has a count of its own to increase, so that neither needs a lock.
-            self._written += len(text)
-            while text and not gone:
-                try:
-                    text = text[os.write(1, text) :]
-                except BlockingIOError:
-                    time.sleep(POLL)
-                except OSError as error:
-                    # With the disk full only this text is lost. Otherwise the terminal or the
-                    # reader has gone, and nobody is left to tell.
-                    gone = error.errno not in (errno.ENOSPC, errno.EDQUOT)
-                    break
-
-    def close(self) -> None:
-        """Write out what is queued, unless nobody reads it."""
-        self._queue.put(None)
-        self._thread.join(timeout=1.0)
-
-
-class Lines:
-    """Cuts what a process writes into lines for the console, in a bounded amount of memory."""
-
-    def __init__(self, name: str, source: int, console: Console) -> None:
-        self._name, self._source, self._console = name, source, console
-        self._rest = b""
-        self.closed = asyncio.Event()
-        os.set_blocking(source, False)
-        asyncio.get_running_loop().add_reader(source, self._read)
-
-    def _read(self) -> None:
-        try:
-            data = os.read(self._source, LONGEST_LINE)
-        except BlockingIOError:
-            return
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if not data or len(self._rest) >= LONGEST_LINE:
-            lines += [self._rest] if self._rest else []
-            self._rest = b""
-        for line in lines:
-            self._console.line(self._name, line.rstrip(b"\r"))
-        if not data:
-            asyncio.get_running_loop().remove_reader(self._source)
-            os.close(self._source)
-            self.closed.set()
-
-
-class Process:
-    """One child, possibly restarted: `run` lasts from its start to its end.
-
-    Args:
-        server: the embedded server it is, if it is one.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        command: list[str],
-        *,
-        env: Mapping[str, str],
-        cwd: Path,
-        stage: int = APPS,
-        server: Server | None = None,
-    ) -> None:
-        self.name, self.command, self.env, self.cwd = name, command, env, cwd
-        self.stage, self.server = stage, server
-        self.stop_signal = server.stop_signal if server else signal.SIGTERM
-        self.popen: subprocess.Popen[bytes] | None = None
-        self.ended = asyncio.Event()
-
-    def start(self, record: Record, console: Console) -> None:
-        """Start the child, its output going to the console."""
-        source, output = os.pipe()
-        self.popen = None
-        self.ended.clear()
-        self.lines = Lines(self.name, source, console)
-        try:
-            self.popen = spawn(
-                self.command, record, stop_signal=self.stop_signal, stage=self.stage,
-                env=self.env, cwd=self.cwd, output=output,
-            )  # fmt: skip
-        finally:
-            os.close(output)
-
-    async def drained(self) -> None:
-        """Wait until the console has all that the ended child has written."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.lines.closed.wait(), 1.0)
-
-    def reap(self, record: Record) -> None:
-        """Take notice if the child has ended, and let nothing of its group outlive it."""
-        if self.popen and not self.ended.is_set() and self.popen.poll() is not None:
-            kill_group(self.popen.pid)
-            self.ended.set()
-            record.remove(self.popen.pid)
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the child itself, if it still runs."""
-        if self.running and self.popen:
-            self.popen.send_signal(number)
-
-    @property
-    def running(self) -> bool:
-        """Whether the child has been started and has not ended yet."""
-        return self.popen is not None and not self.ended.is_set()
-
-    @property
-    def returncode(self) -> int:
-        """The exit status of the child, which has ended; -n if signal n killed it."""
-        return self.popen.returncode if self.popen else 0
-
-    @property
-    def fate(self) -> str:
-        """How the child ended, in words."""
-        code = self.returncode
-        if code >= 0:
-            return f"ended with {code}"
-        names = {number.value: number.name for number in signal.Signals}
-        return f"was killed by {names.get(-code, f'signal {-code}')}"
-
-
 class Supervisor:
     """Keeps the site running until it is told to stop.
 
-    Args:
-        procfile: lines of the form ``name: command``.
-        prepare: a command to run once the servers answer, before everything else; may be empty.
-        port: of the web address, on 127.0.0.1.
-        data_dir: everything that is kept from one run to the next.
-        parent: the process id of the make that started us, with whose end we stop; 0 for none.
+    ``procfile`` has lines of the form ``name: command``. The command ``prepare``, if there is one,
+    runs once the servers answer, before all others. The site is on ``port`` of 127.0.0.1.
+    ``parent`` is the pid of the make that started us, or 0; its end stops the site.
     """
 
     def __init__(
@@ -254,10 +79,10 @@ class Supervisor:
         self.cwd = procfile.resolve().parent
         self.port, self.data_dir, self.parent = port, data_dir.resolve(), parent
         self.prepare = shlex.split(prepare)
-        self.lines = read_procfile(procfile)
-        self.console = Console(["shop", "postgres", "valkey", "prepare", *self.lines])
+        self.commands = read_procfile(procfile)
+        self.console = Console(["shop", "postgres", "valkey", "prepare", *self.commands])
         self.record = Record(self.data_dir / "processes.json")
-        self.processes: list[Process] = []
+        self.processes: list[Child] = []
         self.servers: list[Server] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._guard_lost = True
@@ -270,19 +95,18 @@ class Supervisor:
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
         env |= {"PORT": str(self.port), "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
         env.setdefault("ENVIRONMENT", "development")
-        # Celery warns whoever runs it as root, in eight lines.
+        # Celery prints a warning of eight lines if root runs it.
         env.setdefault("PYTHONWARNINGS", "ignore:::celery.platforms")
         return env
 
     async def run(self) -> None:
         """Start everything, keep it running, and stop it when told to.
 
-        Raises:
-            StartError, EmbeddedError: with everything stopped again.
+        Raise ``StartError`` if something does not start, with everything stopped again.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup means that the end of the terminal is to be ignored.
+            # nohup ignores SIGHUP, so that the site outlives its terminal.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 loop.add_signal_handler(number, self._on_signal, number)
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
@@ -307,7 +131,7 @@ class Supervisor:
             for server in self.servers:
                 server.tidy()
             running_path(self.data_dir).unlink(missing_ok=True)
-            # With nothing left in the record the guard just goes, and with it the lock.
+            # The record is empty, so the guard ends at once and gives up the lock.
             os.close(hold)
             self._guard.wait()
 
@@ -356,12 +180,12 @@ class Supervisor:
         if self.prepare:
             await self._unless_stopped(self._prepare())
         if not self.stopping.is_set():
-            for name, words in self.lines.items():
-                self._keep(Process(name, expand(words, self.env), env=self.env, cwd=self.cwd))
+            for name, words in self.commands.items():
+                self._keep(Child(name, expand(words, self.env), env=self.env, cwd=self.cwd))
             self._tasks.append(asyncio.create_task(self._announce()))
 
     async def _unless_stopped(self, *steps: Coroutine[None, None, None]) -> None:
-        """Wait for all `steps`, but no longer than until we are to stop."""
+        """Wait for all ``steps``, or until the supervisor has been told to stop."""
         work = asyncio.gather(*steps)
         stop = asyncio.create_task(self.stopping.wait())
         try:
@@ -378,7 +202,7 @@ class Supervisor:
         if self.stopping.is_set():
             return
         self._keep(
-            Process(
+            Child(
                 server.name, server.command(), env=Postgres.environment(), cwd=self.data_dir,
                 stage=SERVERS, server=server,
             )
@@ -391,7 +215,7 @@ class Supervisor:
 
     async def _prepare(self) -> None:
         env = self.env | {"DATABASE_ROLE": "owner"}
-        process = Process("prepare", self.prepare, env=env, cwd=self.cwd)
+        process = Child("prepare", self.prepare, env=env, cwd=self.cwd)
         self.processes.append(process)
         process.start(self.record, self.console)
         await process.ended.wait()
@@ -400,11 +224,11 @@ class Supervisor:
         if process.returncode:
             raise StartError(f"`{shlex.join(self.prepare)}` {process.fate}")
 
-    def _keep(self, process: Process) -> None:
+    def _keep(self, process: Child) -> None:
         self.processes.append(process)
         self._tasks.append(asyncio.create_task(self._keep_running(process)))
 
-    async def _keep_running(self, process: Process) -> None:
+    async def _keep_running(self, process: Child) -> None:
         delay = FIRST_DELAY
         while True:
             began = time.monotonic()
@@ -444,10 +268,10 @@ class Supervisor:
             await process.drained()
 
     @staticmethod
-    async def _all_ended(processes: list[Process], hurrying: asyncio.Event) -> bool:
+    async def _all_ended(processes: list[Child], hurrying: asyncio.Event) -> bool:
         deadline = time.monotonic() + GRACE
         while any(process.running for process in processes):
-            # Even in a hurry a server gets the second that an orderly stop takes it.
+            # Even after the second signal a server gets the second that its orderly stop takes.
             if hurrying.is_set():
                 deadline = min(deadline, time.monotonic() + HURRIED_GRACE)
                 hurrying = asyncio.Event()
@@ -457,45 +281,8 @@ class Supervisor:
         return True
 
 
-def read_procfile(path: Path) -> dict[str, list[str]]:
-    """The words of each command by the name of its process, variables not yet expanded.
-
-    Raises:
-        StartError: a line is not of the form ``name: command``, or a name comes twice.
-    """
-    commands: dict[str, list[str]] = {}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, colon, command = line.partition(":")
-        if not colon or not re.fullmatch(r"[\w-]+", name) or name in commands:
-            raise StartError(f"{path.name}, line {number}: `name: command` is expected")
-        commands[name] = shlex.split(command)
-    return commands
-
-
-def expand(words: list[str], values: Mapping[str, str]) -> list[str]:
-    """The words with $NAME and ${NAME} replaced.
-
-    Raises:
-        StartError: a name has no value.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
-        if name not in values:
-            raise StartError(f"the Procfile uses ${name}, which is not set")
-        return values[name]
-
-    return [re.sub(r"\$(?:(\w+)|\{(\w+)\})", value, word) for word in words]
-
-
 def check_port(port: int) -> None:
-    """See whether the web address is free.
-
-    Raises:
-        StartError: it is not.
-    """
+    """Raise ``StartError`` if the port is in use or may not be used."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -522,10 +309,11 @@ async def _answers(port: int) -> bool:
 
 
 def _caught_signals(pid: int) -> int:
-    """Which of the signals that end a run the process `pid` catches, as a bit mask.
+    """Return as a bit mask which of the signals that end a run the process ``pid`` catches.
 
-    make passes SIGTERM on to us, but SIGINT and SIGHUP it keeps to itself: it restores the default
-    action and waits for us to end. That it no longer catches one is all there is to be seen.
+    make passes SIGTERM on to us, but neither SIGINT nor SIGHUP. After one of these it restores the
+    default action and waits for us to end. So the only visible sign is that make no longer catches
+    the signal.
     """
     mask = sum(1 << (number - 1) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     with contextlib.suppress(OSError, StopIteration):
@@ -536,9 +324,9 @@ def _caught_signals(pid: int) -> int:
 
 
 def main() -> int:
-    """Run the site in the foreground; the exit status."""
+    """Run the site in the foreground. Return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m shop.local.supervisor", description=main.__doc__
+        prog="python -m shop.local.supervisor", description="Run the site in the foreground."
     )
     parser.add_argument("--procfile", type=Path, default=CHECKOUT / "Procfile")
     parser.add_argument(
@@ -561,7 +349,7 @@ def main() -> int:
             parent=options.parent,
         )
         asyncio.run(supervisor.run())
-    except (StartError, EmbeddedError, OSError) as error:
+    except (StartError, OSError) as error:
         failure: Exception | None = error
     else:
         failure = None

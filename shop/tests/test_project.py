@@ -22,7 +22,7 @@ from shop.core import env, health
 from shop.core.errors import ApplicationError
 from shop.core.logs import OneLine
 from shop.core.parsers import decode_json
-from shop.local.supervisor import read_procfile
+from shop.local.procfile import read_procfile
 
 ROOT = Path(settings.BASE_DIR)
 

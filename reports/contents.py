@@ -1,4 +1,4 @@
-"""What a report holds, and what comes of rendering it; see `reports.rendering`.
+"""What a report holds; see `reports.rendering`.
 
 The web process, which renders nothing, needs no more than this.
 """
@@ -9,17 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-
-class RenderingFailed(Exception):
-    """The report could not be rendered; the message, meant for the log, says why."""
-
-
-class RenderingTimeout(RenderingFailed):
-    """Typesetting took longer than the time limit and was stopped."""
-
-
-class TooLong(RenderingFailed):
-    """The report would have more lines than are rendered; the message is for who asked for it."""
+from documents.rendered import RenderingFailed
 
 
 class TotalsDisagree(RenderingFailed):
@@ -102,12 +92,3 @@ class SalesLine:
     currency: str
     purchases: int
     total: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedReport:
-    """The file that was written: its pages, its bytes, and its SHA-256 in hexadecimal."""
-
-    pages: int
-    size: int
-    sha256: str

@@ -19,9 +19,9 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
+from documents.rendered import Rendered, RenderingFailed, TooLong
 from reports import selectors
 from reports.clock import from_now
-from reports.contents import RenderedReport, RenderingFailed, TooLong
 from reports.models import Report
 from shop.core.database import unhurried
 
@@ -87,7 +87,7 @@ def render_claimed(report_id: uuid.UUID, claim: uuid.UUID) -> None:
         target.unlink(missing_ok=True)
 
 
-def _render(report: Report, output: Path) -> RenderedReport:
+def _render(report: Report, output: Path) -> Rendered:
     # Only a worker renders, but the web process imports this module too.
     from reports.rendering import render_sales, render_statement
 

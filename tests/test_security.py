@@ -33,14 +33,15 @@ from accounts.attempts import AT_ONE_ADDRESS, Attempt, TooManyAttempts
 from accounts.authentication import callers_by_digest
 from accounts.mailing import mails_send
 from accounts.models import User
+from documents.rendered import RenderingFailed
+from documents.volumes.typeset import _Child, _Run
 from reports.contents import (
     CurrencyTotal,
     MonthTotal,
-    RenderingFailed,
     StatementHeader,
     StatementLine,
 )
-from reports.rendering import _Child, _Run, render_statement
+from reports.rendering import render_statement
 from tests.limits import forget_limits
 from tests.system import ROOT, System
 from tests.test_access import PASSWORD, ROUTES, Browser, World, world
@@ -635,7 +636,7 @@ def test_even_a_hostile_template_reaches_no_file_and_no_network(
     tmp_path: Path, source: str
 ) -> None:
     """Were a text ever run as code, the root folder of the child process would stop it."""
-    (tmp_path / "report.typ").write_text(f"= x\n{source}")
+    (tmp_path / "volume.typ").write_text(f"= x\n{source}")
     run = _Run(folder=tmp_path, fonts=[], timestamp=0, deadline=time.monotonic() + 20)
     with (
         _Child(run, tmp_path / "volume.json", tmp_path) as child,

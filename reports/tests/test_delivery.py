@@ -20,8 +20,8 @@ from django.utils import timezone
 from pypdf import PdfReader
 
 from accounts.models import User
+from documents.rendered import RenderingFailed
 from reports import mailing, queue, rendering_job, services
-from reports.contents import RenderingFailed
 from reports.models import Report
 from reports.tests.conftest import Worker, buy, wait_until
 from reports.tests.smtp import SMTPServer

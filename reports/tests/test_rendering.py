@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -17,24 +16,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typst
 from django.conf import settings
 from pypdf import PdfReader
 from pypdf.generic import ContentStream
 
-from reports import measure, rendering
+from documents import measure
+from documents.measure import clean_text
+from documents.rendered import RenderingFailed, RenderingTimeout
+from documents.volumes import layout, typeset
 from reports.contents import (
     CurrencyTotal,
     MonthTotal,
-    RenderingFailed,
-    RenderingTimeout,
     SalesHeader,
     SalesLine,
     StatementHeader,
     StatementLine,
     TotalsDisagree,
 )
-from reports.measure import clean_text
 from reports.rendering import render_sales, render_statement
 from shop.core import money
 
@@ -357,66 +355,7 @@ def test_hostile_texts_are_shown_and_nothing_more(tmp_path):
         if line.item.isascii():
             assert squeeze(shown) == squeeze(clean_text(line.item))
     width = float(reader.pages[0].mediabox.width)
-    assert max(starts_of_text(reader)) < width - rendering.MARGIN_X
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain", "plain"),
-        ("e\u0301 Ω Ж ש", "é Ω Ж ש"),
-        ("nul\x00", "nul\N{REPLACEMENT CHARACTER}"),
-        ("\ud800", "\N{REPLACEMENT CHARACTER}"),
-        ("日本 한국 😀", "日本 한국 😀"),
-        ("\U00010330", "\N{REPLACEMENT CHARACTER}"),
-        ("हिन्दी क्‍ष ภาษาไทยที่ عَرَبِيّ", "हिन्दी क्‍ष ภาษาไทยที่ عَرَبِيّ"),
-        ("a\u200db \u200dक", "ab क"),
-        ("a\u202eb\u200bc", "abc"),
-        (" a\n\tb\u00a0 c ", "a b c"),
-        ("x" + "\u0301" * 9, "x" + "\u0301" * 2),
-    ],
-)
-def test_clean_text(text, shown):
-    assert clean_text(text) == shown
-
-
-@pytest.mark.parametrize("font", measure.glyphs().order)
-def test_glyph_table_is_what_typst_has(font):
-    known = measure.glyphs()
-    own = font in (measure.SERIF, measure.MONO)
-    # A mark alone is shown on a circle, which is not its own width.
-    characters = [
-        char
-        for char, name in known.fonts.items()
-        if name == font and char != " " and known.widths[char]
-        if own or unicodedata.category(char)[0] != "M"
-    ]
-    source = b"""
-        #set text(font: (sys.inputs.font,), size: 100pt, fallback: false,
-          kerning: false, ligatures: false, lang: "en")
-        #set page(width: 5000pt, height: auto)
-        #set document(title: "glyphs")
-        #let all = json(bytes(sys.inputs.all))
-        #context [#metadata(all.map(c => calc.round(measure(c).width / 0.1pt))) <widths>]
-        #text(size: 5pt, all.join(" "))
-        #text(size: 5pt, weight: "semibold", all.join(" "))
-    """
-    options: dict[str, Any] = {
-        "ignore_system_fonts": True,
-        "font_paths": list(measure.font_folders().values()),
-        "sys_inputs": {"all": json.dumps(characters), "font": font},
-    }
-    if own:
-        # PDF/UA refuses a document with a character that no font has.
-        typst.compile(source, pdf_standards=["ua-1"], **options)
-    (widths,) = json.loads(typst.query(source, "<widths>", field="value", **options))
-    measured = dict(zip(characters, widths, strict=True))
-    # Punctuation of East Asia is set narrower at the edge of a line.
-    assert {
-        char: (width, known.widths[char])
-        for char, width in measured.items()
-        if (width != known.widths[char] if own else width > known.widths[char])
-    } == {}
+    assert max(starts_of_text(reader)) < width - layout.MARGIN_X
 
 
 SCRIPTS = {
@@ -458,7 +397,7 @@ def test_every_script_is_shown_and_stays_in_its_cell(tmp_path):
     }
     assert any("CJK" in font for font in fonts)
     width = float(reader.pages[0].mediabox.width)
-    assert max(starts_of_text(reader)) < width - rendering.MARGIN_X
+    assert max(starts_of_text(reader)) < width - layout.MARGIN_X
 
 
 def test_a_report_without_foreign_scripts_loads_no_fonts(tmp_path, monkeypatch):
@@ -479,24 +418,11 @@ def test_a_report_without_foreign_scripts_loads_no_fonts(tmp_path, monkeypatch):
     assert one.sha256 == two.sha256
 
 
-@pytest.mark.parametrize(
-    ("text", "width"),
-    [("हिन्दीक्षत्रियकिताब", 40), ("👨\u200d👩\u200d👧👍🏽" * 4, 60), ("日本語" * 9, 50)],
-)
-def test_a_break_splits_no_letter(text, width):
-    lines = measure.wrap(clean_text(text), width)
-    assert len(lines) > 1
-    assert "".join(lines) == clean_text(text)
-    for line in lines:
-        assert unicodedata.category(line[0])[0] != "M"
-        assert line[0] not in "\u200d\u200c🏽"
-        assert line[-1] != "\u200d"
-
-
 def test_a_web_process_does_not_load_what_only_a_worker_needs():
     script = (
         "import sys, shop.asgi; from django.urls import resolve; resolve('/');"
-        "print(*sorted({'reports.services', 'reports.rendering', 'typst'} & set(sys.modules)))"
+        "print(*sorted({'reports.services', 'reports.rendering', 'documents.volumes',"
+        " 'typst'} & set(sys.modules)))"
     )
     loaded = subprocess.run(
         [sys.executable, "-c", script], cwd=settings.BASE_DIR, capture_output=True, text=True
@@ -552,8 +478,9 @@ def template(tmp_path, monkeypatch):
     def use(source: str) -> None:
         folder = tmp_path / "templates"
         folder.mkdir()
-        (folder / "report.typ").write_text(source)
-        monkeypatch.setattr(rendering, "TEMPLATES", folder)
+        template = folder / "volume.typ"
+        template.write_text(source)
+        monkeypatch.setattr(typeset, "TEMPLATE", template)
 
     return use
 
@@ -562,7 +489,7 @@ def children() -> set[str]:
     return {
         pid
         for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        if b"typesetting.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"volumes/child.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
     }
 
 

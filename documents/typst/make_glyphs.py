@@ -1,6 +1,6 @@
 """Writes ``noto.txt``: what the fonts of the packages can show, and how wide each character is.
 
-Run by hand after a change of those packages: ``python reports/typst/make_glyphs.py``. The test
+Run by hand after a change of those packages: ``python documents/typst/make_glyphs.py``. The test
 ``test_glyph_table_is_what_typst_has`` compares the result with what typst measures.
 """
 

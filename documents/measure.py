@@ -1,9 +1,9 @@
-"""Text as the fonts of a report show it: which characters they have, and how wide each is.
+"""Text as the fonts of a document show it: which characters they have, and how wide each is.
 
 typst brings two fonts, which have Latin, Greek, Cyrillic and Hebrew letters. The packages
-``manimgx-fonts`` and ``manimgx-fonts-cjk`` bring Noto's fonts for other scripts and emoji. A report
-loads them only if it needs one of them. Where they are not installed, their characters are shown as
-U+FFFD.
+``manimgx-fonts`` and ``manimgx-fonts-cjk`` bring Noto's fonts for other scripts and emoji, which a
+document loads only if it needs one of them. Where they are not installed, their characters are
+shown as U+FFFD.
 
 A character's width is that of its glyph alone. Shaping joins and reorders glyphs, which makes a
 line of Arabic or Devanagari a little shorter than measured.
@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-TEMPLATES = Path(__file__).with_name("typst")
+_TABLES = Path(__file__).with_name("typst")
 
 SERIF, MONO = "Libertinus Serif", "DejaVu Sans Mono"
 TEXT_SIZE = 9.0
@@ -82,7 +82,7 @@ def glyphs() -> Glyphs:
 def _rows(name: str) -> Iterator[tuple[str, int, list[str]]]:
     """Yield the font, the width and the characters of each row of a table of glyphs."""
     names = {"serif": SERIF, "mono": MONO}
-    for row in (TEMPLATES / name).read_text(encoding="ascii").splitlines():
+    for row in (_TABLES / name).read_text(encoding="ascii").splitlines():
         if row.startswith("#"):
             continue
         font, width, *spans = row.split()

@@ -15,7 +15,7 @@ def main(arguments: Sequence[str]) -> None:
     signal.alarm(int(seconds))
     try:
         typst.compile(
-            f"{folder}/report.typ",
+            f"{folder}/volume.typ",
             output=result,
             root=folder,
             ignore_system_fonts=True,

@@ -1,13 +1,30 @@
+"""What accounts add to the whole, and other people's apps by the names that the admin shows."""
+
 from allauth.account.apps import AccountConfig as AllauthAccountConfig
 from django.apps import AppConfig
 
+from shop.core.apps import ShopAppConfig
 
-class AccountsConfig(AppConfig):
+
+class AccountsConfig(ShopAppConfig):
     """Users, sign-in, tokens, and who may see what."""
 
     name = "accounts"
     verbose_name = "Accounts"
-    default = True
+    api_urls = "accounts.urls"
+    page_urls = "accounts.page_urls"
+    beat = {
+        "sweep-mails": {
+            "task": "accounts.sweep_mails",
+            "schedule": 15.0,
+            "options": {"expires": 15},
+        },
+        "purge-expired": {
+            "task": "accounts.purge",
+            "schedule": 3600.0,
+            "options": {"expires": 600},
+        },
+    }
 
 
 class AddressesConfig(AllauthAccountConfig):

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from allauth.account import urls as allauth
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern
 
 from shop.core.errors import Forbidden, error_response
 
@@ -23,7 +21,7 @@ def admin_login(request: HttpRequest) -> HttpResponse:
     return redirect("admin:index")
 
 
-def _in_one_transaction(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def in_one_transaction(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Let a change, and the mail that tells of it, happen both or not at all."""
 
     @wraps(view)
@@ -34,16 +32,3 @@ def _in_one_transaction(view: Callable[..., HttpResponse]) -> Callable[..., Http
             return view(request, *args, **kwargs)
 
     return changed
-
-
-# These compare passwords, which takes its time, and change nothing that a mail tells of.
-_WITHOUT = {"account_login", "account_logout", "account_reauthenticate"}
-
-urlpatterns = [
-    pattern
-    if pattern.name in _WITHOUT
-    else URLPattern(
-        pattern.pattern, _in_one_transaction(pattern.callback), pattern.default_args, pattern.name
-    )
-    for pattern in allauth.urlpatterns
-]

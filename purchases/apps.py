@@ -1,7 +1,22 @@
-from django.apps import AppConfig
+"""What the ledger adds to the whole."""
+
+from shop.core.apps import NavigationEntry, ShopAppConfig, is_staff
 
 
-class PurchasesConfig(AppConfig):
+class PurchasesConfig(ShopAppConfig):
     """The ledger, its event log and the live feed."""
 
     name = "purchases"
+    api_urls = "purchases.urls"
+    classic_urls = "purchases.classic_urls"
+    page_urls = "purchases.page_urls"
+    # An event gets its position once; a trigger sees to that.
+    append_only = {"Purchase": (), "Event": ("position",)}
+    health_checks = {"relay": "purchases.health.check_relay"}
+    metrics = ("purchases.metrics.collect_log",)
+    ledger_checks = ("purchases.ledger_checks.CHECKS",)
+    navigation = (
+        NavigationEntry("Shop", "shop", place=10),
+        NavigationEntry("Purchases", "purchase_list", place=20),
+        NavigationEntry("Live", "live", place=40, shown_to=is_staff),
+    )

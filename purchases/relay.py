@@ -14,11 +14,11 @@ import psycopg
 import structlog
 
 from purchases.channel import announce
+from purchases.health import RELAY_LOCK
 from purchases.models import Event, Purchase
 from purchases.representation import encode_event, event_data, purchase_data
 from purchases.selectors import LATEST_POSITION
 from shop.core.database import own_connection_parameters
-from shop.core.health import RELAY_LOCK
 
 logger = structlog.get_logger(__name__)
 

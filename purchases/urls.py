@@ -1,4 +1,4 @@
-"""The ledger's REST routes, below ``/api/v1/``, and the original service's.
+"""The ledger's REST routes, below ``/api/v1/``.
 
 Some are answered before Django, in the way that ``shop.asgi`` describes. Each route has both
 spellings, with and without its trailing slash; ``shop.core.middleware.Slashes`` sees to that.
@@ -6,9 +6,10 @@ spellings, with and without its trailing slash; ``shop.core.middleware.Slashes``
 
 from django.urls import path
 
-from purchases import api, classic
+from purchases import api
 
-api_urlpatterns = [
+app_name = "api"
+urlpatterns = [
     path("purchases/", api.PurchaseListView.as_view(), name="purchases"),
     path("purchases/bulk/", api.BulkView.as_view(), name="purchases_bulk"),
     path("purchases/export.csv", api.ExportCSVView.as_view(), name="purchases_csv"),
@@ -16,13 +17,4 @@ api_urlpatterns = [
     path("purchases/export.xlsx", api.ExportXLSXView.as_view(), name="purchases_xlsx"),
     path("purchases/<str:id>/", api.PurchaseView.as_view(), name="purchase"),
     path("events/", api.EventListView.as_view(), name="events"),
-]
-classic_urlpatterns = [
-    path("buy", classic.BuyView.as_view(), name="buy"),
-    path(
-        "getAllUserBuys/<str:username>",
-        classic.GetAllUserBuysView.as_view(),
-        name="get_all_user_buys",
-    ),
-    path("buyList/<str:username>", classic.BuyListView.as_view(), name="buy_list"),
 ]

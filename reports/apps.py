@@ -1,7 +1,18 @@
-from django.apps import AppConfig
+"""What statements add to the whole."""
+
+from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
-class ReportsConfig(AppConfig):
+class ReportsConfig(ShopAppConfig):
     """Statements: requested, rendered, mailed."""
 
     name = "reports"
+    api_urls = "reports.urls"
+    page_urls = "reports.page_urls"
+    metrics = ("reports.metrics.collect_reports",)
+    ledger_checks = ("reports.ledger_checks.CHECKS",)
+    navigation = (NavigationEntry("Reports", "report_list", place=30),)
+    beat = {
+        "sweep-reports": {"task": "reports.sweep", "schedule": 15.0, "options": {"expires": 15}},
+        "purge-reports": {"task": "reports.purge", "schedule": 3600.0, "options": {"expires": 600}},
+    }

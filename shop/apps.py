@@ -1,10 +1,21 @@
-from django.apps import AppConfig
+"""What the project itself adds to the whole."""
+
+from django.conf import settings
+
+from shop.core.apps import NavigationEntry, ShopAppConfig, is_anybody, is_staff
+from shop.core.logs import log_apps
 
 
-class ShopConfig(AppConfig):
+class ShopConfig(ShopAppConfig):
     """What every app may use, and the system checks of the whole project."""
 
     name = "shop"
+    navigation = (
+        NavigationEntry("Admin", "admin:index", place=90, shown_to=is_staff),
+        NavigationEntry("API", "documentation", place=100, shown_to=is_anybody),
+    )
 
     def ready(self) -> None:
         from shop.core import checks, schema  # noqa: F401
+
+        log_apps(settings.LOG_LEVEL)

@@ -1,4 +1,4 @@
-"""The Celery application; `celery -A shop` finds it through `shop/__init__.py`."""
+"""The Celery application, which `celery -A shop` finds by this module's name."""
 
 import os
 from typing import Any
@@ -6,12 +6,20 @@ from typing import Any
 from celery import Celery, Task, signals
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from shop.core.apps import beat_schedule
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 
 app = Celery("shop")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@app.on_after_finalize.connect
+def _keep_to_the_schedule(sender: Celery, **kwargs: Any) -> None:
+    """Take what the apps declare; Django has been set up by then."""
+    sender.conf.beat_schedule = beat_schedule()
 
 
 @signals.setup_logging.connect

@@ -288,12 +288,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
-CELERY_BEAT_SCHEDULE = {
-    "sweep-reports": {"task": "reports.sweep", "schedule": 15.0, "options": {"expires": 15}},
-    "sweep-mails": {"task": "accounts.sweep_mails", "schedule": 15.0, "options": {"expires": 15}},
-    "purge-expired": {"task": "accounts.purge", "schedule": 3600.0, "options": {"expires": 600}},
-    "purge-reports": {"task": "reports.purge", "schedule": 3600.0, "options": {"expires": 600}},
-}
 
 # Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; see shop.core.addresses.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", instead_of="NUM_PROXIES")
@@ -534,7 +528,6 @@ FEED_CREDENTIALS_SECONDS = env.integer("FEED_CREDENTIALS_SECONDS", 20, minimum=1
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = logging_config(
-    level=LOG_LEVEL,
     # Whoever develops wants to see what went wrong, and the addresses that `make run` has printed.
     requests="WARNING" if DEVELOPMENT and LOG_LEVEL == "INFO" else LOG_LEVEL,
     json=env.boolean("LOG_JSON", not DEVELOPMENT),

@@ -1,13 +1,10 @@
-"""The URL configuration of the whole site."""
+"""The URL configuration of the whole site: what the apps declare, and what none of them owns."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
-from django.views.generic import RedirectView
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from accounts.pages import admin_login
-from accounts.pages import urlpatterns as accounts_urlpatterns
-from purchases.urls import api_urlpatterns, classic_urlpatterns
 from shop.core import documentation, health
+from shop.core.apps import declared_urls
 from shop.server.routes import CLASSIC_PREFIX
 
 handler400 = "shop.core.errors.bad_request"
@@ -18,26 +15,23 @@ handler500 = "shop.core.errors.server_error"
 admin.site.site_header = admin.site.site_title = "Scalable Shop"
 admin.site.index_title = "Administration"
 
-_CLASSIC = [*classic_urlpatterns, *health.healthz_urlpatterns]
 
-urlpatterns = [
-    path("api/v1/", include((api_urlpatterns, "api"))),
-    path("api/v1/", include("accounts.urls")),
-    path("api/v1/", include("reports.urls")),
+def _declared(kind: str, below: str = "") -> list[URLResolver]:
+    return [path(below, include(module)) for module in declared_urls(kind)]
+
+
+_CLASSIC: list[URLPattern | URLResolver] = [
+    *_declared("classic_urls"),
+    *health.healthz_urlpatterns,
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *_declared("api_urls", "api/v1/"),
     *_CLASSIC,
     re_path(rf"^{CLASSIC_PREFIX.lstrip('/')}/", include((_CLASSIC, "prefixed"))),
     *health.urlpatterns,
     *documentation.urlpatterns,
-    path("accounts/", include(accounts_urlpatterns)),
-    # The admin's own sign-in and password change know nothing of rate limits and tokens.
-    path("admin/login/", admin_login),
-    path(
-        "admin/password_change/",
-        RedirectView.as_view(
-            pattern_name="account_change_password", http_method_names=["get", "head"]
-        ),
-    ),
+    *_declared("page_urls"),
+    # An app may have put a page of its own before one of the admin's.
     path("admin/", admin.site.urls),
-    path("", include("purchases.page_urls")),
-    path("", include("reports.page_urls")),
 ]

@@ -3,13 +3,18 @@
 from email.utils import parseaddr
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+
+from shop.core.apps import navigation_for
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """Return the shop's name, whom to write to, and whether the demo accounts exist here."""
+    """Return the shop's name, whom to write to, whether it is a demo, and where one can go."""
     return {
         "site_name": settings.SITE_NAME,
         "contact": parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
         "development": settings.DEVELOPMENT,
+        # A template calls it; most answers are no pages.
+        "navigation": lambda: navigation_for(getattr(request, "user", None) or AnonymousUser()),
     }

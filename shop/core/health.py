@@ -11,28 +11,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 
+from shop.core.apps import health_checks
 from shop.core.errors import RETRY_AFTER_SECONDS
 from shop.core.metrics import connect_valkey, metrics
 
-# The key of the advisory lock that the leading relay holds: "shop" in ASCII.
-RELAY_LOCK = 0x73686F70
 CHECK_SECONDS = 3.0
-RELAY_LAG_SECONDS = 10
 DISK_BYTES = 64 * 1024
-
-_RELAY = f"""
-SELECT
-  EXISTS (
-    SELECT FROM pg_locks
-    WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = {RELAY_LOCK}
-      AND objsubid = 1
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())),
-  coalesce((
-    SELECT extract(epoch FROM clock_timestamp() - purchase.received_at)
-    FROM purchases_event AS event
-    JOIN purchases_purchase AS purchase ON purchase.id = event.purchase_id
-    WHERE event.position IS NULL ORDER BY event.purchase_id LIMIT 1), 0)
-"""  # noqa: S608
 
 
 class Unhealthy(Exception):
@@ -51,16 +35,6 @@ def _postgresql() -> None:
         cursor.execute(_WRITE)
 
 
-def _relay() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_RELAY)
-        leading, lag = cursor.fetchone() or (False, 0)
-    if not leading:
-        raise Unhealthy("no relay leads")
-    if lag > RELAY_LAG_SECONDS:
-        raise Unhealthy(f"events wait for {lag:.0f} s")
-
-
 def _valkey() -> None:
     connect_valkey().set("health", 1, ex=60)
 
@@ -71,13 +45,17 @@ def _disk() -> None:
         file.write(bytes(DISK_BYTES))
 
 
-CHECKS: dict[str, Callable[[], None]] = {
+_OWN: dict[str, Callable[[], None]] = {
     "postgresql": _postgresql,
     "valkey": _valkey,
-    "relay": _relay,
     "disk": _disk,
 }
-_threads = ThreadPoolExecutor(6, thread_name_prefix="health")
+_threads = ThreadPoolExecutor(12, thread_name_prefix="health")
+
+
+def checks() -> dict[str, Callable[[], None]]:
+    """Return what is checked, by name: what every app needs, and what each declares."""
+    return _OWN | health_checks()
 
 
 def _run(check: Callable[[], None]) -> tuple[str, float]:
@@ -97,7 +75,7 @@ def _run(check: Callable[[], None]) -> tuple[str, float]:
 def check_dependencies() -> dict[str, tuple[str, float]]:
     """Return ``(problem or "", milliseconds)`` for each dependency, within CHECK_SECONDS."""
     started = time.perf_counter()
-    futures = {name: _threads.submit(_run, check) for name, check in CHECKS.items()}
+    futures = {name: _threads.submit(_run, check) for name, check in checks().items()}
     results = {}
     for name, future in futures.items():
         left = CHECK_SECONDS - (time.perf_counter() - started)
@@ -127,7 +105,7 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Answer ``Success`` only if servers and disk take writes and the relay leads."""
+    """Answer ``Success`` only if servers and disk take writes, and what apps need is well."""
     bad = [f"{name}: {problem}" for name, (problem, _) in check_dependencies().items() if problem]
     if bad:
         text = "\n".join(bad) + "\n"
@@ -139,7 +117,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Answer each dependency with its milliseconds; 503 if PostgreSQL takes no write.
 
-    Valkey and the relay are hints and numbering: purchases are taken without them.
+    Purchases are taken without anything else that is checked.
     """
     results = check_dependencies()
     ready = not results["postgresql"][0]

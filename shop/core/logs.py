@@ -9,6 +9,8 @@ from typing import Any
 
 import structlog
 
+from shop.core.apps import shop_apps
+
 
 class OneLine(logging.Filter):
     """Leaves one line of what anybody can cause, such as a request for another host."""
@@ -19,10 +21,11 @@ class OneLine(logging.Filter):
         return True
 
 
-def logging_config(*, level: str, requests: str, json: bool) -> dict[str, Any]:
+def logging_config(*, requests: str, json: bool) -> dict[str, Any]:
     """Return the dictionary for ``logging.config.dictConfig``; everything goes to stderr.
 
-    ``level`` is that of our own events, ``requests`` that of single requests and tasks.
+    ``requests`` is the level of single requests and tasks. That of the apps' own events is set by
+    :func:`log_apps`.
     """
     # The renderer's own tracebacks hold every local variable, passwords among them, and where a
     # client can cause them each takes seconds.
@@ -62,11 +65,16 @@ def logging_config(*, level: str, requests: str, json: bool) -> dict[str, Any]:
             }
         },
         "root": {"handlers": ["stderr"], "level": "WARNING"},
-        "loggers": {name: {"level": level} for name in ("shop", "accounts", "purchases", "reports")}
-        | {name: {"level": requests} for name in ("django_structlog", "celery")}
+        "loggers": {name: {"level": requests} for name in ("django_structlog", "celery")}
         | {
             # The structured request log already says what was answered with which status.
             "django.request": {"level": "CRITICAL"},
             "uvicorn.error": {"level": "INFO"},
         },
     }
+
+
+def log_apps(level: str) -> None:
+    """Let through the events of the shop's apps from this level on."""
+    for config in shop_apps():
+        logging.getLogger(config.name).setLevel(level)

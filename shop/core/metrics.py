@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 import redis
+import structlog
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +22,10 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily
+
+from shop.core.apps import metric_collectors
+
+logger = structlog.get_logger(__name__)
 
 registry = CollectorRegistry()
 ProcessCollector(registry=registry)
@@ -76,53 +81,26 @@ def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), SECONDS.labels(method, route)
 
 
-_STATE = """
-SELECT
-  (SELECT coalesce(max(position), 0) FROM purchases_event),
-  (SELECT count(*) FROM (
-     SELECT 1 FROM purchases_event WHERE position IS NULL LIMIT 10000) AS waiting),
-  (SELECT extract(epoch FROM now() - purchase.received_at) FROM purchases_event AS event
-     JOIN purchases_purchase AS purchase ON purchase.id = event.purchase_id
-     WHERE event.position IS NULL ORDER BY event.purchase_id LIMIT 1)
-"""
-_REPORTS = """
-SELECT status, count(*) FROM reports_report WHERE status NOT IN ('sent', 'failed') GROUP BY status
-"""
-
-
 class StateCollector:
-    """Figures of the whole system, read from PostgreSQL and Valkey at each scrape."""
+    """Figures of the whole system at each scrape: Valkey's, and those the apps declare."""
 
     def collect(self) -> Iterator[Any]:
         """Yield the figures; a part that cannot be read is left out."""
         up = GaugeMetricFamily("shop_up", "Whether a dependency answers.", labels=["dependency"])
         try:
             with connection.cursor() as cursor:
-                cursor.execute(_STATE)
-                position, waiting, age = cursor.fetchone() or (0, 0, 0)
-                cursor.execute(_REPORTS)
-                reports = cursor.fetchall()
+                cursor.execute("SELECT 1")
         except Exception:
             up.add_metric(["postgresql"], 0)
         else:
             up.add_metric(["postgresql"], 1)
-            yield GaugeMetricFamily(
-                "shop_event_position", "Highest position of the event log.", value=position
-            )
-            yield GaugeMetricFamily(
-                "shop_events_unnumbered", "Events the relay has yet to number.", value=waiting
-            )
-            yield GaugeMetricFamily(
-                "shop_event_lag_seconds",
-                "Age of the oldest event without a position.",
-                value=max(0.0, float(age or 0)),
-            )
-            unfinished = GaugeMetricFamily(
-                "shop_reports_unfinished", "Reports by status.", labels=["status"]
-            )
-            for status, count in reports:
-                unfinished.add_metric([status], count)
-            yield unfinished
+            for name, collect in metric_collectors().items():
+                try:
+                    families = list(collect())
+                except Exception as error:
+                    logger.warning("metrics.left_out", collector=name, reason=type(error).__name__)
+                else:
+                    yield from families
         try:
             length = connect_valkey().llen("celery")
         except Exception:

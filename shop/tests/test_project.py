@@ -323,7 +323,7 @@ def test_health_names_what_does_not_answer(client: Client, monkeypatch: pytest.M
     def fail() -> None:
         raise redis.ConnectionError("gone")
 
-    monkeypatch.setattr(health, "CHECKS", {"postgresql": lambda: None, "valkey": fail})
+    monkeypatch.setattr(health, "checks", lambda: {"postgresql": lambda: None, "valkey": fail})
     response = client.get("/healthz")
     assert response.status_code == 503
     assert b"valkey" in response.content

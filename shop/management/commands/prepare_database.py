@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
-from purchases.models import Event, Purchase
+from shop.core.apps import append_only_tables
 
 LOCK = 7_265_001_913
 
@@ -72,7 +72,6 @@ def _verifier(connection: psycopg.Connection, role: str) -> str:
 def _statements(role: str, existing: tuple[bool, ...] | None, verifier: str) -> list[sql.Composed]:
     """Return what makes the role what it has to be; ``existing`` are the RIGHTS it has, if any."""
     name = sql.Identifier(role)
-    ledger = sql.SQL(", ").join(sql.Identifier(model._meta.db_table) for model in (Purchase, Event))
     # An owner who is not a superuser, as on managed servers, may not even name a right that the
     # role does not have.
     taken = [
@@ -88,7 +87,7 @@ def _statements(role: str, existing: tuple[bool, ...] | None, verifier: str) -> 
     if verifier:
         statements.append(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(verifier)))
     statements += [
-        sql.SQL(text).format(role=name, ledger=ledger, event=sql.Identifier(Event._meta.db_table))
+        sql.SQL(text).format(role=name)
         for text in (
             "GRANT USAGE ON SCHEMA public TO {role}",
             "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
@@ -96,10 +95,13 @@ def _statements(role: str, existing: tuple[bool, ...] | None, verifier: str) -> 
             "ALTER DEFAULT PRIVILEGES IN SCHEMA public"
             " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
             "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {role}",
-            # The ledger only grows, and an event gets its position once (a trigger sees to that).
-            "REVOKE UPDATE, DELETE ON {ledger} FROM {role}",
-            "GRANT UPDATE (position) ON {event} TO {role}",
             "REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {role}",
         )
     ]
+    for table, columns in append_only_tables().items():
+        grown = sql.Identifier(table)
+        statements.append(sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(grown, name))
+        if columns:
+            some = sql.SQL(", ").join(map(sql.Identifier, columns))
+            statements.append(sql.SQL("GRANT UPDATE ({}) ON {} TO {}").format(some, grown, name))
     return statements

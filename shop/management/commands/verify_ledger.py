@@ -1,0 +1,42 @@
+"""Check the invariants of a database and say what was checked."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, transaction
+
+from shop.core.apps import ledger_checks
+from shop.core.database import unhurried
+
+EXAMPLES = 5
+
+
+class Command(BaseCommand):
+    help = (
+        "Checks what every app declares to hold: that each purchase has its event, that positions "
+        "grow without a gap, that totals agree, that every finished report has its PDF. Exits "
+        "with 1 where something is wrong."
+    )
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        findings = 0
+        checks = list(ledger_checks())
+        # One snapshot for all checks, so that what is recorded meanwhile cannot look like damage.
+        with unhurried(), transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            for check in checks:
+                broken = list(check.find_broken(self._say))
+                findings += len(broken)
+                self.stdout.write(f"{'ok    ' if not broken else 'BROKEN'}  {check.what}")
+                for example in broken[:EXAMPLES]:
+                    self._say(example)
+                if len(broken) > EXAMPLES:
+                    self._say(f"and {len(broken) - EXAMPLES} more")
+        if findings:
+            raise CommandError(f"{findings} findings.", returncode=1)
+        self.stdout.write(f"All {len(checks)} checks hold.")
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(f"        {line}")

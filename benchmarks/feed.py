@@ -166,8 +166,8 @@ def _large(sockets: int, rate: float, seconds: float) -> dict[str, Any]:
 
 def _event(number: int) -> str:
     """Return a frame as the feed sends it, with one event."""
-    from purchases.reader import frame
-    from purchases.representation import encode_event
+    from events.reader import frame
+    from events.representation import encode_event
 
     moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     purchase = {
@@ -235,8 +235,8 @@ def _never_reading(sockets: int, events: int) -> tuple[float, float, int]:
     """
     from accounts.access import Caller
     from accounts.models import User
+    from events.selectors import latest_position
     from purchases.entries import Entry
-    from purchases.selectors import latest_position
     from purchases.services import record_purchases
     from purchases.validation import PurchaseInput
 

@@ -105,8 +105,8 @@ def child() -> None:
     from knox.models import AuthToken
 
     from accounts.models import User
+    from events.selectors import latest_position
     from purchases.models import Purchase
-    from purchases.selectors import latest_position
     from shop.core.pagination import _encode
 
     staff, _ = User.objects.get_or_create(

@@ -159,10 +159,10 @@ def _bytes_kept() -> list[list[Any]]:
 def _bytes_sent() -> list[list[Any]]:
     from channels_redis.serializers import registry
 
-    from purchases.channel import Announcement
-    from purchases.reader import frame
-    from purchases.representation import encode_event
-    from purchases.selectors import events_after
+    from events.channel import Announcement
+    from events.reader import frame
+    from events.representation import encode_event
+    from events.selectors import events_after
 
     found = events_after(0, customer_id=None, limit=500)
     events = [encode_event(row[2]) for row in found]
@@ -185,7 +185,7 @@ async def _hearing(packed: bytes) -> float:
     """Return the processor time of a hub without sockets for each event, in microseconds."""
     from channels_redis.serializers import registry
 
-    from purchases.hub import Hub
+    from events.hub import Hub
 
     serializer, hub, rounds = registry.get_serializer("msgpack"), Hub(), 200
     hub._started.set()

@@ -4,7 +4,7 @@ from shop.core.apps import NavigationEntry, ShopAppConfig, is_staff
 
 
 class PurchasesConfig(ShopAppConfig):
-    """The ledger, its event log and the live feed."""
+    """The ledger of purchases."""
 
     name = "purchases"
     api_urls = "purchases.urls"
@@ -12,8 +12,6 @@ class PurchasesConfig(ShopAppConfig):
     page_urls = "purchases.page_urls"
     # An event gets its position once; a trigger sees to that.
     append_only = {"Purchase": (), "Event": ("position",)}
-    health_checks = {"relay": "purchases.health.check_relay"}
-    metrics = ("purchases.metrics.collect_log",)
     ledger_checks = ("purchases.ledger_checks.CHECKS",)
     navigation = (
         NavigationEntry("Shop", "shop", place=10),

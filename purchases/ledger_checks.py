@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from django.db import connection
 
-from purchases.selectors import POSITION_FLOORS
+from events.selectors import POSITION_FLOORS
 from shop.core.ledger import LedgerCheck, Say, no_rows
 
 _TOTALS = (

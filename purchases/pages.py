@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import Caller, may_record_for_anyone, may_see_everything
 from accounts.quotas import check_requests
+from events.selectors import latest_position
 from purchases import selectors
 from purchases.filters import PurchaseFilter, by_price
 from purchases.services import record_purchase
@@ -35,7 +36,7 @@ FORM_FIELDS = ("item", "quantity", "price", "currency", "timestamp", "username",
 
 def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
     """Return the newest purchases, and a position read before them to continue the feed from."""
-    position = selectors.latest_position()
+    position = latest_position()
     queryset = selectors.purchases_visible_to(caller)
     if not everything:
         queryset = queryset.filter(customer_id=caller.id)

@@ -1,4 +1,4 @@
-"""A purchase and an event as the outside sees them: one function for each shape."""
+"""A purchase as the outside sees it."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,17 +22,6 @@ class PurchaseData(TypedDict):
     timestamp: str
     received_at: str
 
-
-class EventData(TypedDict):
-    """One entry of the event log."""
-
-    position: int
-    event: str
-    at: str
-    purchase: PurchaseData
-
-
-PURCHASE_RECORDED = "purchase.recorded"
 
 # The columns, in this order, that `purchase_data` takes.
 PURCHASE_FIELDS = (
@@ -81,18 +70,3 @@ def purchase_data(
         "timestamp": iso(timestamp),
         "received_at": iso(received_at),
     }
-
-
-def event_data(position: int, purchase: PurchaseData) -> EventData:
-    """Return the event "this purchase was recorded"."""
-    return {
-        "position": position,
-        "event": PURCHASE_RECORDED,
-        "at": purchase["received_at"],
-        "purchase": purchase,
-    }
-
-
-def encode_event(event: EventData) -> str:
-    """Return the event as compact JSON, as it is put into a frame."""
-    return msgspec.json.encode(event).decode()

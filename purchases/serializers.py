@@ -108,18 +108,6 @@ class BulkResultSerializer(serializers.Serializer[Any]):
     errors = BulkErrorSerializer(many=True)  # type: ignore[assignment]
 
 
-class EventSerializer(serializers.Serializer[Any]):
-    position = serializers.IntegerField()
-    event = serializers.ChoiceField(choices=["purchase.recorded"])
-    at = serializers.DateTimeField()
-    purchase = PurchaseSerializer()
-
-
-class EventPageSerializer(serializers.Serializer[Any]):
-    events = EventSerializer(many=True)
-    position = serializers.IntegerField(help_text="Give it as `after` next time.")
-
-
 class ClassicPurchaseSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=USERNAME_MAX_LENGTH, required=False)
     userid = serializers.CharField(max_length=USERID_MAX_LENGTH, required=False)

@@ -16,5 +16,4 @@ urlpatterns = [
     path("purchases/export.jsonl", api.ExportJSONLView.as_view(), name="purchases_jsonl"),
     path("purchases/export.xlsx", api.ExportXLSXView.as_view(), name="purchases_xlsx"),
     path("purchases/<str:id>/", api.PurchaseView.as_view(), name="purchase"),
-    path("events/", api.EventListView.as_view(), name="events"),
 ]

@@ -11,7 +11,7 @@ A request passes, from outside to inside:
   own;
 3. ``accounts.holders``: finds who asks, for the rooms of ``shop.core.admission``;
 4. ``shop.server.bodies``: reads the body, within its limits;
-5. ``purchases.ingest`` and ``purchases.longpoll``: take what is theirs;
+5. ``purchases.ingest`` and ``events.longpoll``: take what is theirs;
 6. ``shop.server.streaming``: sends the long answers that Django has only authorised;
 7. ``shop.server.threads``: waits for a thread, in which Django answers everything else.
 
@@ -21,7 +21,7 @@ reference:
 * ``POST`` to ``PURCHASES`` and ``BUYS``: ``purchases.ingest.protocol``, which the option ``--http``
   of uvicorn names, or ``purchases.ingest.middleware``; the views are in ``purchases.api`` and
   ``purchases.classic``;
-* ``GET`` of ``EVENTS`` with ``wait``: ``purchases.longpoll``, before ``purchases.api``;
+* ``GET`` of ``EVENTS`` with ``wait``: ``events.longpoll``, before ``events.api``;
 * ``BULK``: ``shop.server.bodies`` has read its body into a file before ``purchases.api`` parses it.
 """
 
@@ -48,12 +48,12 @@ from django.conf import settings
 
 from accounts.holders import Holders
 from accounts.quotas import check_page
+from events.hub import hub
+from events.longpoll import LongPollMiddleware
+from events.routing import websocket_urlpatterns
 from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
-from purchases.hub import hub
 from purchases.ingest.engine import ingest
 from purchases.ingest.middleware import IngestMiddleware
-from purchases.longpoll import LongPollMiddleware
-from purchases.routing import websocket_urlpatterns
 from shop.core.addresses import forwarded
 from shop.core.errors import ApplicationError, is_classic, send_error, wants_json
 from shop.core.refusals import at_a_pace

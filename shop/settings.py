@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "shop",
     "accounts",
     "purchases",
+    "events",
     "reports",
 ]
 if DEVELOPMENT and sys.argv[1:2] == ["runserver"]:

@@ -36,8 +36,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from accounts.models import User
+from events.routing import websocket_urlpatterns
 from purchases.models import Event, Purchase
-from purchases.routing import websocket_urlpatterns
 from reports import api as reports_api
 from reports.models import Report
 from shop.celery import app as celery_app

@@ -19,8 +19,8 @@ from django.conf import settings
 from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 
+from events.routing import websocket_urlpatterns
 from purchases.ingest.http import PATHS
-from purchases.routing import websocket_urlpatterns
 from shop.celery import app as celery
 from shop.core.metrics import registry
 from shop.server.routes import BEFORE_DJANGO, EVENTS, spellings

@@ -15,8 +15,8 @@ from typing import cast
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from events.hub import hub
 from purchases.entries import Outcome
-from purchases.hub import hub
 from purchases.ingest.engine import ingest
 from purchases.ingest.http import (
     API_PATH,

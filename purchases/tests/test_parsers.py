@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from purchases.api import events_parameters
-from purchases.consumers import FeedConsumer, Refused
+from events.api import events_parameters
+from events.consumers import FeedConsumer, Refused
 from purchases.currencies import currencies
 from purchases.lines import READERS
 from purchases.validation import parse_idempotency_key, parse_moment, parse_purchase

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
+from events.selectors import latest_position
 from purchases.entries import Entry
-from purchases.selectors import latest_position
 from purchases.services import record_purchases
 from purchases.validation import parse_purchase
 from reports.models import Report

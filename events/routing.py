@@ -2,6 +2,6 @@
 
 from django.urls import path
 
-from purchases.consumers import FeedConsumer
+from events.consumers import FeedConsumer
 
 websocket_urlpatterns = [path("ws/purchases/", FeedConsumer.as_asgi())]

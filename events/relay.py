@@ -13,11 +13,12 @@ from typing import Any
 import psycopg
 import structlog
 
-from purchases.channel import announce
-from purchases.health import RELAY_LOCK
+from events.channel import announce
+from events.health import RELAY_LOCK
+from events.representation import encode_event, event_data
+from events.selectors import LATEST_POSITION
 from purchases.models import Event, Purchase
-from purchases.representation import encode_event, event_data, purchase_data
-from purchases.selectors import LATEST_POSITION
+from purchases.representation import purchase_data
 from shop.core.database import own_connection_parameters
 
 logger = structlog.get_logger(__name__)

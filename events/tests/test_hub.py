@@ -8,8 +8,8 @@ import websockets.frames
 
 from accounts.access import Caller
 from accounts.authentication import Credential
-from purchases import reader as module
-from purchases.reader import CLOSE_TOO_SLOW, QUEUE_FRAMES, Frame, Reader
+from events import reader as module
+from events.reader import CLOSE_TOO_SLOW, QUEUE_FRAMES, Frame, Reader
 from shop.server.sockets import text_frame
 
 JOE = Caller(1, "joe", "005", is_staff=False, is_client=False)

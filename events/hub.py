@@ -21,8 +21,8 @@ from django.conf import settings
 
 from accounts.access import Caller, may_see_everything
 from accounts.authentication import callers_by_credential
-from purchases.channel import Announcement, announcements
-from purchases.reader import (
+from events.channel import Announcement, announcements
+from events.reader import (
     CLOSE_NOT_ALLOWED,
     CLOSE_NOT_SIGNED_IN,
     CLOSE_POSITION_UNKNOWN,
@@ -31,8 +31,8 @@ from purchases.reader import (
     Reader,
     frame,
 )
-from purchases.representation import encode_event
-from purchases.selectors import PositionUnknown, events_after, events_page, latest_position
+from events.representation import encode_event
+from events.selectors import PositionUnknown, events_after, events_page, latest_position
 from shop.core import background
 from shop.core.admission import Room, account_holder, address_holder
 from shop.core.errors import Unavailable

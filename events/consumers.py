@@ -12,8 +12,8 @@ from channels.utils import await_many_dispatch
 
 from accounts.access import may_see_everything
 from accounts.quotas import check_requests
-from purchases.hub import hub
-from purchases.reader import (
+from events.hub import hub
+from events.reader import (
     CLOSE_BAD_REQUEST,
     CLOSE_NOT_ALLOWED,
     CLOSE_NOT_SIGNED_IN,
@@ -22,8 +22,8 @@ from purchases.reader import (
     CLOSE_TRY_AGAIN_LATER,
     Reader,
 )
-from purchases.selectors import PositionUnknown
-from purchases.signing_in import sign_in
+from events.selectors import PositionUnknown
+from events.signing_in import sign_in
 from shop.core.errors import ApplicationError, Unavailable, send_error
 from shop.core.outages import is_outage
 

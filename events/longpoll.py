@@ -11,11 +11,11 @@ from django.core.exceptions import DisallowedHost
 
 from accounts.access import Caller, may_see_everything
 from accounts.quotas import check_requests
-from purchases.api import events_parameters
-from purchases.hub import hub
+from events.api import events_parameters
+from events.hub import hub
+from events.signing_in import request_of, sign_in
 from purchases.ingest.http import HEADERS, request_id
 from purchases.ingest.middleware import App
-from purchases.signing_in import request_of, sign_in
 from shop.core.errors import ApplicationError, Unavailable, send_error
 from shop.core.metrics import observe_request
 from shop.core.outages import is_outage

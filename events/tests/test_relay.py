@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
+from events.relay import BATCH, NUMBER_IN_TURN, NUMBER_OLDEST
 from purchases.entries import Entry
 from purchases.models import Event
-from purchases.relay import BATCH, NUMBER_IN_TURN, NUMBER_OLDEST
 from purchases.services import record_purchases
 from purchases.validation import parse_purchase
 

@@ -8,8 +8,8 @@ import pytest
 from knox.models import AuthToken
 
 from accounts.models import User
-from purchases.consumers import FeedConsumer
-from purchases.hub import hub
+from events.consumers import FeedConsumer
+from events.hub import hub
 from shop.core.metrics import registry
 
 

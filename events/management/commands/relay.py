@@ -9,6 +9,6 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from purchases.relay import Relay
+        from events.relay import Relay
 
         asyncio.run(Relay().run())

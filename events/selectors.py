@@ -1,0 +1,79 @@
+"""Reads of the event log, each limited to what the caller may see."""
+
+from typing import Any
+
+from django.db import connection
+
+from accounts.access import Caller
+from events.representation import EventData, event_data
+from purchases.models import Event
+from purchases.representation import PURCHASE_FIELDS, purchase_data
+from shop.core.errors import Conflict
+
+
+class PositionUnknown(Conflict):
+    """The position was never given out, as after a restore of an older ledger."""
+
+    code = "position_unknown"
+    detail = "This position was never given out. Read the ledger anew, and go on from there."
+    attr = "after"
+
+
+# A setting of the database, in which a restore leaves how far positions may have come since its
+# backup, so that one which was given out before is never given to another event.
+POSITION_FLOORS = (
+    "string_to_array(nullif(current_setting('shop.position_floors', true), ''), ',')::bigint[]"
+)
+LATEST_POSITION = f"""
+SELECT greatest(
+    max(position), (SELECT max(floor) FROM unnest({POSITION_FLOORS}) AS floor), 0)
+FROM {Event._meta.db_table}
+"""  # noqa: S608
+_EVENT_FIELDS = tuple(f"purchase__{field}" for field in PURCHASE_FIELDS)
+
+
+def latest_position() -> int:
+    """Return the highest position that was given out, 0 where none was."""
+    with connection.cursor() as cursor:
+        cursor.execute(LATEST_POSITION)
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def events_after(
+    position: int, *, customer_id: int | None, limit: int, until: int | None = None
+) -> list[tuple[int, int, EventData]]:
+    """Return ``(position, customer id, event)`` of numbered events after ``position``, in order.
+
+    ``customer_id`` limits them to one customer's, ``until`` to those up to a position.
+    """
+    queryset = Event.objects.filter(position__gt=position).order_by("position")
+    if customer_id is not None:
+        queryset = queryset.filter(customer_id=customer_id)
+    if until is not None:
+        queryset = queryset.filter(position__lte=until)
+    rows: Any = queryset.values_list("position", "customer_id", *_EVENT_FIELDS)[:limit]
+    return [
+        (number, customer, event_data(number, purchase_data(*row)))
+        for number, customer, *row in rows
+    ]
+
+
+def events_page(
+    caller: Caller, *, after: int, limit: int, everything: bool
+) -> tuple[list[tuple[int, int, EventData]], int]:
+    """Return a page of events and the position up to which the caller has now seen everything.
+
+    With a page that is not full that is the log's end as it was before the page was read, so an
+    event that is numbered meanwhile is never skipped. Raises ``PositionUnknown`` for a position
+    beyond the end.
+    """
+    end = latest_position()
+    if after > end:
+        raise PositionUnknown()
+    events = events_after(
+        after, customer_id=None if everything else caller.id, limit=limit, until=end
+    )
+    if len(events) == limit:
+        return events, events[-1][0]
+    return events, end

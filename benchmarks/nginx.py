@@ -1,5 +1,8 @@
 """What nginx with TLS in front costs: purchases and exports through it and direct ones, in turns.
 
+Beside our configuration the barest one is measured: TLS, kept connections, no line of a log and no
+limit. What that costs, every nginx on this machine costs.
+
     python -m shop.local.embedded --durable python -m benchmarks.nginx
 
 nginx runs with the templates of the stack of containers, rendered for this machine, from an image
@@ -41,6 +44,30 @@ SETTINGS = {
 }
 PORTS = ("80", "443", "2002", "8080")
 """What the templates listen on; here each is another port, for others may have these."""
+BARE = """
+worker_processes auto;
+pid {folder}/bare.pid;
+error_log /dev/stderr crit;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/cache;
+    proxy_temp_path {folder}/cache;
+    keepalive_requests 1000000;
+    upstream application {{ server 127.0.0.1:{application}; keepalive 128; }}
+    server {{
+        listen {port} ssl;
+        ssl_certificate {folder}/tls/fullchain.pem;
+        ssl_certificate_key {folder}/tls/privkey.pem;
+        location / {{
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $host;
+            proxy_pass http://application;
+        }}
+    }}
+}}
+"""
 
 
 def _program() -> list[str]:
@@ -110,8 +137,8 @@ def _render(folder: Path, application: int) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _in_front(application: int, program: list[str]) -> Iterator[int]:
-    """Run nginx in front of the application; the port of HTTPS.
+def _in_front(application: int, program: list[str], *, bare: bool = False) -> Iterator[int]:
+    """Run nginx in front of the application, with our configuration or the barest; its port.
 
     Raises:
         LookupError: this nginx keeps no connections.
@@ -122,7 +149,11 @@ def _in_front(application: int, program: list[str]) -> Iterator[int]:
         found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", version)
         if not found or tuple(map(int, found.groups())) < (1, 27, 3):
             raise LookupError(f"nginx has to be 1.27.3 or later; here is {version.strip()}")
-        ports = _render(Path(name), application)
+        port = _render(Path(name), application)["443"]
+        if bare:
+            [port] = _free_ports(1)
+            text = BARE.format(folder=name, application=application, port=port)
+            (Path(name) / "nginx.conf").write_text(text)
         # Its workers are another user's, and look for the folders.
         Path(name).chmod(0o755)
         command = [*words, "-c", f"{name}/nginx.conf", "-g", "daemon off;"]
@@ -131,13 +162,13 @@ def _in_front(application: int, program: list[str]) -> Iterator[int]:
             for _ in range(100):
                 with (
                     contextlib.suppress(OSError),
-                    socket.create_connection(("127.0.0.1", ports["443"]), 1),
+                    socket.create_connection(("127.0.0.1", port), 1),
                 ):
                     break
                 if process.poll() is not None:
                     raise SystemExit(process.communicate()[1].decode())
                 time.sleep(0.1)
-            yield ports["443"]
+            yield port
         finally:
             process.terminate()
             process.communicate()
@@ -178,36 +209,36 @@ def _measure(rounds: int, seconds: int, program: list[str]) -> list[list[str]]:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    figures: dict[str, list[tuple[float, float]]] = {"purchases/s": [], "rows exported/s": []}
+    figures: dict[str, list[tuple[float, ...]]] = {"purchases/s": [], "rows exported/s": []}
     with (
         tempfile.TemporaryDirectory() as name,
         _serving(OURS) as port,
         _in_front(port, program) as front,
+        _in_front(port, program, bare=True) as bare,
     ):
         _customers(Path(name))
         script = Path(name) / "buy.lua"
         script.write_text(SCRIPT.format(tokens=Path(name) / "tokens"))
-        direct, through = (port, "http"), (front, "https")
-        for one, scheme in (direct, through):
+        ways = ((port, "http"), (front, "https"), (bare, "https"))
+        for one, scheme in ways:
             _buys(one, script, 16, 2, scheme)
         for _ in range(rounds):
-            pair = [
-                _buys(one, script, CONNECTIONS, seconds, scheme)[0]
-                for one, scheme in (direct, through)
-            ]
-            figures["purchases/s"].append((pair[0], pair[1]))
+            figures["purchases/s"].append(
+                tuple(_buys(one, script, CONNECTIONS, seconds, scheme)[0] for one, scheme in ways)
+            )
         token = _staff()
         for _ in range(rounds):
-            pair = [_exported(one, scheme, token) for one, scheme in (direct, through)]
-            figures["rows exported/s"].append((pair[0], pair[1]))
+            figures["rows exported/s"].append(
+                tuple(_exported(one, scheme, token) for one, scheme in ways)
+            )
     return [
         [
             what,
-            spread([pair[0] for pair in pairs], 0),
-            spread([pair[1] for pair in pairs], 0),
-            spread([pair[1] / pair[0] for pair in pairs]),
+            *(spread([one[way] for one in found], 0) for way in range(len(ways))),
+            spread([one[1] / one[0] for one in found]),
+            spread([one[2] / one[0] for one in found]),
         ]
-        for what, pairs in figures.items()
+        for what, found in figures.items()
     ]
 
 
@@ -223,7 +254,8 @@ def main(arguments: list[str] | None = None) -> list[str]:
         rows = _measure(options.rounds, options.seconds, _program())
     except LookupError as error:
         return [f"through nginx: not measured, because {error}"]
-    return table(["what", "direct", "through nginx with TLS", "through / direct"], rows)
+    heads = ["what", "direct", "through nginx with TLS", "through the barest nginx"]
+    return table([*heads, "through / direct", "barest / direct"], rows)
 
 
 if __name__ == "__main__":

@@ -7,25 +7,18 @@ loosens it. ``.env.example`` explains each variable.
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-import structlog
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
-from psycopg.conninfo import conninfo_to_dict
 
+from shop import connections
 from shop.core import env
-from shop.core.database import LOST_SERVER, connection_class
-from shop.core.logs import logging_config
+from shop.core.logs import configure_structlog, logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 ENVIRONMENT = env.choice("ENVIRONMENT", "production", ("development", "production"))
 DEVELOPMENT = ENVIRONMENT == "development"
 DEBUG = False
-# What `env.secret` takes for a secret that only production has to have.
-_NONE = "" if DEVELOPMENT else None
 DATA_DIR = Path(env.text("DATA_DIR", BASE_DIR / "var")).absolute()
 
 SECRET_KEY = env.secret(
@@ -117,121 +110,21 @@ TEMPLATES = [
 DATABASE_ROLE = env.choice("DATABASE_ROLE", "application", ("application", "owner"))
 
 
-def _role_parameters(role: str) -> dict[str, str]:
-    """Return libpq's parameters for a role, from its URL or from the POSTGRES_* variables."""
-    url = env.secret("DATABASE_URL", development=_NONE, optional=True)
-    if role == "owner":
-        url = env.secret("DATABASE_OWNER_URL", development=_NONE, optional=True) or url
-    if url:
-        return {key: str(value) for key, value in conninfo_to_dict(url).items()}
-    application = env.secret("POSTGRES_APP_PASSWORD", optional=True)
-    if role == "application" and application:
-        user, password = env.text("POSTGRES_APP_USER", "shop_app"), application
-    elif role == "application" and env.text("POSTGRES_APP_USER", ""):
-        # Falling back to the owner would give the application rights that nobody meant it to have.
-        raise ImproperlyConfigured(
-            "POSTGRES_APP_PASSWORD is not set. Give it in the environment or as a file in "
-            "POSTGRES_APP_PASSWORD_FILE."
-        )
-    else:
-        user = env.text("POSTGRES_USER", "shop")
-        password = env.secret("POSTGRES_PASSWORD", development="shop" if DEVELOPMENT else None)
-    return {
-        "dbname": env.text("POSTGRES_DB", "shop"),
-        "user": user,
-        "password": password,
-        "host": env.text("POSTGRES_HOST", "postgres"),
-        "port": env.text("POSTGRES_PORT", "5432"),
-    }
-
-
-STATEMENT_SECONDS = env.integer("DATABASE_STATEMENT_SECONDS", 5, minimum=1)
-
-
-def _limits(role: str) -> str:
-    """Return the server-side limits of a connection as libpq's ``options``.
-
-    A migration waits briefly for its locks, so that it never holds up the site behind it, and then
-    takes what it needs. ``idle_in_transaction_session_timeout`` frees what a stuck process holds.
-    """
-    statement = STATEMENT_SECONDS if role != "owner" else 0
-    lock = env.integer("DATABASE_LOCK_SECONDS", 2, minimum=1)
-    return (
-        f"-c statement_timeout={statement}s -c lock_timeout={lock}s"
-        " -c idle_in_transaction_session_timeout=60s"
-    )
-
-
-def _database(role: str, url: str = "") -> dict[str, Any]:
-    """Return Django's settings of the database for one of the two roles, or at another ``url``."""
-    parts = (
-        {key: str(value) for key, value in conninfo_to_dict(url).items()}
-        if url
-        else _role_parameters(role)
-    )
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.pop("dbname", "shop"),
-        "USER": parts.pop("user", ""),
-        "PASSWORD": parts.pop("password", ""),
-        "HOST": parts.pop("host", ""),
-        "PORT": parts.pop("port", ""),
-        # Connections live in psycopg's pool. Persistent connections of Django's own would leak
-        # under ASGI, where every thread of a changing set would keep one.
-        "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            **parts,
-            "options": f"{parts.get('options', '')} {_limits(role)}".strip(),
-            "connect_timeout": 3,
-            **LOST_SERVER,
-            "application_name": env.text("APPLICATION_NAME", "shop"),
-            "pool": {
-                "connection_class": connection_class(
-                    STATEMENT_SECONDS + 0.4 if role != "owner" else None
-                ),
-                "min_size": 0,
-                # Enough for every thread that may ask at once, so that none waits for another's.
-                "max_size": env.integer("DATABASE_POOL_SIZE", 24, minimum=2, maximum=200),
-                # A request that cannot have a connection by then is answered 503.
-                "timeout": 4,
-                "max_idle": 120,
-                "reconnect_timeout": 10,
-            },
-        },
-    }
-
-
-DATABASES = {"default": _database(DATABASE_ROLE)}
-DATABASE_REPLICA_URL = env.secret("DATABASE_REPLICA_URL", development=_NONE, optional=True)
+DATABASES = {"default": connections.database(DATABASE_ROLE, development=DEVELOPMENT)}
+DATABASE_REPLICA_URL = env.secret(
+    "DATABASE_REPLICA_URL", development="" if DEVELOPMENT else None, optional=True
+)
 if DATABASE_REPLICA_URL:
     # What may lag behind is read from here; see shop.core.replica.
-    DATABASES["replica"] = _database("application", DATABASE_REPLICA_URL)
-    DATABASES["replica"]["OPTIONS"]["options"] += " -c default_transaction_read_only=on"
-    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+    DATABASES["replica"] = connections.replica(DATABASE_REPLICA_URL)
 # What `prepare_database` makes the application's role with.
-DATABASE_APPLICATION = {
-    key: value
-    for key, value in _role_parameters("application").items()
-    if key in ("user", "password")
-}
+DATABASE_APPLICATION = connections.application_role(development=DEVELOPMENT)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey: broker, channel layer, cache ----------------------------------------------------
 
 
-def _redis_url() -> str:
-    """Return the server's URL, given whole or as VALKEY_PASSWORD and where the server is."""
-    if url := env.secret("REDIS_URL", development=_NONE, optional=True):
-        return url
-    password = env.secret("VALKEY_PASSWORD", development=_NONE)
-    host = env.text("VALKEY_HOST", "localhost" if DEVELOPMENT else "valkey")
-    port = env.integer("VALKEY_PORT", 6379, minimum=1, maximum=65535)
-    credentials = f":{quote(password, safe='')}@" if password else ""
-    return f"redis://{credentials}{host}:{port}/0"
-
-
-REDIS_URL = _redis_url()
+REDIS_URL = connections.redis_url(development=DEVELOPMENT)
 
 CHANNEL_LAYERS = {
     "default": {
@@ -252,16 +145,7 @@ CACHES = {
 }
 
 
-def _celery_url(url: str) -> str:
-    """Return the broker URL in the form kombu expects; it spells unix sockets its own way."""
-    if not url.startswith("unix://"):
-        return url
-    path, _, query = url.removeprefix("unix://").partition("?")
-    database = dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair).get("db", "0")
-    return f"redis+socket://{quote(path)}?virtual_host={database}"
-
-
-CELERY_BROKER_URL = _celery_url(REDIS_URL)
+CELERY_BROKER_URL = connections.celery_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -535,19 +419,7 @@ LOGGING = logging_config(
 )
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.filter_by_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
+configure_structlog()
 
 # --- Reports -------------------------------------------------------------------------------
 

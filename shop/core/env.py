@@ -16,13 +16,18 @@ from django.core.exceptions import ImproperlyConfigured
 
 _REQUIRED: Final = object()
 
-# Values that only ever stand in examples. Running in production with one of them would mean
-# that the secret is public.
+VARIABLES: Final[set[str]] = set()
+"""The names that have been read in this process, so that a test can compare them with the docs."""
+SECRETS: Final[set[str]] = set()
+"""Those of them that may be given as a file, too."""
+
+# These values occur in examples only. A production site with one of them has a public secret.
 EXAMPLE_SECRETS: Final = frozenset({"change-me", "changeme", "secret", "password", "example"})
 
 
 def text(name: str, default: str | object = _REQUIRED) -> str:
     """Return the variable as text; raise ``ImproperlyConfigured`` if it is missing."""
+    VARIABLES.add(name)
     value = os.environ.get(name, "").strip()
     if value:
         return value
@@ -44,7 +49,7 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) 
 
 
 def boolean(name: str, default: bool) -> bool:
-    """Return the variable as a truth value; only ``true``/``false``, ``1``/``0`` are taken."""
+    """Return the variable as a truth value: ``true``, ``1``, ``yes``, ``on`` or their opposites."""
     value = text(name, "true" if default else "false").lower()
     if value in ("true", "1", "yes", "on"):
         return True
@@ -70,13 +75,13 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(name: str, *, instead_of: str) -> tuple[Network, ...]:
-    """Return a comma-separated variable of addresses and networks.
+    """Return a comma-separated variable of IP addresses and networks.
 
-    Raises ``ImproperlyConfigured`` for what is neither, and where only the variable is set that
-    this one is there ``instead_of``.
+    Raise ``ImproperlyConfigured`` for a word that is neither. Raise it, too, if only the retired
+    variable ``instead_of`` is set.
     """
     given = words(name)
-    if not given and text(instead_of, "0") != "0":
+    if not given and os.environ.get(instead_of, "").strip() not in ("", "0"):
         raise ImproperlyConfigured(
             f"{instead_of} is no longer read. Name the proxies' addresses or networks in {name}."
         )
@@ -100,11 +105,14 @@ def secret(
 ) -> str:
     """Return a secret from ``NAME`` or from the file that ``NAME_FILE`` names.
 
-    ``development`` is the value used where none is given, and any value is taken; pass ``None``
-    where a secret is required. An ``optional`` one is empty where it is not given. Raises
-    ``ImproperlyConfigured`` for a missing or an unreadable secret, and for one that is an example,
-    or a URL with such a password.
+    ``development`` is the default, and allows any value. Without it the secret is required and is
+    checked. An ``optional`` secret is empty if it is not given.
+
+    Raise ``ImproperlyConfigured`` if the secret is missing, unreadable, too short or that of an
+    example, or if it is a URL with the password of an example.
     """
+    VARIABLES.add(name)
+    SECRETS.add(name)
     value = os.environ.get(name, "").strip()
     path = os.environ.get(f"{name}_FILE", "").strip()
     if value and path:
@@ -135,7 +143,7 @@ def _is_example(value: str) -> bool:
 
 
 def _password(value: str) -> str:
-    """Return the password in a URL, empty where there is none or the value is no URL."""
+    """Return the password in a URL; empty if it has none or ``value`` is no URL."""
     try:
         return unquote(urlsplit(value).password or "")
     except ValueError:

@@ -1,7 +1,7 @@
 """Logging: JSON lines in production, readable ones in development.
 
 Log events are static names (``purchase.recorded``) with ids as fields. The request id comes from
-nginx (``X-Request-ID``) or is made here, and travels with a Celery task.
+nginx (``X-Request-ID``), or the site makes one. A Celery task keeps that of its request.
 """
 
 import logging
@@ -13,7 +13,7 @@ from shop.core.apps import shop_apps
 
 
 class OneLine(logging.Filter):
-    """Leaves one line of what anybody can cause, such as a request for another host."""
+    """Drops the tracebacks of events that any client can cause, such as a wrong Host."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith("django.security."):
@@ -26,9 +26,12 @@ def logging_config(*, requests: str, json: bool) -> dict[str, Any]:
 
     ``requests`` is the level of single requests and tasks. That of the apps' own events is set by
     :func:`log_apps`.
+
+
+    ``level`` is the level of our own events, ``requests`` that of single requests and tasks.
     """
-    # The renderer's own tracebacks hold every local variable, passwords among them, and where a
-    # client can cause them each takes seconds.
+    # structlog's own tracebacks show every local variable, passwords too. Each takes seconds to
+    # render, and clients can cause them.
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if json
@@ -67,7 +70,7 @@ def logging_config(*, requests: str, json: bool) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": "WARNING"},
         "loggers": {name: {"level": requests} for name in ("django_structlog", "celery")}
         | {
-            # The structured request log already says what was answered with which status.
+            # django_structlog already logs each request with its status.
             "django.request": {"level": "CRITICAL"},
             "uvicorn.error": {"level": "INFO"},
         },
@@ -78,3 +81,20 @@ def log_apps(level: str) -> None:
     """Let through the events of the shop's apps from this level on."""
     for config in shop_apps():
         logging.getLogger(config.name).setLevel(level)
+
+
+def configure_structlog() -> None:
+    """Let structlog pass its events to the standard library, whose handler renders them."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )

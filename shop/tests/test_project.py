@@ -36,10 +36,21 @@ def test_the_committed_schema_is_what_the_code_says(client: Client):
 NAME = re.compile(r"^#?([A-Z_]+)=", re.M)
 
 
-def test_every_setting_from_the_environment_is_explained():
-    read = set(
-        re.findall(r"""env\.\w+\(\s*["']([A-Z_]+)""", (ROOT / "shop/settings.py").read_text())
-    )
+@pytest.fixture
+def read_names(monkeypatch: pytest.MonkeyPatch) -> tuple[set[str], set[str]]:
+    """The variables that the settings read in production and in development, and the secrets."""
+    monkeypatch.setattr(env, "VARIABLES", set())
+    monkeypatch.setattr(env, "SECRETS", set())
+    for role in ("application", "owner"):
+        assert refusal(monkeypatch, DATABASE_ROLE=role) == ""
+    assert refusal(monkeypatch, ENVIRONMENT="development") == ""
+    return env.VARIABLES, env.SECRETS
+
+
+def test_every_setting_from_the_environment_is_explained(
+    read_names: tuple[set[str], set[str]],
+) -> None:
+    read, _ = read_names
     example = (ROOT / ".env.example").read_text()
     of_settings, of_compose = map(
         set, map(NAME.findall, example.split("read by docker-compose.yml only"))
@@ -69,10 +80,9 @@ def test_a_stack_gets_every_setting_that_it_may_set():
         assert re.search(rf"^ +{name}:", composed, re.M), name
 
 
-def test_every_secret_may_be_a_file_in_the_stack():
-    text = (ROOT / "shop/settings.py").read_text()
+def test_every_secret_may_be_a_file_in_the_stack(read_names: tuple[set[str], set[str]]) -> None:
+    _, names = read_names
     composed = (ROOT / "docker-compose.yml").read_text()
-    names = set(re.findall(r"""env\.secrets?\(\s*["']([A-Z_]+)""", text))
     assert "DJANGO_SECRET_KEY_FALLBACKS" in names
     for name in names - ELSEWHERE:
         assert re.search(rf"^ +{name}_FILE:", composed, re.M), name

@@ -14,6 +14,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
 from accounts.authentication import ticket_issue
+from accounts.permissions import CUSTOMER, codes
 from accounts.serializers import (
     AccountSerializer,
     MeSerializer,
@@ -57,12 +58,12 @@ class AccountListView(APIView):
         examples=[
             OpenApiExample(
                 "sign up",
-                {"username": "eve", "email": "eve@example.com", "password": "orchid-lamp-42"},
+                {"username": "zoe", "email": "zoe@example.com", "password": "orchid-lamp-42"},
                 request_only=True,
             ),
             OpenApiExample(
                 "the account",
-                {"username": "eve", "userid": "9f86d081884c7d65", "email": "eve@example.com"},
+                {"username": "zoe", "userid": "9f86d081884c7d65", "email": "zoe@example.com"},
                 response_only=True,
             ),
         ],
@@ -147,6 +148,8 @@ class MeView(APIView):
                     "email": "joe@example.com",
                     "email_verified": True,
                     "is_staff": False,
+                    "permissions": codes(CUSTOMER),
+                    "roles": ["customer"],
                 },
             )
         ],
@@ -163,6 +166,8 @@ class MeView(APIView):
                 "email": user.email,
                 "email_verified": verified,
                 "is_staff": user.is_staff,
+                "permissions": codes(user.permissions),
+                "roles": [user.own_role, *user.roles],
             }
         )
 

@@ -18,6 +18,8 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.db.models import BigIntegerField
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
@@ -29,6 +31,7 @@ from rest_framework.request import Request
 
 from accounts.access import Caller
 from accounts.models import LiveTicket, User
+from accounts.permissions import EFFECTIVE
 
 _SCHEMES = (b"token", b"bearer")
 _TOKEN = re.compile(r"[0-9a-zA-Z_-]{16,128}")
@@ -61,13 +64,13 @@ def token_digest(token: str | bytes) -> str | None:
     return sha512(text.encode()).hexdigest() if _TOKEN.fullmatch(text) else None
 
 
-_CALLERS = """
+_CALLERS = f"""
 SELECT token.digest, account.id, account.username, account.userid,
-       account.is_staff, account.is_client
+       {EFFECTIVE}
 FROM knox_authtoken AS token JOIN accounts_user AS account ON account.id = token.user_id
 WHERE token.digest = ANY(%s) AND account.is_active
   AND (token.expiry IS NULL OR token.expiry > statement_timestamp())
-"""
+"""  # noqa: S608
 
 
 def callers_by_digest(digests: Collection[str]) -> dict[str, Caller]:
@@ -82,6 +85,10 @@ def callers_by_digest(digests: Collection[str]) -> dict[str, Caller]:
         return {digest: Caller(*account) for digest, *account in cursor.fetchall()}
 
 
+# Knox's model does not know the column, which is ours.
+TOKEN_PERMISSIONS = RawSQL("knox_authtoken.permissions", [], output_field=BigIntegerField())
+
+
 class TokenAuthentication(KnoxTokenAuthentication):
     """``Authorization: Token <token>`` or ``Bearer``, found by its digest in one query."""
 
@@ -94,7 +101,10 @@ class TokenAuthentication(KnoxTokenAuthentication):
         """Return user and token; raise ``AuthenticationFailed`` for any that is not good."""
         digest = token_digest(token)
         found = (
-            AuthToken.objects.select_related("user").filter(digest=digest).first()
+            AuthToken.objects.select_related("user")
+            .annotate(permissions=TOKEN_PERMISSIONS)
+            .filter(digest=digest)
+            .first()
             if digest is not None
             else None
         )
@@ -104,6 +114,7 @@ class TokenAuthentication(KnoxTokenAuthentication):
             or not found.user.is_active
         ):
             raise exceptions.AuthenticationFailed("Invalid token.")
+        found.user.credential_permissions = found.permissions
         return found.user, found
 
 

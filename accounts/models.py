@@ -1,16 +1,19 @@
 """Users: customers, client programs and staff."""
 
 import secrets
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.auth.password_validation import password_changed
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MinLengthValidator
 from django.db import models
 from django.db.models.functions import Lower, Now, Upper
 
 from accounts.names import NameKey, NewUserid, NewUsername, SignInName, normalise
+from accounts.permissions import ROLES, UNLIMITED, own_role, role_mask
 
 USERNAME_MAX_LENGTH = 150
 USERID_MAX_LENGTH = 64
@@ -76,6 +79,13 @@ class User(AbstractUser):
         help_text="May record purchases for any customer.",
     )
 
+    # What it may do besides that, and the sum of it; `give_roles` writes both.
+    roles = ArrayField(models.CharField(max_length=20), default=list, db_default=[], blank=True)
+    role_permissions = models.BigIntegerField(db_default=0, default=0, editable=False)
+
+    # What the credential of this request has: all, unless it is one that says less.
+    credential_permissions: int = UNLIMITED
+
     objects: ClassVar[Accounts] = Accounts()
 
     REQUIRED_FIELDS = ["email"]
@@ -112,6 +122,28 @@ class User(AbstractUser):
             raise ValidationError(
                 {"username": "A user with that username already exists."}, code="unique"
             )
+
+    @property
+    def own_role(self) -> str:
+        """Return the role that the account has by its kind."""
+        return own_role(is_admin=self.is_superuser or self.is_staff, is_client=self.is_client)
+
+    @property
+    def permissions(self) -> int:
+        """Return what this request may do: what the account and its credential both have.
+
+        The account's part is what the column ``accounts_user.permissions`` computes.
+        """
+        account = ROLES[self.own_role] | self.role_permissions
+        return int(account) & self.credential_permissions
+
+    def give_roles(self, roles: Iterable[str]) -> None:
+        """Let these be the account's roles, besides its own; whoever calls it saves the account.
+
+        Raises ``KeyError`` for one that is not there.
+        """
+        self.roles = sorted(set(roles))
+        self.role_permissions = int(role_mask(self.roles))
 
     def set_unusable_password(self) -> None:
         """Let nobody sign in by password, which ends the account's tokens as any change does."""

@@ -23,6 +23,11 @@ class AccountSerializer(serializers.Serializer[Any]):
 class MeSerializer(AccountSerializer):
     email_verified = serializers.BooleanField()
     is_staff = serializers.BooleanField()
+    permissions = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What you may do with this credential, each `part:verb`.",
+    )
+    roles = serializers.ListField(child=serializers.CharField())
 
 
 class SignInSerializer(serializers.Serializer[Any]):

@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import msgspec
 
-from accounts.access import Caller, may_record_for_anyone
+from accounts.access import Caller, may_record, may_record_for_anyone
 from accounts.names import same
+from accounts.permissions import Permission
 from purchases.representation import PurchaseData, purchase_data
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest
 from shop.core.errors import ApplicationError, Forbidden, Unavailable
@@ -92,13 +93,19 @@ class KeyedEntry(msgspec.Struct, gc=False):
 
 
 def authorise(caller: Caller, purchase: PurchaseInput) -> None:
-    """Raise ``Forbidden`` where the caller names somebody it may not record for."""
+    """Raise ``Forbidden`` where the caller may not record, or not for whom it names."""
     if may_record_for_anyone(caller):
         return
+    if not may_record(caller):
+        raise Forbidden(accepted=Permission.PURCHASES_WRITE.code)
+    attr = None
     if purchase.userid not in (None, caller.userid):
-        raise Forbidden("You may record purchases for yourself only.", attr="userid")
-    if purchase.username is not None and not same(purchase.username, caller.username):
-        raise Forbidden("You may record purchases for yourself only.", attr="username")
+        attr = "userid"
+    elif purchase.username is not None and not same(purchase.username, caller.username):
+        attr = "username"
+    if attr is not None:
+        detail = "You may record purchases for yourself only."
+        raise Forbidden(detail, attr=attr, accepted=Permission.PURCHASES_WRITE_ALL.code)
 
 
 def whose(entry: Entry) -> tuple[Any, ...]:

@@ -245,17 +245,16 @@ def _identify(
     customers: dict[int, tuple[int, str, str]] = {}
     for index, entry in enumerate(entries):
         caller, purchase = entry.caller, entry.purchase
-        if purchase.userid is None and purchase.username is None:
-            customers[index] = (caller.id, caller.username, caller.userid)
-        elif may_record_for_anyone(caller):
+        try:
+            authorise(caller, purchase)
+        except ApplicationError as error:
+            outcomes[index] = error
+            continue
+        is_named = purchase.userid is not None or purchase.username is not None
+        if is_named and may_record_for_anyone(caller):
             named.append((index, (purchase.userid, purchase.username)))
         else:
-            try:
-                authorise(caller, purchase)
-            except ApplicationError as error:
-                outcomes[index] = error
-            else:
-                customers[index] = (caller.id, caller.username, caller.userid)
+            customers[index] = (caller.id, caller.username, caller.userid)
     if named:
         resolved = known.resolve([names for _, names in named])
         for (index, _), customer in zip(named, resolved, strict=True):

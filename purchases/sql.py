@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from accounts.permissions import EFFECTIVE, Permission, sufficient
 from purchases.entries import KeyedEntry, timestamp_text
 from purchases.models import Event, Purchase
 
@@ -41,15 +42,16 @@ INSERT = _INSERT.format(more_columns="", more_names="", condition="")
 INSERT_IF_STILL_SIGNED_IN = _INSERT.format(
     more_columns=", %s::text[], %s::boolean[], %s::text[], %s::text[]",
     more_names=", token, names_anyone, username, userid",
-    condition="""
+    condition=f"""
     WHERE EXISTS (
         SELECT FROM knox_authtoken AS token
-        JOIN accounts_user AS caller ON caller.id = token.user_id
+        JOIN accounts_user AS account ON account.id = token.user_id
         JOIN accounts_user AS customer ON customer.id = row.customer_id
         WHERE token.digest = row.token
           AND (token.expiry IS NULL OR token.expiry > statement_timestamp())
-          AND caller.id = row.recorded_by_id AND caller.is_active
-          AND (caller.is_staff OR caller.is_client) = row.names_anyone
+          AND account.id = row.recorded_by_id AND account.is_active
+          AND {EFFECTIVE} & {sufficient(Permission.PURCHASES_WRITE)} <> 0
+          AND ({EFFECTIVE} & {int(Permission.PURCHASES_WRITE_ALL)} <> 0) = row.names_anyone
           AND customer.username = row.username AND customer.userid = row.userid
     )""",
 )

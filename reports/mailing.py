@@ -17,6 +17,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.db.models import F
 from django.db.models.functions import Now
 
+from reports.access import may_request
 from reports.clock import LONGEST_DELAY_SECONDS, from_now
 from reports.models import Report
 from reports.services import EmailNotVerified, verified_address
@@ -72,7 +73,7 @@ def report_mail(report_id: uuid.UUID) -> bool:
 def report_allowed(report: Report) -> bool:
     """Return whether the requester may still have what was once requested."""
     user = report.requested_by
-    return user.is_active and (user.is_staff or report.kind != Report.Kind.SALES)
+    return user.is_active and may_request(user, report.kind)
 
 
 def _send(report: Report, address: str, attachment: bytes | None, mailer: Any) -> None:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import User
 from purchases.validation import parse_idempotency_key
 from reports import selectors
+from reports.access import may_request, may_see_all_reports
 from reports.models import Report
 from reports.serializers import ReportInputSerializer
 from reports.services import report_request, verified_address
@@ -66,8 +67,9 @@ def report_list(request: HttpRequest) -> HttpResponse:
         "reports": page.items if page else [],
         "given": given,
         "errors": errors,
-        "kinds": Report.Kind.choices if user.is_staff else [Report.Kind.choices[0]],
+        "kinds": [choice for choice in Report.Kind.choices if may_request(user, choice[0])],
         "idempotency_key": uuid.uuid4(),
+        "everything": may_see_all_reports(user),
         "unverified": "" if verified_address(user) else user.email,
     }
     return render(request, "reports/list.html", context, status=status)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from purchases.models import Purchase
+from reports.access import may_see_all_reports
 from reports.contents import (
     CurrencyTotal,
     MonthTotal,
@@ -32,12 +33,12 @@ _AMOUNT = ExpressionWrapper(
 
 
 def reports_for(user: User) -> QuerySet[Report]:
-    """Return the reports that the account may see: its own, and for staff everybody's.
+    """Return the reports that the account may see: its own, or everybody's.
 
-    Whoever has left the staff no longer sees the sales reports of that time.
+    Whoever may no longer see everybody's no longer sees the sales reports of that time.
     """
     queryset = Report.objects.select_related("requested_by")
-    if user.is_staff:
+    if may_see_all_reports(user):
         return queryset
     return queryset.filter(requested_by=user).exclude(kind=Report.Kind.SALES)
 

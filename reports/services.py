@@ -17,9 +17,10 @@ from django.db.models import F, QuerySet, Sum, Window
 from django.utils import timezone
 
 from accounts.models import User
+from reports.access import check_request
 from reports.models import Report
 from shop.celery import app
-from shop.core.errors import ApplicationError, Conflict, FieldError, Forbidden, ValidationFailed
+from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
 logger = structlog.get_logger(__name__)
 
@@ -78,8 +79,7 @@ def report_request(
     has begun is the same report. Raises ``Forbidden``, ``EmailNotVerified``, ``ValidationFailed``,
     ``IdempotencyKeyReused``, ``TooManyReports`` or ``ReportQuotaUsedUp``.
     """
-    if kind == Report.Kind.SALES and not caller_user.is_staff:
-        raise Forbidden("The sales report is for staff.")
+    check_request(caller_user, kind)
     if since > until:
         raise ValidationFailed(
             [FieldError("invalid", "The period ends before it begins.", "until")]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from accounts.models import User
+from accounts.permissions import CUSTOMER, codes
 from accounts.tests.conftest import PASSWORD, SentMail
 
 pytestmark = pytest.mark.django_db
@@ -165,6 +166,8 @@ def test_me(client: Client, alice: User, sign_in: Any) -> None:
         "email": "alice@example.com",
         "email_verified": False,
         "is_staff": False,
+        "permissions": codes(CUSTOMER),
+        "roles": ["customer"],
     }
     assert client.get("/api/v1/accounts/me/", headers=headers).json() == expected
     EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)

@@ -21,6 +21,7 @@ from accounts.authentication import (
     token_digest,
 )
 from accounts.models import LiveTicket, User
+from accounts.permissions import ALL, CLIENT, CUSTOMER
 from accounts.tasks import purge
 
 pytestmark = pytest.mark.django_db
@@ -37,10 +38,10 @@ def token_of(user: User, **kwargs: Any) -> str:
 
 
 def test_who_may_do_what() -> None:
-    for is_staff, is_client in [(False, False), (True, False), (False, True)]:
-        caller = Caller(1, "joe", "005", is_staff, is_client)
-        assert may_see_everything(caller) is is_staff
-        assert may_record_for_anyone(caller) is (is_staff or is_client)
+    for mask, sees, records in [(CUSTOMER, 0, 0), (ALL, 1, 1), (CLIENT, 0, 1)]:
+        caller = Caller(1, "joe", "005", int(mask))
+        assert may_see_everything(caller) == sees
+        assert may_record_for_anyone(caller) == records
 
 
 @pytest.mark.parametrize("token", ["", "x", "a" * 129, "é" * 64, "a" * 63 + "\n", b"\xff" * 64])
@@ -62,7 +63,7 @@ def test_callers_by_digest(alice: User, django_assert_num_queries: Any) -> None:
     }
     with django_assert_num_queries(1):
         callers = callers_by_digest(digests)
-    assert callers[row.digest] == Caller(alice.pk, "alice", "100", False, False)
+    assert callers[row.digest] == Caller(alice.pk, "alice", "100", int(CUSTOMER))
     assert sorted(caller.username for caller in callers.values()) == ["alice", "bob"]
     with django_assert_num_queries(0):
         assert callers_by_digest([]) == {}

@@ -101,18 +101,22 @@ def test_demo_accounts(client: Client, settings: Any, sign_in: Any, monkeypatch:
         "ann": "006",
         "till": "till",
         "staff": "staff",
+        "fin": "fin",
+        "eve": "eve",
     }
     assert [name for name, user in demo.items() if user.is_client] == ["till"]
     assert [name for name, user in demo.items() if user.is_staff] == ["staff"]
-    for name in ("joe", "ann", "staff"):
+    for name in ("joe", "ann", "staff", "fin", "eve"):
         headers = sign_in(name, f"demo-{name}")
         me = client.get("/api/v1/accounts/me/", headers=headers).json()
         assert me["email"] == f"{name}@example.com"
         assert me["email_verified"] is True
+        roles = {"staff": ["admin"], "fin": ["customer", "finance"], "eve": ["customer", "support"]}
+        assert me["roles"] == roles.get(name, ["customer"])
     # A warm start hashes nothing and changes nothing.
     monkeypatch.delattr("django.contrib.auth.hashers.MD5PasswordHasher.encode")
     call_command("prepare_development")
-    assert EmailAddress.objects.count() == User.objects.count() == 4
+    assert EmailAddress.objects.count() == User.objects.count() == 6
 
 
 def test_demo_accounts_are_for_development_only(settings: Any) -> None:

@@ -8,11 +8,12 @@ import websockets.frames
 
 from accounts.access import Caller
 from accounts.authentication import Credential
+from accounts.permissions import CUSTOMER
 from events import reader as module
 from events.reader import CLOSE_TOO_SLOW, QUEUE_FRAMES, Frame, Reader
 from shop.server.sockets import text_frame
 
-JOE = Caller(1, "joe", "005", is_staff=False, is_client=False)
+JOE = Caller(1, "joe", "005", int(CUSTOMER))
 
 
 class _Socket:

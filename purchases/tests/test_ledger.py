@@ -25,6 +25,7 @@ from knox.models import AuthToken
 
 from accounts.access import Caller
 from accounts.models import User
+from accounts.permissions import CUSTOMER
 from purchases.entries import Entry, Recorded, identify
 from purchases.lines import csv_lines, json_lines
 from purchases.models import Event, Purchase
@@ -46,7 +47,7 @@ pytestmark = pytest.mark.django_db
 )
 def test_a_purchase_is_known_by_what_it_was_known_by_before(timestamp: str, written: str):
     """The digest is stored: computed otherwise, it would let what was sent before arrive twice."""
-    caller = Caller(7, "ann", "u7", False, False)
+    caller = Caller(7, "ann", "u7", int(CUSTOMER))
     data = {"item": "book", "quantity": 2, "price": "12.5", "timestamp": timestamp}
     entry = Entry(caller, parse_purchase(data, now=datetime.now(UTC)))
     text = "\x1f".join(["content", "7", "book", "2", "12.50", "EUR", written])

@@ -69,11 +69,25 @@ class NotAuthenticated(ApplicationError):
 
 
 class Forbidden(ApplicationError):
-    """The caller is known and may not do this."""
+    """The caller is known and may not do this.
+
+    ``accepted`` is the permission that is needed, ``part:verb``, if it is a matter of rights.
+    """
 
     status = 403
     code = "permission_denied"
     detail = "You do not have permission to perform this action."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        accepted: str = "",
+        code: str | None = None,
+        attr: str | None = None,
+    ) -> None:
+        super().__init__(detail, code=code, attr=attr)
+        self.accepted = accepted
 
 
 class Conflict(ApplicationError):
@@ -112,6 +126,8 @@ def error_headers(error: ApplicationError) -> dict[str, str]:
         return {"Retry-After": str(getattr(error, "retry_after", RETRY_AFTER_SECONDS))}
     if error.status == 401:
         return {"WWW-Authenticate": "Token"}
+    if isinstance(error, Forbidden) and error.accepted:
+        return {"Accepted-Permissions": error.accepted}
     return {}
 
 

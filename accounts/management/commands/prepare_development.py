@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from accounts.models import User
+from accounts.permissions import role_mask
 
 # username, userid, what else it is
 DEMO_ACCOUNTS: list[tuple[str, str, dict[str, Any]]] = [
@@ -17,6 +18,8 @@ DEMO_ACCOUNTS: list[tuple[str, str, dict[str, Any]]] = [
     ("ann", "006", {}),
     ("till", "till", {"is_client": True}),
     ("staff", "staff", {"is_staff": True, "is_superuser": True}),
+    ("fin", "fin", {"roles": ["finance"]}),
+    ("eve", "eve", {"roles": ["support"]}),
 ]
 
 
@@ -41,6 +44,7 @@ class Command(BaseCommand):
 
     def _create(self, username: str, userid: str, extra: dict[str, Any]) -> None:
         email = f"{username}@example.com"
+        extra = {**extra, "role_permissions": int(role_mask(extra.get("roles", [])))}
         with transaction.atomic():
             user, created = User.objects.get_or_create(
                 username=username,

@@ -19,7 +19,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from psycopg.abc import PQGen
 from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGconn
 from psycopg.waiting import Wait
 
 from accounts.access import Caller
@@ -38,6 +37,8 @@ ANSWER_SECONDS = 5.0
 SILENCE_SECONDS = 120.0
 """How long PostgreSQL may look for the purchases of the next block."""
 CANCEL_SECONDS = 3.0
+GATHER_SECONDS = 0.001
+"""How long PostgreSQL may write ahead; it sends 8 kB at once, and to wait for each costs more."""
 
 T = TypeVar("T")
 
@@ -179,26 +180,37 @@ class _Rows:
 
     async def next(self) -> list[memoryview]:
         """Return the next rows; none at the end. Raises ``Unanswered`` where they do not come."""
-        return await _answered(self._connection.wait(self._next()), SILENCE_SECONDS)
+        return await _answered(self._next(), SILENCE_SECONDS)
 
-    def _next(self) -> PQGen[list[memoryview]]:
-        connection = self._connection.pgconn
+    async def _next(self) -> list[memoryview]:
         rows: list[memoryview] = []
+        get = self._connection.pgconn.get_copy_data
+        in_vain = 0
         bytes_left = 0 if self._ended else BLOCK_BYTES
         while bytes_left > 0:
-            size, row = connection.get_copy_data(1)
+            size, row = get(1)
             if size > 0:
                 # What is shorter is the end of the file.
                 if size > self._header:
                     rows.append(row[self._header :])
                     bytes_left -= size
                 self._header = _ROW_HEADER_BYTES
+                in_vain = 0
             elif size == 0:
-                yield from _wait(connection)
+                await self._receive(in_vain)
+                in_vain += 1
             else:
-                yield from self._end()
+                await self._connection.wait(self._end())
                 break
         return rows
+
+    async def _receive(self, in_vain: int) -> None:
+        """Take what PostgreSQL has sent, after so many times that brought no row."""
+        if in_vain == 1:
+            await asyncio.sleep(GATHER_SECONDS)
+        elif in_vain > 1:
+            await self._connection.wait(_readable())
+        self._connection.pgconn.consume_input()
 
     def _end(self) -> PQGen[None]:
         """Take the result of the whole; raise what PostgreSQL has raised."""
@@ -206,7 +218,8 @@ class _Rows:
         connection = self._connection.pgconn
         while True:
             while connection.is_busy():
-                yield from _wait(connection)
+                yield from _readable()
+                connection.consume_input()
             result = connection.get_result()
             if result is None:
                 return
@@ -214,10 +227,9 @@ class _Rows:
                 raise psycopg.errors.error_from_result(result)
 
 
-def _wait(connection: PGconn) -> PQGen[None]:
+def _readable() -> PQGen[None]:
     while not (yield Wait.R):
         pass
-    connection.consume_input()
 
 
 async def _answered(answer: Awaitable[T], seconds: float) -> T:

@@ -166,16 +166,16 @@ def csv_for_spreadsheets(accept_language: str) -> Format:
 JSONL = Format(
     names=joined(
         """'","username":'""",
-        "to_json(username)::text",
+        "JSON_SCALAR(username)::text",
         """',"userid":'""",
-        "to_json(userid)::text",
+        "JSON_SCALAR(userid)::text",
         """',"item":'""",
     ),
     row=joined(
         """'{"id":"'""",
         "p.id::text",
         "c.names",
-        "to_json(p.item)::text",
+        "JSON_SCALAR(p.item)::text",
         """',"quantity":'""",
         "p.quantity::text",
         """',"price":"'""",
@@ -201,9 +201,9 @@ def original(head: bytes) -> Format:
     return Format(
         names=joined(
             """'","username":'""",
-            "to_json(username)::text",
+            "JSON_SCALAR(username)::text",
             """',"userid":'""",
-            "to_json(userid)::text",
+            "JSON_SCALAR(userid)::text",
             """',"price":"'""",
         ),
         row=joined(

@@ -180,6 +180,37 @@ def test_sockets_hear_heartbeats_while_both_stores_hang(broken: System) -> None:
     wait_for(broken.healthy, RECOVERY_SECONDS * broken.slowness)
 
 
+def test_while_valkey_hangs_the_relay_goes_on_numbering(broken: System) -> None:
+    joe = broken.token("joe")
+    headers = {"Authorization": f"Token {joe}"}
+    with connect(broken.ws_url, additional_headers=headers, proxy=None) as feed:
+        start = json.loads(feed.recv(timeout=10))["position"]
+    lines = [json.dumps({"item": f"{number}", "price": "1"}) for number in range(4000)]
+    pids = broken.pids("valkey-server")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        answer = broken.request(
+            "POST",
+            "/api/v1/purchases/bulk/?count_equal=1",
+            "\n".join(lines).encode(),
+            joe,
+            Content_Type="application/x-ndjson",
+        )
+        assert answer.status == 200, answer.body
+
+        def all_are_numbered() -> bool:
+            path = f"/api/v1/events/?after={start}&limit=5000"
+            return len(broken.request("GET", path, token=joe).json()["events"]) >= len(lines)
+
+        # Waiting for Valkey with each batch would take sixteen.
+        wait_for(all_are_numbered, 8)
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    wait_for(broken.healthy, RECOVERY_SECONDS * broken.slowness)
+
+
 def test_a_full_disk_is_survived(full_disk: "Future[tuple[float, Verdict]]") -> None:
     try:
         seconds, verdict = full_disk.result()

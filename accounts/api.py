@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib.auth import logout
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
@@ -10,7 +11,7 @@ from knox.models import AuthToken
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from accounts.authentication import ticket_issue
@@ -26,6 +27,8 @@ from accounts.serializers import (
 from accounts.services import account_create, token_create
 from shop.core.admission import network_of
 
+SIGN_UP_SECONDS = 3600.0
+
 
 class _ByAddress(SimpleRateThrottle):
     """Counts the requests of one network address, or of one IPv6 network."""
@@ -38,8 +41,16 @@ class SignInThrottle(_ByAddress):
     scope = "sign_in"
 
 
-class SignUpThrottle(_ByAddress):
-    scope = "sign_up"
+class SignUpThrottle(BaseThrottle):
+    """The page's count: whoever signs up has one limit, whichever way."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Count the request; return whether its address may sign up once more."""
+        return bool(ratelimit.consume(request._request, action="signup"))
+
+    def wait(self) -> float:
+        """Return after how many seconds there is room again, at the latest."""
+        return SIGN_UP_SECONDS
 
 
 class AccountListView(APIView):

@@ -226,7 +226,7 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
-# On the page and by the API.
+# On the page and by the API together.
 SIGN_UPS_PER_HOUR = 20 if not DEVELOPMENT else 600
 ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",
@@ -353,7 +353,6 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.quotas.AccountThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "sign_in": "30/min",
-        "sign_up": f"{SIGN_UPS_PER_HOUR}/hour",
     },
     # It takes REMOTE_ADDR, which shop.core.addresses has found.
     "NUM_PROXIES": 0,

@@ -10,6 +10,7 @@ from shop.server.routes import CLASSIC_PREFIX
 handler400 = "shop.core.errors.bad_request"
 handler403 = "shop.core.errors.permission_denied"
 handler404 = "shop.core.errors.not_found"
+handler429 = "shop.core.errors.too_many_requests"
 handler500 = "shop.core.errors.server_error"
 
 admin.site.site_header = admin.site.site_title = "Scalable Shop"

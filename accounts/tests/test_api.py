@@ -158,6 +158,22 @@ def test_sign_in_is_throttled(client: Client, alice: User) -> None:
     assert errors(response) == {("throttled", None)}
 
 
+def test_pages_and_api_share_the_limit_of_sign_ups(client: Client, db: Any, settings: Any) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"signup": "4/h/ip"}
+
+    def statuses(address: str, *ways: str) -> list[int]:
+        paths = {"api": "/api/v1/accounts/", "page": "/accounts/signup/"}
+        answers = [client.post(paths[way], {}, REMOTE_ADDR=address) for way in ways]
+        assert all(int(each["Retry-After"]) > 0 for each in answers if each.status_code == 429)
+        return [each.status_code for each in answers]
+
+    assert statuses("10.0.0.1", "api", "page", "api", "page") == [415, 200, 415, 200]
+    assert statuses("10.0.0.1", "api", "page") == [429, 429]
+    assert statuses("10.0.0.2", *["page"] * 5) == [200] * 4 + [429]
+    assert statuses("2001:db8::1", *["api"] * 4) == [415] * 4
+    assert statuses("2001:db8::ffff", "api", "page") == [429, 429]
+
+
 def test_me(client: Client, alice: User, sign_in: Any) -> None:
     headers = sign_in()
     expected = {

@@ -253,6 +253,15 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's ``handler400``: suspicious hosts, too many fields, a body over the limit."""
     if isinstance(exception, RequestDataTooBig):
+class Throttled(ApplicationError):
+    """Too many requests of one kind came from one address; most limits are those of a minute."""
+
+    status = 429
+    code = "throttled"
+    detail = "There were too many of these requests from your address."
+    retry_after = 60
+
+
         return error_response(request, PayloadTooLarge())
     return error_response(request, ApplicationError(code="bad_request"))
 
@@ -270,3 +279,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a request whose CSRF token is missing or wrong."""
     return error_response(request, Forbidden(f"CSRF check failed: {reason}", code="csrf_failed"))
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """allauth's ``handler429``."""
+    return error_response(request, Throttled())
+
+

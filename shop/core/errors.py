@@ -213,6 +213,14 @@ class NotFound(ApplicationError):
 
     status = 404
     code = "not_found"
+class MethodNotAllowed(ApplicationError):
+    """The address takes other methods."""
+
+    status = 405
+    code = "method_not_allowed"
+    detail = "This address does not take that method."
+
+
     detail = "Not found."
 
 

@@ -7,7 +7,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponsePermanentRedirect,
+)
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import resolve_url
@@ -18,6 +23,7 @@ from shop.core.errors import (
     ApplicationError,
     FieldError,
     Forbidden,
+    MethodNotAllowed,
     NotFound,
     ValidationFailed,
     error_response,
@@ -150,6 +156,21 @@ class HttpsRequired(Forbidden):
     detail = "Nothing was done. Send this over HTTPS."
 
 
+class OtherMethods:
+    """Gives the ``405`` that Django's views send empty the site's error page."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response: HttpResponse = self.get_response(request)
+        if not isinstance(response, HttpResponseNotAllowed):
+            return response
+        page = error_response(request, MethodNotAllowed())
+        page["Allow"] = response["Allow"]
+        return page
+
+
 class Slashes(CommonMiddleware):
     """Takes API routes with and without their trailing slash, and redirects no write.
 
@@ -205,6 +226,7 @@ def _sign_in_pages() -> frozenset[str]:
 __all__ = [
     "MalformedInput",
     "Metrics",
+    "OtherMethods",
     "PrivateAnswers",
     "RequestId",
     "SecureWrites",

@@ -1,12 +1,13 @@
-"""Commits: whether one that failed may have recorded, and whether a lock held it up."""
+"""Commits to the ledger: whether a failed one may have recorded, and whether a lock held it up."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 
 from shop.core.errors import OutcomeUnknown
+from shop.core.outages import is_commit_lost
 
 BATCH_LOCK_MILLISECONDS = 50
 """How long purchases of many accounts wait for what somebody's transaction holds."""
@@ -21,25 +22,13 @@ def ledger_transaction() -> Iterator[None]:
     Raises ``OutcomeUnknown`` where the connection breaks while the commit is on its way; after any
     other exception nothing of the transaction was recorded.
     """
-    committing = False
     try:
         with transaction.atomic():
             yield
-            committing = not connection.savepoint_ids
-    except (OperationalError, InterfaceError) as error:
-        if committing and is_lost(error.__cause__):
+    except OperationalError as error:
+        if is_commit_lost(error):
             raise OutcomeUnknown from error
         raise
-
-
-def is_lost(error: BaseException | None) -> bool:
-    """Return whether it is not known what became of the statement that failed by `error`.
-
-    PostgreSQL names a state in what it refuses, and then nothing was recorded. States of the class
-    57P say that it is going away.
-    """
-    state = error.sqlstate if isinstance(error, psycopg.Error) else None
-    return state is None or state.startswith("57P")
 
 
 def is_held(error: BaseException | None) -> bool:

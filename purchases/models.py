@@ -78,6 +78,7 @@ class Upload(models.Model):
     """A bulk request that came with an ``Idempotency-Key``, and was carried out.
 
     ``key`` is a digest of the caller and its key, ``body`` one of all that the request asked for.
+    It is kept as long as its purchases: a key never means another request.
     """
 
     key = models.UUIDField(primary_key=True)

@@ -13,7 +13,7 @@ from django.db import connection as django_connection
 
 from accounts.access import may_record_for_anyone
 from accounts.quotas import TooManyRequests, request_wait
-from purchases.commits import BATCH_LOCK_MILLISECONDS, is_held, is_lost
+from purchases.commits import BATCH_LOCK_MILLISECONDS, is_held
 from purchases.entries import KeyedEntry, KeyHeld, recorded_row, whose
 from purchases.ingest.cache import AccountCache
 from purchases.ingest.pending import PendingPurchase
@@ -21,7 +21,7 @@ from purchases.lanes import Lanes
 from purchases.sql import INSERT_IF_STILL_SIGNED_IN, array, columns, text_array
 from shop.core import replica
 from shop.core.admission import account_holder
-from shop.core.database import connect, in_time
+from shop.core.database import connect, in_time, is_lost
 from shop.core.errors import OutcomeUnknown
 from shop.core.outages import READ_ONLY, sqlstate
 from shop.core.pace import asked

@@ -453,14 +453,18 @@ def test_exports_hold_the_filtered_list_and_no_formula(alice: Api):
 def test_a_503_says_that_nothing_was_recorded_only_where_that_is_known(
     alice: Api, monkeypatch: pytest.MonkeyPatch, path: str, broken_at: str
 ) -> None:
+    commit = psycopg.Connection.commit
+
     def lose(*arguments: Any) -> Any:
+        lost = psycopg.OperationalError("the connection is lost")
         if broken_at == "commit":
-            connection.connection.commit()
-        raise OperationalError from psycopg.OperationalError("the connection is lost")
+            commit(*arguments)
+            raise lost
+        raise OperationalError from lost
 
     with monkeypatch.context() as patch:
         if broken_at == "commit":
-            patch.setattr(connection, "_commit", lose)
+            patch.setattr(psycopg.Connection, "commit", lose)
         else:
             patch.setattr(Batch, "write", lose)
         body = {"username": "alice", "userid": "id-alice", "price": "1", "timestamp": WHEN}

@@ -32,10 +32,25 @@ class Unanswered(psycopg.OperationalError):
     """PostgreSQL did not answer in time; whether it did what it was asked is not known."""
 
 
+class CommitLost(psycopg.OperationalError):
+    """The connection broke while a commit was on its way; whether it came through is not known."""
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """Return whether it is not known what became of the statement that failed by `error`.
+
+    PostgreSQL names a state in what it refuses, and then nothing was recorded. States of the class
+    57P say that it is going away.
+    """
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return state is None or state.startswith("57P")
+
+
 class Connection(psycopg.Connection[Any]):
     """A connection that is closed when an answer takes longer than ``answer_seconds``.
 
-    ``None`` sets no limit, for work that PostgreSQL is told to do without one too.
+    ``None`` sets no limit, for work that PostgreSQL is told to do without one too. Where it breaks
+    at a commit, that raises ``CommitLost``.
     """
 
     answer_seconds: float | None = None
@@ -60,6 +75,14 @@ class Connection(psycopg.Connection[Any]):
             # A primary that was demoted stays read-only. The pool opens its connections anew.
             Connection.demoted_at = time.monotonic()
             self.pgconn.finish()
+            raise
+
+    def commit(self) -> None:
+        try:
+            super().commit()
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if is_lost(error):
+                raise CommitLost(str(error)) from error
             raise
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:

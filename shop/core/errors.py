@@ -18,7 +18,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from shop.core.outages import is_outage, tell_gate
+from shop.core.outages import is_commit_lost, is_outage, tell_gate
 from shop.server.routes import API_PREFIX, CLASSIC_PREFIX
 
 logger = structlog.get_logger(__name__)
@@ -109,6 +109,11 @@ class OutcomeUnknown(Unavailable):
     """The connection to PostgreSQL broke, or hangs, while a commit was on its way."""
 
     detail = "The outcome is not known yet. Send the same request again to learn it."
+
+
+def unavailable(outage: BaseException | None) -> Unavailable:
+    """Return what is answered to an exception that is an outage."""
+    return OutcomeUnknown() if is_commit_lost(outage) else Unavailable()
 
 
 def error_body(error: ApplicationError) -> dict[str, Any]:
@@ -208,11 +213,6 @@ def error_response(request: HttpRequest, error: ApplicationError) -> HttpRespons
     return response
 
 
-class NotFound(ApplicationError):
-    """There is nothing at this address that the caller may see."""
-
-    status = 404
-    code = "not_found"
 class MethodNotAllowed(ApplicationError):
     """The address takes other methods."""
 
@@ -221,6 +221,11 @@ class MethodNotAllowed(ApplicationError):
     detail = "This address does not take that method."
 
 
+class NotFound(ApplicationError):
+    """There is nothing at this address that the caller may see."""
+
+    status = 404
+    code = "not_found"
     detail = "Not found."
 
 
@@ -248,6 +253,15 @@ class UnsupportedMediaType(ApplicationError):
     detail = "The body is not of a kind that is read here."
 
 
+class Throttled(ApplicationError):
+    """Too many requests of one kind came from one address; most limits are those of a minute."""
+
+    status = 429
+    code = "throttled"
+    detail = "There were too many of these requests from your address."
+    retry_after = 60
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's ``handler404``."""
     return error_response(request, NotFound())
@@ -261,17 +275,13 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's ``handler400``: suspicious hosts, too many fields, a body over the limit."""
     if isinstance(exception, RequestDataTooBig):
-class Throttled(ApplicationError):
-    """Too many requests of one kind came from one address; most limits are those of a minute."""
-
-    status = 429
-    code = "throttled"
-    detail = "There were too many of these requests from your address."
-    retry_after = 60
-
-
         return error_response(request, PayloadTooLarge())
     return error_response(request, ApplicationError(code="bad_request"))
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """allauth's ``handler429``."""
+    return error_response(request, Throttled())
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -281,14 +291,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return error_response(request, ServerError())
     logger.warning("request.unavailable", reason=type(exception).__name__)
     tell_gate(request.META, exception)
-    return error_response(request, Unavailable())
+    return error_response(request, unavailable(exception))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a request whose CSRF token is missing or wrong."""
     return error_response(request, Forbidden(f"CSRF check failed: {reason}", code="csrf_failed"))
-def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """allauth's ``handler429``."""
-    return error_response(request, Throttled())
-
-

@@ -6,7 +6,7 @@ import structlog
 from drf_standardized_errors.handler import exception_handler as standardized_handler
 from rest_framework.response import Response
 
-from shop.core.errors import ApplicationError, Unavailable, error_body, error_headers
+from shop.core.errors import ApplicationError, error_body, error_headers, unavailable
 from shop.core.outages import is_outage, tell_gate
 
 logger = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ def exception_handler(exception: Exception, context: Any) -> Response | None:
     tell_gate(context["request"].META, exception)
     if is_outage(exception):
         logger.warning("request.unavailable", reason=type(exception).__name__)
-        exception = Unavailable()
+        exception = unavailable(exception)
     if isinstance(exception, ApplicationError):
         return Response(
             error_body(exception), status=exception.status, headers=error_headers(exception)

@@ -1,7 +1,8 @@
 """Outages: which exceptions mean that something cannot be done now, through no fault of ours.
 
 :func:`is_outage` is asked wherever an exception ends: by REST framework, by Django, by the ASGI
-application and by the batched purchases. What it names is answered ``503`` with ``Retry-After``.
+application and by the batched purchases. What it names is answered ``503`` with ``Retry-After``:
+nothing was recorded, or, where :func:`is_commit_lost` says so, that is not known.
 """
 
 import errno
@@ -12,6 +13,8 @@ import kombu.exceptions
 import psycopg
 import redis
 from django import db
+
+from shop.core.database import CommitLost
 
 READ_ONLY = "25006"
 _OPERATIONAL = (
@@ -62,6 +65,11 @@ def is_outage(exception: BaseException | None) -> bool:
     if isinstance(exception, redis.RedisError):
         return isinstance(exception, _REFUSALS) or str(exception).partition(" ")[0] in _CODES
     return isinstance(exception, OSError) and exception.errno in _ERRNOS
+
+
+def is_commit_lost(exception: BaseException | None) -> bool:
+    """Return whether the outage came upon a commit, so that it may have been recorded."""
+    return exception is not None and isinstance(exception.__cause__, CommitLost)
 
 
 def tell_gate(environ: Mapping[str, Any], exception: BaseException | None) -> None:

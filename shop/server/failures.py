@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 
-from shop.core.errors import ApplicationError, ServerError, Unavailable, send_error
+from shop.core.errors import ApplicationError, ServerError, send_error, unavailable
 from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)
@@ -41,6 +41,6 @@ def _answer(error: Exception) -> ApplicationError:
         return error
     if is_outage(error):
         logger.warning("request.unavailable", reason=type(error).__name__)
-        return Unavailable()
+        return unavailable(error)
     logger.exception("request.failed", exc_info=error)
     return ServerError()

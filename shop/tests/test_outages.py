@@ -8,13 +8,17 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+from allauth.account.models import EmailAddress
 from django.db import IntegrityError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from django.test.client import MULTIPART_CONTENT
 from redis._parsers.base import BaseParser
 
+from accounts.models import User
 from purchases.bulk import ClientGone
 from purchases.entries import KeyHeld
+from reports.models import Report
 from shop.core.errors import OutcomeUnknown, error_response
 from shop.core.exception_handler import exception_handler
 from shop.core.outages import is_outage
@@ -172,6 +176,55 @@ def test_a_page_of_an_unknown_outcome_does_not_say_that_nothing_was_recorded() -
     page = error_response(RequestFactory().get("/reports/"), OutcomeUnknown()).content.decode()
     assert "not known yet" in page
     assert "othing was recorded" not in page
+
+
+REPORT = {"kind": "statement", "since": "2024-01-01", "until": "2024-01-31"}
+EVE = {"username": "eve", "email": "eve@example.com"}
+PASSWORD = "orchid-lamp-42"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("broken_at", ["insert", "commit"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/accounts/", {**EVE, "password": PASSWORD}),
+        ("/accounts/signup/", {**EVE, "password1": PASSWORD, "password2": PASSWORD}),
+        ("/api/v1/reports/", REPORT),
+        ("/reports/", REPORT),
+    ],
+)
+def test_a_lost_commit_is_never_said_to_have_recorded_nothing(
+    monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, str], broken_at: str
+) -> None:
+    client = Client(raise_request_exception=False)
+    if "reports" in path:
+        joe = User.objects.create(username="joe", userid="005", email="joe@example.com")
+        EmailAddress.objects.create(user=joe, email=joe.email, primary=True, verified=True)
+        client.force_login(joe)
+    commit = psycopg.Connection.commit
+
+    def lose(*arguments: Any) -> None:
+        commit(*arguments)
+        raise psycopg.OperationalError("the connection is lost")
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise _refused(psycopg.OperationalError("the connection is lost"))
+
+    with monkeypatch.context() as patch:
+        if broken_at == "commit":
+            patch.setattr(psycopg.Connection, "commit", lose)
+        else:
+            patch.setattr(User, "save", refuse)
+            patch.setattr(Report, "save", refuse)
+        kind = "application/json" if path.startswith("/api/") else MULTIPART_CONTENT
+        answer = client.post(path, body, content_type=kind)
+    assert answer.status_code == 503
+    assert answer["Retry-After"]
+    assert (b"not known yet" in answer.content) == (broken_at == "commit")
+    assert (b"nothing was recorded" in answer.content) == (broken_at == "insert")
+    recorded = User.objects.filter(username="eve").exists() or Report.objects.exists()
+    assert recorded == (broken_at == "commit")
 
 
 def _refused(cause: Exception) -> OperationalError:

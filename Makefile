@@ -49,19 +49,19 @@ env: ## write a fresh .env with random secrets for the stack of containers
 	@python3 deploy/make_env.py
 
 up: ## build the image and start the stack of containers that docker-compose.yml describes
-	@exec python3 deploy/stack.py up
+	@exec python3 -m deploy.stack up
 
 down: ## stop the stack of containers; its data stay
-	@exec python3 deploy/stack.py down
+	@exec python3 -m deploy.stack down
 
 deploy: ## build, migrate and replace the running containers without an outage
-	@exec python3 deploy/stack.py deploy
+	@exec python3 -m deploy.stack deploy
 
 backup: ## write the stack's database and statements to backups/
-	@exec python3 deploy/stack.py backup
+	@exec python3 -m deploy.stack backup
 
 restore: ## fill an empty stack from FILE=backups/shop-….tar
-	@exec python3 deploy/stack.py restore --file "$(FILE)"
+	@exec python3 -m deploy.stack restore --file "$(FILE)"
 
 test-stack: .venv/.installed-dev ## try the stack of containers from outside; needs Docker; ARGS are passed to pytest
 	@exec $(PYTHON) -m pytest -c tests/stack/pytest.ini --rootdir . tests/stack $(ARGS)

@@ -12,8 +12,10 @@ import pytest
 import yaml
 from django.conf import settings
 
+from deploy import rollout
+from deploy.backup import TAR_REPORTS
+from deploy.compose import Stack
 from deploy.make_env import fresh_env
-from deploy.stack import STATEMENTS, Stack
 
 ROOT = Path(settings.BASE_DIR)
 
@@ -22,7 +24,7 @@ def statements(folder: Path, output: Path, tools: Path) -> subprocess.CompletedP
     environment = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
     with output.open("wb") as file:
         return subprocess.run(
-            ["sh", "-c", STATEMENTS, "sh", str(folder)], stdout=file, env=environment
+            ["sh", "-c", TAR_REPORTS, "sh", str(folder)], stdout=file, env=environment
         )
 
 
@@ -107,7 +109,7 @@ def test_an_engine_with_fewer_files_is_told_the_way_out(tmp_path: Path) -> None:
     compose.chmod(0o755)
     (tmp_path / ".env").write_text("")
     finished = subprocess.run(
-        [sys.executable, "deploy/stack.py", "up", "--no-build"],
+        [sys.executable, "-m", "deploy.stack", "up", "--no-build"],
         cwd=ROOT,
         env=os.environ | {"COMPOSE": str(compose), "ENV_FILE": str(tmp_path / ".env")},
         capture_output=True,
@@ -123,10 +125,11 @@ def test_an_engine_with_fewer_files_is_told_the_way_out(tmp_path: Path) -> None:
 def test_up_tells_how_the_first_superuser_is_made(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], superusers: str, told: bool
 ) -> None:
-    for name in ("check", "compose", "wait_healthy", "point", "one"):
+    for name in ("check", "compose", "wait_healthy", "running_container"):
         monkeypatch.setattr(Stack, name, lambda *arguments, **options: None)
+    monkeypatch.setattr(rollout, "direct_requests", lambda *arguments: None)
     monkeypatch.setattr(Stack, "sql", lambda stack, statement: superusers)
-    Stack.__new__(Stack).up(build=False)
+    rollout.up(Stack.__new__(Stack), build=False)
     assert ("create_account NAME --superuser" in capsys.readouterr().out) is told
 
 

@@ -23,8 +23,8 @@ import httpx
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from deploy.compose import Failure, compose_command
 from deploy.make_env import fresh_env
-from deploy.stack import Failure, compose_command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "shop.test"
@@ -166,13 +166,13 @@ class Stack:
 
     def make_target(self, *words: str, checkout: Path = ROOT) -> None:
         """Do what ``make up``, ``deploy``, ``backup`` and ``restore`` do."""
-        command = [sys.executable, "deploy/stack.py", *words]
+        command = [sys.executable, "-m", "deploy.stack", *words]
         subprocess.run(command, cwd=checkout, env=self.environment, check=True)
 
     def start_target(self, *words: str, checkout: Path = ROOT) -> subprocess.Popen[str]:
         """Begin what ``make_target`` does; its words come through a pipe, errors included."""
         return subprocess.Popen(
-            [sys.executable, "deploy/stack.py", *words],
+            [sys.executable, "-m", "deploy.stack", *words],
             cwd=checkout,
             env=self.environment,
             stdout=subprocess.PIPE,

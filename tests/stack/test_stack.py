@@ -684,7 +684,7 @@ def test_a_missing_or_an_example_secret_stops_the_start(
         "FRONT_NETWORK": "172.31.224",
     }
     finished = subprocess.run(
-        [sys.executable, "deploy/stack.py", "up", "--no-build"],
+        [sys.executable, "-m", "deploy.stack", "up", "--no-build"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

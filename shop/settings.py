@@ -35,7 +35,13 @@ SITE_URL = env.text(
 ).rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
+# Our own come first, because a template of an earlier app replaces that of a later one.
 INSTALLED_APPS = [
+    "shop",
+    "accounts",
+    "events",
+    "purchases",
+    "reports",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -54,11 +60,6 @@ INSTALLED_APPS = [
     "drf_standardized_errors",
     "accounts.apps.TokensConfig",
     "rest_framework",
-    "shop",
-    "accounts",
-    "purchases",
-    "events",
-    "reports",
 ]
 if DEVELOPMENT and sys.argv[1:2] == ["runserver"]:
     # Daphne serves `runserver` only; importing it elsewhere would cost every start Twisted.

@@ -36,7 +36,7 @@ def openapi(request: HttpRequest) -> HttpResponse:
 @require_safe
 def documentation(request: HttpRequest) -> HttpResponse:
     """Show the schema in Swagger UI, which sends what is tried out as whoever is signed in."""
-    response = render(request, "documentation.html")
+    response = render(request, "shop/documentation.html")
     if not request.user.is_authenticated:
         patch_cache_control(response, **_FOR_ALL)
     return response

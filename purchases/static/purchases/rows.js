@@ -1,4 +1,4 @@
-import { shown } from "./money.js";
+import { shown } from "../js/money.js";
 
 // One purchase as a table row; everything goes in as text, never as markup.
 export function cell(text, className) {

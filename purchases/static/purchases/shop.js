@@ -1,6 +1,6 @@
 // Buys without leaving the page. The key changes only after an answer, so that trying again after
 // a failure can never record twice.
-import { shown, typedAmount } from "./money.js";
+import { shown, typedAmount } from "../js/money.js";
 import { cell, time } from "./rows.js";
 
 const form = document.getElementById("buy");

@@ -12,6 +12,7 @@ class PurchasesConfig(ShopAppConfig):
     page_urls = "purchases.page_urls"
     # An event gets its position once; a trigger sees to that.
     append_only = {"Purchase": (), "Event": ("position",)}
+    error_dialects = ("purchases.classic.DIALECT",)
     ledger_checks = ("purchases.ledger_checks.CHECKS",)
     navigation = (
         NavigationEntry("Shop", "shop", place=10),

@@ -1,5 +1,6 @@
 """The original service's routes: same accounts, same rules, its own field names."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from purchases.representation import PurchaseData
 from purchases.serializers import ClassicListSerializer, ClassicPurchaseSerializer
 from purchases.services import record_purchase
 from purchases.validation import parse_idempotency_key, parse_purchase
+from shop.core.errors import ApplicationError, Dialect, error_body
+from shop.server.routes import CLASSIC_PREFIX
 
 FIELDS = ("username", "userid", "price", "timestamp")
 
@@ -35,6 +38,16 @@ def classic_recorded(purchase: PurchaseData) -> dict[str, str]:
         "message": "Purchase successfully recorded!",
         "_id": purchase["id"],
     }
+
+
+def classic_error(error: ApplicationError) -> dict[str, Any]:
+    """Return an error in the shape of the original service."""
+    body = error_body(error)
+    return {"status": "Error", "message": error.errors[0].detail, "errors": body["errors"]}
+
+
+_ROUTES = re.compile(rf"(?:{CLASSIC_PREFIX})?/(?:buy|getAllUserBuys|buyList)(?:/|$)")
+DIALECT = Dialect(owns=lambda path: _ROUTES.match(path) is not None, body=classic_error)
 
 
 class ClassicView(APIView):

@@ -55,7 +55,7 @@ from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
 from purchases.ingest.engine import ingest
 from purchases.ingest.middleware import IngestMiddleware
 from shop.core.addresses import forwarded
-from shop.core.errors import ApplicationError, is_classic, send_error, wants_json
+from shop.core.errors import ApplicationError, error_shape, send_error
 from shop.core.refusals import at_a_pace
 from shop.server.bodies import SMALL_BYTES, Bodies
 from shop.server.failures import Failures
@@ -127,7 +127,7 @@ def _for_this_host(scope: Any) -> Any:
 
 def _counts_itself(path: str) -> bool:
     """Return whether requests for the path are counted where they are answered, or not at all."""
-    return wants_json(path) or is_classic(path) or path.startswith(settings.STATIC_URL)
+    return error_shape(path) is not None or path.startswith(settings.STATIC_URL)
 
 
 async def _request(scope: Any, receive: Any, send: Any) -> None:

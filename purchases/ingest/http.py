@@ -9,11 +9,11 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from accounts.authentication import given_token, token_digest
-from purchases.classic import classic_purchase, classic_recorded
+from purchases.classic import classic_error, classic_purchase, classic_recorded
 from purchases.entries import Outcome
 from purchases.ingest.engine import ingest
 from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
-from shop.core.errors import ApplicationError, classic_error, error_body, error_headers
+from shop.core.errors import ApplicationError, error_body, error_headers
 from shop.core.middleware import REQUEST_ID, new_request_id
 from shop.core.parsers import decode_json
 from shop.server.routes import BUYS, PURCHASES, purchase_path

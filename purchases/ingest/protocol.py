@@ -16,6 +16,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from events.hub import hub
+from purchases.classic import classic_error
 from purchases.entries import Outcome
 from purchases.ingest.engine import ingest
 from purchases.ingest.http import (
@@ -31,7 +32,7 @@ from purchases.ingest.http import (
 from purchases.ingest.pending import PendingPurchase
 from shop.core.addresses import client_address, is_trusted
 from shop.core.admission import address_holder
-from shop.core.errors import ApplicationError, classic_error, error_body
+from shop.core.errors import ApplicationError, error_body
 from shop.core.metrics import observe_request
 from shop.core.refusals import STATUSES, refusals
 from shop.server.protocol import LimitedProtocol

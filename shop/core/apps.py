@@ -73,6 +73,8 @@ class ShopAppConfig(AppConfig):
     navigation: ClassVar[Sequence[NavigationEntry]] = ()
     beat: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Entries of Celery's beat schedule."""
+    error_dialects: ClassVar[Sequence[str]] = ()
+    """``Dialect``s of routes whose errors have a shape of their own."""
     event_types: ClassVar[str] = ""
     """The module that declares the app's types of events."""
     followers: ClassVar[Sequence[str]] = ()
@@ -134,3 +136,8 @@ def navigation_for(user: Any) -> list[NavigationEntry]:
 def beat_schedule() -> dict[str, Mapping[str, Any]]:
     """Return Celery's beat schedule."""
     return {name: entry for config in shop_apps() for name, entry in config.beat.items()}
+
+
+def error_dialects() -> list[Any]:
+    """Return every app's ``Dialect``."""
+    return [import_string(name) for config in shop_apps() for name in config.error_dialects]

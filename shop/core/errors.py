@@ -1,14 +1,14 @@
-"""Application errors, and the one envelope they are answered in.
+"""Application errors, and how they are answered.
 
-A service raises an :class:`ApplicationError`; whoever answers a request, whether Django REST
-framework or the ASGI path of single purchases, turns it into the envelope of
-drf-standardized-errors with :func:`error_body`, so that the answers are the same.
+A service raises an ``ApplicationError``. Django REST framework, the ASGI application and Django's
+own handlers all answer it with ``error_body``, the envelope of drf-standardized-errors, so the
+answers are the same everywhere. An app may give some of its routes another shape, a ``Dialect``.
 """
 
-import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -18,11 +18,12 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from shop.core.apps import error_dialects
 from shop.core.outages import is_commit_lost, is_outage, tell_gate
-from shop.server.routes import API_PREFIX, CLASSIC_PREFIX
 
 logger = structlog.get_logger(__name__)
 
+API_PREFIX = "/api/"
 RETRY_AFTER_SECONDS = 2
 
 
@@ -36,7 +37,7 @@ class FieldError:
 
 
 class ApplicationError(Exception):
-    """Something that a caller is told: an HTTP status and one or more field errors."""
+    """An error that the caller is told: an HTTP status and one or more field errors."""
 
     status = 400
     code = "error"
@@ -51,7 +52,7 @@ class ApplicationError(Exception):
 
 
 class ValidationFailed(ApplicationError):
-    """The input breaks one or more rules; every one of them is named."""
+    """The input breaks one or more rules; ``errors`` names each of them."""
 
     code = "invalid"
 
@@ -69,9 +70,9 @@ class NotAuthenticated(ApplicationError):
 
 
 class Forbidden(ApplicationError):
-    """The caller is known and may not do this.
+    """The caller is signed in but may not do this.
 
-    ``accepted`` is the permission that is needed, ``part:verb``, if it is a matter of rights.
+    ``accepted`` is the permission that would allow it, ``part:verb``, if there is one.
     """
 
     status = 403
@@ -90,6 +91,22 @@ class Forbidden(ApplicationError):
         self.accepted = accepted
 
 
+class NotFound(ApplicationError):
+    """There is nothing at this address that the caller may see."""
+
+    status = 404
+    code = "not_found"
+    detail = "Not found."
+
+
+class MethodNotAllowed(ApplicationError):
+    """The address does not take this method."""
+
+    status = 405
+    code = "method_not_allowed"
+    detail = "This address does not take that method."
+
+
 class Conflict(ApplicationError):
     """The request contradicts what is already stored."""
 
@@ -97,8 +114,41 @@ class Conflict(ApplicationError):
     code = "conflict"
 
 
+class PayloadTooLarge(ApplicationError):
+    """The body is larger than this address takes."""
+
+    status = 413
+    code = "payload_too_large"
+    detail = "The request body is too large."
+
+
+class UnsupportedMediaType(ApplicationError):
+    """This address does not read the body's media type, coding or charset."""
+
+    status = 415
+    code = "unsupported_media_type"
+    detail = "The body is not of a kind that is read here."
+
+
+class Throttled(ApplicationError):
+    """One address sent too many requests of one kind. Most limits are for a minute."""
+
+    status = 429
+    code = "throttled"
+    detail = "There were too many of these requests from your address."
+    retry_after = 60
+
+
+class ServerError(ApplicationError):
+    """A defect of ours; the details are in the log and not in the answer."""
+
+    status = 500
+    code = "error"
+    detail = "The server made a mistake. It has been logged."
+
+
 class Unavailable(ApplicationError):
-    """It cannot be done now, and nothing has been recorded; trying again later is right."""
+    """This cannot be done now, and nothing was recorded. The client should try again later."""
 
     status = 503
     code = "service_unavailable"
@@ -106,13 +156,13 @@ class Unavailable(ApplicationError):
 
 
 class OutcomeUnknown(Unavailable):
-    """The connection to PostgreSQL broke, or hangs, while a commit was on its way."""
+    """PostgreSQL did not answer a commit, so nobody knows whether it took place."""
 
     detail = "The outcome is not known yet. Send the same request again to learn it."
 
 
 def unavailable(outage: BaseException | None) -> Unavailable:
-    """Return what is answered to an exception that is an outage."""
+    """Return the error that tells a caller of an outage; ``outage`` is the exception."""
     return OutcomeUnknown() if is_commit_lost(outage) else Unavailable()
 
 
@@ -126,7 +176,7 @@ def error_body(error: ApplicationError) -> dict[str, Any]:
 
 
 def error_headers(error: ApplicationError) -> dict[str, str]:
-    """Return the headers that belong to the error's status."""
+    """Return the headers that the error's status asks for."""
     if error.status in (429, 503):
         return {"Retry-After": str(getattr(error, "retry_after", RETRY_AFTER_SECONDS))}
     if error.status == 401:
@@ -136,27 +186,32 @@ def error_headers(error: ApplicationError) -> dict[str, str]:
     return {}
 
 
-_CLASSIC = re.compile(rf"(?:{CLASSIC_PREFIX})?/(?:buy|getAllUserBuys|buyList)(?:/|$)")
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Routes whose errors have a JSON shape of their own."""
+
+    owns: Callable[[str], bool]
+    """Return whether a path is one of these routes."""
+    body: Callable[[ApplicationError], dict[str, Any]]
 
 
-def is_classic(path: str) -> bool:
-    """Return whether ``path`` is one of the original service's routes."""
-    return _CLASSIC.match(path) is not None
+_dialects = cache(error_dialects)
 
 
-def classic_error(error: ApplicationError) -> dict[str, Any]:
-    """Return an error in the shape of the original service."""
-    body = error_body(error)
-    return {"status": "Error", "message": error.errors[0].detail, "errors": body["errors"]}
-
-
-def wants_json(path: str) -> bool:
-    """Return whether errors at ``path`` are answered as JSON, whatever the client accepts."""
+def is_api(path: str) -> bool:
+    """Return whether ``path`` is below the API, which answers JSON only."""
     return f"{path}/".startswith(API_PREFIX)
 
 
+def error_shape(path: str) -> Callable[[ApplicationError], dict[str, Any]] | None:
+    """Return what makes the JSON of errors at ``path``; ``None`` if ``path`` is a page."""
+    if is_api(path):
+        return error_body
+    return next((dialect.body for dialect in _dialects() if dialect.owns(path)), None)
+
+
 def is_write(request: HttpRequest) -> bool:
-    """Return whether the request's method means to change something."""
+    """Return whether the request's method is one that changes something."""
     return request.method not in ("GET", "HEAD", "OPTIONS")
 
 
@@ -168,16 +223,13 @@ async def send_error(
     message: str = "http.response",
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Answer by ASGI, in the words of the interface that ``path`` belongs to.
+    """Answer by ASGI, in the shape that errors at ``path`` have.
 
-    ``message`` is how the type of both messages begins: that of a request, or of a websocket's
-    handshake (``websocket.http.response``).
+    ``message`` is the prefix of the type of both messages. A websocket's handshake has another
+    one, ``websocket.http.response``.
     """
-    kind = "application/json"
-    if is_classic(path):
-        body = msgspec.json.encode(classic_error(error))
-    elif wants_json(path):
-        body = msgspec.json.encode(error_body(error))
+    if shape := error_shape(path):
+        kind, body = "application/json", msgspec.json.encode(shape(error))
     else:
         kind, body = "text/plain; charset=utf-8", f"{error}\n".encode()
     everything = {
@@ -195,71 +247,23 @@ async def send_error(
 
 
 def error_response(request: HttpRequest, error: ApplicationError) -> HttpResponse:
-    """Answer an error outside REST framework: an envelope under ``/api/``, else a page.
+    """Answer an error outside REST framework, as JSON or as a page.
 
-    A write to an address that is none is a program's too. The page is the template
-    ``<status>.html``, which is given ``error``.
+    A write to an unknown address comes from a program, so it gets JSON, too. The page is the
+    template ``<status>.html`` with ``error`` in its context.
     """
     response: HttpResponse
-    if is_classic(request.path):
-        response = JsonResponse(classic_error(error), status=error.status)
-    elif wants_json(request.path) or (is_write(request) and request.resolver_match is None):
-        response = JsonResponse(error_body(error), status=error.status)
+    shape = error_shape(request.path)
+    if shape is None and is_write(request) and request.resolver_match is None:
+        shape = error_body
+    if shape:
+        response = JsonResponse(shape(error), status=error.status)
     else:
         context = {"error": error.errors[0]}
         response = render(request, f"{error.status}.html", context, status=error.status)
     for name, value in error_headers(error).items():
         response[name] = value
     return response
-
-
-class MethodNotAllowed(ApplicationError):
-    """The address takes other methods."""
-
-    status = 405
-    code = "method_not_allowed"
-    detail = "This address does not take that method."
-
-
-class NotFound(ApplicationError):
-    """There is nothing at this address that the caller may see."""
-
-    status = 404
-    code = "not_found"
-    detail = "Not found."
-
-
-class ServerError(ApplicationError):
-    """A defect of ours; the details are in the log and not in the answer."""
-
-    status = 500
-    code = "error"
-    detail = "The server made a mistake. It has been logged."
-
-
-class PayloadTooLarge(ApplicationError):
-    """The body is larger than is taken here."""
-
-    status = 413
-    code = "payload_too_large"
-    detail = "The request body is too large."
-
-
-class UnsupportedMediaType(ApplicationError):
-    """The body is of a kind, a coding or a charset that is not read here."""
-
-    status = 415
-    code = "unsupported_media_type"
-    detail = "The body is not of a kind that is read here."
-
-
-class Throttled(ApplicationError):
-    """Too many requests of one kind came from one address; most limits are those of a minute."""
-
-    status = 429
-    code = "throttled"
-    detail = "There were too many of these requests from your address."
-    retry_after = 60
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -285,7 +289,10 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's ``handler500``, called while the exception is handled; an outage is a 503."""
+    """Django's ``handler500``; an outage is answered 503.
+
+    Django calls it in an ``except`` block, so ``sys.exc_info`` has the exception.
+    """
     exception = sys.exc_info()[1]
     if not is_outage(exception):
         return error_response(request, ServerError())

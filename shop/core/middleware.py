@@ -27,9 +27,9 @@ from shop.core.errors import (
     NotFound,
     ValidationFailed,
     error_response,
-    is_classic,
+    error_shape,
+    is_api,
     is_write,
-    wants_json,
 )
 from shop.core.headers import check_body_headers
 from shop.core.metrics import Metrics
@@ -100,7 +100,7 @@ class MalformedInput:
             return error_response(request, _Malformed("The address holds a NUL character."))
         if "\ufffd" in request.path:
             return error_response(request, _Malformed("The address is not UTF-8."))
-        if wants_json(request.path) and (repeated := _repeated(query)):
+        if is_api(request.path) and (repeated := _repeated(query)):
             detail = "Give each parameter once."
             return error_response(
                 request, ValidationFailed([FieldError("repeated", detail, repeated)])
@@ -180,7 +180,7 @@ class Slashes(CommonMiddleware):
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         path = request.path_info
-        if wants_json(path) or is_classic(path):
+        if error_shape(path):
             request.path_info = _known_spelling(path)
             request.path = request.path.removesuffix(path) + request.path_info
         return super().process_request(request)

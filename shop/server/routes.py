@@ -5,7 +5,6 @@ A leaf module, so that the HTTP protocol, the ASGI application and the URL confi
 
 from collections.abc import Iterable
 
-API_PREFIX = "/api/"
 CLASSIC_PREFIX = "/scalable-shop-cm-server"
 
 PURCHASES = "/api/v1/purchases/"

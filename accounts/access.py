@@ -1,5 +1,6 @@
 """Who somebody is, and what they may see and do."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +39,19 @@ def check(permissions: int, needed: Permission, detail: str | None = None) -> No
         raise Forbidden(detail, accepted=needed.code)
 
 
+def allowed(needed: Permission) -> Callable[[Any], bool]:
+    """Return what tells whether a request's user has the permission, for navigation entries."""
+    return lambda user: bool(user.is_authenticated) and allows(user.permissions, needed)
+
+
 def may_read_purchases(caller: Caller) -> bool:
     """Return whether the caller may read purchases, be it its own."""
     return caller.permissions & _READ_PURCHASES != 0
+
+
+def may_read(caller: Caller, *, everything: bool) -> bool:
+    """Return whether the caller may read everybody's purchases, or else its own."""
+    return may_see_everything(caller) if everything else may_read_purchases(caller)
 
 
 def may_see_everything(caller: Caller) -> bool:

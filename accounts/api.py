@@ -8,7 +8,6 @@ from django.conf import settings
 from django.contrib.auth import logout
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from knox.models import AuthToken
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
@@ -16,6 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import ticket_issue
 from accounts.permissions import CUSTOMER, codes
+from accounts.rules import OPEN, SIGNED_IN
 from accounts.serializers import (
     AccountSerializer,
     MeSerializer,
@@ -56,8 +56,8 @@ class SignUpThrottle(BaseThrottle):
 class AccountListView(APIView):
     """Sign-up."""
 
+    required = {"POST": OPEN}
     authentication_classes = ()
-    permission_classes = (AllowAny,)
     throttle_classes = (SignUpThrottle,)
 
     @extend_schema(
@@ -91,8 +91,8 @@ class AccountListView(APIView):
 class TokenView(APIView):
     """Sign-in for programs."""
 
+    required = {"POST": OPEN}
     authentication_classes = ()
-    permission_classes = (AllowAny,)
     throttle_classes = (SignInThrottle,)
 
     @extend_schema(
@@ -128,6 +128,8 @@ class TokenView(APIView):
 class LogoutView(APIView):
     """Sign-out."""
 
+    required = {"POST": SIGNED_IN}
+
     @extend_schema(
         operation_id="auth_logout",
         summary="Sign out",
@@ -145,6 +147,8 @@ class LogoutView(APIView):
 
 class MeView(APIView):
     """The caller's own account."""
+
+    required = {"GET": SIGNED_IN}
 
     @extend_schema(
         operation_id="accounts_me",
@@ -185,6 +189,8 @@ class MeView(APIView):
 
 class LiveTicketView(APIView):
     """Passes to the live feed."""
+
+    required = {"POST": SIGNED_IN}
 
     @extend_schema(
         operation_id="live_ticket",

@@ -5,9 +5,31 @@ from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
 
 from accounts.pages import admin_login, in_one_transaction
+from accounts.rules import ON_PAGES, OPEN, declare
 
 # These compare passwords, which takes its time, and change nothing that a mail tells of.
 _WITHOUT = {"account_login", "account_logout", "account_reauthenticate"}
+
+# Whoever is signed in; the others are open, and show nobody anything of an account.
+_SIGNED_IN = {
+    "account_logout",
+    "account_reauthenticate",
+    "account_email",
+    "account_change_password",
+    "account_set_password",
+}
+_OPEN = {
+    "account_login",
+    "account_inactive",
+    "account_signup",
+    "account_email_verification_sent",
+    "account_confirm_email",
+    "account_confirm_login_code",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+}
 
 _pages = [
     pattern
@@ -17,14 +39,21 @@ _pages = [
     )
     for pattern in allauth.urlpatterns
 ]
+declare([each for each in _pages if each.name in _SIGNED_IN], ON_PAGES)
+declare([each for each in _pages if each.name in _OPEN], OPEN)
 urlpatterns = [
     path("accounts/", include(_pages)),
     # The admin's own sign-in and password change know nothing of rate limits and tokens.
     path("admin/login/", admin_login),
-    path(
-        "admin/password_change/",
-        RedirectView.as_view(
-            pattern_name="account_change_password", http_method_names=["get", "head"]
-        ),
+    *declare(
+        [
+            path(
+                "admin/password_change/",
+                RedirectView.as_view(
+                    pattern_name="account_change_password", http_method_names=["get", "head"]
+                ),
+            )
+        ],
+        OPEN,
     ),
 ]

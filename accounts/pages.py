@@ -4,20 +4,25 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from accounts.permissions import Permission
+from accounts.rules import OPEN, requires
 from shop.core.errors import Forbidden, error_response
 
 
+@requires(GET=OPEN, POST=OPEN)
 def admin_login(request: HttpRequest) -> HttpResponse:
     """Send whoever enters the admin to the one sign-in, where attempts are counted."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.GET.get("next") or "/admin/")
-    if not request.user.is_staff:
-        return error_response(request, Forbidden("The admin is for staff."))
+    if not admin.site.has_permission(request):
+        accepted = Permission.ACCOUNTS_ADMIN.code
+        return error_response(request, Forbidden("The admin is for staff.", accepted=accepted))
     return redirect("admin:index")
 
 

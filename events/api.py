@@ -14,6 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import Caller, may_see_everything
+from accounts.permissions import Permission as P
+from accounts.rules import needs
 from events import selectors
 from events.serializers import EventPageSerializer
 from purchases.api import EXAMPLE
@@ -48,12 +50,14 @@ def events_parameters(query: Any, *, staff: bool) -> tuple[int, int, int, bool]:
     if scope not in ("mine", "all"):
         raise ValidationFailed([FieldError("invalid", "scope is mine or all.", "scope")])
     if scope == "all" and not staff:
-        raise Forbidden("scope=all is for staff.")
+        raise Forbidden("scope=all is for staff.", accepted=P.PURCHASES_READ_ALL.code)
     return after, limit, wait, scope == "all"
 
 
 class EventListView(APIView):
     """The event log."""
+
+    required = {"GET": needs(P.PURCHASES_READ)}
 
     @extend_schema(
         operation_id="events_list",

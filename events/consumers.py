@@ -10,7 +10,7 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.utils import await_many_dispatch
 
-from accounts.access import may_see_everything
+from accounts.access import may_read
 from accounts.quotas import check_requests
 from events.hub import hub
 from events.reader import (
@@ -83,8 +83,9 @@ class FeedConsumer(AsyncWebsocketConsumer):
             if signed_in is None:
                 raise Refused(CLOSE_NOT_SIGNED_IN, "Sign in first.")
             caller, credential = signed_in
-            if everything and not may_see_everything(caller):
-                raise Refused(CLOSE_NOT_ALLOWED, "scope=all is for staff.")
+            if not may_read(caller, everything=everything):
+                reason = "scope=all is for staff." if everything else "You may not read purchases."
+                raise Refused(CLOSE_NOT_ALLOWED, reason)
             check_requests(caller)
             address = (self.scope.get("client") or ("",))[0]
             self.places.enter_context(hub.socket(caller.id, address))

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 
-from accounts.access import Caller, may_see_everything
+from accounts.access import Caller, may_read_purchases, may_see_everything
 from accounts.quotas import check_requests
 from events.api import events_parameters
 from events.hub import hub
@@ -76,6 +76,8 @@ async def _asked(scope: Any) -> tuple[Caller, dict[str, Any]] | None:
     if signed_in is None:
         return None
     caller = signed_in[0]
+    if not may_read_purchases(caller):
+        return None
     try:
         after, limit, wait, everything = events_parameters(query, staff=may_see_everything(caller))
     except ApplicationError:

@@ -24,7 +24,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import Caller
+from accounts.permissions import Permission as P
 from accounts.quotas import count_lines
+from accounts.rules import needs
 from purchases import exports, formats, selectors, workbook
 from purchases.bulk import Upload, body_digest, record_lines, spool
 from purchases.filters import PurchaseFilter, by_price
@@ -95,6 +97,8 @@ def filtered(request: Request) -> QuerySet[Purchase]:
 
 class PurchaseListView(APIView):
     """The ledger."""
+
+    required = {"GET": needs(P.PURCHASES_READ), "POST": needs(P.PURCHASES_WRITE)}
 
     @extend_schema(
         operation_id="purchases_list",
@@ -172,6 +176,8 @@ class PurchaseListView(APIView):
 class PurchaseView(APIView):
     """One purchase."""
 
+    required = {"GET": needs(P.PURCHASES_READ)}
+
     @extend_schema(
         operation_id="purchases_retrieve",
         summary="Show a purchase",
@@ -197,6 +203,8 @@ class _BulkParser(BaseParser):
 
 class BulkView(APIView):
     """Many purchases in one request."""
+
+    required = {"POST": needs(P.PURCHASES_WRITE)}
 
     @extend_schema(
         operation_id="purchases_bulk",
@@ -348,6 +356,8 @@ def _flag(request: Request, name: str) -> bool:
 
 
 class _ExportView(APIView):
+    required = {"GET": needs(P.PURCHASES_READ)}
+
     def answer(self, request: Request, format: formats.Format) -> HttpResponseBase:
         return exports.answer(
             request._request,

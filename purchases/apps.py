@@ -1,6 +1,8 @@
 """What the ledger adds to the whole."""
 
-from shop.core.apps import NavigationEntry, ShopAppConfig, is_staff
+from accounts.access import allowed
+from accounts.permissions import Permission
+from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
 class PurchasesConfig(ShopAppConfig):
@@ -17,5 +19,5 @@ class PurchasesConfig(ShopAppConfig):
     navigation = (
         NavigationEntry("Shop", "shop", place=10),
         NavigationEntry("Purchases", "purchase_list", place=20),
-        NavigationEntry("Live", "live", place=40, shown_to=is_staff),
+        NavigationEntry("Live", "live", place=40, shown_to=allowed(Permission.PURCHASES_READ_ALL)),
     )

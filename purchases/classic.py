@@ -13,6 +13,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import Caller
+from accounts.permissions import Permission as P
+from accounts.rules import needs
 from purchases import exports, formats, selectors
 from purchases.representation import PurchaseData
 from purchases.serializers import ClassicListSerializer, ClassicPurchaseSerializer
@@ -67,6 +69,8 @@ class ClassicView(APIView):
 
 class BuyView(ClassicView):
     """Record one purchase."""
+
+    required = {"POST": needs(P.PURCHASES_WRITE)}
 
     @extend_schema(
         operation_id="buy",
@@ -125,6 +129,8 @@ class BuyView(ClassicView):
 
 
 class _ListView(ClassicView):
+    required = {"GET": needs(P.PURCHASES_READ)}
+
     def list(self, request: Request, username: str, head: dict[str, Any]) -> HttpResponseBase:
         caller = Caller.of(request.user)
         queryset = selectors.purchases_of(caller, username)

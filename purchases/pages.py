@@ -2,18 +2,18 @@
 
 import uuid
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import Caller, may_record_for_anyone, may_see_everything
+from accounts.permissions import Permission as P
 from accounts.quotas import check_requests
+from accounts.rules import OPEN, needs, requires
 from events.selectors import latest_position
 from purchases import selectors
 from purchases.filters import PurchaseFilter, by_price
@@ -22,9 +22,7 @@ from purchases.validation import parse_idempotency_key, parse_purchase
 from shop.core.errors import (
     ApplicationError,
     FieldError,
-    Forbidden,
     ValidationFailed,
-    error_response,
 )
 from shop.core.money import shown, typed_amount
 from shop.core.pagination import paginate
@@ -66,11 +64,10 @@ def _typed(given: dict[str, str]) -> dict[str, str]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@requires(GET=OPEN, POST=needs(P.PURCHASES_WRITE))
 def shop(request: HttpRequest) -> HttpResponse:
     """Show the form and the live feed; record a purchase that the form sends."""
     if not request.user.is_authenticated:
-        if request.method == "POST":
-            return redirect_to_login(request.path)
         return render(request, "purchases/welcome.html")
     caller = Caller.of(request.user)
     status = 200
@@ -119,7 +116,7 @@ def _typed_query(query: QueryDict) -> QueryDict:
 
 
 @require_safe
-@login_required
+@requires(GET=needs(P.PURCHASES_READ))
 def purchase_list(request: HttpRequest) -> HttpResponse:
     """Show the caller's purchases with filters and pages."""
     caller = Caller.of(request.user)
@@ -152,11 +149,9 @@ def purchase_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@login_required
+@requires(GET=needs(P.PURCHASES_READ_ALL, detail="The live view is for staff."))
 def live(request: HttpRequest) -> HttpResponse:
     """Show everybody's purchases as they come; for staff."""
-    caller = Caller.of(cast(Any, request.user))
-    if not may_see_everything(caller):
-        return error_response(request, Forbidden("The live view is for staff."))
+    caller = Caller.of(request.user)
     context = {**_recent(caller, everything=True), "scope": "all"}
     return render(request, "purchases/live.html", context)

@@ -12,6 +12,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
+from accounts.permissions import Permission as P
+from accounts.rules import needs
 from purchases.api import IDEMPOTENCY_KEY
 from purchases.validation import parse_idempotency_key
 from reports import selectors
@@ -62,6 +64,8 @@ def _report(request: Request, id: str) -> Report:
 
 class ReportListView(APIView):
     """Reports."""
+
+    required = {"GET": needs(P.REPORTS_READ), "POST": needs(P.REPORTS_WRITE)}
 
     moment_field = "created_at"
 
@@ -122,6 +126,8 @@ class ReportListView(APIView):
 class ReportView(APIView):
     """One report."""
 
+    required = {"GET": needs(P.REPORTS_READ)}
+
     @extend_schema(
         operation_id="reports_retrieve",
         summary="Show a report",
@@ -135,6 +141,8 @@ class ReportView(APIView):
 
 class ReportPDFView(APIView):
     """A report's PDF."""
+
+    required = {"GET": needs(P.REPORTS_READ)}
 
     @extend_schema(
         operation_id="reports_pdf",

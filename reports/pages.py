@@ -5,13 +5,14 @@ import uuid
 from typing import Any, cast
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
+from accounts.permissions import Permission as P
+from accounts.rules import needs, requires
 from purchases.validation import parse_idempotency_key
 from reports import selectors
 from reports.access import may_request, may_see_all_reports
@@ -25,7 +26,7 @@ FIELDS = ("kind", "since", "until")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@requires(GET=needs(P.REPORTS_READ), POST=needs(P.REPORTS_WRITE))
 def report_list(request: HttpRequest) -> HttpResponse:
     """Show the caller's reports; queue one that the form asks for."""
     user = cast(User, request.user)

@@ -346,7 +346,7 @@ REST_FRAMEWORK = {
         "accounts.authentication.TokenAuthentication",
         "accounts.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.rules.MeetsRule"],
     "DEFAULT_PARSER_CLASSES": ["shop.core.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["shop.core.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shop.core.renderers.JSONOnly",

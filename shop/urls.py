@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from accounts.rules import OPEN, declare
 from shop.core import documentation, health
 from shop.core.apps import declared_urls
 from shop.server.routes import CLASSIC_PREFIX
@@ -23,15 +24,15 @@ def _declared(kind: str, below: str = "") -> list[URLResolver]:
 
 _CLASSIC: list[URLPattern | URLResolver] = [
     *_declared("classic_urls"),
-    *health.healthz_urlpatterns,
+    *declare(health.healthz_urlpatterns, OPEN),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *_declared("api_urls", "api/v1/"),
     *_CLASSIC,
     re_path(rf"^{CLASSIC_PREFIX.lstrip('/')}/", include((_CLASSIC, "prefixed"))),
-    *health.urlpatterns,
-    *documentation.urlpatterns,
+    *declare(health.urlpatterns, OPEN),
+    *declare(documentation.urlpatterns, OPEN),
     *_declared("page_urls"),
     # An app may have put a page of its own before one of the admin's.
     path("admin/", admin.site.urls),

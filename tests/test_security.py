@@ -55,7 +55,7 @@ HTML = "text/html"
 # --- Headers and cookies ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("actor", ["anonymous", "owner", "staff"])
+@pytest.mark.parametrize("actor", ["anonymous", "owner", "admin"])
 def test_every_page_says_what_a_browser_may_do_with_it(world: World, actor: str) -> None:
     client = world.client(actor, api=False)
     pages = 0
@@ -152,7 +152,7 @@ def test_no_session_writes_without_its_csrf_token(world: World) -> None:
     for route, path in world.paths.items():
         before = world.state()
         client = Client(enforce_csrf_checks=True)
-        client.cookies["sessionid"] = world.sessions["staff"]
+        client.cookies["sessionid"] = world.sessions["admin"]
         status = client.post(path, {}, headers={"origin": "https://evil.example"}).status_code
         assert world.state() == before, path
         allowed = {302, 400, 415, 429} if route in NO_SESSION else {200, 503}
@@ -202,7 +202,7 @@ def test_nobody_is_redirected_to_another_site(world: World, target: str) -> None
     door = Client().get(f"/admin/login/?next={target}", follow=True)
     response = Client().post(
         door.request["PATH_INFO"] + "?" + door.request["QUERY_STRING"],
-        {"login": "staff", "password": PASSWORD, "next": target},
+        {"login": "admin", "password": PASSWORD, "next": target},
     )
     assert response["Location"] in ("/", "/admin/")
 
@@ -420,7 +420,7 @@ def _reset_by_mail(world: World) -> None:
 
 
 def _change_in_admin(world: World) -> None:
-    client = world.client("staff", api=False)
+    client = world.client("admin", api=False)
     done = client.post(
         f"/admin/accounts/user/{world.users['owner'].pk}/password/",
         {"password1": OTHER_PASSWORD, "password2": OTHER_PASSWORD, "usable_password": "true"},
@@ -435,7 +435,7 @@ def _change_on_the_command_line(world: World) -> None:
 
 
 def _deactivate_in_admin(world: World) -> None:
-    client = world.client("staff", api=False)
+    client = world.client("admin", api=False)
     form = {"action": "deactivate", "_selected_action": str(world.users["owner"].pk)}
     assert client.post("/admin/accounts/user/", form).status_code == 302
     # What has ended stays ended.

@@ -73,6 +73,10 @@ LINKS: dict[str, dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
         "200": {"what came since": ("events_list", {"after": "$response.body#/position"})}
     },
 }
+ACCEPTED_PERMISSIONS = {
+    "description": "What is needed, `part:verb`, where it is a matter of permissions.",
+    "schema": {"type": "string"},
+}
 RETRY_AFTER = {
     "description": "Seconds after which trying again is worth it.",
     "schema": {"type": "integer", "minimum": 1},
@@ -125,7 +129,21 @@ class SessionScheme(OpenApiAuthenticationExtension):
 
 
 class AutoSchema(SpectacularAutoSchema):
-    """Groups operations by the first part of their path below ``/api/v1/``."""
+    """Groups operations by the first part of their path below ``/api/v1/``.
+
+    A view says in ``required`` what each of its methods needs.
+    """
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        auth: list[dict[str, list[str]]] = super().get_auth()
+        return [{}] if self.view.required[self.method].is_open else auth
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        permission = self.view.required[self.method].permission
+        if operation is not None and permission is not None:
+            operation["x-permission"] = permission.code
+        return operation
 
     def get_tags(self) -> list[str]:
         parts = self.path.removeprefix("/api/v1/").strip("/").split("/")
@@ -174,6 +192,8 @@ def document_errors(
                 }
             for status in {"429", "503"} & responses.keys():
                 responses[status]["headers"] = {"Retry-After": RETRY_AFTER}
+            if "x-permission" in operation:
+                responses["403"]["headers"] = {"Accepted-Permissions": ACCEPTED_PERMISSIONS}
             for status, headers in HEADERS.get(operation["operationId"], {}).items():
                 responses[status]["headers"] = headers
             if "requestBody" in operation:

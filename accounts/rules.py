@@ -1,0 +1,152 @@
+"""What each route asks of whoever comes; the route's view declares it, by method::
+
+    class InvoiceListView(APIView):
+        required = {"GET": needs(Permission.BILLING_READ)}
+
+    @requires(GET=needs(Permission.BILLING_READ))
+    def invoice_list(request): ...
+
+A view of REST framework that declares nothing is closed to everybody, and ``tests/test_access.py``
+fails for every route without a declaration.
+"""
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, cast
+
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from knox.models import AuthToken
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from accounts.access import check
+from accounts.permissions import Permission
+from shop.core.errors import Forbidden, error_response
+
+
+class CredentialKind(enum.Flag):
+    """How a request is signed in."""
+
+    SESSION = enum.auto()
+    TOKEN = enum.auto()
+
+
+EITHER = CredentialKind.SESSION | CredentialKind.TOKEN
+NOBODY = CredentialKind(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one method of a route needs: a permission, if any, and a credential of some kind.
+
+    Without kinds of credentials it is open to whoever comes. ``detail`` is what those are told who
+    lack the permission.
+    """
+
+    permission: Permission | None = None
+    credentials: CredentialKind = EITHER
+    detail: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether nobody needs to sign in."""
+        return not self.credentials
+
+    def check(self, user: Any, kind: CredentialKind) -> None:
+        """Raise ``Forbidden`` where a signed-in user lacks what is needed."""
+        if kind not in self.credentials:
+            raise Forbidden("This needs another kind of sign-in.", code="credential_kind")
+        if self.permission is not None:
+            check(user.permissions, self.permission, self.detail)
+
+
+Required = Mapping[str, Rule]
+
+OPEN = Rule(credentials=NOBODY)
+SIGNED_IN = Rule()
+ON_PAGES = Rule(credentials=CredentialKind.SESSION)
+ADMIN = Rule(Permission.ACCOUNTS_ADMIN, CredentialKind.SESSION)
+"""The admin's pages: the admin itself asks for more, and who is staff has this permission."""
+
+
+def needs(
+    permission: Permission, *, credentials: CredentialKind = EITHER, detail: str | None = None
+) -> Rule:
+    """Return the rule that asks for this permission."""
+    return Rule(permission, credentials, detail)
+
+
+class MeetsRule(BasePermission):
+    """REST framework's view of a rule: ``required`` of the view says what each method needs."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Return whether the caller is signed in where it has to be, or raise ``Forbidden``."""
+        required: Required = getattr(view, "required", {})
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        rule = required.get(method)
+        if rule is None:
+            if hasattr(view, method.lower()) and method != "OPTIONS":
+                raise Forbidden()
+            # A method that the view does not have is refused as such, behind the same door.
+            is_open = all(each.is_open for each in required.values())
+            rule = OPEN if required and is_open else SIGNED_IN
+        if rule.is_open:
+            return True
+        user = request.user
+        if not (user and user.is_authenticated):
+            return False
+        is_token = isinstance(request.auth, AuthToken)
+        rule.check(user, CredentialKind.TOKEN if is_token else CredentialKind.SESSION)
+        return True
+
+
+Page = Callable[..., HttpResponseBase]
+
+
+def requires(**required: Rule) -> Callable[[Page], Page]:
+    """Let a page ask for what its methods need; who is not signed in is sent to the sign-in."""
+
+    def decorate(view: Page) -> Page:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            method = "GET" if request.method == "HEAD" else str(request.method)
+            rule = required.get(method, ON_PAGES)
+            if not rule.is_open:
+                if not request.user.is_authenticated:
+                    return redirect_to_login(request.get_full_path())
+                try:
+                    rule.check(request.user, CredentialKind.SESSION)
+                except Forbidden as error:
+                    return error_response(request, error)
+            return view(request, *args, **kwargs)
+
+        guarded.required = required  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def declare(patterns: Iterable[Any], rule: Rule) -> list[Any]:
+    """Return the patterns of views that are not ours, which see to it themselves, with a rule."""
+    declared = list(patterns)
+    for pattern in declared:
+        pattern.callback.required = {"GET": rule, "POST": rule}
+    return declared
+
+
+def required_by(view: Any) -> Required | None:
+    """Return what a view declares, ``None`` where it declares nothing."""
+    inner = view
+    while inner is not None:
+        owner = getattr(inner, "__self__", None) or getattr(inner, "model_admin", None)
+        if isinstance(owner, AdminSite | ModelAdmin):
+            return {"GET": ADMIN, "POST": ADMIN}
+        inner = getattr(inner, "__wrapped__", None)
+    if hasattr(view, "required"):
+        return cast(Required, view.required)
+    return getattr(getattr(view, "cls", None), "required", None)

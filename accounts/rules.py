@@ -143,8 +143,9 @@ def required_by(view: Any) -> Required | None:
     """Return what a view declares, ``None`` where it declares nothing."""
     inner = view
     while inner is not None:
-        owner = getattr(inner, "__self__", None) or getattr(inner, "model_admin", None)
-        if isinstance(owner, AdminSite | ModelAdmin):
+        # What the admin's own wrappers say of a page, or the object that it is a method of.
+        owners = [getattr(inner, name, None) for name in ("admin_site", "model_admin", "__self__")]
+        if any(isinstance(owner, AdminSite | ModelAdmin) for owner in owners):
             return {"GET": ADMIN, "POST": ADMIN}
         inner = getattr(inner, "__wrapped__", None)
     if hasattr(view, "required"):

@@ -134,13 +134,18 @@ class AutoSchema(SpectacularAutoSchema):
     A view says in ``required`` what each of its methods needs.
     """
 
+    @property
+    def _rule(self) -> Any:
+        view: Any = self.view
+        return view.required[self.method]
+
     def get_auth(self) -> list[dict[str, list[str]]]:
         auth: list[dict[str, list[str]]] = super().get_auth()
-        return [{}] if self.view.required[self.method].is_open else auth
+        return [{}] if self._rule.is_open else auth
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
-        permission = self.view.required[self.method].permission
+        permission = self._rule.permission
         if operation is not None and permission is not None:
             operation["x-permission"] = permission.code
         return operation

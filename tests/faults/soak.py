@@ -16,17 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reports.tests.smtp import smtp_server
-from tests.faults.engine import (
-    FAKETIME,
-    FAULTS,
-    Load,
-    Verdict,
-    faked_clock,
-    fill_the_disk,
-    jump,
-    recovery,
-    small_disk,
-)
+from tests.faults.faults import FAKETIME, FAULTS, faked_clock, fill_the_disk, jump, small_disk
+from tests.faults.load import Load, Verdict, recovery
 from tests.system import running
 
 HEAD = [

@@ -12,17 +12,8 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from tests.faults.engine import (
-    ANSWER_SECONDS,
-    FAULTS,
-    RECOVERY_SECONDS,
-    Load,
-    Verdict,
-    fill_the_disk,
-    postgres_processes,
-    recovery,
-    small_disk,
-)
+from tests.faults.faults import FAULTS, fill_the_disk, postgres_processes, small_disk
+from tests.faults.load import ANSWER_SECONDS, RECOVERY_SECONDS, Load, Verdict, recovery
 from tests.system import System, running, wait_for
 from tests.wires import ask_all, head
 

@@ -13,7 +13,7 @@ import redis
 from psycopg.conninfo import conninfo_to_dict
 
 from shop.local.processes import wait_until
-from tests.faults.engine import small_disk
+from tests.faults.faults import small_disk
 from tests.local.toy_site import (
     ELSEWHERE,
     FAMILY,

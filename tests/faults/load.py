@@ -1,33 +1,28 @@
-"""Load on a running system, faults, and what has to hold afterwards, all seen from outside.
+"""Load on a running system, and what must hold afterwards, all seen from outside.
 
-A :class:`Load` posts purchases on both routes, repeats what it got no answer to under the same
-key, reads the feed on sockets that resume, and asks for statements. :meth:`Load.verdict` then holds
-what was acknowledged against the ledger, the event log, what every socket saw and what was mailed.
+A ``Load`` posts purchases on both routes, repeats what got no answer under the same key, reads the
+feed on sockets that resume, and asks for statements. ``Load.verdict`` then compares what was
+acknowledged with the ledger, the event log, what every socket saw, and what was mailed.
 """
 
 import contextlib
 import itertools
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import psutil
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
 from reports.tests.smtp import SMTPServer
-from tests.system import ROOT, System, launch, wait_for
+from tests.system import ROOT, System, wait_for
 
 ANSWER_SECONDS = 6.0
 """A request that cannot be carried out is answered within this time."""
@@ -335,186 +330,9 @@ def verify(system: System) -> "subprocess.CompletedProcess[bytes]":
     )
 
 
-# --- Faults: each breaks something and returns once what it broke may work again --------------
-
-
-def postgres_processes(system: System) -> list[int]:
-    """Return the server process and its children, whose command lines name nothing of ours."""
-    (server,) = system.pids("/bin/postgres")
-    return [server, *(child.pid for child in psutil.Process(server).children(recursive=True))]
-
-
-def kill_postgres(system: System) -> None:
-    """kill -9 of the server process; its children notice by themselves."""
-    os.kill(postgres_processes(system)[0], signal.SIGKILL)
-
-
-def kill_every_postgres(system: System) -> None:
-    """kill -9 of the server and of all its children at once."""
-    _signal(postgres_processes(system), signal.SIGKILL)
-
-
-def _signal(pids: list[int], number: signal.Signals) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
-def kill_valkey(system: System) -> None:
-    """kill -9 of Valkey, which comes back with its data."""
-    system.kill("valkey-server")
-
-
-def empty_valkey(system: System) -> None:
-    """kill -9 of Valkey, which comes back with nothing."""
-    pids = system.pids("valkey-server")
-    for entry in (system.data_dir / "valkey").iterdir():
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-
-
-def kill_relay(system: System) -> None:
-    """kill -9 of the relay."""
-    system.kill("manage.py relay")
-
-
-def kill_web(system: System) -> None:
-    """kill -9 of the process that serves pages, purchases and sockets."""
-    system.kill("uvicorn")
-
-
-def kill_worker(system: System) -> None:
-    """kill -9 of the worker and of the processes that render for it."""
-    system.kill("-A shop worker")
-
-
-def _hang(pids: list[int], seconds: float) -> None:
-    assert pids
-    _signal(pids, signal.SIGSTOP)
-    time.sleep(seconds)
-    _signal(pids, signal.SIGCONT)
-
-
-def hang_postgres(system: System, seconds: float = 7.0) -> None:
-    """Every PostgreSQL process stands still, connections open, and then goes on."""
-    _hang(postgres_processes(system), seconds)
-
-
-def hang_valkey(system: System, seconds: float = 7.0) -> None:
-    """Valkey stands still, connections open, and then goes on."""
-    _hang(system.pids("valkey-server"), seconds)
-
-
-def kill_everything(system: System) -> None:
-    """kill -9 of every process, the supervisor first; then a new start on the same data."""
-    # What these two pids were started with is what the next start needs.
-    extra = {
-        name: value
-        for name, _, value in (
-            entry.partition("=")
-            for entry in Path(f"/proc/{system.process.pid}/environ")
-            .read_bytes()
-            .decode()
-            .split("\0")
-        )
-        if name.startswith(("EMAIL_", "FEED_", "REPORTS_", "FAKETIME", "LD_PRELOAD", "SECRET_"))
-    }
-    system.process.kill()
-    _signal(postgres_processes(system), signal.SIGKILL)
-    for pattern in ("uvicorn", "celery", "manage.py relay", "valkey-server"):
-        _signal(system.pids(pattern), signal.SIGKILL)
-    system.process.wait()
-    system.process = launch(system.data_dir, system.port, **extra).process
-
-
-def fill_the_disk(system: System, seconds: float = 4.0) -> None:
-    """Leave no byte on the file system of the data, until PostgreSQL has met it; then free it."""
-    import psycopg
-
-    filler = system.data_dir / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(65536))
-    running = json.loads((system.data_dir / "running.json").read_text())
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        # A new segment of the write-ahead log needs room that is not there.
-        with (
-            contextlib.suppress(psycopg.Error),
-            psycopg.connect(running["DATABASE_OWNER_URL"], autocommit=True) as connection,
-        ):
-            connection.execute("SELECT pg_switch_wal()")
-        time.sleep(0.1)
-    filler.unlink()
-
-
-# Debian's package libfaketime; the path differs by architecture.
-FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
-
-
-def faked_clock(folder: Path) -> dict[str, str]:
-    """Return the environment in which every process of a system has the clock of ``folder/clock``.
-
-    ``FAKETIME`` must be there. Monotonic clocks stay as they are, as when a real clock is set.
-    """
-    clock = folder / "clock"
-    clock.write_text("+0\n")
-    return {
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DONT_RESET": "1",
-    }
-
-
-def jump(folder: Path, seconds: int) -> None:
-    """Set the clock of the system that runs with ``faked_clock`` so far off the real one."""
-    partial = folder / "clock.new"
-    partial.write_text(f"{seconds:+d}\n")
-    partial.replace(folder / "clock")
-
-
-FAULTS: dict[str, Callable[[System], None]] = {
-    "kill -9 PostgreSQL": kill_postgres,
-    "kill -9 PostgreSQL, children too": kill_every_postgres,
-    "kill -9 Valkey": kill_valkey,
-    "kill -9 Valkey, data lost": empty_valkey,
-    "kill -9 relay": kill_relay,
-    "kill -9 web and feed": kill_web,
-    "kill -9 worker": kill_worker,
-    "PostgreSQL hangs 7 s": hang_postgres,
-    "Valkey hangs 7 s": hang_valkey,
-    "kill -9 everything": kill_everything,
-}
-
-
 def recovery(system: System, load: Load) -> float:
     """Return the seconds until the site is healthy and purchases are acknowledged again."""
     started = time.monotonic()
     wait_for(system.healthy, 60)
     load.progress(20, 60)
     return time.monotonic() - started
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """Mount a file system of so many megabytes.
-
-    Raises:
-        OSError: this user may not mount one here.
-    """
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise OSError(done.stderr.strip())
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -1,0 +1,100 @@
+"""What ends with a password or an account."""
+
+import re
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from knox.models import AuthToken
+
+from accounts.authentication import callers_by_digest
+from accounts.mailing import mails_send
+from accounts.models import User
+from tests.security.forms import sign_in_token
+from tests.test_access import PASSWORD, World, world
+
+__all__ = ["world"]
+OTHER_PASSWORD = "violet-chair-77"
+
+
+def _change_by_page(world: World) -> None:
+    client = world.client("owner", api=False)
+    form = {"oldpassword": PASSWORD, "password1": OTHER_PASSWORD, "password2": OTHER_PASSWORD}
+    assert client.post("/accounts/password/change/", form).status_code == 302
+
+
+def _reset_by_mail(world: World) -> None:
+    client = Client()
+    client.post("/accounts/password/reset/", {"email": "owner@example.com"})
+    mails_send()
+    (link,) = re.findall(r"http://\S+(/accounts/password/reset/key/\S+)", str(mail.outbox[-1].body))
+    form = client.get(link, follow=True).request["PATH_INFO"]
+    done = client.post(form, {"password1": OTHER_PASSWORD, "password2": OTHER_PASSWORD})
+    assert done.status_code == 302
+    # The link is good once.
+    assert b"password1" not in Client().get(link, follow=True).content
+
+
+def _change_in_admin(world: World) -> None:
+    client = world.client("admin", api=False)
+    done = client.post(
+        f"/admin/accounts/user/{world.users['owner'].pk}/password/",
+        {"password1": OTHER_PASSWORD, "password2": OTHER_PASSWORD, "usable_password": "true"},
+    )
+    assert done.status_code == 302
+
+
+def _change_on_the_command_line(world: World) -> None:
+    user = world.users["owner"]
+    user.set_password(OTHER_PASSWORD)
+    user.save()
+
+
+def _deactivate_in_admin(world: World) -> None:
+    client = world.client("admin", api=False)
+    form = {"action": "deactivate", "_selected_action": str(world.users["owner"].pk)}
+    assert client.post("/admin/accounts/user/", form).status_code == 302
+    # What has ended stays ended.
+    User.objects.filter(username="owner").update(is_active=True)
+    assert not AuthToken.objects.filter(user__username="owner").exists()
+    User.objects.filter(username="owner").update(is_active=False)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        _change_by_page,
+        _reset_by_mail,
+        _change_in_admin,
+        _change_on_the_command_line,
+        _deactivate_in_admin,
+    ],
+)
+def test_sessions_and_tokens_end(world: World, end: Any) -> None:
+    session = Client()
+    session.post("/accounts/login/", {"login": "owner", "password": PASSWORD})
+    token = {"Authorization": f"Token {world.tokens['owner']}"}
+    digest = AuthToken.objects.get(user__username="owner").digest
+    assert session.get("/purchases/").status_code == 200
+    assert Client(headers=token).get("/api/v1/accounts/me/").status_code == 200
+    end(world)
+    assert session.get("/purchases/").status_code == 302
+    assert Client(headers=token).get("/api/v1/accounts/me/").status_code == 401
+    # This is what sockets and the batched path ask.
+    assert callers_by_digest([digest]) == {}
+    assert AuthToken.objects.filter(user__username="other").exists()
+
+
+def test_a_better_hash_of_the_same_password_ends_nothing(world: World, settings: Any) -> None:
+    # Whichever the password was hashed with, another one is better now.
+    settings.PASSWORD_HASHERS = [
+        "accounts.passwords.PBKDF2",
+        "accounts.passwords.Argon2",
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+    ]
+    before = User.objects.get(username="owner").password
+    assert sign_in_token("owner", PASSWORD).status_code == 200
+    assert User.objects.get(username="owner").password != before
+    token = {"Authorization": f"Token {world.tokens['owner']}"}
+    assert Client(headers=token).get("/api/v1/accounts/me/").status_code == 200

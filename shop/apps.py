@@ -1,4 +1,4 @@
-"""What the project itself adds to the whole."""
+"""What the project itself adds to the site."""
 
 from django.conf import settings
 

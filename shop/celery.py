@@ -18,7 +18,7 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 
 @app.on_after_finalize.connect
 def _keep_to_the_schedule(sender: Celery, **kwargs: Any) -> None:
-    """Take what the apps declare; Django has been set up by then."""
+    """Read what the apps declare. Django has been set up by then."""
     sender.conf.beat_schedule = beat_schedule()
 
 
@@ -31,8 +31,8 @@ def _keep_our_logging(**kwargs: Any) -> None:
 def _close_inherited_connections(**kwargs: Any) -> None:
     """Give a forked worker a connection pool of its own.
 
-    A pool that was opened before the fork shares its sockets with the parent, and its
-    maintenance threads do not exist in the child.
+    A pool from before the fork shares its sockets with the parent, and its maintenance threads do
+    not exist in the child.
     """
     from django.db import connections
 

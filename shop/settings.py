@@ -1,7 +1,7 @@
 """Settings of the whole project, read from the environment.
 
-Production is the default in everything that matters for safety; ``ENVIRONMENT=development``
-loosens it. ``.env.example`` explains each variable.
+The defaults are safe for production. ``ENVIRONMENT=development`` loosens them. ``.env.example``
+explains each variable.
 """
 
 import sys
@@ -29,13 +29,13 @@ SECRET_KEY = env.secret(
 SECRET_KEY_FALLBACKS = env.secrets("DJANGO_SECRET_KEY_FALLBACKS")
 
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-# Every link in a mail begins with it; what host a request names counts nowhere.
+# Every link in a mail begins with it. The Host of a request is never used for links.
 SITE_URL = env.text(
     "SITE_URL", f"http://127.0.0.1:{env.integer('PORT', 8000, maximum=65535)}"
 ).rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
-# Our own come first, because a template of an earlier app replaces that of a later one.
+# Our own apps come first, because the template of an earlier app replaces that of a later one.
 INSTALLED_APPS = [
     "shop",
     "accounts",
@@ -62,7 +62,8 @@ INSTALLED_APPS = [
     "rest_framework",
 ]
 if DEVELOPMENT and sys.argv[1:2] == ["runserver"]:
-    # Daphne serves `runserver` only; importing it elsewhere would cost every start Twisted.
+    # Only `runserver` needs Daphne. Importing it elsewhere would cost every start the import of
+    # Twisted.
     INSTALLED_APPS.insert(0, "daphne")
 
 MIDDLEWARE = [
@@ -108,7 +109,7 @@ TEMPLATES = [
 # --- Database -----------------------------------------------------------------------------
 
 
-# The owner's role migrates; everything else runs as the application's, which owns no table.
+# The owner's role migrates. Everything else uses the application's role, which owns no table.
 DATABASE_ROLE = env.choice("DATABASE_ROLE", "application", ("application", "owner"))
 
 
@@ -117,9 +118,9 @@ DATABASE_REPLICA_URL = env.secret(
     "DATABASE_REPLICA_URL", development="" if DEVELOPMENT else None, optional=True
 )
 if DATABASE_REPLICA_URL:
-    # What may lag behind is read from here; see shop.core.replica.
+    # Lists, exports and reports are read from here; see shop.core.replica.
     DATABASES["replica"] = connections.replica(DATABASE_REPLICA_URL)
-# What `prepare_database` makes the application's role with.
+# The role that `prepare_database` makes for the application.
 DATABASE_APPLICATION = connections.application_role(development=DEVELOPMENT)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -176,9 +177,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 10,
 }
 
-# Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; see shop.core.addresses.
+# Proxies whose X-Forwarded-For and X-Forwarded-Proto count; see shop.core.addresses.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", instead_of="NUM_PROXIES")
-# The log too takes the address that shop.core.addresses has found.
+# The log, too, uses the address that shop.core.addresses has found.
 IPWARE_META_PRECEDENCE_ORDER = ("REMOTE_ADDR",)
 
 # --- Accounts ------------------------------------------------------------------------------
@@ -214,12 +215,12 @@ ACCOUNT_FORMS = {
     "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
     "user_token": "accounts.forms.UserTokenForm",
 }
-# A change of addresses is one of credentials: the password has to be recent.
+# Whoever changes addresses changes credentials, so the password must have been given recently.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_PRESERVE_USERNAME_CASING = True
 ACCOUNT_UNIQUE_EMAIL = True
-# Each that is added has a mail sent to it.
+# Each new address is sent a mail.
 ACCOUNT_MAX_EMAIL_ADDRESSES = 5
 ACCOUNT_USERNAME_MAX_LENGTH = 150
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
@@ -228,30 +229,30 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
-# On the page and by the API together.
+# The page and the API share this limit.
 SIGN_UPS_PER_HOUR = 20 if not DEVELOPMENT else 600
 ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",
-    # Limits for each name are in accounts.attempts.
+    # accounts.attempts has the limits for each name.
     "login_failed": "20/m/ip",
     "signup": f"{SIGN_UPS_PER_HOUR}/h/ip",
-    # How many mails one mailbox gets is in accounts.mailing; nobody is told.
+    # accounts.mailing limits the mails to one mailbox, and tells nobody.
     "reset_password": "20/m/ip",
     "confirm_email": None,
 }
 REST_KNOX = {
     "TOKEN_TTL": timedelta(hours=env.integer("TOKEN_HOURS", 24 * 30, minimum=1, maximum=24 * 365)),
     "AUTH_HEADER_PREFIX": "Token",
-    # accounts.services has the limit; knox has it in a view that is not used.
+    # accounts.services has the limit, because knox has it in a view that is not used.
     "TOKEN_LIMIT_PER_USER": None,
     "AUTO_REFRESH": False,
 }
-# An account keeps its newest ones.
+# An account keeps its newest tokens.
 TOKENS_PER_ACCOUNT = 100
 LIVE_TICKET_SECONDS = 30
 LIVE_TICKETS_PER_ACCOUNT = 100
 
-# Browsers keep cookies by host, whatever the port, and copies may run side by side.
+# Browsers keep cookies by host whatever the port, and copies may run side by side.
 _PORT = env.text("PORT", "") if DEVELOPMENT else ""
 SESSION_COOKIE_NAME = f"sessionid_{_PORT}" if _PORT else "sessionid"
 CSRF_COOKIE_NAME = f"csrftoken_{_PORT}" if _PORT else "csrftoken"
@@ -275,7 +276,7 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
     EMAIL_PORT = env.integer("EMAIL_PORT", 587, minimum=1, maximum=65535)
-    # A mail server of one's own may want no account, which has to be said.
+    # The operator has to say so if the mail server wants no account.
     _without_account = env.boolean("EMAIL_WITHOUT_ACCOUNT", DEVELOPMENT)
     EMAIL_HOST_USER = env.secret("SECRET_EMAIL_USER", optional=_without_account)
     EMAIL_HOST_PASSWORD = env.secret(
@@ -292,7 +293,7 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if not DEVELOPMENT:
     SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", True)
-    # Port 2002 and the containers' own health checks speak plain HTTP behind nginx.
+    # Port 2002 and the containers' own health checks use plain HTTP behind nginx.
     SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^healthz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31536000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -356,7 +357,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "sign_in": "30/min",
     },
-    # It takes REMOTE_ADDR, which shop.core.addresses has found.
+    # REST framework takes REMOTE_ADDR, which shop.core.addresses has found.
     "NUM_PROXIES": 0,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,
@@ -385,12 +386,12 @@ SPECTACULAR_SETTINGS = {
 
 # --- Quotas of one account; 0 sets no limit --------------------------------------------------
 
-# In development the quotas are out of the way of whoever measures what the machine can do.
+# In development the quotas must not limit a benchmark.
 _SCALE = 100 if DEVELOPMENT else 1
 QUOTA_REQUESTS_PER_MINUTE = env.integer("QUOTA_REQUESTS_PER_MINUTE", 6_000 * _SCALE)
 QUOTA_CLIENT_REQUESTS_PER_MINUTE = env.integer("QUOTA_CLIENT_REQUESTS_PER_MINUTE", 0)
 CONNECTIONS_PER_ADDRESS = env.integer("CONNECTIONS_PER_ADDRESS", 1_000 * _SCALE)
-# Of one account so many sockets, and as many long polls; of one address so many of both.
+# The sockets, and the long polls, of one account; and the sum of both for one address.
 QUOTA_SOCKETS = env.integer("QUOTA_SOCKETS", 50 * _SCALE)
 QUOTA_ADDRESS_SOCKETS = env.integer("QUOTA_ADDRESS_SOCKETS", 1000 * _SCALE)
 QUOTA_REPORTS_PER_HOUR = env.integer("QUOTA_REPORTS_PER_HOUR", 60 * _SCALE)
@@ -398,15 +399,15 @@ QUOTA_REPORT_PAGES_PER_HOUR = env.integer("QUOTA_REPORT_PAGES_PER_HOUR", 20_000 
 
 # --- Purchases -----------------------------------------------------------------------------
 
-# Threads for pages and REST in a process that serves ASGI too, and those for large bodies.
+# Threads for pages and REST in an ASGI process, and threads for large bodies.
 WSGI_THREADS = env.integer("WSGI_THREADS", 8, minimum=1, maximum=100)
 BULK_THREADS = env.integer("BULK_THREADS", 4, minimum=1, maximum=20)
-# What the bodies of requests may take, in memory and as temporary files, in one process.
+# The space for bodies of requests, in memory and in temporary files, in one process.
 BODIES_MEMORY_BYTES = env.integer("BODIES_MEMORY_MIB", 64, minimum=1) * 1024 * 1024
 BODIES_DISK_BYTES = env.integer("BODIES_DISK_MIB", 1024, minimum=1) * 1024 * 1024
 DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "EUR")
-# The contract promises a heartbeat every 25 seconds, and sockets that end within 60 of the right
-# to them.
+# The contract promises a heartbeat every 25 seconds, and that sockets end within 60 seconds of the
+# right to them.
 FEED_HEARTBEAT_SECONDS = env.integer("FEED_HEARTBEAT_SECONDS", 15, minimum=1, maximum=20)
 FEED_CREDENTIALS_SECONDS = env.integer("FEED_CREDENTIALS_SECONDS", 20, minimum=1, maximum=45)
 
@@ -414,7 +415,7 @@ FEED_CREDENTIALS_SECONDS = env.integer("FEED_CREDENTIALS_SECONDS", 20, minimum=1
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = logging_config(
-    # Whoever develops wants to see what went wrong, and the addresses that `make run` has printed.
+    # A developer needs to see errors, and the address that `make run` has printed.
     requests="WARNING" if DEVELOPMENT and LOG_LEVEL == "INFO" else LOG_LEVEL,
     json=env.boolean("LOG_JSON", not DEVELOPMENT),
 )

@@ -1,7 +1,7 @@
-"""Where a request comes from, when proxies stand in front.
+"""The client's address, when proxies stand in front of the site.
 
-Whoever connects may write any ``X-Forwarded-For``. It is believed only where a proxy that
-``TRUSTED_PROXIES`` names has sent it, and only as far back as such proxies have written it.
+Any client can write an ``X-Forwarded-For``. The header counts only as far as proxies that
+``TRUSTED_PROXIES`` names have written it.
 """
 
 import ipaddress
@@ -14,16 +14,16 @@ from django.conf import settings
 from shop.core.env import Network
 
 HOPS_MAX = 20
-"""How many entries of ``X-Forwarded-For`` are looked at; nobody has so many proxies."""
+"""The most entries of ``X-Forwarded-For`` that are read; no site has so many proxies."""
 
 Header = tuple[bytes, bytes]
 
 
 def client_address(headers: Iterable[Header], peer: str) -> str:
-    """Return the address that a request comes from, an IP address as text.
+    """Return the address of the client as text.
 
-    ``headers`` are those of an ASGI scope, ``peer`` is the address at the other end of the
-    connection. That is the answer too where no trusted proxy says another.
+    ``headers`` are those of an ASGI scope. ``peer`` is the address at the other end of the
+    connection, which is the answer if no trusted proxy names another.
     """
     return _origin(headers, peer)[0]
 
@@ -31,7 +31,8 @@ def client_address(headers: Iterable[Header], peer: str) -> str:
 def forwarded(scope: Any) -> Any:
     """Return an ASGI scope with the ``client`` and the ``scheme`` that the client itself sees.
 
-    What no trusted proxy says is left out, so that nothing behind this takes it for true.
+    ``X-Forwarded-*`` headers that no trusted proxy has written are left out, so that no later code
+    believes them.
     """
     peer = (scope.get("client") or ("", 0))[0]
     headers = scope["headers"]
@@ -42,7 +43,7 @@ def forwarded(scope: Any) -> Any:
     }
     schemes = _entries(headers, b"x-forwarded-proto") if hops or is_trusted(peer) else []
     if schemes:
-        # Each proxy adds to both headers or replaces both; then the places correspond.
+        # Each proxy adds to both headers or replaces both, so their entries correspond.
         scheme = schemes[-min(max(hops, 1), len(schemes))].lower()
         if scheme in ("http", "https"):
             secure = scheme == "https"
@@ -62,7 +63,7 @@ def _origin(headers: Iterable[Header], peer: str) -> tuple[str, int]:
     address, hops = _parsed(peer) or peer, 0
     if not is_trusted(peer):
         return address, hops
-    # The last entry was written by the proxy that called us, the one before by the proxy before.
+    # The last entry is from the proxy that called us, the entry before it from the proxy before.
     for entry in reversed(_entries(headers, b"x-forwarded-for")):
         parsed = _parsed(entry)
         if parsed is None:
@@ -75,7 +76,8 @@ def _origin(headers: Iterable[Header], peer: str) -> tuple[str, int]:
 
 def _entries(headers: Iterable[Header], name: bytes) -> list[str]:
     values = b",".join(value for key, value in headers if key == name)
-    # Only the end was written by proxies; whatever a client put before it is not even split.
+    # Only the end is from proxies. A client may have put anything before it, so that is not even
+    # split.
     entries = map(str.strip, values.decode("latin-1").rsplit(",", HOPS_MAX))
     return [entry for entry in entries if entry]
 

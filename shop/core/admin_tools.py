@@ -25,9 +25,10 @@ PARAMETERS = {*IGNORED_PARAMS, PAGE_VAR, ERROR_FLAG}
 
 
 class CappedPaginator(Paginator):
-    """A paginator that looks for as many rows as ``PAGES`` pages hold, and never counts more.
+    """A paginator that counts no more rows than ``PAGES`` pages hold.
 
-    OFFSET makes far pages slow, so they are not offered; ``more`` says that there are some.
+    OFFSET makes far pages slow, so they are not offered. ``more`` says whether there are further
+    rows.
     """
 
     @cached_property
@@ -38,24 +39,24 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        """Return how many rows the pages show."""
+        """Return how many rows the offered pages have."""
         return min(self._found, PAGES * self.per_page)
 
     @property
     def more(self) -> bool:
-        """Return whether there are rows that no page shows."""
+        """Return whether there are rows on no offered page."""
         return self._found > self.count
 
 
 class _ChangeList(ChangeList):
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Keep the default order: ``sortable_by`` only hides the links to the others."""
+        """Keep the default order, because ``sortable_by`` only hides the links to other orders."""
         self.params.pop(ORDER_VAR, None)
         return list(super().get_ordering(request, queryset))
 
 
 class LargeTableAdmin(admin.ModelAdmin):
-    """No count, no unindexed search or order, no facet, and no action on more than one page."""
+    """A list without count, unindexed order, search or facets, whose actions take one page."""
 
     paginator = CappedPaginator
     show_full_result_count = False
@@ -68,17 +69,17 @@ class LargeTableAdmin(admin.ModelAdmin):
         return _ChangeList
 
     def get_sortable_by(self, request: HttpRequest) -> tuple[()]:
-        """Allow no sorting but the default, which has an index."""
+        """Allow the default order only, which has an index."""
         return ()
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Fill in nothing from the address: Django gives a field whatever stands there."""
+        """Fill in nothing from the query string. Django would fill a field with any value there."""
         return {}
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Refuse lookups in the address: Django takes any on any column, ``regex`` too."""
+        """Refuse lookups in the query string. Django allows any on any column, ``regex`` too."""
         if lookups := request.GET.keys() - PARAMETERS:
             detail = f"This list is not narrowed by {min(lookups)[:100]}; search it instead."
             return error_response(request, ApplicationError(detail, code="invalid"))
@@ -87,10 +88,10 @@ class LargeTableAdmin(admin.ModelAdmin):
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
     ) -> HttpResponse | None:
-        """Act on the rows that were ticked, of which there is at most a page."""
+        """Act on the ticked rows only, which are at most those of one page."""
         ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
         try:
-            # "All rows on all pages" would have no bound.
+            # "All rows on all pages" would have no limit.
             if len(ticked) > self.list_per_page or request.POST.get("select_across", "0") != "0":
                 raise ValidationError("Too many.")
             queryset.filter(pk__in=ticked).exists()
@@ -102,7 +103,7 @@ class LargeTableAdmin(admin.ModelAdmin):
 
 
 class ReadOnlyAdmin(LargeTableAdmin):
-    """Rows to look at, never to change."""
+    """Rows that the admin shows and never changes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,12 +1,12 @@
-"""Admission: whatever takes long has a bounded room, which those who ask share fairly.
+"""Admission: work that takes long has a bounded room, which its holders share fairly.
 
-A :class:`Room` holds places or bytes. Each *holder* may have its share of them at once, so that one
-account or one address never takes everything. Where a room lets its holders wait, they wait a
-bounded time in a line of their own; the holder with the least in the room is let in first, and of
-several the one whose turn is the longest ago.
+A ``Room`` holds places or bytes. Each *holder* may have its share of them at once, so no account
+and no address takes everything. A room may let holders wait, each in its own line, for a bounded
+time. The next place goes to the holder with the least in the room; among equals, to the holder that
+was let in longest ago.
 
-A holder is ``account:<id>`` for who is signed in, else ``address:<network>``. The ASGI gate puts it
-into ``scope["shop.holder"]``. A room belongs to the event loop; threads do not touch it.
+A holder is ``account:<id>`` for a signed-in caller, else ``address:<network>``. The ASGI gate puts
+it into ``scope["shop.holder"]``. A room belongs to the event loop, so threads must not touch it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from shop.core.metrics import ADMITTED, REFUSED
 
 
 class ShareUsedUp(ApplicationError):
-    """The account or address has as much of this under way as it may; others are served."""
+    """The account or address has its whole share under way; others are served."""
 
     status = 429
     code = "throttled"
@@ -30,19 +30,20 @@ class ShareUsedUp(ApplicationError):
 
 
 def account_holder(account: int) -> str:
-    """Return the holder that stands for an account, by its id."""
+    """Return the holder of an account, by its id."""
     return f"account:{account}"
 
 
 def address_holder(address: str) -> str:
-    """Return the holder that stands for everybody at a network address."""
+    """Return the holder of all clients at a network address."""
     return f"address:{network_of(address)}"
 
 
 def network_of(address: str) -> str:
-    """Return the address, or for IPv6 the /64 network, which is what one subscriber has.
+    """Return the address, or for IPv6 its /64 network, because one subscriber has a /64.
 
-    An IPv4 address that is written as IPv6 is the IPv4 address. What is no address is ``unknown``.
+    An IPv4 address that is written as IPv6 becomes the IPv4 address. Text that is no address
+    becomes ``unknown``.
     """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
@@ -56,11 +57,11 @@ def network_of(address: str) -> str:
 
 
 class Room:
-    """A bounded amount of something, shared among holders.
+    """A bounded amount that holders share.
 
-    ``total`` is what there is, ``share`` what one holder may have at once. ``waiting`` is how many
-    may wait for a place, ``waiting_share`` how many of those one holder may be, and ``seconds`` how
-    long each of them waits at most; with 0 nobody waits.
+    ``total`` is the whole amount, ``share`` what one holder may have at once. ``waiting`` is how
+    many may wait for a place, and ``waiting_share`` how many of them one holder may be. Each waits
+    at most ``seconds``; with 0 nobody waits.
     """
 
     def __init__(
@@ -81,19 +82,19 @@ class Room:
         self.seconds = seconds
         self.used = 0
         self._held: Counter[str] = Counter()
-        # In the order in which their holders were last let in from here.
+        # In the order in which holders were last let in.
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
         self._in_line = 0
 
     def held_by(self, holder: str) -> int:
-        """Return how much the holder has now."""
+        """Return the amount that the holder has now."""
         return self._held[holder]
 
     def take(self, holder: str, amount: int = 1) -> None:
         """Give the holder ``amount`` at once.
 
-        Raises ``ShareUsedUp`` where that is more than its share, and ``Unavailable`` where the room
-        has no more for anybody. Nothing was taken then.
+        Raise ``ShareUsedUp`` if that exceeds its share, and ``Unavailable`` if the room has no
+        more. Then nothing was taken.
         """
         if self.used + amount > self.total:
             self._refuse("total")
@@ -104,7 +105,7 @@ class Room:
         self._give(holder, amount)
 
     def give_back(self, holder: str, amount: int = 1) -> None:
-        """Take back what the holder has no more use for, and let in who waits for it."""
+        """Take ``amount`` back from the holder, and let in those who wait for it."""
         self._held[holder] -= amount
         if self._held[holder] <= 0:
             del self._held[holder]
@@ -114,7 +115,7 @@ class Room:
 
     @contextmanager
     def place(self, holder: str, amount: int = 1) -> Iterator[None]:
-        """Hold ``amount`` for the block; raise as :meth:`take` does."""
+        """Hold ``amount`` during the block. Raise as ``take`` does."""
         self.take(holder, amount)
         try:
             yield
@@ -123,10 +124,10 @@ class Room:
 
     @asynccontextmanager
     async def entered(self, holder: str) -> AsyncIterator[None]:
-        """Hold one place for the block, after waiting for it if need be.
+        """Hold one place during the block, after waiting for it if necessary.
 
-        Raises ``ShareUsedUp`` where too many of the holder wait already, and ``Unavailable`` where
-        too many wait at all or the time is over.
+        Raise ``ShareUsedUp`` if too many of the holder already wait. Raise ``Unavailable`` if too
+        many wait in all, or if the time is over.
         """
         await self.enter(holder)
         try:
@@ -135,12 +136,12 @@ class Room:
             self.give_back(holder)
 
     async def enter(self, holder: str, *, seconds: float | None = None) -> None:
-        """Give the holder one place, after waiting ``seconds`` for it if need be.
+        """Give the holder one place, after waiting at most ``seconds`` for it.
 
-        Without ``seconds`` it waits as long as the room lets it; raises as :meth:`entered` does.
-        Who enters calls :meth:`give_back`.
+        ``None`` waits as long as the room allows. Raise as ``entered`` does. The caller must call
+        ``give_back``.
         """
-        # While there is a free place, all who wait have their share, so nobody is overtaken.
+        # While a place is free, every waiting holder has its share, so nobody is overtaken.
         if self._fits(holder):
             self._give(holder, 1)
             return
@@ -171,7 +172,7 @@ class Room:
             raise
 
     def turn_away(self) -> None:
-        """Tell all who wait here that there will be no place for them."""
+        """Tell every waiting holder that it will get no place."""
         for holder, line in list(self._lines.items()):
             for turn in list(line):
                 self._leave_line(holder, turn)
@@ -187,7 +188,7 @@ class Room:
         ADMITTED.labels(self.name).set(self.used)
 
     def _let_in(self) -> None:
-        """Give free places to those who wait, first to the holder that has the least."""
+        """Give free places to waiting holders, first to the holder with the least."""
         while self._in_line and self.used < self.total:
             ready = [holder for holder in self._lines if self._held[holder] < self.share]
             if not ready:
@@ -214,9 +215,9 @@ class Room:
 
 
 class Tab:
-    """What one request has taken from a room of bytes so far; all of it is given back at the end.
+    """What one request has taken from a room of bytes; everything is given back at its end.
 
-    Used as a context manager: ``with Tab(room, holder) as tab: tab.add(len(part))``.
+    It is a context manager: ``with Tab(room, holder) as tab: tab.add(len(part))``.
     """
 
     def __init__(self, room: Room, holder: str) -> None:
@@ -231,7 +232,7 @@ class Tab:
         self.clear()
 
     def add(self, amount: int) -> None:
-        """Take more; raise as :meth:`Room.take` does."""
+        """Take more. Raise as ``Room.take`` does."""
         if amount:
             self._room.take(self._holder, amount)
             self._amount += amount

@@ -1,4 +1,4 @@
-"""Tasks of the event loop that run for as long as the process does."""
+"""Tasks of the event loop that run as long as the process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,9 +14,9 @@ RESTART_SECONDS = 0.5
 
 
 def start(work: Callable[[], Awaitable[None]], *, name: str) -> "asyncio.Task[None]":
-    """Return a task that does the work, and again whenever it ends or fails.
+    """Return a task that does the work, and starts it again whenever it ends or fails.
 
-    The metric ``shop_background_tasks`` counts those that are at work.
+    The metric ``shop_background_tasks`` counts the tasks that work now.
     """
     return asyncio.create_task(_forever(work, name), name=name)
 

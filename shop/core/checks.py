@@ -13,7 +13,7 @@ POSTGRESQL_MINIMUM = 180000
 def postgresql_version(
     app_configs: Any, databases: Any = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """shop.E001: the ledger's ids are PostgreSQL 18's ``uuidv7()``."""
+    """shop.E001: the server is PostgreSQL 18, because it makes the ledger's ids by ``uuidv7()``."""
     messages: list[CheckMessage] = []
     for alias in databases or []:
         connection: Any = connections[alias]
@@ -28,7 +28,7 @@ def postgresql_version(
 
 @register(Tags.security, deploy=True)
 def public_address(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """shop.E002: any host is taken in production."""
+    """shop.E002: production must not accept every host."""
     if not settings.DEVELOPMENT and "*" in settings.ALLOWED_HOSTS:
         return [Error("ALLOWED_HOSTS must name the site's hosts, not *.", id="shop.E002")]
     return []

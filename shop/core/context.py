@@ -1,4 +1,4 @@
-"""What every template may use."""
+"""Variables of every template."""
 
 from email.utils import parseaddr
 
@@ -10,11 +10,11 @@ from shop.core.apps import navigation_for
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """Return the shop's name, whom to write to, whether it is a demo, and where one can go."""
+    """Return the shop's name, its mail address, whether it is a demo, and the navigation."""
     return {
         "site_name": settings.SITE_NAME,
         "contact": parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
         "development": settings.DEVELOPMENT,
-        # A template calls it; most answers are no pages.
+        # Only templates call it, because most answers are no pages.
         "navigation": lambda: navigation_for(getattr(request, "user", None) or AnonymousUser()),
     }

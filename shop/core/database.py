@@ -1,7 +1,7 @@
 """Connections to PostgreSQL that do not wait for ever.
 
-PostgreSQL ends statements that take too long, but a server that hangs, or a machine that is gone
-behind an open connection, ends nothing. Whoever waits gives up on its own here.
+PostgreSQL ends statements that take too long. But a server that hangs, or a machine that has
+vanished behind an open connection, never answers. Connections made here stop waiting by themselves.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from psycopg.abc import PQGen
 
 Result = TypeVar("Result")
 
-# What ends a connection whose server has vanished without a word: it is asked for a sign of life
-# after 5 s, and given up after 9 s, or 8 s after something was sent.
+# End a connection whose server has vanished: 9 s after its last sign of life, or 8 s after
+# something was sent. The first probe is sent after 5 s.
 LOST_SERVER = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -25,37 +25,37 @@ LOST_SERVER = {
 }
 
 CHECK_SECONDS = 1.0
-"""How long the pool waits for a sign of life before it hands a connection out."""
+"""How long the pool waits for an answer before it gives a connection to a caller."""
 
 
 class Unanswered(psycopg.OperationalError):
-    """PostgreSQL did not answer in time; whether it did what it was asked is not known."""
+    """PostgreSQL did not answer in time, so the outcome of the statement is unknown."""
 
 
 class CommitLost(psycopg.OperationalError):
-    """The connection broke while a commit was on its way; whether it came through is not known."""
+    """The connection broke during a commit, so its outcome is unknown."""
 
 
 def is_lost(error: BaseException | None) -> bool:
-    """Return whether it is not known what became of the statement that failed by `error`.
+    """Return whether the outcome of the statement that failed by ``error`` is unknown.
 
-    PostgreSQL names a state in what it refuses, and then nothing was recorded. States of the class
-    57P say that it is going away.
+    PostgreSQL sends a state with each refusal, and then nothing was recorded. The exceptions are
+    states of class 57P, by which a server says that it is shutting down.
     """
     state = error.sqlstate if isinstance(error, psycopg.Error) else None
     return state is None or state.startswith("57P")
 
 
 class Connection(psycopg.Connection[Any]):
-    """A connection that is closed when an answer takes longer than ``answer_seconds``.
+    """A connection that is closed if an answer takes longer than ``answer_seconds``.
 
-    ``None`` sets no limit, for work that PostgreSQL is told to do without one too. Where it breaks
-    at a commit, that raises ``CommitLost``.
+    ``None`` sets no limit, for work that has no limit in PostgreSQL either. A connection that
+    breaks at a commit raises ``CommitLost``.
     """
 
     answer_seconds: float | None = None
     demoted_at: ClassVar[float] = float("-inf")
-    """When a connection of this process last found PostgreSQL read-only."""
+    """When this process last found PostgreSQL read-only."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -68,11 +68,12 @@ class Connection(psycopg.Connection[Any]):
         except psycopg.errors._WaitTimeout:
             if timeout is not None:
                 raise
-            # Its answer may still come, and nobody may take it for that of the next statement.
+            # The answer may still come, and must not be taken for the answer to the next statement.
             self.pgconn.finish()
             raise Unanswered("PostgreSQL does not answer.") from None
         except psycopg.errors.ReadOnlySqlTransaction:
-            # A primary that was demoted stays read-only. The pool opens its connections anew.
+            # A demoted primary stays read-only for its open connections, so the pool opens new
+            # ones.
             Connection.demoted_at = time.monotonic()
             self.pgconn.finish()
             raise
@@ -88,7 +89,7 @@ class Connection(psycopg.Connection[Any]):
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
         if query != "":
             return super().execute(query, *args, **kwargs)
-        # This is how the pool asks whether the connection is alive.
+        # The pool sends an empty query to ask whether the connection is alive.
         if self.opened_at <= Connection.demoted_at:
             self.pgconn.finish()
             raise psycopg.OperationalError("PostgreSQL was read-only after this was opened.")
@@ -100,7 +101,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 def connection_class(answer_seconds: float | None) -> type[Connection]:
-    """Return the class of connections with that limit."""
+    """Return a class of connections with that limit."""
     return type("Connection", (Connection,), {"answer_seconds": answer_seconds})
 
 
@@ -116,9 +117,9 @@ async def connect(using: str = "default", options: str = "") -> psycopg.AsyncCon
 
 @contextlib.contextmanager
 def unhurried(using: str = "default") -> Iterator[None]:
-    """Let this thread's connection take as long as it needs, for work that nobody waits for.
+    """Let statements of this thread's connection take as long as they need, during the block.
 
-    To be entered outside of any transaction, and left there too.
+    No client may wait for such work. Enter and leave the block outside of transactions.
     """
     from django.db import DatabaseError, connections
 
@@ -138,7 +139,7 @@ def unhurried(using: str = "default") -> Iterator[None]:
 
 
 def own_connection_parameters(using: str = "default") -> dict[str, Any]:
-    """Return the parameters of a connection that is psycopg's own, beside Django's pool."""
+    """Return the parameters of a connection outside Django's pool."""
     from django.db import connections
 
     parameters: dict[str, Any] = dict(connections[using].get_connection_params())
@@ -148,10 +149,10 @@ def own_connection_parameters(using: str = "default") -> dict[str, Any]:
 
 
 async def in_time(work: Coroutine[Any, Any, Result], seconds: float) -> Result:
-    """Return what ``work`` on an asynchronous connection returns; ``TimeoutError`` when it is late.
+    """Return the result of ``work`` on an asynchronous connection, or raise ``TimeoutError``.
 
-    psycopg answers a cancellation by asking the server to end the statement, and waits long for one
-    that hangs. The second cancellation ends that too, and closes the connection.
+    psycopg answers a cancellation by asking the server to end the statement, and waits long for a
+    server that hangs. The second cancellation ends that wait, and closes the connection.
     """
     loop = asyncio.get_running_loop()
     task: Any = asyncio.current_task()
@@ -165,8 +166,8 @@ async def in_time(work: Coroutine[Any, Any, Result], seconds: float) -> Result:
         if ours == 1:
             timers.append(loop.call_later(0.2, cancel))
 
-    # This task is cancelled itself, because another one would cost each batch several turns of the
-    # event loop.
+    # Cancel this very task, because another task would cost each batch several turns of the event
+    # loop.
     timers.append(loop.call_later(seconds, cancel))
     try:
         return await work

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 @cache
 def _schema() -> bytes:
-    # The generator walks every view; only somebody who reads the documentation pays for that.
+    # The generator visits every view, so it is imported only when somebody reads the documentation.
     from drf_spectacular.generators import SchemaGenerator
     from drf_spectacular.renderers import OpenApiJsonRenderer
 
@@ -35,7 +35,7 @@ def openapi(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def documentation(request: HttpRequest) -> HttpResponse:
-    """Show the schema in Swagger UI, which sends what is tried out as whoever is signed in."""
+    """Show the schema in Swagger UI, whose requests have the session of the signed-in user."""
     response = render(request, "shop/documentation.html")
     if not request.user.is_authenticated:
         patch_cache_control(response, **_FOR_ALL)
@@ -45,7 +45,7 @@ def documentation(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=3600)
 def robots(request: HttpRequest) -> HttpResponse:
-    """Keep robots to the welcome page and the documentation."""
+    """Allow robots the welcome page and the documentation only."""
     lines = ("User-agent: *", "Allow: /$", "Allow: /documentation", "Disallow: /", "")
     return HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
 
@@ -53,7 +53,7 @@ def robots(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=3600)
 def favicon(request: HttpRequest) -> HttpResponse:
-    """Send a browser that asks by this old name to the icon."""
+    """Redirect a browser from the icon's traditional name to the icon."""
     return redirect(static("icon.svg"))
 
 

@@ -15,7 +15,7 @@ logger = structlog.get_logger(__name__)
 def exception_handler(exception: Exception, context: Any) -> Response | None:
     """Answer an exception of an API view in the envelope.
 
-    Lost connections to PostgreSQL or Valkey become 503, because trying again is right.
+    A lost connection to PostgreSQL or Valkey becomes 503, because the client should try again.
     """
     tell_gate(context["request"].META, exception)
     if is_outage(exception):

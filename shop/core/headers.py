@@ -1,17 +1,17 @@
-"""What the headers of a request say of its body: only what is understood is read on."""
+"""The headers that describe a request's body, and must be understood before it is read."""
 
 from collections.abc import Iterable
 
 from shop.core.errors import FieldError, UnsupportedMediaType, ValidationFailed
 
-# UTF-8, or a part of it.
+# UTF-8 and its subset ASCII.
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
-# Headers that mean one thing, which a server in between would join to another value.
+# Headers that have one value. A proxy would join a repeated one into another value.
 _SINGLE = {name.lower().encode(): name for name in ("Idempotency-Key", "Content-Type")}
 
 
 def check_body_headers(content_type: str, content_encoding: str) -> None:
-    """Raise ``UnsupportedMediaType`` where the body is compressed, or in a charset but UTF-8."""
+    """Raise ``UnsupportedMediaType`` for a compressed body or a charset other than UTF-8."""
     for coding in content_encoding.split(","):
         if coding.strip().lower() not in ("", "identity"):
             raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
@@ -24,7 +24,7 @@ def check_body_headers(content_type: str, content_encoding: str) -> None:
 
 
 def check_repeated(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Raise ``ValidationFailed`` where a header is there twice that means one thing.
+    """Raise ``ValidationFailed`` if a header that must be single is repeated.
 
     ``headers`` are those of ASGI, with names in lower case.
     """

@@ -1,4 +1,4 @@
-"""Invariants of what is recorded, which apps declare and ``manage.py verify_ledger`` checks."""
+"""Invariants of recorded data, which apps declare and ``manage.py verify_ledger`` checks."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class LedgerCheck:
-    """One invariant: a sentence that says what holds, and what finds the exceptions.
+    """One invariant: a sentence that states it, and a function that finds its violations.
 
-    ``find_broken`` yields a line for each exception. It is given a function that prints a line
-    about what was found to be in order. All checks read one snapshot.
+    ``find_broken`` yields a line for each violation. Its argument is a function that prints a line
+    about what is in order. All checks read one snapshot.
     """
 
     what: str
@@ -21,7 +21,7 @@ class LedgerCheck:
 
 
 def no_rows(what: str, query: str) -> LedgerCheck:
-    """Return the invariant that the query finds nothing; its first column names an exception."""
+    """Return the invariant that the query finds no row. Its first column names a violation."""
 
     def find_broken(say: Say) -> Iterator[str]:
         with connection.cursor() as cursor:

@@ -24,11 +24,8 @@ class OneLine(logging.Filter):
 def logging_config(*, requests: str, json: bool) -> dict[str, Any]:
     """Return the dictionary for ``logging.config.dictConfig``; everything goes to stderr.
 
-    ``requests`` is the level of single requests and tasks. That of the apps' own events is set by
-    :func:`log_apps`.
-
-
-    ``level`` is the level of our own events, ``requests`` that of single requests and tasks.
+    ``requests`` is the level of events about single requests and tasks. ``log_apps`` sets the level
+    of the apps' own events.
     """
     # structlog's own tracebacks show every local variable, passwords too. Each takes seconds to
     # render, and clients can cause them.
@@ -78,7 +75,7 @@ def logging_config(*, requests: str, json: bool) -> dict[str, Any]:
 
 
 def log_apps(level: str) -> None:
-    """Let through the events of the shop's apps from this level on."""
+    """Set the level of the events of the shop's own apps."""
     for config in shop_apps():
         logging.getLogger(config.name).setLevel(level)
 

@@ -1,4 +1,4 @@
-"""The development mail backend: each message becomes one file under ``$DATA_DIR/mail/``."""
+"""The mail backend of development: each message becomes a file below ``$DATA_DIR/mail/``."""
 
 import errno
 import os
@@ -13,16 +13,16 @@ from django.core.mail.message import EmailMessage
 
 
 class FileBackend(BaseEmailBackend):
-    """Write each message to a file of its own, ``<time>-<random>.eml``, complete or not at all.
+    """Write each message to a file of its own, ``<time>-<random>.eml``, atomically.
 
     Django's own file backend puts all messages of one connection into one file.
     """
 
     def open(self) -> None:
-        """Make the folder; raise ``OSError`` before a mail is claimed where none can be written."""
+        """Make the folder. Raise ``OSError`` before any mail is claimed if none can be written."""
         folder = Path(settings.EMAIL_FILE_PATH)
         folder.mkdir(parents=True, exist_ok=True)
-        # Links in mails let their readers in, so that no other user of the machine may be one.
+        # Links in mails sign their readers in, so no other user of the machine may read them.
         folder.chmod(0o700)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "No mail can be written", str(folder))

@@ -62,14 +62,14 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 @cache
 def connect_valkey() -> redis.Redis:
-    """Return this process's client for looking at Valkey; it gives up after a second."""
+    """Return this process's client of Valkey; it waits a second at most."""
     return redis.Redis.from_url(
         settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1, retry=None
     )
 
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
-    """Count one answered request. ``route`` is a pattern of the URL conf, never a raw path."""
+    """Count one answered request. ``route`` is a pattern of the URL configuration, never a path."""
     counter, histogram = _series(method if method in METHODS else "other", route, status)
     counter.inc()
     histogram.observe(seconds)
@@ -77,15 +77,15 @@ def observe_request(method: str, route: str, status: int, seconds: float) -> Non
 
 @lru_cache(maxsize=2000)
 def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    # Finding a series by its labels costs more than counting.
+    # Finding a series by its labels costs more than counting, so keep it.
     return REQUESTS.labels(method, route, str(status)), SECONDS.labels(method, route)
 
 
 class StateCollector:
-    """Figures of the whole system at each scrape: Valkey's, and those the apps declare."""
+    """Figures of the whole system, read at each scrape: those of Valkey and of the apps."""
 
     def collect(self) -> Iterator[Any]:
-        """Yield the figures; a part that cannot be read is left out."""
+        """Yield the figures, without those that cannot be read."""
         up = GaugeMetricFamily("shop_up", "Whether a dependency answers.", labels=["dependency"])
         try:
             with connection.cursor() as cursor:
@@ -137,5 +137,5 @@ class Metrics:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer ``/metrics``; nginx keeps it from the outside."""
+    """Answer ``/metrics``, which nginx hides from the outside."""
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,14 +1,15 @@
 """Judges whether a migration may run while the version before it still serves.
 
-A deploy migrates first and replaces the processes afterwards, so that for some minutes the old
-version works on the new tables. A migration is refused that takes away what the old version uses,
-that adds what its writes would miss, or that holds a lock while PostgreSQL reads or rewrites a
-whole table. What only a human can judge is allowed by a reason in the migration itself::
+A deploy migrates first and replaces the processes afterwards, so for some minutes the old version
+works on the new tables. Three kinds of migrations are refused: those that remove what the old
+version uses, those that add what its writes would miss, and those that hold a lock while PostgreSQL
+reads or rewrites a whole table. A reason in the migration itself allows what only a human can
+judge::
 
     safe_because = {0: "No running version has read this column since 1.4."}
 
-The key is the place of the operation. A reason that nothing needs is refused as well, because it
-would hide the next one. Locks: PostgreSQL's documentation, "ALTER TABLE" and "Explicit Locking".
+The key is the index of the operation. A reason that no operation needs is refused as well, because
+it would hide the next one. Locks: PostgreSQL's documentation, "ALTER TABLE" and "Explicit Locking".
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models.expressions import Value
 from django.db.models.functions import Now
 
-# What changes no table that exists, or only for a moment and compatibly.
+# Operations that change no existing table, or change it briefly and compatibly.
 _SAFE = (
     operations.AlterConstraint,
     operations.AlterModelManagers,
@@ -43,7 +44,7 @@ _SAFE = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One operation that is refused, and why."""
+    """One refused operation, and the reason."""
 
     migration: str
     place: int
@@ -56,7 +57,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Context:
-    """What an operation is judged by: the state before and after it, and its migration."""
+    """What a judgement depends on: the state before and after the operation, and its migration."""
 
     app: str
     before: ProjectState
@@ -64,13 +65,13 @@ class Context:
     migration: Migration
 
     def field(self, state: ProjectState, model: str, name: str) -> "models.Field[Any, Any]":
-        """Return the field as the state has it, related models included."""
+        """Return the field of the state, related models included."""
         field: models.Field[Any, Any] = state.apps.get_model(self.app, model)._meta.get_field(name)
         return field
 
 
 def check_project() -> list[Finding]:
-    """Return what is refused in the migrations of this project's own apps; asks no server."""
+    """Return what is refused in the migrations of the shop's own apps; no server is asked."""
     loader = MigrationLoader(None)
     state = ProjectState(real_apps=loader.unmigrated_apps)
     own = {
@@ -88,7 +89,7 @@ def check_project() -> list[Finding]:
 
 
 def _order(loader: MigrationLoader) -> list[tuple[str, str]]:
-    """Return every migration's key, each after those it depends on."""
+    """Return the key of every migration, each after those it depends on."""
     leaves = loader.graph.leaf_nodes()
     return list(dict.fromkeys(key for leaf in leaves for key in loader.graph.forwards_plan(leaf)))
 
@@ -96,8 +97,8 @@ def _order(loader: MigrationLoader) -> list[tuple[str, str]]:
 def check_migration(migration: Migration, state: ProjectState) -> list[Finding]:
     """Return what is refused in one migration, given the state before it.
 
-    The first migration of an app is exempt, as are operations on a table that the migration makes:
-    no running version uses them, and they hold no rows.
+    The first migration of an app is exempt, and so are operations on a table that the migration
+    makes. No running version uses such tables, and they have no rows.
     """
     name = f"{migration.app_label}.{migration.name}"
     allowed: dict[int, str] = getattr(migration, "safe_because", {})
@@ -126,7 +127,7 @@ def _judge(
 ) -> Iterator[str]:
     """Yield why the operation is refused, on the state before it."""
     if isinstance(operation, operations.SeparateDatabaseAndState):
-        # What only Django's idea of the tables learns changes nothing for the running version.
+        # An operation that changes Django's state only does not concern the running version.
         state = state.clone()
         for inner in operation.database_operations:
             for reason in _judge(inner, migration, state, new):
@@ -305,7 +306,7 @@ def _refuse_type(old: "models.Field[Any, Any]", new: "models.Field[Any, Any]") -
 
 
 def _is_wider(old: "models.Field[Any, Any]", new: "models.Field[Any, Any]") -> bool:
-    """Tell whether PostgreSQL changes the type in its catalogue only, as the manual says."""
+    """Return whether PostgreSQL changes the type in its catalogue only, as its manual says."""
     if isinstance(new, models.TextField):
         return isinstance(old, models.CharField)
     if isinstance(old, models.CharField) and isinstance(new, models.CharField):

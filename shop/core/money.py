@@ -9,7 +9,8 @@ WITHOUT_CENTS = frozenset(
         *("VND", "VUV", "XAF", "XOF", "XPF"),
     }
 )
-# What people write for a currency; of several the first is meant where nothing else says it.
+# What people write for a currency. If several fit, the first is meant unless something else
+# decides.
 SYMBOLS = {
     "€": ("EUR",),
     "£": ("GBP",),
@@ -27,7 +28,7 @@ SYMBOLS = {
     "฿": ("THB",),
     "zł": ("PLN",),
 }
-# Spaces and apostrophes that only ever stand between thousands, each written as one of them.
+# Spaces and apostrophes that can only separate thousands; each is replaced by one of them.
 _SPACES = str.maketrans({"\xa0": " ", "\u202f": " ", "\u2009": " ", "’": "'"})
 _NAME = "|".join([*map(re.escape, SYMBOLS), "[A-Za-z]{3}"])
 _AMOUNT = re.compile(
@@ -36,15 +37,15 @@ _AMOUNT = re.compile(
 
 
 def shown(amount: str, currency: str) -> str:
-    """Return an amount such as ``1195.00`` as pages show it, for JPY and the like ``1195``."""
+    """Return an amount such as ``1195.00`` as pages show it; for JPY and its like ``1195``."""
     return amount.removesuffix(".00") if currency in WITHOUT_CENTS else amount
 
 
 def plain_number(text: str, decimal: str, thousands: str) -> str:
     """Return the number in plain digits with a point, as ``1195.30``.
 
-    ``decimal`` is what stands before the decimals, ``thousands`` between groups of three digits
-    where there are any; it may be empty. Raises ``ValueError`` for what is not written so.
+    ``decimal`` stands before the decimals. ``thousands`` stands between groups of three digits and
+    may be empty. Raise ``ValueError`` for a number that is written otherwise.
     """
     text = text.translate(_SPACES)
     whole = "[0-9]+"
@@ -64,10 +65,10 @@ def _like(decimal: str, thousands: str) -> str:
 
 
 def typed_amount(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return an amount that somebody typed, in plain digits, and the currencies it may be in.
+    """Return a typed amount in plain digits, and the currencies that it may be in.
 
-    ``12,50``, ``1.195,30``, ``1,195.30``, ``€ 12`` and ``12 eur`` are understood; without a
-    currency there is none in the answer. Raises ``ValueError`` for what could mean two amounts.
+    ``12,50``, ``1.195,30``, ``1,195.30``, ``€ 12`` and ``12 eur`` are understood. Without a
+    currency the second part is empty. Raise ``ValueError`` for a text that could mean two amounts.
     """
     match = _AMOUNT.fullmatch(text.strip().translate(_SPACES))
     if match is None or (match["before"] and match["after"]):
@@ -87,7 +88,7 @@ def typed_amount(text: str) -> tuple[str, tuple[str, ...]]:
             decimal = last
             thousands = separators[0] if len(separators) > 1 else ""
         else:
-            # A sign that is there twice, a space or an apostrophe stands between thousands.
+            # A repeated sign, a space or an apostrophe separates thousands.
             thousands = last
     currencies: tuple[str, ...] = ()
     if name:

@@ -1,8 +1,8 @@
-"""Outages: which exceptions mean that something cannot be done now, through no fault of ours.
+"""Outages: exceptions that mean "this cannot be done now", without a defect of ours.
 
-:func:`is_outage` is asked wherever an exception ends: by REST framework, by Django, by the ASGI
-application and by the batched purchases. What it names is answered ``503`` with ``Retry-After``:
-nothing was recorded, or, where :func:`is_commit_lost` says so, that is not known.
+REST framework, Django, the ASGI application and the batched purchases all ask ``is_outage``. An
+outage is answered ``503`` with ``Retry-After``. Nothing was recorded then, except that
+``is_commit_lost`` may say that the outcome is unknown.
 """
 
 import errno
@@ -28,9 +28,9 @@ _OPERATIONAL = (
 )
 # PostgreSQL is read-only, or has ended a transaction that its client left open.
 _STATES = frozenset({READ_ONLY, "25P03"})
-# PostgreSQL goes away, ends what takes too long, or takes no more connections.
+# PostgreSQL is shutting down, has ended a slow statement, or takes no more connections.
 _EVERYBODYS = ("08", "57", "53300")
-# Valkey is a replica, lost its primary or replicas, is full, cannot save, or is at work.
+# Valkey is a replica, has lost its primary or replicas, is full, cannot save, or is loading.
 _REFUSALS = (
     redis.exceptions.ReadOnlyError,
     redis.exceptions.OutOfMemoryError,
@@ -57,7 +57,7 @@ _ERRNOS = frozenset(
 
 
 def is_outage(exception: BaseException | None) -> bool:
-    """Return whether a server, a disk or this machine cannot do now what it was asked."""
+    """Return whether a server, a disk or this machine cannot do now what it was asked to do."""
     if isinstance(exception, _OPERATIONAL):
         return True
     if isinstance(exception, (db.Error, psycopg.Error)):
@@ -68,14 +68,14 @@ def is_outage(exception: BaseException | None) -> bool:
 
 
 def is_commit_lost(exception: BaseException | None) -> bool:
-    """Return whether the outage came upon a commit, so that it may have been recorded."""
+    """Return whether the outage hit a commit, so that its outcome is unknown."""
     return exception is not None and isinstance(exception.__cause__, CommitLost)
 
 
 def tell_gate(environ: Mapping[str, Any], exception: BaseException | None) -> None:
-    """Tell the gate if the exception is an outage that every other request would wait for too.
+    """Tell the gate of an outage that every other request would have to wait for, too.
 
-    Others do not wait for a lock that somebody holds, nor for a server that refuses at once.
+    A lock that one client holds is none of these, nor is a server that refuses at once.
     """
     if exception is not None and (_is_away(exception) or _is_away(exception.__cause__)):
         environ.get("shop.outage", lambda: None)()
@@ -87,7 +87,7 @@ def _is_away(exception: BaseException | None) -> bool:
 
 
 def sqlstate(exception: BaseException | None) -> str | None:
-    """Return PostgreSQL's five letters for an exception of Django or psycopg, if it sent any."""
+    """Return the SQLSTATE of an exception of Django or psycopg, or ``None``."""
     if isinstance(exception, db.Error):
         exception = exception.__cause__
     return exception.sqlstate if isinstance(exception, psycopg.Error) else None

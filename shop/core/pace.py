@@ -1,14 +1,14 @@
-"""Heavy work gives way: what takes long rests for a multiple of its time while others are served.
+"""Heavy work gives way: it rests for a multiple of its time while others are served.
 
 One process serves everybody, and Python runs one thread at a time. So bulk uploads, exports and
-whatever else takes long rest after each piece. They do so on one clock: however many of them there
-are, together they work one second of ``1 + REST``. While nobody has asked for anything for
-``NEAR_SECONDS``, nobody rests.
+other heavy work rest after each piece. All of them share one clock: together they work one second
+out of ``1 + REST``. They rest only if another client has asked for something within
+``NEAR_SECONDS``.
 
-* A loop in a thread that computes calls :meth:`Pace.step`.
-* A piece of work in a thread, such as a long statement, is done within :func:`work`.
-* A coroutine awaits :func:`rested`.
-* Whoever had a place in a room for its work leaves it by :func:`leave`.
+* A computing loop in a thread calls ``Pace.step``.
+* A long piece of work in a thread, such as a long statement, runs within ``work``.
+* A coroutine awaits ``rested``.
+* Work that held a place in a room leaves the room by ``leave``.
 """
 
 import asyncio
@@ -20,30 +20,30 @@ from contextlib import contextmanager
 from shop.core.admission import Room
 
 REST = 3.0
-"""For how many seconds heavy work rests after each second of work."""
+"""Seconds that heavy work rests after each second of work."""
 SLICE_SECONDS = 0.002
-"""How long it works before it rests, so that a rest is longer than it takes to begin one."""
+"""Seconds of work between two rests, so that a rest is longer than the effort to begin it."""
 NEAR_SECONDS = 0.1
 DEBT_SECONDS = 1.0
-"""How long one rest is at most."""
+"""The longest rest in seconds."""
 
 
 class Asked:
-    """When somebody has last asked for something, and when somebody else has."""
+    """Who asked last and when, and when another holder did."""
 
     def __init__(self) -> None:
         self._last = ("", 0.0)
         self._other = 0.0
 
     def note(self, holder: str) -> None:
-        """Note that the holder asks for something, for which heavy work gives way."""
+        """Note that the holder asks for something, so that heavy work gives way."""
         last, at = self._last
         if holder != last:
             self._other = at
         self._last = (holder, time.monotonic())
 
     def lately(self, but: str = "") -> bool:
-        """Return whether somebody has asked a moment ago, who is not ``but``."""
+        """Return whether a holder other than ``but`` has asked within ``NEAR_SECONDS``."""
         last, at = self._last
         return time.monotonic() - (self._other if last == but else at) < NEAR_SECONDS
 
@@ -54,9 +54,9 @@ _free_at = 0.0
 
 
 def rest_after(worked: float, but: str = "") -> float:
-    """Return for how many seconds to rest now, after so many seconds of heavy work.
+    """Return the seconds to rest after so many seconds of heavy work.
 
-    ``but`` is the holder for whom it is done, who need not give way to itself.
+    ``but`` is the holder of that work, which need not give way to itself.
     """
     global _free_at
     if not asked.lately(but):
@@ -69,13 +69,13 @@ def rest_after(worked: float, but: str = "") -> float:
 
 
 class Pace:
-    """The pace of one loop in one thread, by the processor time that the thread has taken."""
+    """The pace of one loop in one thread, measured by the thread's processor time."""
 
     def __init__(self) -> None:
         self._since = time.thread_time()
 
     def step(self) -> None:
-        """Rest, if it is time to; called often, and always by the same thread."""
+        """Rest if it is time to. The same thread must always call this, and often."""
         worked = time.thread_time() - self._since
         if worked >= SLICE_SECONDS:
             time.sleep(rest_after(worked))
@@ -84,14 +84,14 @@ class Pace:
 
 @contextmanager
 def work() -> Iterator[None]:
-    """Rest after the block, which keeps Python or PostgreSQL at work for a while."""
+    """Rest after the block, which occupies Python or PostgreSQL for a while."""
     began = time.monotonic()
     yield
     time.sleep(rest_after(time.monotonic() - began))
 
 
 def leave(room: Room, holder: str, worked: float) -> None:
-    """Give a place back to the room; beside others, after a rest in which they have its work."""
+    """Give a place back to the room. If others wait, rest before, so that they get the time."""
     if asked.lately(but=holder):
         rest = min(worked * REST, DEBT_SECONDS)
         asyncio.get_running_loop().call_later(rest, room.give_back, holder)
@@ -100,6 +100,6 @@ def leave(room: Room, holder: str, worked: float) -> None:
 
 
 async def rested(worked: float, holder: str) -> None:
-    """Rest after so many seconds of heavy work for the holder."""
+    """Rest after so many seconds of heavy work of the holder."""
     if rest := rest_after(worked, but=holder):
         await asyncio.sleep(rest)

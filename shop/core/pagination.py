@@ -1,4 +1,4 @@
-"""Keyset pages: a page is found by the row it follows, so the last costs what the first does."""
+"""Keyset pages: the query starts at a row, so the last page costs what the first costs."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[M]):
-    """The rows of one page, newest first, and the cursors of its neighbours, if there are any."""
+    """The rows of one page, newest first, and the cursors of its neighbours if it has any."""
 
     items: Sequence[M]
     next_cursor: str | None
@@ -47,7 +47,7 @@ def _decode(cursor: str) -> tuple[str, datetime, UUID]:
         ).decode("ascii")
         direction, moment, key = text.split("|")
         position = (direction, datetime.fromisoformat(moment), UUID(key))
-        # Times and keys have many spellings, some of which PostgreSQL does not take.
+        # Times and keys have many spellings, and PostgreSQL refuses some of them.
         if direction not in ("n", "p") or _encode(*position) != cursor:
             raise ValueError(cursor)
         if position[1].utcoffset() != timedelta(0):
@@ -67,11 +67,11 @@ def paginate(
 ) -> Page[M]:
     """Return one page of ``queryset``, ordered by ``moment_field`` and key, newest first.
 
-    ``cursor`` is one that an earlier page gave, ``"last"`` for the oldest page, or ``None`` for
-    the newest. Raises ``ValidationFailed`` for any other. One query, without a count.
+    ``cursor`` comes from an earlier page. ``"last"`` means the oldest page, ``None`` the newest.
+    Raise ``ValidationFailed`` for any other. One query, without a count.
 
-    ``keys_first`` is for filters that an index knows but does not keep in the page's order: the
-    page is then found in the index alone, and only its own rows are fetched.
+    ``keys_first`` is for filters whose index does not keep the page's order. The page's keys are
+    then found in the index alone, and only the page's own rows are fetched.
     """
     direction, position = "n", None
     if cursor == LAST:
@@ -110,7 +110,7 @@ def paginate(
 
 
 class KeysetPagination(BasePagination):
-    """REST framework's view of :func:`paginate`: ``{"next", "previous", "results"}``."""
+    """Pages of REST framework: ``{"next", "previous", "results"}``."""
 
     moment_field = "timestamp"
     keys_first = False
@@ -169,7 +169,7 @@ PAGE_PARAMETERS = [
 
 
 def page_schema(component: str) -> dict[str, Any]:
-    """Return the OpenAPI schema of a page whose rows are the named component."""
+    """Return the OpenAPI schema of a page whose rows are of the named component."""
     link = {"type": "string", "format": "uri", "nullable": True}
     rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{component}"}}
     return {

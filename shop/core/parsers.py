@@ -1,4 +1,4 @@
-"""Strict JSON in."""
+"""Strict reading of JSON."""
 
 from decimal import Decimal
 from typing import IO, Any
@@ -21,11 +21,11 @@ class ParseError(ApplicationError):
 
 
 def decode_json(body: bytes) -> Any:
-    """Return what JSON text says; numbers with a fraction or exponent become ``Decimal``.
+    """Return the value of a JSON text; numbers with a fraction or exponent become ``Decimal``.
 
-    Raises ``ParseError`` for anything that RFC 8259 does not allow, NaN and Infinity included,
-    for text that UTF-8 cannot hold, for nesting that is too deep, and for numbers that are out of
-    range. A UTF-8 byte order mark in front is skipped.
+    Raise ``ParseError`` for anything that RFC 8259 does not allow, such as NaN. Raise it, too, for
+    lone surrogates, for nesting that is too deep, and for numbers out of range. A UTF-8 byte order
+    mark in front is skipped.
     """
     if body.startswith(BOM):
         body = body.removeprefix(BOM)

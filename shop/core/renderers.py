@@ -1,4 +1,4 @@
-"""JSON out."""
+"""Writing of JSON."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,7 +25,7 @@ def _encode(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return the value with every time in UTC and microseconds, as the contract writes it."""
+    """Return the value with every time in UTC and with microseconds, as the contract asks."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
     if isinstance(value, Decimal):
@@ -38,7 +38,7 @@ def _plain(value: Any) -> Any:
 
 
 class JSONOnly(DefaultContentNegotiation):
-    """Answers JSON to whatever a client accepts, as the paths beside REST framework do."""
+    """Answers JSON whatever the client accepts, as the paths outside REST framework do."""
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
@@ -62,7 +62,7 @@ class JSONRenderer(BaseRenderer):
         try:
             return msgspec.json.encode(_plain(data), enc_hook=_encode)
         except UnicodeEncodeError:
-            # What a client sent may come back in an error's detail.
+            # An error's detail may repeat what the client sent.
             return msgspec.json.encode(_replace(_plain(data)), enc_hook=_encode)
 
 

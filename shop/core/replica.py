@@ -1,8 +1,8 @@
-"""A read replica for lists, exports and reports, which never hides from a caller its own write.
+"""A read replica for lists, exports and reports, which never hides a caller's own write.
 
-Where ``DATABASE_REPLICA_URL`` is set, whoever writes leaves a note of how far the primary's log had
-come by then. A list is read from the replica only if the replica has replayed the log up to the
-caller's note. Whenever that cannot be found out, the primary is read.
+If ``DATABASE_REPLICA_URL`` is set, each write leaves a mark: the position of the primary's log at
+that time. A list is read from the replica only if it has replayed the log up to the caller's mark.
+If that cannot be found out, the list is read from the primary.
 """
 
 import time
@@ -19,30 +19,30 @@ logger = structlog.get_logger(__name__)
 
 PRIMARY, REPLICA = "default", "replica"
 NOTE_SECONDS = 300
-"""How long a note is kept; a replica that is further behind is not used at all."""
+"""How long a mark is kept. A replica that is further behind is not used at all."""
 RETRY_SECONDS = 5.0
-"""How long a replica that did not answer is left alone."""
+"""How long a replica that did not answer is not asked again."""
 NEVER_REPLAYED = "FFFFFFFF/FFFFFFFF"
-"""A position of the log that no replica has reached."""
+"""A position of the log that no replica can have reached."""
 
 _left_alone_until = 0.0
-# Notes that Valkey did not take, which only this process knows of, and until when each counts.
+# Marks that Valkey did not take, so only this process knows them, and until when each counts.
 _notes_kept_here: dict[int, tuple[str, float]] = {}
 
 
 def configured() -> bool:
-    """Return whether there is a replica."""
+    """Return whether the site has a replica."""
     return REPLICA in settings.DATABASES
 
 
 def wrote(accounts: Collection[int]) -> None:
-    """Note, once the transaction has committed, that these accounts have written."""
+    """Mark a write of these accounts once the transaction has committed."""
     if configured():
         transaction.on_commit(partial(note, accounts))
 
 
 def note(accounts: Collection[int]) -> None:
-    """Note that these accounts have written what is committed by now; raises nothing."""
+    """Mark what these accounts have committed by now. Raise nothing."""
     position = ""
     try:
         with connection.cursor() as cursor:
@@ -54,27 +54,27 @@ def note(accounts: Collection[int]) -> None:
         if len(_notes_kept_here) > 10_000:
             _notes_kept_here.clear()
             leave_alone(NOTE_SECONDS)
-        # Where the position is not known, the note asks for one that no replica has reached.
+        # We do not know the position, so use one that no replica can have reached.
         kept = (position or NEVER_REPLAYED, time.monotonic() + NOTE_SECONDS)
         _notes_kept_here.update(dict.fromkeys(accounts, kept))
 
 
 def database_for(account: int) -> str:
-    """Return the alias of the database that the account's lists are read from now."""
+    """Return the alias of the database for the account's lists."""
     if not configured() or time.monotonic() < _left_alone_until:
         return PRIMARY
     try:
         shared = cache.get(_key(account))
     except (redis.RedisError, OSError):
         return PRIMARY
-    # Either may be of the later write: this process or another may have noted one since.
+    # Either may be the later write, because any process may have made a mark since.
     kept, until = _notes_kept_here.get(account, ("", 0.0))
     wanted = [note for note in (shared, kept if until > time.monotonic() else "") if note]
     return REPLICA if _replayed(wanted) else PRIMARY
 
 
 def database_that_has(found: Callable[[str], bool]) -> str:
-    """Return the replica's alias if ``found``, asked with it, says so; else the primary's."""
+    """Return the replica's alias if it has replayed every mark in ``found``, else the primary's."""
     if not configured() or time.monotonic() < _left_alone_until:
         return PRIMARY
     try:
@@ -85,7 +85,7 @@ def database_that_has(found: Callable[[str], bool]) -> str:
 
 
 def leave_alone(seconds: float) -> None:
-    """Read from the primary for so long."""
+    """Read from the primary for that long."""
     global _left_alone_until
     _left_alone_until = max(_left_alone_until, time.monotonic() + seconds)
 
@@ -96,7 +96,7 @@ def _replayed(positions: list[str]) -> bool:
         with connections[REPLICA].cursor() as cursor:
             cursor.execute(
                 "SELECT pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= ALL (%s::pg_lsn[])"
-                # Nothing to replay is as good as having replayed it just now.
+                # A replica without anything to replay is up to date.
                 " AND (pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()"
                 "      OR now() - pg_last_xact_replay_timestamp() < %s * interval '1 second')",
                 [positions, NOTE_SECONDS - 60],

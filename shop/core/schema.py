@@ -50,7 +50,7 @@ MEANINGS = {
     "429": "Too many requests; `Retry-After` says when to try again.",
     "503": "It cannot be done now; `Retry-After` says when to send the same request again.",
 }
-# What to do with an answer: operation → status → link → (operation, parameters).
+# What a client can do with an answer: operation → status → link → (operation, parameters).
 LINKS: dict[str, dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
     "purchases_record": {
         status: {
@@ -175,13 +175,13 @@ def document_errors(
     """Add the error envelope, and the error answers that every operation can give."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     for field in [f for schema in schemas.values() for f in schema.get("properties", {}).values()]:
-        # Nothing in the ledger is below zero.
+        # No number in the ledger is below zero.
         if field.get("format") == "decimal" and "pattern" in field:
             field["pattern"] = field["pattern"].replace("^-?\\d{0,", "^\\d{1,")
     schemas["ErrorEnvelope"] = ENVELOPE
     schemas["OriginalError"] = CLASSIC_ERROR
     for path in [path for path in result["paths"] if path.startswith("/scalable-shop-cm-server")]:
-        # The prefix is an alias; it is mentioned in the description.
+        # The prefix is an alias, which the description mentions.
         del result["paths"][path]
     for path, operations in result["paths"].items():
         name = "ErrorEnvelope" if path.startswith("/api/") else "OriginalError"

@@ -1,4 +1,4 @@
-"""See whether every setting can be read, before anything is started with it."""
+"""Check that every setting can be read, before anything is started with it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Bring a database up to date and give the application's role what it needs, and no more."""
+"""Migrate a database, and give the application's role the rights that it needs and no others."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with connection.cursor() as cursor:
-            # A second start at the same moment waits for the first to be done.
+            # A second start at the same time waits for the first.
             cursor.execute("SET lock_timeout = 0")
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
             cursor.execute("RESET lock_timeout")
@@ -58,9 +58,9 @@ RIGHTS = ("SUPERUSER", "CREATEDB", "CREATEROLE", "INHERIT")
 
 
 def _verifier(connection: psycopg.Connection, role: str) -> str:
-    """Return what the server keeps of the role's password, empty where it has none.
+    """Return the hash of the role's password that the server keeps; empty if there is none.
 
-    A password in a statement could end in the server's log, so it does not leave this process.
+    The password itself stays in this process, because a statement could end up in the server's log.
     """
     password = settings.DATABASE_APPLICATION.get("password", "")
     if not password:
@@ -70,10 +70,12 @@ def _verifier(connection: psycopg.Connection, role: str) -> str:
 
 
 def _statements(role: str, existing: tuple[bool, ...] | None, verifier: str) -> list[sql.Composed]:
-    """Return what makes the role what it has to be; ``existing`` are the RIGHTS it has, if any."""
+    """Return the statements that give the role its attributes; ``existing`` are its present
+    ones.
+    """
     name = sql.Identifier(role)
-    # An owner who is not a superuser, as on managed servers, may not even name a right that the
-    # role does not have.
+    # An owner that is no superuser, as on managed servers, may not name an attribute that the role
+    # lacks.
     taken = [
         right for right, has in zip(RIGHTS, existing or [True] * len(RIGHTS), strict=True) if has
     ]

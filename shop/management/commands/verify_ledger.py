@@ -1,4 +1,4 @@
-"""Check the invariants of a database and say what was checked."""
+"""Check the invariants of a database, and print what was checked."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         findings = 0
         checks = list(ledger_checks())
-        # One snapshot for all checks, so that what is recorded meanwhile cannot look like damage.
+        # All checks use one snapshot, so that concurrent purchases cannot look like damage.
         with unhurried(), transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

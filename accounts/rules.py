@@ -12,7 +12,7 @@ fails for every route without a declaration.
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, cast
 
@@ -109,13 +109,20 @@ Page = Callable[..., HttpResponseBase]
 
 
 def requires(**required: Rule) -> Callable[[Page], Page]:
-    """Let a page ask for what its methods need; who is not signed in is sent to the sign-in."""
+    """Let a page ask for what its methods need, and for a session, unless they are open.
+
+    Who is not signed in is sent to the sign-in.
+    """
+    rules = {
+        method: replace(rule, credentials=rule.credentials & CredentialKind.SESSION)
+        for method, rule in required.items()
+    }
 
     def decorate(view: Page) -> Page:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             method = "GET" if request.method == "HEAD" else str(request.method)
-            rule = required.get(method, ON_PAGES)
+            rule = rules.get(method, ON_PAGES)
             if not rule.is_open:
                 if not request.user.is_authenticated:
                     return redirect_to_login(request.get_full_path())
@@ -125,7 +132,7 @@ def requires(**required: Rule) -> Callable[[Page], Page]:
                     return error_response(request, error)
             return view(request, *args, **kwargs)
 
-        guarded.required = required  # type: ignore[attr-defined]
+        guarded.required = rules  # type: ignore[attr-defined]
         return guarded
 
     return decorate

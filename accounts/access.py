@@ -1,4 +1,4 @@
-"""Who somebody is, and what they may see and do."""
+"""The caller of a request, and what it may see and do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Any
 from accounts.permissions import Permission, allows, sufficient
 from shop.core.errors import Forbidden
 
-# Plain numbers: comparing members of an enumeration costs a purchase more than all else here.
+# Plain integers, because comparing members of an enumeration would be the dearest part of a
+# purchase here.
 _READ_PURCHASES = sufficient(Permission.PURCHASES_READ)
 _WRITE_PURCHASES = sufficient(Permission.PURCHASES_WRITE)
 _READ_ALL_PURCHASES = int(Permission.PURCHASES_READ_ALL)
@@ -16,7 +17,7 @@ _WRITE_ALL_PURCHASES = int(Permission.PURCHASES_WRITE_ALL)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account that makes a request, and what it may do with the credential it came with."""
+    """The account that makes a request, and the permissions of its credential."""
 
     id: int
     username: str
@@ -29,23 +30,23 @@ class Caller:
         return cls(user.pk, user.username, user.userid, user.permissions)
 
     def may(self, permission: Permission) -> bool:
-        """Return whether the caller has the permission, or that to do the same to everybody's."""
+        """Return whether the caller has the permission, or its ``_all`` form."""
         return allows(self.permissions, permission)
 
 
 def check(permissions: int, needed: Permission, detail: str | None = None) -> None:
-    """Raise ``Forbidden``, which names what is needed, where the permissions lack it."""
+    """Raise ``Forbidden``, which names the needed permission, if the mask lacks it."""
     if not allows(permissions, needed):
         raise Forbidden(detail, accepted=needed.code)
 
 
 def allowed(needed: Permission) -> Callable[[Any], bool]:
-    """Return what tells whether a request's user has the permission, for navigation entries."""
+    """Return a predicate of users for navigation entries: whether one has the permission."""
     return lambda user: bool(user.is_authenticated) and allows(user.permissions, needed)
 
 
 def may_read_purchases(caller: Caller) -> bool:
-    """Return whether the caller may read purchases, be it its own."""
+    """Return whether the caller may read purchases, at least its own."""
     return caller.permissions & _READ_PURCHASES != 0
 
 
@@ -60,10 +61,12 @@ def may_see_everything(caller: Caller) -> bool:
 
 
 def may_record(caller: Caller) -> bool:
-    """Return whether the caller may record purchases, be it for itself."""
+    """Return whether the caller may record purchases, at least its own."""
     return caller.permissions & _WRITE_PURCHASES != 0
 
 
 def may_record_for_anyone(caller: Caller) -> bool:
-    """Return whether the caller may name another customer: client programs and staff may."""
+    """Return whether the caller may record purchases of others, as client programs and staff
+    may.
+    """
     return caller.permissions & _WRITE_ALL_PURCHASES != 0

@@ -1,4 +1,4 @@
-"""How allauth signs people up here."""
+"""What allauth does differently here."""
 
 from typing import Any, NoReturn
 
@@ -22,7 +22,7 @@ from accounts.models import User
 from accounts.services import username_taken
 from shop.core.admission import network_of
 
-# What sessions name as the way in by which they began.
+# The way in that sessions record.
 SESSION_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -30,19 +30,21 @@ class AccountAdapter(DefaultAccountAdapter):
     """Usernames are unique without regard to case; mails carry the shop's name."""
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
-        """Return the username as it is stored; ``ValidationError`` where it is taken."""
+        """Return the username as it is stored. Raise ``ValidationError`` if it is taken."""
         username = super().clean_username(User.normalize_username(username), shallow=True)
         if not shallow and username_taken(username):
             raise forms.ValidationError("A user with that username already exists.", code="taken")
         return username
 
     def clean_email(self, email: str) -> str:
-        """Return an address that somebody signs up with or adds, if mail can reach it."""
+        """Return a new address of an account. Raise ``ValidationError`` if mail cannot reach it."""
         check_email(email)
         return super().clean_email(email)
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """Mark an address as proved, which ends what others claim; return whether it is."""
+        """Mark an address as proved, which ends all other claims to it. Return whether it is
+        proved.
+        """
         with transaction.atomic():
             lock_email(email_address.email)
             confirmed = super().confirm_email(request, email_address)
@@ -51,15 +53,17 @@ class AccountAdapter(DefaultAccountAdapter):
             return confirmed
 
     def is_safe_url(self, url: str) -> bool:
-        """Return whether an address leads to this site; one that cannot be read does not."""
+        """Return whether a URL leads to this site; ``False`` if it cannot be parsed."""
         return url_has_allowed_host_and_scheme(url, allowed_hosts={self.request.get_host()})
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Return where the request comes from, which `shop.core.addresses` has found out."""
+        """Return the address of the client, which `shop.core.addresses` has found."""
         return str(request.META.get("REMOTE_ADDR", ""))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Queue one of allauth's mails. Its links begin with ``SITE_URL``, whoever asks for it."""
+        """Queue one of allauth's mails. Its links begin with ``SITE_URL``, whatever the
+        request's Host.
+        """
         links = {
             "site_name": settings.SITE_NAME,
             "site_url": settings.SITE_URL,
@@ -75,7 +79,7 @@ class AccountAdapter(DefaultAccountAdapter):
         )
 
     def get_reset_password_from_key_url(self, key: str) -> str:
-        """Return the link that lets its reader set a new password."""
+        """Return the link with which its reader sets a new password."""
         uid, _, token = key.partition("-")
         return _link("account_reset_password_from_key", uidb36=uid, key=token)
 
@@ -84,14 +88,14 @@ class AccountAdapter(DefaultAccountAdapter):
         return _link("account_confirm_email", key=emailconfirmation.key)
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        """Queue the answer to whoever signs up with an address that an account has."""
+        """Queue the mail to an address that has an account already and was signed up again."""
         context = {"password_reset_url": _link("account_reset_password")}
         self.send_mail("account/email/account_already_exists", email, context)
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
-        """Return whom the credentials belong to, or ``None``, by the rules of the token route.
+        """Return the account of the credentials, or ``None``, by the rules of the token route.
 
-        Raises ``ValidationError`` where there were too many attempts.
+        Raise ``ValidationError`` after too many attempts.
         """
         self.pre_authenticate(request, **credentials)
         try:
@@ -109,20 +113,20 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def reauthenticate(self, user: Any, password: str) -> bool:
-        """Return whether it is the password of who is signed in."""
+        """Return whether the password is that of the signed-in user."""
         try:
             return password_confirm(request=self.request, user=user, password=password)
         except TooManyAttempts:
             raise self.validation_error("too_many_login_attempts") from None
 
     def set_password(self, user: User, password: str) -> None:
-        """Change a password, which ends its sessions and tokens with it."""
+        """Change a password, which ends the account's sessions and tokens."""
         with transaction.atomic():
             super().set_password(user, password)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> Any:
-        """Save who signs up; on a name or an address taken that very moment, ask for another."""
-        # The password is hashed before the lock is taken, because that takes long.
+        """Save a new account. If its name or address was taken meanwhile, ask for another one."""
+        # Hash the password before taking the lock, because that takes long.
         user = super().save_user(request, user, form, commit=False)
         try:
             with transaction.atomic():

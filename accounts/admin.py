@@ -1,7 +1,7 @@
 """Accounts, their addresses, tokens and groups in the admin.
 
-What somebody may do there has two sides: a permission says what, and :mod:`accounts.ranks` says to
-whom. Rank itself is given and taken by superusers only.
+A permission says what a member of staff may do, and ``accounts.ranks`` says to which accounts. Only
+superusers give and take rank.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ class UserCreationForm(AdminUserCreationForm):
 
 
 class UserForm(UserChangeForm):
-    """An account; names that are not changed keep what rules have come since."""
+    """An account. Names that do not change keep to the rules of their own time."""
 
     def _get_validation_exclusions(self) -> set[str]:
         names = ("username", "userid")
@@ -55,10 +55,10 @@ class PasswordForm(AdminPasswordChangeForm):
 
 @admin.register(User)
 class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
-    """Found by exact username or userid; never counted, and never deleted.
+    """Accounts are found by exact username or userid, and never counted or deleted.
 
-    The ledger has no index by who recorded a purchase, so a look for the purchases that keep an
-    account from being deleted would read all of it. Deactivating an account does what is meant.
+    The ledger has no index by recorder. So the search for purchases that keep an account from being
+    deleted would read the whole ledger. Deactivate an account instead.
     """
 
     form = UserForm
@@ -66,7 +66,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     change_password_form = PasswordForm
     ordering = ["-id"]
     list_display = ["username", "userid", "email", "is_active", "is_client", "is_staff"]
-    # Django's own filters have no index to go by.
+    # Django's own filters have no index.
     list_filter = ()
     search_fields = ["=username", "=userid"]
     search_help_text = "A whole username or a whole userid."
@@ -91,7 +91,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        """Leave rank to superusers, and nobody's own account to be locked out of."""
+        """Only superusers change rank, and nobody locks their own account."""
         fields = [*super().get_readonly_fields(request, obj)]
         if not getattr(request.user, "is_superuser", False):
             fields += RANK
@@ -106,7 +106,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         return (queryset.filter(pk__in=User.objects.known_as(term)) if term else queryset), False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Save a user; the tokens of one that is not active end for good."""
+        """Save a user. If it is not active, its tokens end for good."""
         with transaction.atomic():
             super().save_model(request, obj, form, change)
             if not obj.is_active:
@@ -146,11 +146,13 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     def _reached(
         self, request: HttpRequest, queryset: QuerySet[User], but_oneself: bool = False
     ) -> list[User]:
-        """Return those of the selected that the caller may administer, and say who was left out."""
+        """Return the selected accounts that the caller may administer, and tell which were
+        left out.
+        """
         users = list(queryset)
         reached = within_reach(request.user).filter(pk__in=[user.pk for user in users])
         if but_oneself:
-            # Nobody locks itself out.
+            # Nobody may lock their own account.
             reached = reached.exclude(pk=request.user.pk or 0)
         kept = list(reached.order_by("pk").select_for_update(of=("self",)))
         if left := len(users) - len(kept):
@@ -169,7 +171,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
 
 
 class _OwnedAdmin(LargeTableAdmin):
-    """What belongs to an account, in its ``user``: as far out of reach as the account is."""
+    """Rows of an account, in ``user``. Who may not administer the account may not change them."""
 
     list_select_related = ["user"]
     raw_id_fields = ["user"]
@@ -186,7 +188,7 @@ class _OwnedAdmin(LargeTableAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Let nobody move it to another account."""
+        """Nobody may move a row to another account."""
         return [] if obj is None else ["user"]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -206,7 +208,7 @@ admin.site.unregister([EmailAddress, AuthToken, Group])
 
 @admin.register(EmailAddress)
 class EmailAddressAdmin(_OwnedAdmin, AllauthEmailAddressAdmin):
-    """Found by whose it is, or by the whole address."""
+    """Addresses are found by account, or by the whole address."""
 
     search_help_text = "A whole address, username or userid."
     list_filter = ()
@@ -239,12 +241,12 @@ class EmailAddressAdmin(_OwnedAdmin, AllauthEmailAddressAdmin):
 
 @admin.register(AuthToken)
 class AuthTokenAdmin(_OwnedAdmin, KnoxAuthTokenAdmin):
-    """Made and revoked, never changed; found by whose it is."""
+    """Tokens are made and revoked, never changed. They are found by account."""
 
     list_display = ["token_key", "user", "created", "expiry"]
     search_fields = ["=user__username"]
     search_help_text = "A whole username or a whole userid."
-    # Its index gives this order; there is none by time.
+    # The index gives this order; there is none by time.
     ordering = ["-user_id"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -256,7 +258,7 @@ class AuthTokenAdmin(_OwnedAdmin, KnoxAuthTokenAdmin):
 
 @admin.register(Group)
 class GroupAdmin(LargeTableAdmin, DjangoGroupAdmin):
-    """A group gives rank to whoever is in it, so superusers alone write it."""
+    """Only superusers write groups, because a group gives rank to its members."""
 
     search_help_text = "A part of the name."
 

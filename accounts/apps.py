@@ -1,4 +1,4 @@
-"""What accounts add to the whole, and other people's apps by the names that the admin shows."""
+"""What accounts add to the site, and the names of third-party apps in the admin."""
 
 from allauth.account.apps import AccountConfig as AllauthAccountConfig
 from django.apps import AppConfig
@@ -28,13 +28,13 @@ class AccountsConfig(ShopAppConfig):
 
 
 class AddressesConfig(AllauthAccountConfig):
-    """allauth's part, by what the admin shows of it."""
+    """allauth, as the admin names it."""
 
     verbose_name = "E-mail addresses"
 
 
 class TokensConfig(AppConfig):
-    """knox, by what the admin shows of it."""
+    """knox, as the admin names it."""
 
     name = "knox"
     verbose_name = "API tokens"

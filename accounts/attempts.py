@@ -1,10 +1,10 @@
-"""Failed sign-ins: how many there may be, and how they keep nobody else out.
+"""Failed sign-ins: how many there may be, without locking anybody else out.
 
-What is counted is the pair of a network address and a name, so that whoever fails at joe's account
-locks out joe only at that very address. Against guesses from many addresses a name as a whole has
-a limit too; when that is reached, only addresses that this name has signed in from may go on.
-An account is one name, however it is spelled. Names that nobody has are counted in the same way, so
-that nothing here tells which there are.
+The count is for a pair of network address and name. So whoever fails at joe's account locks joe out
+only at that address. A name also has a limit of its own, against guesses from many addresses. Once
+that is reached, only addresses that have signed in by this name before may go on. All spellings of
+an account's names count together. Names of no account are counted alike, so nothing tells which
+names exist.
 """
 
 from contextlib import suppress
@@ -25,7 +25,7 @@ KNOWN_SECONDS = 90 * 24 * 3600
 
 
 class TooManyAttempts(ApplicationError):
-    """Too many sign-ins failed; whether one more would have succeeded is not told."""
+    """Too many sign-ins failed. The answer does not tell whether the next would have succeeded."""
 
     status = 429
     code = "throttled"
@@ -37,17 +37,17 @@ class Attempt:
     """One attempt to sign in. It counts as failed until :meth:`succeed` is called."""
 
     def __init__(self, request: HttpRequest, name: str) -> None:
-        """``name`` stands for one account, or for one name that nobody has."""
+        """``name`` stands for one account, or for a name of no account."""
         address = network_of(get_adapter().get_client_ip(request))
         self._pair = _key("pair", address, name)
         self._name = _key("name", name)
         self._known = _key("known", address, name)
 
     def begin(self) -> None:
-        """Count the attempt; raise ``TooManyAttempts`` where there were too many.
+        """Count the attempt. Raise ``TooManyAttempts`` if there were too many.
 
-        It is counted before the password is looked at, so that many at once are no more than one
-        after the other.
+        Count before looking at the password, so that many attempts at once are no more than one
+        after another.
         """
         if _count(self._pair, AT_ONE_ADDRESS_SECONDS) > AT_ONE_ADDRESS:
             raise TooManyAttempts()
@@ -55,7 +55,7 @@ class Attempt:
             raise TooManyAttempts()
 
     def succeed(self) -> None:
-        """Take the attempt back, and remember the address as one of this name's."""
+        """Take the attempt back, and remember that this name has signed in from this address."""
         cache.delete(self._pair)
         with suppress(ValueError):
             cache.decr(self._name)
@@ -67,11 +67,11 @@ def _key(kind: str, *parts: str) -> str:
 
 
 def _count(key: str, seconds: int) -> int:
-    """Count up, within a window of ``seconds`` that begins with the first."""
+    """Count within a window of ``seconds`` that begins with the first attempt."""
     cache.add(key, 0, seconds)
     try:
         return cache.incr(key)
     except ValueError:
-        # The window ended between the two.
+        # The window ended between the two commands.
         cache.set(key, 1, seconds)
         return 1

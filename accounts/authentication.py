@@ -1,9 +1,9 @@
 """Signing in: tokens, sessions and one-use tickets.
 
-:func:`given_credential` says how a socket, or a request that waits for events, is signed in. REST
-framework's classes below say it of every other request, by the same rules. A token must be good,
-whichever of the two schemes brings it; no cookie makes up for a bad one. Any other scheme is
-somebody else's, such as a proxy's, and is ignored.
+``given_credential`` finds the credential of a socket and of a request that waits for events. REST
+framework's classes below find that of every other request, by the same rules. A request with a bad
+``Token`` or ``Bearer`` is refused even if its cookie is good. Any other scheme belongs to others,
+such as a proxy, and is ignored.
 """
 
 import re
@@ -40,14 +40,14 @@ _SESSION_KEY = re.compile(r"[0-9a-z]{8,40}")
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a socket was opened with: a token's digest or a session's key."""
+    """The credential that opened a socket: a token's digest or a session's key."""
 
     token_digest: str = ""
     session_key: str = ""
 
 
 def given_token(authorization: bytes) -> bytes | None:
-    """Return the token in an ``Authorization`` header, ``None`` where its scheme is not ours.
+    """Return the token in an ``Authorization`` header, or ``None`` if its scheme is not ours.
 
     ``Token`` and ``Bearer`` mean the same.
     """
@@ -58,9 +58,9 @@ def given_token(authorization: bytes) -> bytes | None:
 
 
 def token_digest(token: str | bytes) -> str | None:
-    """Return the digest under which a token is stored, or ``None`` for what cannot be one."""
+    """Return the digest by which a token is stored, or ``None`` for text that cannot be one."""
     text = token.decode("latin-1") if isinstance(token, bytes) else token
-    # What ``knox.crypto.hash_token`` does by default, in less than half the time.
+    # The same as ``knox.crypto.hash_token`` with its defaults, in less than half the time.
     return sha512(text.encode()).hexdigest() if _TOKEN.fullmatch(text) else None
 
 
@@ -74,9 +74,9 @@ WHERE token.digest = ANY(%s) AND account.is_active
 
 
 def callers_by_digest(digests: Collection[str]) -> dict[str, Caller]:
-    """Return the callers of those digests whose token is good and whose account is active.
+    """Return the caller of each digest whose token is good and whose account is active.
 
-    Takes one query, and none for no digests.
+    One query, and none without digests.
     """
     if not digests:
         return {}
@@ -85,20 +85,20 @@ def callers_by_digest(digests: Collection[str]) -> dict[str, Caller]:
         return {digest: Caller(*account) for digest, *account in cursor.fetchall()}
 
 
-# Knox's model does not know the column, which is ours.
+# Our migration adds the column, so knox's model does not know it.
 TOKEN_PERMISSIONS = RawSQL("knox_authtoken.permissions", [], output_field=BigIntegerField())
 
 
 class TokenAuthentication(KnoxTokenAuthentication):
-    """``Authorization: Token <token>`` or ``Bearer``, found by its digest in one query."""
+    """``Authorization: Token <token>`` or ``Bearer``, looked up by its digest in one query."""
 
     def authenticate(self, request: Request) -> tuple[User, AuthToken] | None:
-        """Return user and token, or ``None`` where the request carries no token."""
+        """Return user and token, or ``None`` if the request has no token."""
         token = given_token(authentication.get_authorization_header(request))
         return None if token is None else self.authenticate_credentials(token)
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, AuthToken]:
-        """Return user and token; raise ``AuthenticationFailed`` for any that is not good."""
+        """Return user and token. Raise ``AuthenticationFailed`` for a token that is not good."""
         digest = token_digest(token)
         found = (
             AuthToken.objects.select_related("user")
@@ -126,7 +126,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 
 def _sessions(keys: Collection[str]) -> dict[str, tuple[str, str]]:
-    """Return ``(user id, session hash)`` by key for the sessions that have not ended."""
+    """Return ``(user id, session hash)`` by key, for the sessions that have not ended."""
     keys = [key for key in keys if _SESSION_KEY.fullmatch(key)]
     rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
     found = {}
@@ -148,9 +148,9 @@ def _is_session_of(user: User | None, session_hash: str) -> bool:
 
 
 def callers_by_session(session_keys: Collection[str]) -> dict[str, Caller]:
-    """Return whose sessions they are, each checked as ``django.contrib.auth.get_user`` does.
+    """Return the users of sessions, each checked as ``django.contrib.auth.get_user`` does.
 
-    Takes two queries, and none for no keys.
+    Two queries, and none without keys.
     """
     sessions = _sessions(session_keys) if session_keys else {}
     ids = {user_id for user_id, _ in sessions.values() if user_id.isdigit()}
@@ -163,10 +163,11 @@ def callers_by_session(session_keys: Collection[str]) -> dict[str, Caller]:
 
 
 def callers_by_credential(credentials: Collection[Credential]) -> dict[Credential, Caller]:
-    """Return whose each credential is now, leaving out those that are no longer good.
+    """Return the present caller of each credential that is still good.
 
-    Takes at most three queries. A token is good until it is revoked or ends, a session until it
-    ends or is logged out of or the password changes, and both only while the account is active.
+    At most three queries. A token is good until it is revoked or ends. A session is good until it
+    ends, its user logs out, or the password changes. Neither is good while the account is
+    deactivated.
     """
     by_digest = callers_by_digest([each.token_digest for each in credentials if each.token_digest])
     by_key = callers_by_session([each.session_key for each in credentials if each.session_key])
@@ -181,9 +182,8 @@ def callers_by_credential(credentials: Collection[Credential]) -> dict[Credentia
 def ticket_issue(*, user: User, token_digest: str = "", session_key: str = "") -> str:
     """Return a one-use pass to the live feed, good for ``LIVE_TICKET_SECONDS``.
 
-    An account keeps its newest ``LIVE_TICKETS_PER_ACCOUNT``; the oldest end.
-
-    ``token_digest`` or ``session_key`` is the credential of the request that asks for it.
+    An account keeps its newest ``LIVE_TICKETS_PER_ACCOUNT``; older ones end. ``token_digest`` or
+    ``session_key`` is the credential of the request that asks.
     """
     ticket = secrets.token_urlsafe(32)
     LiveTicket.objects.create(
@@ -200,9 +200,10 @@ def ticket_issue(*, user: User, token_digest: str = "", session_key: str = "") -
 
 
 def ticket_redeem(ticket: str) -> tuple[Caller, Credential] | None:
-    """Use a ticket up; return whose it is and the credential it was made with.
+    """Use a ticket up. Return its caller and the credential that it was made with.
 
-    ``None`` for a ticket that is unknown, used, too old, or whose credential is no longer good.
+    Return ``None`` if the ticket is unknown, used or too old, or if its credential is no longer
+    good.
     """
     if not _TOKEN.fullmatch(ticket):
         return None
@@ -221,27 +222,27 @@ def ticket_redeem(ticket: str) -> tuple[Caller, Credential] | None:
 
 
 class _Origins(CsrfViewMiddleware):
-    """Django's own comparison of a request's Origin, of which it makes no other use."""
+    """Django's own comparison of a request's Origin, without the rest of its CSRF check."""
 
     def is_ours(self, request: HttpRequest) -> bool:
         return "HTTP_ORIGIN" in request.META and bool(self._origin_verified(request))  # type: ignore[attr-defined]
 
 
 def _no_view(request: HttpRequest) -> Any:
-    """Stand for the view of a middleware that is only asked."""
+    """Stands in for a middleware's view, which is never called."""
 
 
 def origin_is_ours(request: HttpRequest) -> bool:
-    """Return whether the Origin header names this site, or one of ``CSRF_TRUSTED_ORIGINS``."""
+    """Return whether the Origin is this site or one of ``CSRF_TRUSTED_ORIGINS``."""
     return _Origins(_no_view).is_ours(request)
 
 
 def given_credential(request: HttpRequest, *, is_socket: bool = False) -> Credential | None:
-    """Return the token or session that counts as the request's credential; it may be a bad one.
+    """Return the token or session that is the request's credential. It may be a bad one.
 
-    A browser sends the session cookie with a websocket that any page opens, so for one of those a
-    session counts only where the Origin is ours. A page elsewhere cannot read the answer to a
-    request.
+    A browser sends the session cookie with a websocket that any page opens. So for a websocket a
+    session counts only if the Origin is ours. For other requests it always counts, because a
+    foreign page cannot read the answer.
     """
     token = given_token(request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1"))
     if token is not None:

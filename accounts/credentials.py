@@ -1,4 +1,4 @@
-"""Who somebody is who gives a name and a password: the one way in, for pages and programs."""
+"""The account of a name and a password: the one way in, for pages and programs."""
 
 from functools import lru_cache
 
@@ -16,15 +16,15 @@ LOGIN_MAX_LENGTH = 254
 
 
 class InvalidCredentials(ApplicationError):
-    """Name and password do not belong together; which of them is wrong is not told."""
+    """Name and password do not belong together. The answer does not tell which is wrong."""
 
     status = 401
     code = "invalid_credentials"
     detail = "Username or password is wrong."
 
 
-# PostgreSQL decides who is found, so it decides too what is one name. A proved address comes before
-# a username that looks like it, and an unproved one last, the oldest first.
+# PostgreSQL finds the account, so it also decides which names are the same. A proved address comes
+# before a username that looks like it. An unproved address comes last, the oldest first.
 _FIND = f"""
 SELECT name.key, COALESCE(
     (SELECT user_id FROM account_emailaddress WHERE email = name.lower AND verified),
@@ -45,12 +45,12 @@ FROM (
 
 
 def account_find(login: str) -> tuple[User | None, str]:
-    """Return the account of a username or an e-mail address, and what its attempts count by.
+    """Return the account of a username or an e-mail address, and the key of its attempts.
 
-    Whatever spelling finds an account counts for that account. A name that nobody has counts by
-    itself, so that nothing tells the two apart.
+    All spellings that find an account have the account's key. A name of no account has a key of its
+    own, so that attempts do not tell the two apart.
     """
-    # What PostgreSQL takes for no text, and what is too long to be a name, is nobody's.
+    # Text that PostgreSQL refuses, and text too long for a name, belongs to no account.
     text = login[: LOGIN_MAX_LENGTH + 1].encode("utf-8", "replace").decode().replace("\0", "?")
     with connection.cursor() as cursor:
         cursor.execute(_FIND, [text])
@@ -66,8 +66,8 @@ def _key(user: User) -> str:
 def account_authenticate(*, request: HttpRequest, login: str, password: str) -> User:
     """Return the account that a name and a password belong to.
 
-    Raises ``InvalidCredentials``, which is the same, and takes about as long, for a wrong
-    password, an unknown name and an account that is not active, and ``TooManyAttempts``.
+    Raise ``InvalidCredentials`` for a wrong password, an unknown name and a deactivated account. It
+    is the same for all three, and takes about as long. Raise ``TooManyAttempts`` after too many.
     """
     user, key = account_find(login)
     attempt = Attempt(request, key)
@@ -79,7 +79,7 @@ def account_authenticate(*, request: HttpRequest, login: str, password: str) -> 
 
 
 def password_confirm(*, request: HttpRequest, user: User, password: str) -> bool:
-    """Return whether it is the password of who is signed in; raise ``TooManyAttempts``."""
+    """Return whether the password is that of the signed-in user. Raise ``TooManyAttempts``."""
     attempt = Attempt(request, _key(user))
     attempt.begin()
     if not _matches(user, password):
@@ -97,5 +97,5 @@ def _matches(user: User | None, password: str) -> bool:
 
 @lru_cache(maxsize=4)
 def _nobodys(algorithm: str) -> str:
-    """Return a hash to compare with where there is none, which takes as long."""
+    """Return a hash to compare with if there is no account, so that this takes as long."""
     return make_password("nobody's password", hasher=algorithm)

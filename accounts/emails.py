@@ -1,9 +1,9 @@
-"""Whose an e-mail address is.
+"""Which account an e-mail address belongs to.
 
-Anybody may *claim* an address, by signing up with it or by adding it to an account. Only who reads
-its mail can *prove* it, and all other claims end with the first proof. Until then an account with
-nothing but its claim can be had by whoever reads the mail, through a forgotten password. So a claim
-keeps nobody out: either its address can sign up again, or it can reset the claimant.
+Anybody may *claim* an address, by signing up with it or by adding it to an account. Only the reader
+of its mail can *prove* it, and the first proof ends all other claims. An account that has only a
+claim can be taken over by the reader of the mail, by a password reset. So a claim keeps nobody out:
+either its address can sign up again, or it can reset the claimant.
 """
 
 from datetime import timedelta
@@ -19,15 +19,15 @@ from django.utils import timezone
 from accounts.models import User
 
 EMAIL_MAX_LENGTH = 254
-"""No address is longer, by RFC 5321, and no column that holds one."""
+"""No address is longer, by RFC 5321, and no column for one."""
 
 CLAIM_HOLDS = timedelta(days=1)
-"""How long nobody else may sign up with an address that somebody has just signed up with."""
+"""Seconds during which nobody else may sign up with an address that was just signed up with."""
 
 CLAIMS_MAX = 10
-"""Accounts that are told of one reset, where nobody has proved the address."""
+"""How many accounts one reset reaches if nobody has proved the address."""
 
-# RFC 6761 and its like: names that no mail from here ever reaches, or only a machine of our own.
+# RFC 6761 and its like: mail from here never reaches these names, or only local machines.
 _SPECIAL_USE = frozenset(
     ("alt", "arpa", "internal", "invalid", "lan", "local", "localdomain", "localhost", "onion")
 )
@@ -35,13 +35,13 @@ _validate = EmailValidator(allowlist=[])
 
 
 def check_email(email: str) -> None:
-    """Raise ``ValidationError`` for an address that is none on the internet."""
+    """Raise ``ValidationError`` for an address that does not exist on the internet."""
     _validate(email)
-    # What is stored is in lower case, which may be longer.
+    # The stored form is in lower case, which may be longer.
     lowered = email.lower()
     top = lowered.rpartition("@")[2].rpartition(".")[2]
     try:
-        # By this name mail finds the way; invisible characters are in none.
+        # Mail is routed by this form, which allows no invisible characters.
         lowered.rpartition("@")[2].encode("idna")
     except UnicodeError:
         top = "invalid"
@@ -50,10 +50,10 @@ def check_email(email: str) -> None:
 
 
 def lock_email(email: str) -> None:
-    """Wait, inside a transaction, for whoever else is doing something with this address.
+    """Wait, inside a transaction, for every other transaction about this address.
 
-    An address is unique only once it is proved; two that prove it at once wait for each other
-    here, and the second then sees the first.
+    An address is unique only once it is proved. Two transactions that prove it at once wait for
+    each other here, so the second sees what the first has done.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -63,10 +63,10 @@ def lock_email(email: str) -> None:
 
 
 def reset_addresses(user: User) -> list[str]:
-    """Return the addresses that a forgotten password may be reset by.
+    """Return the addresses by which the account's password may be reset.
 
-    Those are the account's verified ones. An unverified one does only while it is all that the
-    account has, because it is then what its owner signed up with.
+    These are its verified addresses. An unverified one counts only while it is the account's only
+    address, because its owner signed up with it.
     """
     rows = list(EmailAddress.objects.filter(user=user).values_list("email", "verified"))
     if verified := [email for email, is_verified in rows if is_verified]:
@@ -78,8 +78,9 @@ def reset_addresses(user: User) -> list[str]:
 def accounts_to_reset(email: str) -> list[User]:
     """Return the accounts whose password the owner of this mailbox may reset.
 
-    That is the one account that has proved the address, or else those that have nothing but their
-    claim to it, the oldest first. One that may not sign in by password is never among them.
+    That is the one account that has proved the address. Without one, they are the accounts that
+    only claim it, the oldest first. An account that may not sign in by password is never among
+    them.
     """
     email = email.lower()
     proved = Q(emailaddress__email=email, emailaddress__verified=True)
@@ -106,10 +107,10 @@ def email_taken(email: str) -> bool:
 
 
 class ResetLink(PasswordResetTokenGenerator):
-    """The token in a link that resets a password; it proves the address that it was mailed to.
+    """The token in a link that resets a password. It proves the address that it was mailed to.
 
-    It is good until it is used, for ``PASSWORD_RESET_TIMEOUT``, and while the account may still be
-    reset by that address.
+    It is good until it is used, for ``PASSWORD_RESET_TIMEOUT``, and only while the account may
+    still be reset by that address.
     """
 
     key_salt = "accounts.emails.ResetLink"
@@ -127,7 +128,7 @@ class ResetLink(PasswordResetTokenGenerator):
 
 
 def proved_by(user: User, token: str | None) -> str | None:
-    """Return the address that a token was mailed to, or ``None`` where it is not good."""
+    """Return the address that a token was mailed to, or ``None`` if the token is not good."""
     if not user.is_active or not user.has_usable_password():
         return None
     for email in reset_addresses(user):
@@ -137,7 +138,7 @@ def proved_by(user: User, token: str | None) -> str | None:
 
 
 def claims_end(email: str, *, owner: User) -> None:
-    """Take the address from every other account; call it where ``owner`` has just proved it."""
+    """Take the address from every other account. Call this once ``owner`` has proved it."""
     others = EmailAddress.objects.filter(email=email, verified=False).exclude(user=owner)
     others.delete()
     for user in User.objects.filter(email=email).exclude(pk=owner.pk):
@@ -147,9 +148,9 @@ def claims_end(email: str, *, owner: User) -> None:
 
 
 def address_prove(user: User, email: str) -> list[str] | None:
-    """Make the address the account's only one, verified and primary; return those it replaces.
+    """Make the address the account's only one, verified and primary. Return those it replaces.
 
-    ``None``, and nothing done, where another account has proved it. Call it inside a transaction.
+    Return ``None`` and do nothing if another account has proved it. Call this in a transaction.
     """
     lock_email(email)
     if EmailAddress.objects.filter(email=email, verified=True).exclude(user=user).exists():

@@ -1,4 +1,4 @@
-"""allauth's forms, where the shop has rules of its own."""
+"""allauth's forms that have rules of the shop."""
 
 from typing import Any, cast
 
@@ -41,22 +41,22 @@ class LoginForm(allauth.LoginForm):
 
 
 class SignupForm(allauth.SignupForm):
-    """Sign-up, with our idea of what address is taken."""
+    """Sign-up, with the shop's rule which addresses are taken."""
 
     def validate_unique_email(self, value: str) -> str:
-        """Return the address; ``ValidationError`` where it is taken."""
+        """Return the address. Raise ``ValidationError`` if it is taken."""
         if email_taken(value):
             raise get_adapter().validation_error("email_taken")
         return value
 
 
 class ResetPasswordForm(allauth.ResetPasswordForm):
-    """Asks for a link. What is answered does not depend on whether anybody has the address."""
+    """Asks for a link. The answer does not tell whether the address has an account."""
 
     def clean_email(self) -> str:
-        """Return the address in lower case, after finding whom it may reset.
+        """Return the address in lower case, after looking up the accounts that it may reset.
 
-        Mail goes to strangers too, so an address that mail cannot reach is refused.
+        Strangers get mail, too, so an address that mail cannot reach is refused.
         """
         email: str = self.cleaned_data["email"].lower()
         check_email(email)
@@ -82,7 +82,7 @@ class ResetPasswordKeyForm(allauth.ResetPasswordKeyForm):
     def save(self) -> None:
         """Set the password and make the proved address the only one; everything older ends.
 
-        Of two who use one link at once the second is sent back to the link, which then is used.
+        If two use one link at once, the second is sent back to the link, which is used up by then.
         """
         adapter = get_adapter()
         with transaction.atomic():

@@ -1,15 +1,15 @@
-"""Who asks: the holder of a request, by whom whatever takes long is shared fairly.
+"""The holder of a request, by whom all that takes long is shared fairly.
 
-:meth:`Holders.find` puts into an ASGI scope
+``Holders.find`` puts two keys into an ASGI scope:
 
-* ``shop.holder``: ``account:<id>`` for a good token or session, else ``address:<network>``, of
-  the address that ``shop.core.addresses.forwarded`` has found;
-* ``shop.unsure``: whether there is a credential of which it could not be found out in time.
+* ``shop.holder``: ``account:<id>`` for a good token or session, else ``address:<network>`` of the
+  address that ``shop.core.addresses.forwarded`` has found;
+* ``shop.unsure``: whether there is a credential that could not be looked up in time.
 
-It is for fairness only. A holder may be some seconds out of date, and whoever answers the request
-authenticates it. Look-ups that come at once share one query, and one query runs at a time, so that
-made-up tokens cost the database little. While it hangs, nobody waits for it longer than
-``LOOKUP_SECONDS``.
+Holders are for fairness only. One may be some seconds out of date, and the code that answers a
+request authenticates it. Concurrent look-ups share one query, and one query runs at a time, so
+invented tokens cost the database little. If the database hangs, a request waits ``LOOKUP_SECONDS``
+at most.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ _SESSION = re.compile(rb"(?:^|;)\s*%b=\"?([0-9a-z]{8,40})" % settings.SESSION_CO
 
 
 class _Memory:
-    """What was found out a short while ago: a bounded number of keys with a time to live."""
+    """Recent look-ups: a bounded number of keys with a time to live."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -63,7 +63,7 @@ class _Memory:
 
 
 def _credential(headers: list[tuple[bytes, bytes]]) -> str | None:
-    """Return the key of the request's credential: that of a token, else that of a session."""
+    """Return the key of the request's credential, a token or else a session."""
     cookies = b""
     for name, value in headers:
         if name == b"authorization":
@@ -78,7 +78,7 @@ def _credential(headers: list[tuple[bytes, bytes]]) -> str | None:
 
 
 def _look_up(keys: list[str]) -> dict[str, str]:
-    """Return the holder of each credential that is good, in the calling thread."""
+    """Return the holder of each good credential; runs in the calling thread."""
     kinds: dict[str, list[str]] = {"token": [], "session": []}
     for key in keys:
         kind, _, value = key.partition(":")
@@ -106,7 +106,7 @@ class Holders:
         self._asked_at = 0.0
 
     async def find(self, scope: Any) -> None:
-        """Put ``shop.holder`` and ``shop.unsure`` into the scope; nothing is raised."""
+        """Put ``shop.holder`` and ``shop.unsure`` into the scope. Raise nothing."""
         holder = address_holder((scope.get("client") or ("",))[0])
         unsure = False
         key = _credential(scope["headers"])
@@ -123,11 +123,13 @@ class Holders:
         scope["shop.unsure"] = unsure
 
     async def _found(self, key: str) -> str | None:
-        """Return the credential's holder, ``None`` for a bad one; ``TimeoutError`` if unsure."""
+        """Return the credential's holder, or ``None`` for a bad one. Raise ``TimeoutError`` if
+        unsure.
+        """
         now = time.monotonic()
         asking = self._asking is not None and not self._asking.done()
         if asking and now - self._asked_at > LOOKUP_SECONDS:
-            # The database hangs; who asks now need not wait to learn that again.
+            # The database hangs, so further requests need not wait to find that out again.
             raise TimeoutError
         future = self._coming.get(key)
         if future is None:
@@ -142,7 +144,7 @@ class Holders:
         return found
 
     async def _ask(self) -> None:
-        """Look up what is asked for, a batch at a time, until nothing is left."""
+        """Look up what was asked for, a batch at a time, until nothing is left."""
         while self._coming:
             keys = list(self._coming)[:BATCH]
             futures = {key: self._coming.pop(key) for key in keys}

@@ -1,8 +1,8 @@
 """Mails about accounts: a queue of rows that a worker sends.
 
-The row is the job, written in the transaction of the change that it tells of, and no request waits
-for a mail server. A mail is claimed before it is sent and never sent twice: where a worker dies, or
-the connection breaks, after the claim, its outcome is unknown and it stays so.
+The row is the job. It is written in the transaction of the change that it tells of, so no request
+waits for a mail server. A mail is claimed before it is sent, and never sent twice. If the worker
+dies or the connection breaks after the claim, its outcome is unknown and stays so.
 """
 
 import contextlib
@@ -33,11 +33,11 @@ ATTEMPTS = 12
 FIRST_DELAY_SECONDS = 10
 LONGEST_DELAY_SECONDS = 1800
 SENDING_SECONDS = 120
-"""A mail whose worker says nothing for this long has an unknown outcome."""
+"""A mail has an unknown outcome if its worker reports nothing for this long."""
 BATCH_SECONDS = 60
 UNKNOWN_OUTCOME = "Outcome unknown: the mail may or may not have been delivered."
 
-# Mails that anybody can have sent to anybody. They are counted by what they are for.
+# Mails that anybody can cause to any address. They are counted by purpose.
 STRANGERS_MAILS = {
     "account/email/password_reset_key": "reset",
     "account/email/unknown_account": "reset",
@@ -51,12 +51,12 @@ DAILY = 60
 
 
 def mail_queue(*, kind: str, recipient: str, subject: str, body: str, origin: str = "") -> bool:
-    """Queue a mail; return whether it will be sent.
+    """Queue a mail. Return whether it will be sent.
 
-    ``kind`` is the prefix of its templates. ``origin`` is the network that asked for it: one
-    network may have a few mails an hour sent to one address, and all of them together somewhat
-    more. What is above that is dropped and nobody is told, because an answer would tell who has an
-    account. The owner is not locked out by it: each link that did arrive is good for days.
+    ``kind`` is the prefix of its templates. ``origin`` is the network that asked for it. One
+    network may cause a few mails an hour to one address, and all networks together somewhat more.
+    Further mails are dropped. Nobody is told, because an answer would tell which addresses have
+    accounts. The owner is not locked out, because each link that did arrive is good for days.
     """
     purpose = STRANGERS_MAILS.get(kind, "")
     with transaction.atomic():
@@ -85,14 +85,14 @@ def _too_many(purpose: str, recipient: str, origin: str) -> bool:
 
 
 def announce() -> None:
-    """Tell the workers that there are mails; the sweep looks too, should the broker be away."""
+    """Tell the workers that mails wait. If the broker is away, the sweep finds them."""
     try:
         app.send_task("accounts.send_mails", retry=False, expires=60)
     except Exception as error:
         logger.warning("mail.announcement_lost", reason=type(error).__name__)
 
 
-# The database's clock is the only one, as for reports.
+# Only the database's clock counts, as for reports.
 
 
 def _from_now(seconds: float) -> Combinable:
@@ -100,7 +100,7 @@ def _from_now(seconds: float) -> Combinable:
 
 
 def _due() -> Q:
-    # The clock may be set: what lies further ahead than any delay counts as due.
+    # The clock can be set back, too. So a time further ahead than any delay counts as due.
     ahead = _from_now(LONGEST_DELAY_SECONDS + 60)
     return Q(status=OutgoingMail.Status.QUEUED) & (
         Q(next_attempt_at__lte=Now()) | Q(next_attempt_at__gt=ahead)
@@ -108,10 +108,10 @@ def _due() -> Q:
 
 
 def mails_send() -> int:
-    """Send what is due, for ``BATCH_SECONDS`` at most; return how many mails were sent.
+    """Send due mails for ``BATCH_SECONDS`` at most. Return how many were sent.
 
-    Only one worker does so at a time, so that a mail server that hangs never holds up more than
-    one of those who also make reports. It stops where the server cannot be reached.
+    Only one worker does so at a time, so a mail server that hangs never holds up more than one of
+    the workers that also make reports. The worker stops if it cannot reach the server.
     """
     sent, reachable, until = 0, True, time.monotonic() + BATCH_SECONDS
     with _only_sender() as alone:
@@ -123,7 +123,7 @@ def mails_send() -> int:
                 break
             reachable = _send(mail)
             sent += OutgoingMail.objects.filter(pk=mail.pk, status=OutgoingMail.Status.SENT).count()
-    # One may have come after the last look, and its announcement met us still here.
+    # A mail may have come after the last look, while its announcement found us still here.
     if reachable and OutgoingMail.objects.filter(_due()).exists():
         announce()
     return sent
@@ -144,10 +144,10 @@ def _only_sender() -> Iterator[bool]:
 
 
 def _send(mail: OutgoingMail) -> bool:
-    """Try to send a mail; return whether the mail server could be reached.
+    """Try to send a mail. Return whether the mail server could be reached.
 
-    The connection is made before the claim, so that a server that is away leaves the mail as it
-    was. After the claim only an answer that certainly means "not accepted" puts it back.
+    Connect before the claim, so that a server that is away leaves the mail unchanged. After the
+    claim only an answer that certainly means "not accepted" puts the mail back.
     """
     mailer = get_connection(fail_silently=False)
     try:
@@ -164,7 +164,7 @@ def _send(mail: OutgoingMail) -> bool:
     except REFUSED as error:
         _not_accepted(mail, error, final=refusal(error).permanent)
     except Exception as error:
-        # A lost connection or a timeout: the server may have the mail.
+        # After a lost connection or a timeout the server may have the mail.
         logger.warning("mail.outcome_unknown", mail_id=mail.pk, reason=type(error).__name__)
         _finish(mail, OutgoingMail.Status.FAILED, UNKNOWN_OUTCOME)
     else:
@@ -190,7 +190,7 @@ def _message(mail: OutgoingMail) -> EmailMessage:
 
 
 def _not_accepted(mail: OutgoingMail, error: Exception, *, final: bool) -> None:
-    """Queue a mail for a later attempt, or fail it where there were enough or never will be."""
+    """Queue a mail for a later attempt. Fail it after the last one, or if none can succeed."""
     words = refusal(error).words
     logger.warning("mail.not_accepted", mail_id=mail.pk, reason=words, final=final)
     reason = f"The mail server did not take it: {words}"
@@ -209,14 +209,14 @@ def _not_accepted(mail: OutgoingMail, error: Exception, *, final: bool) -> None:
 
 
 def _finish(mail: OutgoingMail, status: OutgoingMail.Status, error: str) -> None:
-    # What was written is of no more use, and may hold a link that lets somebody in.
+    # The body is no longer needed, and its link may let a reader in.
     OutgoingMail.objects.filter(pk=mail.pk).update(
         status=status, finished_at=Now(), attempts=F("attempts") + 1, error=error, body=""
     )
 
 
 def mails_sweep() -> None:
-    """Give up on workers that died while sending, and announce what is due."""
+    """Give up mails whose workers died while sending, and announce due ones."""
     stale = Q(claimed_at__lt=_from_now(-SENDING_SECONDS)) | Q(claimed_at__gt=_from_now(60))
     OutgoingMail.objects.filter(stale, status=OutgoingMail.Status.SENDING).update(
         status=OutgoingMail.Status.FAILED, finished_at=Now(), error=UNKNOWN_OUTCOME, body=""

@@ -20,30 +20,30 @@ USERID_MAX_LENGTH = 64
 
 
 def new_userid() -> str:
-    """Return an external id for somebody who signs up: 16 hexadecimal digits, 64 random bits."""
+    """Return the external id of a new account: 16 hexadecimal digits, 64 random bits."""
     return secrets.token_hex(8)
 
 
 class Accounts(UserManager["User"]):
-    """Accounts, found by their names as :mod:`accounts.names` compares them."""
+    """Accounts, found by their names as ``accounts.names`` compares them."""
 
     def named(self, username: str) -> models.QuerySet["User"]:
-        """Return who has this username: one account, or namesakes with the nearest first."""
-        # No name that is stored begins or ends with a blank; every way in strips them.
+        """Return the accounts with this username: one, or namesakes with the nearest first."""
+        # No stored name begins or ends with a blank, because every way in strips them.
         username = username.strip()
         same = self.alias(key=NameKey("username")).filter(key=NameKey(models.Value(username)))
         exact = models.Case(models.When(username=normalise(username), then=0), default=1)
         return same.order_by(exact, "namesake")
 
     def known_as(self, name: str) -> set[int]:
-        """Return the ids of who has this username or userid, by one query on each index."""
+        """Return the ids of accounts with this username or userid, by one query on each index."""
         return {
             *self.named(name).values_list("pk", flat=True),
             *self.filter(userid=normalise(name)).values_list("pk", flat=True),
         }
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """Return the account of this username; raise ``User.DoesNotExist``."""
+        """Return the account with this username. Raise ``User.DoesNotExist``."""
         user = self.named(username or "").first()
         if user is None:
             raise self.model.DoesNotExist
@@ -51,14 +51,14 @@ class Accounts(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """Somebody who may sign in, or a customer whom a client program has named.
+    """A user who may sign in, or a customer whom a client program has named.
 
     ``username`` and ``userid`` are both unique and both known outside. ``userid`` is the id that
-    the shop's other systems use; who signs up gets a random one. A customer whom a client program
-    named has no usable password and no address, so it cannot sign in.
+    the shop's other systems use; a new user gets a random one. A customer whom a client program
+    named has neither a usable password nor an address, so it cannot sign in.
 
-    ``namesake`` is 0, except for accounts from before names were compared as they are now: of
-    those whose names became the same, all but the first have a number of their own.
+    ``namesake`` is 0 except for some old accounts. Of accounts whose names became the same by
+    today's rules, all but the first have a number of their own.
     """
 
     first_name = None  # type: ignore[assignment]
@@ -79,11 +79,12 @@ class User(AbstractUser):
         help_text="May record purchases for any customer.",
     )
 
-    # What it may do besides that, and the sum of it; `give_roles` writes both.
+    # ``roles`` beside the account's own role, and the mask of all of them; `give_roles` writes
+    # both.
     roles = ArrayField(models.CharField(max_length=20), default=list, db_default=[], blank=True)
     role_permissions = models.BigIntegerField(db_default=0, default=0, editable=False)
 
-    # What the credential of this request has: all, unless it is one that says less.
+    # The mask of this request's credential; unlimited unless the credential says less.
     credential_permissions: int = UNLIMITED
 
     objects: ClassVar[Accounts] = Accounts()
@@ -92,9 +93,9 @@ class User(AbstractUser):
 
     class Meta:
         constraints = [
-            # "Joe" could otherwise pass for "joe".
+            # Otherwise "Joe" could pass for "joe".
             models.UniqueConstraint(NameKey("username"), "namesake", name="accounts_user_name_key"),
-            # The version before looks names up by it.
+            # The version before looks names up by this index.
             models.UniqueConstraint(Lower("username"), name="accounts_user_username_lower"),
             models.CheckConstraint(
                 condition=~models.Q(userid="") & ~models.Q(username=""),
@@ -111,11 +112,13 @@ class User(AbstractUser):
 
     @classmethod
     def normalize_username(cls, username: str) -> str:
-        """Return a username as it is stored; a form that refused one passes ``None`` on."""
+        """Return a username as it is stored; ``None`` for the ``None`` of a form that has
+        refused it.
+        """
         return normalise(username) if isinstance(username, str) else username
 
     def clean(self) -> None:
-        """Raise ``ValidationError`` where somebody else has the username."""
+        """Raise ``ValidationError`` if another account has the username."""
         super().clean()
         others = User.objects.named(self.username or "").exclude(pk=self.pk)
         if others.filter(namesake=self.namesake if self.pk else 0).exists():
@@ -130,7 +133,7 @@ class User(AbstractUser):
 
     @property
     def permissions(self) -> int:
-        """Return what this request may do: what the account and its credential both have.
+        """Return the permissions of this request: those that both account and credential have.
 
         The account's part is what the column ``accounts_user.permissions`` computes.
         """
@@ -138,15 +141,15 @@ class User(AbstractUser):
         return int(account) & self.credential_permissions
 
     def give_roles(self, roles: Iterable[str]) -> None:
-        """Let these be the account's roles, besides its own; whoever calls it saves the account.
+        """Make these the account's roles, besides its own. The caller saves the account.
 
-        Raises ``KeyError`` for one that is not there.
+        Raise ``KeyError`` for an unknown role.
         """
         self.roles = sorted(set(roles))
         self.role_permissions = int(role_mask(self.roles))
 
     def set_unusable_password(self) -> None:
-        """Let nobody sign in by password, which ends the account's tokens as any change does."""
+        """Disable sign-in by password, which ends the account's tokens as any change does."""
         super().set_unusable_password()
         password_changed("", self)
 
@@ -158,10 +161,10 @@ class User(AbstractUser):
 
 
 class LiveTicket(models.Model):
-    """A one-use pass to the live feed, for clients that can set no header on a websocket.
+    """A one-use pass to the live feed, for clients that cannot set a header on a websocket.
 
-    Only the ticket's SHA-256 is stored. It carries the credential it was made with, so that the
-    socket it opens closes with that credential.
+    Only the ticket's SHA-256 is stored. The ticket carries the credential it was made with, so that
+    its socket closes when that credential ends.
     """
 
     digest = models.BinaryField(primary_key=True, max_length=32)
@@ -175,10 +178,10 @@ class LiveTicket(models.Model):
 
 
 class OutgoingMail(models.Model):
-    """A mail about an account, and how far it has come; see :mod:`accounts.mailing`.
+    """A mail about an account, and its progress; see ``accounts.mailing``.
 
-    ``purpose`` is what mails of strangers are counted by, and empty for those that only the
-    account's own acts cause. The body is emptied once the mail has an outcome.
+    ``purpose`` is empty for mails that only the account's own acts cause. Mails that strangers can
+    cause are counted by it. The body is emptied once the mail has an outcome.
     """
 
     class Status(models.TextChoices):

@@ -1,12 +1,12 @@
-"""Usernames and userids: how they are written, when two are the same, and which may be new.
+"""Usernames and userids: how they are written, which are the same, and which may be new.
 
 Names are stored in NFC. Two usernames are the same if their keys are: NFKC, then Unicode's full
-case folding. PostgreSQL makes the key for the unique index and every look-up; its builtin collation
-does so alike in every locale. :func:`fold` is Python's word for the same, for names that are only
-compared with each other. Both follow Unicode; only letters newer than Python's tables differ.
-Userids are compared exactly.
+case folding. PostgreSQL makes the key, for the unique index and for every look-up, with its builtin
+collation, which is the same in every locale. ``fold`` makes the key in Python, for names that are
+compared only with each other. The two differ only for letters newer than Python's tables. Userids
+are compared exactly.
 
-The rules for new names leave accounts alone that have an older one.
+The rules for new names do not concern accounts that have an older name.
 """
 
 import re
@@ -18,21 +18,21 @@ from django.utils.deconstruct import deconstructible
 
 KEY = 'normalize(casefold(normalize({}, NFKC) COLLATE "pg_unicode_fast"), NFKC)'
 SYSTEM = "system:"
-# What system accounts were called before they had a prefix of their own.
+# The names of system accounts before they had a prefix of their own.
 RESERVED = frozenset({"importer"})
 
 _SEPARATORS = frozenset("/\\")
-# Clients and proxies take these for steps from one address to another.
+# Clients and proxies read these as steps in a path.
 _STEPS = frozenset({".", ".."})
-# Controls, formats (bidirectional and zero-width ones among them), lone surrogates, private and
-# unassigned characters, separators of lines.
+# Controls, formats such as bidirectional and zero-width characters, lone surrogates, private and
+# unassigned characters, and separators of lines.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters and marks that show as nothing.
+# Letters and marks that are invisible.
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO"})
-# Scripts whose letters pass for Latin ones.
+# Scripts whose letters look like Latin ones.
 _ALIKE = frozenset({"ARMENIAN", "CHEROKEE", "COPTIC", "CYRILLIC", "GEORGIAN", "GREEK", "LISU"})
 
 
@@ -80,10 +80,10 @@ class SignInName:
 
 @deconstructible
 class NewUsername:
-    """A validator of usernames that were not there before; codes ``reserved`` and ``invalid``."""
+    """A validator of new usernames; codes ``reserved`` and ``invalid``."""
 
     def __call__(self, username: str) -> None:
-        """Raise ``ValidationError`` for a name that misleads, or that no address can hold."""
+        """Raise ``ValidationError`` for a name that misleads, or that no path can hold."""
         NewUserid()(username)
         for word in username.split():
             _check_scripts(word)
@@ -96,7 +96,7 @@ class NewUsername:
 
 @deconstructible
 class NewUserid:
-    """A validator of userids that were not there before; codes ``reserved`` and ``invalid``."""
+    """A validator of new userids; codes ``reserved`` and ``invalid``."""
 
     def __call__(self, userid: str) -> None:
         """Raise ``ValidationError`` for an id of a system account, or with invisible characters."""
@@ -121,8 +121,8 @@ class NewUserid:
 def _check_scripts(word: str) -> None:
     """Refuse letters of scripts that do not belong together, such as a Cyrillic о in ``joe``.
 
-    The rule is the "moderately restrictive" one of Unicode's Technical Standard 39: one script, or
-    Latin with one that has no letters like its own. East Asian scripts count as one.
+    The rule is "moderately restrictive" of Unicode's Technical Standard 39: one script, or Latin
+    with one script that has no letters like Latin ones. East Asian scripts count as one.
     """
     letters = [letter for letter in unicodedata.normalize("NFKC", word) if letter.isalpha()]
     names = {unicodedata.name(letter, "").partition(" ")[0] for letter in letters} - {"MODIFIER"}

@@ -1,4 +1,4 @@
-"""The pages of accounts: allauth's, and the doors of the admin."""
+"""The pages of accounts: those of allauth, and the sign-in of the admin."""
 
 from allauth.account import urls as allauth
 from django.urls import URLPattern, include, path
@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 from accounts.pages import admin_login, in_one_transaction
 from accounts.rules import ON_PAGES, OPEN, declare
 
-# These compare passwords, which takes its time, and change nothing that a mail tells of.
+# These compare passwords, which takes long, and change nothing that a mail tells of.
 _WITHOUT = {"account_login", "account_logout", "account_reauthenticate"}
 
 # Whoever is signed in; the others are open, and show nobody anything of an account.
@@ -43,7 +43,7 @@ declare([each for each in _pages if each.name in _SIGNED_IN], ON_PAGES)
 declare([each for each in _pages if each.name in _OPEN], OPEN)
 urlpatterns = [
     path("accounts/", include(_pages)),
-    # The admin's own sign-in and password change know nothing of rate limits and tokens.
+    # The admin's own sign-in and password change have neither rate limits nor tokens.
     path("admin/login/", admin_login),
     *declare(
         [

@@ -1,4 +1,4 @@
-"""Pages of accounts: allauth's, each in one transaction, and what it does not have."""
+"""Pages of accounts: allauth's in one transaction each, and those that it does not have."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -17,7 +17,7 @@ from shop.core.errors import Forbidden, error_response
 
 @requires(GET=OPEN, POST=OPEN)
 def admin_login(request: HttpRequest) -> HttpResponse:
-    """Send whoever enters the admin to the one sign-in, where attempts are counted."""
+    """Redirect the admin's sign-in to the site's, which counts attempts."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.GET.get("next") or "/admin/")
     if not admin.site.has_permission(request):
@@ -27,7 +27,7 @@ def admin_login(request: HttpRequest) -> HttpResponse:
 
 
 def in_one_transaction(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Let a change, and the mail that tells of it, happen both or not at all."""
+    """Make a change and the mail that tells of it in one transaction."""
 
     @wraps(view)
     def changed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

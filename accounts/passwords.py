@@ -1,4 +1,4 @@
-"""How passwords are hashed, and what a new one means for what the old one was good for."""
+"""How passwords are hashed, and what a new one ends."""
 
 import unicodedata
 
@@ -7,13 +7,13 @@ from django.contrib.auth.models import AbstractBaseUser
 from knox.models import AuthToken
 
 NORMALIZED_MAX_LENGTH = 1024
-"""Longer ones are hashed as they are: putting marks in order takes time that grows as a square."""
+"""Longer passwords are hashed without normalisation, whose time grows as their square."""
 
 
 def normalized(password: str) -> str:
     """Return a password as it is hashed, in Unicode's form NFKC (RFC 8265, section 4.2, and NIST).
 
-    Keyboards differ in whether ``é`` is one character or two.
+    On some keyboards ``é`` is one character, on others two.
     """
     if len(password) > NORMALIZED_MAX_LENGTH:
         return password
@@ -21,7 +21,7 @@ def normalized(password: str) -> str:
 
 
 class _Normalizing:
-    """Hashes the normal form; a hash that was made of another form stays good for that form."""
+    """Hashes the normal form. A hash of another form stays good for that form."""
 
     def encode(self, password: str, *args: object) -> str:
         encoded: str = super().encode(normalized(password), *args)  # type: ignore[misc]
@@ -34,19 +34,19 @@ class _Normalizing:
 
 
 class Argon2(_Normalizing, Argon2PasswordHasher):
-    """What passwords are hashed with."""
+    """The hasher of new passwords."""
 
 
 class PBKDF2(_Normalizing, PBKDF2PasswordHasher):
-    """What older passwords may be hashed with."""
+    """A hasher of older passwords."""
 
 
 class TokensEnd:
-    """A password validator that refuses nothing: Django tells validators of every change.
+    """A password validator that refuses nothing, because Django tells validators of every change.
 
-    It revokes the account's API tokens, whoever changes the password and wherever: its owner, by a
-    reset, staff in the admin, or ``manage.py changepassword``. Sessions end by themselves, because
-    they hold a digest of the password.
+    It revokes the account's API tokens, whoever changes the password: its owner, a reset, staff in
+    the admin, or ``manage.py changepassword``. Sessions end by themselves, because they hold a
+    digest of the password.
     """
 
     def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:

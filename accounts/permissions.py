@@ -1,10 +1,10 @@
-"""What may be done here, and which role may do what.
+"""The permissions, and the roles that have them.
 
-A permission is one bit of a ``bigint``, named ``part:verb``. ``read`` and ``write`` reach what is
-the caller's own, ``read_all`` and ``write_all`` everybody's. Who has which is stored elsewhere:
-``accounts_user.permissions`` holds the account's, ``knox_authtoken.permissions`` the credential's,
-and a request has what both have. That is computed in :attr:`accounts.models.User.permissions`, and
-by :data:`EFFECTIVE` for statements that read no model.
+A permission is one bit of a ``bigint``, named ``part:verb``. ``read`` and ``write`` reach the
+caller's own things, ``read_all`` and ``write_all`` everybody's. ``accounts_user.permissions`` holds
+those of an account, ``knox_authtoken.permissions`` those of a credential. A request has what both
+have. ``accounts.models.User.permissions`` computes that, and ``EFFECTIVE`` does for statements that
+read no model.
 """
 
 import enum
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 
 class Permission(enum.IntFlag):
-    """All permissions. A bit is never given to another one, because it is stored in rows."""
+    """All permissions. Rows store the bits, so a bit is never used for another permission."""
 
     PURCHASES_READ = 1 << 0
     PURCHASES_WRITE = 1 << 1
@@ -61,9 +61,10 @@ P = Permission
 NONE = P(0)
 ALL = functools.reduce(operator.or_, Permission)
 UNLIMITED = -1
-"""The mask of a credential that has whatever its account has, now and later."""
+"""The mask of a credential that has all permissions of its account, now and later."""
 
-# What a statement that joins `accounts_user` and `knox_authtoken` under these names compares.
+# The effective mask in a statement that joins `accounts_user` and `knox_authtoken` under these
+# names.
 EFFECTIVE = "(account.permissions & token.permissions)"
 
 CUSTOMER = (
@@ -77,8 +78,8 @@ _READ_ALL = (
     | P.AUDIT_READ_ALL | P.ACCOUNTS_READ_ALL
 )  # fmt: skip
 
-# Every account has the first of these that fits it: `admin` as staff, `client` as a client
-# program, else `customer`. The others are given besides.
+# Every account has the first of these that fits: `admin` as staff, `client` as a client program,
+# else `customer`. Other roles are given in addition.
 ROLES: dict[str, Permission] = {
     "customer": CUSTOMER,
     "client": CLIENT,
@@ -104,18 +105,18 @@ ROLES: dict[str, Permission] = {
     "admin": ALL,
 }  # fmt: skip
 GIVEN_ROLES = tuple(role for role in ROLES if role != "customer")
-"""The roles that somebody may be given."""
+"""The roles that can be given."""
 
 
 def own_role(*, is_admin: bool, is_client: bool) -> str:
-    """Return the role that an account has by what kind of account it is."""
+    """Return the role that an account has by its kind."""
     if is_admin:
         return "admin"
     return "client" if is_client else "customer"
 
 
 def role_mask(roles: Iterable[str]) -> Permission:
-    """Return what any of the roles may do; raise ``KeyError`` for one that is not there."""
+    """Return the mask of the roles together. Raise ``KeyError`` for an unknown role."""
     mask = NONE
     for role in roles:
         mask |= ROLES[role]
@@ -131,21 +132,21 @@ _BY_CODE = {permission.code: permission for permission in Permission}
 
 
 def permission_of(code: str) -> Permission:
-    """Return the permission of this name; raise ``KeyError`` where there is none."""
+    """Return the permission of this name. Raise ``KeyError`` for an unknown one."""
     return _BY_CODE[code]
 
 
-# What each permission is part of: who may read everybody's things may read their own.
+# The permission that includes each: whoever may read everybody's things may read their own.
 _INCLUDED_IN: dict[int, int] = {
     int(each): int(each | _BY_CODE.get(f"{each.code}_all", NONE)) for each in Permission
 }
 
 
 def allows(mask: int, needed: Permission) -> bool:
-    """Return whether the mask has a permission, or that to do the same to everybody's things."""
+    """Return whether the mask has a permission or its ``_all`` form."""
     return mask & _INCLUDED_IN[needed] != 0
 
 
 def sufficient(needed: Permission) -> int:
-    """Return the mask of permissions of which one is enough for :func:`allows`."""
+    """Return the mask of permissions, any of which is enough for ``allows``."""
     return _INCLUDED_IN[needed]

@@ -1,8 +1,8 @@
 """How much one account may ask of one process.
 
-A quota is a rate with a burst of one minute's worth. It is kept in the memory of the process that
-answers, which costs a dictionary look-up and holds while Valkey is away; with several processes
-an account may therefore have as many times the rate.
+A quota is a rate with a burst of one minute's worth. The process that answers keeps it in memory.
+That costs a dictionary look-up, and holds while Valkey is away. With several processes an account
+may have as many times the rate.
 """
 
 import math
@@ -22,7 +22,7 @@ LINES_A_REQUEST = 100
 
 
 class TooManyRequests(ApplicationError):
-    """The account has used up its quota; ``retry_after`` says for how many seconds."""
+    """The account has used up its quota. ``retry_after`` is in seconds."""
 
     status = 429
     code = "throttled"
@@ -35,10 +35,10 @@ class TooManyRequests(ApplicationError):
 
 
 class Quota:
-    """A rate for each account, by the generic cell rate algorithm: one number an account.
+    """A rate for each account, by the generic cell rate algorithm: one number for each.
 
-    The number is the time at which an account that has asked this much at an even pace would have
-    finished; it may lie one minute ahead.
+    The number is the time at which the account would have finished at an even pace. It may lie one
+    minute ahead.
     """
 
     WINDOW = 60.0
@@ -47,10 +47,10 @@ class Quota:
         self._paid_until: dict[int, float] = {}
 
     def take(self, account: int, per_minute: int, *, now: float | None = None) -> float:
-        """Count one request; return 0, or after how many seconds the next one will be allowed.
+        """Count one request. Return 0, or the seconds until the next one will be allowed.
 
-        ``per_minute`` 0 sets no limit. Threads may call it at once; of two requests of one account
-        in the same moment one may then not be counted.
+        ``per_minute`` 0 sets no limit. Several threads may call this. Of two requests of one
+        account at the same moment one may then not be counted.
         """
         if not per_minute:
             return 0.0
@@ -65,9 +65,9 @@ class Quota:
     def spend(
         self, account: int, requests: float, per_minute: int, *, now: float | None = None
     ) -> None:
-        """Count work that is done already as so many requests, even beyond the quota.
+        """Count finished work as so many requests, even beyond the quota.
 
-        An account that owes has to wait until that is paid, an hour at most.
+        The account then has to wait until that is paid, an hour at most.
         """
         if not per_minute:
             return
@@ -78,7 +78,7 @@ class Quota:
 
     def _remember(self, account: int, paid: float, moment: float) -> None:
         if len(self._paid_until) >= ACCOUNTS_MAX:
-            # An account whose time lies in the past has its whole burst, as one not seen yet.
+            # An entry in the past means a full burst, the same as no entry, so it can be dropped.
             for key, at in list(self._paid_until.items()):
                 if at <= moment:
                     self._paid_until.pop(key, None)
@@ -98,19 +98,21 @@ def _rate(caller: Caller) -> int:
 
 
 def request_wait(caller: Caller) -> float:
-    """Count one request of the caller; return 0, or for how many seconds it has to wait."""
+    """Count one request of the caller. Return 0, or the seconds that it has to wait."""
     return _requests.take(caller.id, _rate(caller))
 
 
 def count_lines(caller: Caller, lines: int) -> None:
-    """Count the lines of a bulk request, ``LINES_A_REQUEST`` of which cost as much as one."""
+    """Count the lines of a bulk request: ``LINES_A_REQUEST`` of them cost as much as one
+    request.
+    """
     _requests.spend(caller.id, lines / LINES_A_REQUEST, _rate(caller))
 
 
 def check_page(holder: str) -> None:
     """Count one page or socket of the holder, if that is an account.
 
-    Raises ``TooManyRequests`` where its quota is used up.
+    Raise ``TooManyRequests`` if its quota is used up.
     """
     kind, _, account = holder.partition(":")
     if kind == "account":
@@ -120,23 +122,23 @@ def check_page(holder: str) -> None:
 
 
 def check_requests(caller: Caller) -> None:
-    """Count one request of the caller; raise ``TooManyRequests`` where its quota is used up."""
+    """Count one request of the caller. Raise ``TooManyRequests`` if its quota is used up."""
     wait = request_wait(caller)
     if wait:
         raise TooManyRequests(wait)
 
 
 class AccountThrottle(BaseThrottle):
-    """REST framework's view of the quota."""
+    """The quota as a throttle of REST framework."""
 
     _wait: float = 0.0
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Return whether the account that asks has some of its quota left."""
+        """Return whether the account has some of its quota left."""
         if request.user and request.user.is_authenticated:
             self._wait = request_wait(Caller.of(request.user))
         return not self._wait
 
     def wait(self) -> float | None:
-        """Return after how many seconds the next request will be allowed."""
+        """Return the seconds until the next request is allowed."""
         return math.ceil(self._wait) or None

@@ -1,7 +1,7 @@
-"""Whom an account may administer: nobody who may do what it may not.
+"""Which accounts an account may administer: those that may do nothing that it may not.
 
-A permission in the admin says what somebody may do, and not to whom. Without this, staff that may
-change accounts could take over a superuser's.
+A permission in the admin says what its owner may do, but not to which accounts. Without ranks,
+staff that may change accounts could take over a superuser's account.
 """
 
 from typing import Any
@@ -15,8 +15,8 @@ from accounts.models import User
 def within_reach(actor: Any) -> QuerySet[User]:
     """Return the accounts that ``actor`` may administer.
 
-    For a superuser these are all. For others they are those without a permission that the actor
-    lacks. A deactivated account counts with what it could do again.
+    For a superuser these are all. For others they are the accounts that have no permission that the
+    actor lacks. A deactivated account counts with the permissions it would have again.
     """
     accounts = User.objects.all()
     if actor.is_superuser:

@@ -47,14 +47,14 @@ _TAKEN_EMAIL = FieldError("taken", "A user with that e-mail address already exis
 
 
 def username_taken(username: str) -> bool:
-    """Return whether somebody has this username, or one that is the same."""
+    """Return whether an account has this username, or one that is the same."""
     return User.objects.named(username).exists()
 
 
 def account_create(*, username: str, email: str, password: str, request: HttpRequest) -> User:
     """Create an account, and queue the mail with a link that verifies its address.
 
-    Raises ``ValidationFailed`` that names everything malformed, taken (code ``taken``) or weak.
+    Raise ``ValidationFailed``, which names everything malformed, taken (code ``taken``) or weak.
     """
     user = User(username=User.normalize_username(username), email=email.lower())
     if errors := [*_field_errors(user), *_password_errors(password, user)]:
@@ -72,7 +72,7 @@ def account_create(*, username: str, email: str, password: str, request: HttpReq
             with request_context(request):
                 address.send_confirmation(request, signup=True)
     except IntegrityError:
-        # Somebody took the username between the look and the insert.
+        # Another request took the username between the look-up and the insert.
         raise ValidationFailed([_TAKEN_USERNAME]) from None
     logger.info("account.created", user_id=user.pk)
     return user
@@ -90,7 +90,7 @@ def _field_errors(user: User) -> list[FieldError]:
             if name == "email":
                 check_email(value)
         except ValidationError as error:
-            # One for each field: the others would only vary the first.
+            # One error for each field is enough, because further ones say nearly the same.
             first = error.error_list[0]
             errors.append(FieldError(first.code or "invalid", first.messages[0], name))
     return errors or _taken_errors(user)
@@ -119,10 +119,10 @@ def _taken_errors(user: User) -> list[FieldError]:
 def token_create(
     *, username: str, password: str, request: HttpRequest
 ) -> tuple[str, datetime | None]:
-    """Return a new token, shown only now, and when it ends.
+    """Return a new token, which is shown only now, and the time of its end.
 
-    An account keeps its newest ``TOKENS_PER_ACCOUNT``; the oldest end. Raises
-    ``InvalidCredentials`` and ``TooManyAttempts``.
+    An account keeps its newest ``TOKENS_PER_ACCOUNT``; older ones end. Raise ``InvalidCredentials``
+    and ``TooManyAttempts``.
     """
     user = account_authenticate(request=request, login=username, password=password)
     instance, token = AuthToken.objects.create(user=user)
@@ -136,7 +136,7 @@ def token_create(
 Names = tuple[str | None, str | None]
 _Match = tuple[Customer | None, Customer | None]
 
-# PostgreSQL does the comparing, by the key that the unique index has.
+# PostgreSQL compares, by the key of the unique index.
 _FIND = f"""
 SELECT by_userid.id, by_userid.username, by_userid.userid,
        by_username.id, by_username.username, by_username.userid
@@ -150,7 +150,7 @@ LEFT JOIN LATERAL (
 ) AS by_username ON true
 ORDER BY name.place
 """  # noqa: S608
-# "!" is Django's mark of a password that nothing matches.
+# Django stores "!" for a password that nothing matches.
 _INSERT = """
 INSERT INTO accounts_user
     (password, is_superuser, username, userid, email, is_staff, is_active, is_client, date_joined)
@@ -161,17 +161,17 @@ ON CONFLICT DO NOTHING
 
 
 def customers_resolve(names: Sequence[Names]) -> list[Customer | ApplicationError]:
-    """Return the account of each ``(userid, username)``, or the error that it names nobody.
+    """Return the account of each ``(userid, username)``, or the error that it names none.
 
-    At least one of the two is given. A pair not seen before becomes a customer account that
-    cannot sign in; with only a userid, that is its username too. Userids are compared exactly,
-    usernames as :mod:`accounts.names` says. The errors are ``UseridConflict``, and
-    ``ValidationFailed`` with the code ``unknown_customer`` or what is wrong with a new name.
+    At least one of the two is given. A new pair becomes a customer account that cannot sign in;
+    with only a userid, that is its username, too. Userids are compared exactly, usernames as
+    ``accounts.names`` says. The errors are ``UseridConflict``, and ``ValidationFailed`` with the
+    code ``unknown_customer`` or with what is wrong with a new name.
 
-    Takes one query where everybody is known and three where not, however many names there are.
-    Call it inside the transaction that needs the customers.
+    One query if every account exists and three if not, however many names there are. Call this
+    inside the transaction that needs the customers.
     """
-    # In the order of the input, so that of two names that exclude each other the first wins.
+    # Keep the order of the input, so that the first of two names that exclude each other wins.
     wanted = list(dict.fromkeys(names))
     found = _find(wanted)
     unseen = [
@@ -188,7 +188,7 @@ def customers_resolve(names: Sequence[Names]) -> list[Customer | ApplicationErro
 
 
 def _new_name_errors(names: Names) -> list[FieldError]:
-    """Return what is wrong with the names of a customer that would be new."""
+    """Return what is wrong with the names of a new customer."""
     errors = []
     userid, username = names
     for attr, value, check in (
@@ -204,7 +204,7 @@ def _new_name_errors(names: Names) -> list[FieldError]:
 
 
 def _find(names: list[Names]) -> dict[Names, _Match]:
-    """Return for each pair who has the userid, and who has the username."""
+    """Return for each pair the account with the userid, and the account with the username."""
     userids = [userid for userid, _ in names]
     with connection.cursor() as cursor:
         cursor.execute(_FIND, [userids, [_username(pair) for pair in names]])
@@ -234,7 +234,7 @@ def _insert(names: list[Names]) -> None:
 
 
 def _username(names: Names) -> str:
-    """Return the username that a pair names or, with a userid only, would get."""
+    """Return the username that a pair names, or would get if it has only a userid."""
     userid, username = names
     return username if username is not None else userid or ""
 
@@ -255,9 +255,9 @@ def _choose(names: Names, match: _Match) -> Customer | ApplicationError:
 
 
 def system_account(name: str) -> User:
-    """Return the account that the system itself records as, and make it where it is not there.
+    """Return the account that the system itself records as. Make it if it does not exist.
 
-    Nobody can take its names: those of a new account never begin with ``system:``.
+    Nobody can take its names, because names of new accounts never begin with ``system:``.
     """
     user, _ = User.objects.get_or_create(
         userid=SYSTEM + name,

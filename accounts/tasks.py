@@ -38,12 +38,12 @@ def send_mails() -> None:
 
 @shared_task(name="accounts.sweep_mails")
 def sweep_mails() -> None:
-    """See to mails that a lost message or a dead worker has left behind."""
+    """Handle mails that a lost message or a dead worker has left behind."""
     mailing.mails_sweep()
 
 
 def _delete(expired: QuerySet[Any]) -> int:
-    """Delete the rows in short transactions; return how many they were."""
+    """Delete the rows in short transactions. Return how many there were."""
     deleted = 0
     while True:
         keys = list(expired.order_by().values_list("pk", flat=True)[:BATCH])

@@ -1,4 +1,4 @@
-"""Make an account that nobody can sign up for: staff, or a client program."""
+"""Make an account of a kind that cannot sign up: staff, or a client program."""
 
 import getpass
 import sys
@@ -70,7 +70,7 @@ def _password() -> str:
 
 @transaction.atomic
 def _save(user: User, *, with_token: bool) -> str:
-    """Save the account with its address; return its token, or nothing."""
+    """Save the account with its address. Return its token, or ``None``."""
     if user.email:
         lock_email(user.email)
         if email_taken(user.email):

@@ -1,4 +1,4 @@
-"""Bring a development database up to date and make the demo accounts."""
+"""Migrate a development database and make the demo accounts."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts.models import User
 from accounts.permissions import role_mask
 
-# username, userid, what else it is
+# username, userid, further fields
 DEMO_ACCOUNTS: list[tuple[str, str, dict[str, Any]]] = [
     ("joe", "005", {}),
     ("ann", "006", {}),
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEVELOPMENT:
             raise CommandError("Demo accounts exist only where ENVIRONMENT=development.")
-        # One line for each migration would push the sign-ins off the screen.
+        # One line for each migration would push the sign-in names off the screen.
         verbosity = options["verbosity"] if options["verbosity"] > 1 else 0
         call_command("prepare_database", stdout=self.stdout, verbosity=verbosity)
         existing = set(

@@ -22,9 +22,10 @@ test: .venv/.installed-dev chromium ## run the linters and the whole suite; ARGS
 soak: .venv/.installed-dev ## break a running site again and again under load; ARGS="--minutes 10"
 	@exec $(EMBEDDED) $(PYTHON) -m tests.faults.soak $(ARGS)
 
-lint: .venv/.installed-dev ## check style, types, migrations and the production settings
+lint: .venv/.installed-dev ## check style, imports, types, migrations and the production settings
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	.venv/bin/lint-imports --no-logo --no-cache
 	ENVIRONMENT=development $(PYTHON) -m mypy .
 	@ENVIRONMENT=development $(PYTHON) manage.py check_migrations
 	@$(EMBEDDED) $(PYTHON) manage.py makemigrations --check --dry-run

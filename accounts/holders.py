@@ -30,7 +30,7 @@ from accounts.authentication import (
 from shop.core.admission import Room, account_holder, address_holder
 from shop.core.errors import ApplicationError
 from shop.core.outages import is_outage
-from shop.server.threads import Threads
+from shop.core.threads import Threads
 
 logger = structlog.get_logger(__name__)
 

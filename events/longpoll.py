@@ -13,13 +13,12 @@ from accounts.access import Caller, may_read_purchases, may_see_everything
 from accounts.quotas import check_requests
 from events.api import events_parameters
 from events.hub import hub
+from events.routes import EVENTS
 from events.signing_in import request_of, sign_in
-from purchases.ingest.http import HEADERS, request_id
-from purchases.ingest.middleware import App
 from shop.core.errors import ApplicationError, Unavailable, send_error
 from shop.core.metrics import observe_request
 from shop.core.outages import is_outage
-from shop.server.routes import EVENTS
+from shop.server.answers import HEADERS, App, request_id
 
 
 class LongPollMiddleware:

@@ -33,27 +33,19 @@ from purchases.filters import PurchaseFilter, by_price
 from purchases.identity import Identity, key_columns
 from purchases.lines import CONTENT_TYPES, CSV, READERS, Line, csv_lines
 from purchases.models import Purchase
+from purchases.routes import purchase_path
 from purchases.serializers import (
     BulkResultSerializer,
     PurchaseInputSerializer,
     PurchaseSerializer,
 )
 from purchases.services import record_purchase
-from purchases.validation import parse_idempotency_key, parse_purchase
+from purchases.validation import parse_purchase
 from shop.core.errors import FieldError, NotFound, ValidationFailed
+from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from shop.core.replica import database_for
-from shop.server.routes import purchase_path
 
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
-    OpenApiParameter.HEADER,
-    description=(
-        "Up to 255 printable characters, scoped to the caller. The same key with the same body "
-        "is the same purchase; with another body it is refused with 422."
-    ),
-)
 _PRICE: dict[str, Any] = {
     "type": "string",
     "format": "decimal",

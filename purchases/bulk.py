@@ -21,13 +21,14 @@ from django.utils import timezone
 from accounts.access import Caller
 from purchases import models
 from purchases.commits import ledger_transaction
-from purchases.entries import Entry, Found, IdempotencyKeyReused, Outcome, Recorded
+from purchases.entries import Entry, Found, Outcome, Recorded
 from purchases.identity import Identity
 from purchases.lines import LINES, Line, TooManyLines
 from purchases.services import Batch, Customers, Rehearsal
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest, parse_purchase
 from shop.core import pace
 from shop.core.errors import ApplicationError, PayloadTooLarge, Unavailable, ValidationFailed
+from shop.core.idempotency import IdempotencyKeyReused
 
 ERRORS_SHOWN = 1000
 BODY_MAX_BYTES = 64 * 1024 * 1024

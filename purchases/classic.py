@@ -19,9 +19,10 @@ from purchases import exports, formats, selectors
 from purchases.representation import PurchaseData
 from purchases.serializers import ClassicListSerializer, ClassicPurchaseSerializer
 from purchases.services import record_purchase
-from purchases.validation import parse_idempotency_key, parse_purchase
+from purchases.validation import parse_purchase
 from shop.core.errors import ApplicationError, Dialect, error_body
-from shop.server.routes import CLASSIC_PREFIX
+from shop.core.idempotency import parse_idempotency_key
+from shop.core.paths import CLASSIC_PREFIX
 
 FIELDS = ("username", "userid", "price", "timestamp")
 

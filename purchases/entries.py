@@ -16,14 +16,7 @@ from accounts.permissions import Permission
 from purchases.representation import PurchaseData, purchase_data
 from purchases.validation import DELIMITER, PurchaseInput, delimited, digest
 from shop.core.errors import ApplicationError, Forbidden, Unavailable
-
-
-class IdempotencyKeyReused(ApplicationError):
-    """The idempotency key came before, with another body."""
-
-    status = 422
-    code = "idempotency_key_reused"
-    detail = "This Idempotency-Key was used before with another body."
+from shop.core.idempotency import IdempotencyKeyReused
 
 
 class RowKeyReused(IdempotencyKeyReused):

@@ -7,8 +7,10 @@ from typing import Any
 from accounts.access import Caller
 from accounts.names import fold
 from purchases.entries import Entry
-from purchases.validation import IDEMPOTENCY_KEY_MAX_LENGTH, PurchaseInput, delimited, printable
+from purchases.validation import PurchaseInput, delimited
 from shop.core.errors import FieldError, ValidationFailed
+from shop.core.idempotency import KEY_MAX_LENGTH
+from shop.core.text import printable
 
 KEY_COLUMNS_MAX = 5
 KEY_COLUMN_MAX_LENGTH = 100
@@ -72,8 +74,8 @@ def _row_key(columns: tuple[str, ...], data: Mapping[str, Any]) -> str:
             raise ValidationFailed([FieldError("invalid_key", detail, column)])
         values.append(text)
     key = delimited(*values)
-    if len(key) > IDEMPOTENCY_KEY_MAX_LENGTH:
-        detail = f"A key has at most {IDEMPOTENCY_KEY_MAX_LENGTH} characters."
+    if len(key) > KEY_MAX_LENGTH:
+        detail = f"A key has at most {KEY_MAX_LENGTH} characters."
         raise ValidationFailed([FieldError("invalid_key", detail, columns[0])])
     return key
 

@@ -18,12 +18,13 @@ from events.selectors import latest_position
 from purchases import selectors
 from purchases.filters import PurchaseFilter, by_price
 from purchases.services import record_purchase
-from purchases.validation import parse_idempotency_key, parse_purchase
+from purchases.validation import parse_purchase
 from shop.core.errors import (
     ApplicationError,
     FieldError,
     ValidationFailed,
 )
+from shop.core.idempotency import parse_idempotency_key
 from shop.core.money import shown, typed_amount
 from shop.core.pagination import paginate
 from shop.core.replica import database_for

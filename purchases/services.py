@@ -21,7 +21,6 @@ from purchases.commits import (
 from purchases.entries import (
     Entry,
     Found,
-    IdempotencyKeyReused,
     KeyedEntry,
     KeyHeld,
     Outcome,
@@ -37,6 +36,7 @@ from purchases.sql import INSERT, columns
 from purchases.validation import PurchaseInput
 from shop.core import replica
 from shop.core.errors import ApplicationError, OutcomeUnknown, ServerError, Unavailable
+from shop.core.idempotency import IdempotencyKeyReused
 from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)

@@ -19,8 +19,8 @@ from accounts.names import normalise
 from purchases.currencies import currencies, was_valid, withdrawn
 from purchases.models import ITEM_MAX_LENGTH, PRICE_DECIMAL_PLACES, PRICE_MAX_DIGITS, QUANTITY_MAX
 from shop.core.errors import FieldError, ValidationFailed
+from shop.core.text import UNPRINTABLE
 
-IDEMPOTENCY_KEY_MAX_LENGTH = 255
 FUTURE_TOLERANCE = timedelta(minutes=5)
 
 _CENT = Decimal(10) ** -PRICE_DECIMAL_PLACES
@@ -32,8 +32,6 @@ _TIMESTAMP = re.compile(
     r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?",
     re.ASCII,
 )
-# Control characters, and the halves of surrogate pairs, which stand for bytes that are not UTF-8.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # Embeddings, overrides and isolates: an item with one would show as another. Marks of a direction
 # stay, because texts of Arabic and Hebrew need them.
 _OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -56,11 +54,6 @@ class PurchaseInput(msgspec.Struct, frozen=True, gc=False):
     username: str | None
 
 
-def printable(text: str) -> bool:
-    """Return whether the text holds no control character and is Unicode throughout."""
-    return not _UNPRINTABLE.search(text)
-
-
 class _Invalid(Exception):
     """One field's error, on its way to the list of all of them."""
 
@@ -76,7 +69,7 @@ def _text(value: Any, maximum: int) -> str:
     value = value.strip()
     if len(value) > maximum:
         raise _Invalid("max_length", f"Ensure this field has no more than {maximum} characters.")
-    if found := _UNPRINTABLE.search(value):
+    if found := UNPRINTABLE.search(value):
         raise _Invalid(
             "invalid_characters",
             "This text is not UTF-8."
@@ -262,20 +255,6 @@ _FIELDS: tuple[tuple[str, Callable[[Any, Any], Any], Any], ...] = (
 )
 FIELDS = tuple(name for name, *_ in _FIELDS)
 _NULLABLE = frozenset({"timestamp", "userid", "username"})
-
-
-def parse_idempotency_key(value: str | None) -> str | None:
-    """Return the ``Idempotency-Key`` header, or ``None`` where there is none.
-
-    Raises ``ValidationFailed`` for an empty, an overlong or an unprintable one.
-    """
-    if value is None:
-        return None
-    value = value.strip()
-    if not value or len(value) > IDEMPOTENCY_KEY_MAX_LENGTH or not printable(value):
-        detail = f"Give 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} printable characters."
-        raise ValidationFailed([FieldError("invalid", detail, "Idempotency-Key")])
-    return value
 
 
 # No part holds it: control characters are refused everywhere.

@@ -14,13 +14,12 @@ from rest_framework.views import APIView
 from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.rules import needs
-from purchases.api import IDEMPOTENCY_KEY
-from purchases.validation import parse_idempotency_key
 from reports import selectors
 from reports.models import Report
 from reports.serializers import ReportInputSerializer, ReportSerializer
 from reports.services import report_request
 from shop.core.errors import ApplicationError, Conflict, NotFound
+from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 
 EXAMPLE = {

@@ -21,6 +21,7 @@ from reports.access import check_request
 from reports.models import Report
 from shop.celery import app
 from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
+from shop.core.idempotency import IdempotencyKeyReused
 
 logger = structlog.get_logger(__name__)
 
@@ -55,14 +56,6 @@ class ReportQuotaUsedUp(ApplicationError):
     def __init__(self, limit: str, retry_after: int) -> None:
         self.retry_after = retry_after
         super().__init__(f"At most {limit} an hour can be requested.")
-
-
-class IdempotencyKeyReused(ApplicationError):
-    """The idempotency key came before, with another body."""
-
-    status = 422
-    code = "idempotency_key_reused"
-    detail = "This Idempotency-Key was used before with another body."
 
 
 def report_request(

@@ -13,9 +13,9 @@ A request passes, from outside to inside:
 4. ``shop.server.bodies``: reads the body, within its limits;
 5. ``purchases.ingest`` and ``events.longpoll``: take what is theirs;
 6. ``shop.server.streaming``: sends the long answers that Django has only authorised;
-7. ``shop.server.threads``: waits for a thread, in which Django answers everything else.
+7. ``shop.server.gate``: waits for a thread, in which Django answers everything else.
 
-Addresses that are answered before Django are in ``shop.server.routes``; the view of each is the
+Addresses that are answered before Django are in ``shop.routes``; the view of each is the
 reference:
 
 * ``POST`` to ``PURCHASES`` and ``BUYS``: ``purchases.ingest.protocol``, which the option ``--http``
@@ -54,15 +54,16 @@ from events.routing import websocket_urlpatterns
 from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
 from purchases.ingest.engine import ingest
 from purchases.ingest.middleware import IngestMiddleware
+from purchases.routes import BULK
 from shop.core.addresses import forwarded
 from shop.core.errors import ApplicationError, error_shape, send_error
 from shop.core.refusals import at_a_pace
+from shop.routes import BEFORE_DJANGO
 from shop.server.bodies import SMALL_BYTES, Bodies
 from shop.server.failures import Failures
+from shop.server.gate import Gate
 from shop.server.probes import PROBES, Probes, answer_livez
-from shop.server.routes import BEFORE_DJANGO, BULK
 from shop.server.streaming import Streams
-from shop.server.threads import Gate
 
 SWITCH_SECONDS = 0.001
 

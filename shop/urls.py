@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from accounts.rules import OPEN, declare
 from shop.core import documentation, health
 from shop.core.apps import declared_urls
-from shop.server.routes import CLASSIC_PREFIX
+from shop.core.paths import CLASSIC_PREFIX
 
 handler400 = "shop.core.errors.bad_request"
 handler403 = "shop.core.errors.permission_denied"

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shop.server.routes import other_spelling
+from shop.core.paths import other_spelling
 from tests.system import System
 
 PATH = "/api/v1/purchases/"

@@ -14,7 +14,7 @@ from purchases.services import record_each, record_purchases
 from purchases.validation import PurchaseInput
 from shop.core import background
 from shop.core.errors import ApplicationError, OutcomeUnknown, Unavailable
-from shop.server.threads import Threads
+from shop.core.threads import Threads
 
 QUEUE = 4000
 WRITERS = 3

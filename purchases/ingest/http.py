@@ -12,11 +12,11 @@ from accounts.authentication import given_token, token_digest
 from purchases.classic import classic_error, classic_purchase, classic_recorded
 from purchases.entries import Outcome
 from purchases.ingest.engine import ingest
-from purchases.validation import PurchaseInput, parse_idempotency_key, parse_purchase
+from purchases.routes import BUYS, PURCHASES, purchase_path
+from purchases.validation import PurchaseInput, parse_purchase
 from shop.core.errors import ApplicationError, error_body, error_headers
-from shop.core.middleware import REQUEST_ID, new_request_id
+from shop.core.idempotency import parse_idempotency_key
 from shop.core.parsers import decode_json
-from shop.server.routes import BUYS, PURCHASES, purchase_path
 
 BODY_MAX_BYTES = 64 * 1024
 API_PATH = PURCHASES
@@ -81,28 +81,3 @@ def render(outcome: Outcome, *, classic: bool) -> tuple[int, bytes, dict[str, st
     if classic:
         return 200, body, {}
     return 201, body, {"Location": purchase_path(outcome.purchase["id"])}
-
-
-def request_id(headers: dict[bytes, bytes]) -> bytes:
-    """Return the request's own id where it is a good one, else a new one."""
-    given = headers.get(b"x-request-id")
-    if given is not None and REQUEST_ID.fullmatch(given.decode("latin-1")):
-        return given
-    return new_request_id().encode()
-
-
-HEADERS = [
-    (b"content-type", b"application/json"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cache-control", b"private, no-store"),
-]
-# Where plain HTTP is not taken, Django says so.
-ONLY_SECURE = bool(settings.SECURE_SSL_REDIRECT)
-if ONLY_SECURE and settings.SECURE_HSTS_SECONDS:
-    HEADERS.append(
-        (
-            b"strict-transport-security",
-            b"max-age=%d; includeSubDomains; preload" % settings.SECURE_HSTS_SECONDS,
-        )
-    )

@@ -1,25 +1,20 @@
 """The ASGI application in front of Django that takes single purchases."""
 
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from purchases.entries import Outcome
 from purchases.ingest.engine import ingest
 from purchases.ingest.http import (
     API_PATH,
-    HEADERS,
-    ONLY_SECURE,
     PATHS,
     parse,
     render,
-    request_id,
     token_of,
 )
 from shop.core.errors import ApplicationError
 from shop.core.metrics import observe_request
-
-App = Callable[[Any, Any, Any], Awaitable[None]]
+from shop.server.answers import HEADERS, ONLY_SECURE, App, request_id
 
 
 class IngestMiddleware:

@@ -21,12 +21,9 @@ from purchases.entries import Outcome
 from purchases.ingest.engine import ingest
 from purchases.ingest.http import (
     API_PATH,
-    HEADERS,
-    ONLY_SECURE,
     PATHS,
     parse,
     render,
-    request_id,
     token_of,
 )
 from purchases.ingest.pending import PendingPurchase
@@ -34,9 +31,10 @@ from shop.core.addresses import client_address, is_trusted
 from shop.core.admission import address_holder
 from shop.core.errors import ApplicationError, error_body
 from shop.core.metrics import observe_request
+from shop.core.paths import spellings
 from shop.core.refusals import STATUSES, refusals
+from shop.server.answers import HEADERS, ONLY_SECURE, request_id
 from shop.server.protocol import LimitedProtocol
-from shop.server.routes import spellings
 
 BODY_SECONDS = 10.0
 LENGTH_DIGITS = 4

@@ -14,7 +14,7 @@ from knox.models import AuthToken
 
 from accounts.access import Caller
 from accounts.models import User
-from purchases.entries import Entry, IdempotencyKeyReused, KeyHeld, Outcome, Recorded, identify
+from purchases.entries import Entry, KeyHeld, Outcome, Recorded, identify
 from purchases.ingest import engine as module
 from purchases.ingest.engine import Ingest
 from purchases.ingest.pending import PendingPurchase
@@ -25,6 +25,7 @@ from purchases.validation import PurchaseInput
 from shop.core import background
 from shop.core.database import own_connection_parameters
 from shop.core.errors import ApplicationError, OutcomeUnknown, Unavailable
+from shop.core.idempotency import IdempotencyKeyReused
 from shop.core.lookups import DatabaseThreads
 from tests.system import wait_for
 

@@ -16,9 +16,10 @@ from events.api import events_parameters
 from events.consumers import FeedConsumer, Refused
 from purchases.currencies import currencies
 from purchases.lines import READERS
-from purchases.validation import parse_idempotency_key, parse_moment, parse_purchase
+from purchases.validation import parse_moment, parse_purchase
 from shop.core.cells import guard, unguard
 from shop.core.errors import ApplicationError, ValidationFailed
+from shop.core.idempotency import parse_idempotency_key
 from shop.core.pagination import _decode, _encode
 from shop.core.parsers import ParseError, decode_json
 

@@ -17,10 +17,11 @@ from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
-from purchases.entries import Entry, IdempotencyKeyReused, Recorded
+from purchases.entries import Entry, Recorded
 from purchases.models import Purchase
 from purchases.services import record_purchases
 from purchases.validation import parse_purchase
+from shop.core.idempotency import IdempotencyKeyReused
 from tests.system import System, wait_for
 
 WHEN = "2024-05-31T15:54:32.204Z"

@@ -13,7 +13,7 @@ from django.db import connection
 
 from shop.core.admission import Room
 from shop.core.errors import Unavailable
-from shop.server.threads import Threads
+from shop.core.threads import Threads
 
 ANSWER_SECONDS = 4.5
 """How long a client waits for a look-up at most; finding its holder may have taken a second."""

@@ -33,7 +33,7 @@ from shop.core.errors import (
 )
 from shop.core.headers import check_body_headers
 from shop.core.metrics import Metrics
-from shop.server.routes import other_spelling
+from shop.core.paths import other_spelling
 
 PATH_AND_QUERY_MAX = 8192
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)

@@ -29,7 +29,7 @@ from shop.core.errors import (
     send_error,
 )
 from shop.core.headers import check_repeated
-from shop.server.threads import Threads
+from shop.core.threads import Threads
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 

@@ -8,7 +8,8 @@ import asyncio
 import time
 from typing import Any
 
-from shop.server.threads import Threads, answer_of
+from shop.core.threads import Threads
+from shop.server.gate import answer_of
 
 PROBES = frozenset({"/readyz", "/healthz", "/metrics"})
 FRESH_SECONDS = 1.0

@@ -24,7 +24,7 @@ from shop.core.exception_handler import exception_handler
 from shop.core.outages import is_outage
 from shop.server.bodies import Bodies
 from shop.server.failures import Failures
-from shop.server.threads import Gate
+from shop.server.gate import Gate
 
 # Valkey's own words for what it cannot do now.
 VALKEY = [

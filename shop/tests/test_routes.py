@@ -10,7 +10,7 @@ from django.urls import URLResolver, get_resolver, reverse
 
 from accounts.models import User
 from purchases.models import Purchase
-from shop.server.routes import other_spelling
+from shop.core.paths import other_spelling
 
 pytestmark = pytest.mark.django_db
 

@@ -9,11 +9,13 @@ from django.conf import settings
 from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 
+from events.routes import EVENTS
 from events.routing import websocket_urlpatterns
 from purchases.ingest.http import PATHS
 from shop.celery import app as celery
 from shop.core.metrics import registry
-from shop.server.routes import BEFORE_DJANGO, EVENTS, spellings
+from shop.core.paths import spellings
+from shop.routes import BEFORE_DJANGO
 from tests.kubernetes.rendering import CHECKOUT, Document, named, pod_spec, render
 
 

@@ -1,16 +1,9 @@
-"""Paths that are answered, or prepared, before Django sees the request.
-
-A leaf module, so that the HTTP protocol, the ASGI application and the URL configurations agree.
-"""
+"""Paths and their spellings, which everything that takes requests agrees on."""
 
 from collections.abc import Iterable
 
 CLASSIC_PREFIX = "/scalable-shop-cm-server"
-
-PURCHASES = "/api/v1/purchases/"
-BUYS = ("/buy", f"{CLASSIC_PREFIX}/buy")
-BULK = "/api/v1/purchases/bulk/"
-EVENTS = "/api/v1/events/"
+"""The original service had its routes below this, and below ``/``."""
 
 
 def other_spelling(path: str) -> str:
@@ -21,11 +14,3 @@ def other_spelling(path: str) -> str:
 def spellings(paths: Iterable[str]) -> dict[str, str]:
     """Return the path as it is written here for both of its spellings."""
     return {spelling: path for path in paths for spelling in (path, other_spelling(path))}
-
-
-def purchase_path(id: str) -> str:
-    """Return the address of a purchase."""
-    return f"{PURCHASES}{id}/"
-
-
-BEFORE_DJANGO = spellings((PURCHASES, *BUYS, BULK, EVENTS))

@@ -2,7 +2,7 @@
 
 ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS build
-# A mirror of PyPI, where the machine that builds has one.
+# A mirror of PyPI, if the building machine has one.
 ARG PIP_INDEX_URL
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/venv
@@ -10,7 +10,7 @@ WORKDIR /app
 COPY requirements.lock ./
 RUN /opt/venv/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
 COPY . .
-# Static files are collected as production serves them. The secrets here exist for this line only.
+# Collect static files as production serves them. The secrets here exist for this line only.
 RUN secret="$(head -c 48 /dev/urandom | base64 -w 0)" \
  && ENVIRONMENT=production DJANGO_SECRET_KEY="$secret" POSTGRES_PASSWORD="$secret" \
     REDIS_URL=redis://nowhere:6379/0 SECRET_EMAIL_USER="$secret" SECRET_EMAIL_USER_PSWD="$secret" \
@@ -34,8 +34,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     STATIC_ROOT=/app/staticfiles
 USER shop
 EXPOSE 8000
-# The ASGI server of the Procfile, on every interface. When it is told to end it waits for open
-# requests only, and as long as nginx does.
+# The ASGI server of the Procfile, on every interface. After SIGTERM it waits for open requests
+# only, as long as nginx does.
 CMD ["python", "-m", "uvicorn", "shop.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
      "--http", "purchases.ingest.protocol:Protocol", "--loop", "uvloop", "--lifespan", "on", \
      "--no-access-log", "--no-proxy-headers", "--no-server-header", \

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Puts the certificate in place that nginx is to use: the one in the mounted folder, or else one that
-# is signed by itself, so that 443 always answers. reload.sh runs it again after a renewal.
+# Put the certificate of nginx in place: the one in the mounted folder, or else a self-signed one,
+# so that port 443 always answers. reload.sh runs this again after a renewal.
 set -eu
 ALLOWED_HOSTS="${ALLOWED_HOSTS:-}"
 given=/etc/nginx/certificates
 used=/etc/nginx/tls
 umask 077
 
-# Whether the folder holds a certificate and the key that belongs to it. While they are being replaced
-# it may hold the new one of one and the old one of the other.
+# Whether the folder holds a certificate and the key that belongs to it. During a replacement one of
+# them may be new and the other old.
 whole() {
     [ -s "$1/fullchain.pem" ] && [ -s "$1/privkey.pem" ] || return 1
     certificate=$(openssl x509 -pubkey -noout -in "$1/fullchain.pem" 2>/dev/null) || return 1

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Writes into the folder named what nginx cannot read from the environment itself: which proxies in
-# front of it are believed (TRUSTED_PROXIES), which hosts it answers to (ALLOWED_HOSTS), both separated
-# by commas, and where plain HTTP is sent to (SITE_URL).
+# Write into the folder named what nginx cannot read from the environment: the trusted proxies in
+# front of it (TRUSTED_PROXIES) and the hosts that it answers to (ALLOWED_HOSTS), both separated by
+# commas, and the target of plain HTTP (SITE_URL).
 set -eu
 folder=${1:-/etc/nginx/conf.d}
 
-# Ends the start where a value holds anything that such a value does not.
+# Stop the start if a value contains anything that does not belong there.
 only() {
     if [ -n "$(printf %s "$2" | tr -d "$3")" ]; then
         echo "$1 holds a character that does not belong into it: $2" >&2

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes upstreams.inc, the groups of replicas that nginx gives requests to, into the folder named.
-# nginx keeps connections to a group open, and follows its name in the DNS: since 1.27.3 it can.
+# Write upstreams.inc, the groups of replicas that nginx sends requests to, into the folder named.
+# nginx keeps connections to a group open and follows its name in the DNS, which needs 1.27.3.
 set -eu
 folder=${1:-/etc/nginx/conf.d}
 version=$(nginx -v 2>&1 | sed 's/.*nginx\///; s/ .*//')
@@ -10,7 +10,7 @@ group() {
     cat <<END
 upstream $1 {
     zone $1 128k;
-    # Who is there is what the DNS says. One slow answer takes no replica away from everybody.
+    # The DNS says which replicas exist. One slow answer does not exclude a replica.
     server $1:8000 resolve max_fails=0;
     keepalive 128;
     # Less than uvicorn's --timeout-keep-alive, so that nginx never sends into a closing connection.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Takes over what has changed in the templates or among the certificates, if nginx finds it valid.
-# Where nothing has changed nothing is reloaded, for that ends the idle connections of clients.
+# Load changed templates and certificates, if nginx finds them valid. Without a change there is no
+# reload, because a reload ends the idle connections of clients.
 set -eu
 used=/etc/nginx/conf.d
 main=$used/nginx.conf

@@ -1,4 +1,5 @@
-// Amounts as people write them and as pages show them; shop/core/money.py says the same for the server.
+// Amounts as people write them and as pages show them. shop/core/money.py does the same for the
+// server.
 const WITHOUT_CENTS = new Set("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(" "));
 const SYMBOLS = {
   "€": ["EUR"], "£": ["GBP"], $: ["USD", "AUD", "CAD", "HKD", "MXN", "NZD", "SGD"], "¥": ["JPY", "CNY"],
@@ -12,8 +13,8 @@ export function shown(amount, currency) {
   return WITHOUT_CENTS.has(currency) ? amount.replace(/\.00$/, "") : amount;
 }
 
-// Return the amount in plain digits and the currencies it may be in, or null for what could mean
-// two amounts or none: the server says then what is wrong.
+// Return the amount in plain digits and its possible currencies. Return null for a text that could
+// mean two amounts or none; the server then says what is wrong.
 export function typedAmount(text) {
   const match = AMOUNT.exec(text.trim().replace(/[\u00a0\u202f\u2009]/g, " ").replace(/’/g, "'"));
   if (!match || (match[1] && match[3])) return null;

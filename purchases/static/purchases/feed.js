@@ -1,4 +1,4 @@
-// The live feed: resumes after the last position it saw, and shows no purchase twice.
+// The live feed. It resumes after the last position that it has seen, and shows no purchase twice.
 import { purchaseRow } from "./rows.js";
 
 const ROWS = 200;

@@ -1,6 +1,6 @@
 import { shown } from "../js/money.js";
 
-// One purchase as a table row; everything goes in as text, never as markup.
+// A purchase as a table row. All values become text, never markup.
 export function cell(text, className) {
   const td = document.createElement("td");
   td.textContent = text;
@@ -8,7 +8,7 @@ export function cell(text, className) {
   return td;
 }
 
-// What somebody typed, kept apart from the direction of what stands around it.
+// Typed text, isolated from the writing direction of its surroundings.
 function typed(text) {
   const td = document.createElement("td");
   const isolated = document.createElement("bdi");

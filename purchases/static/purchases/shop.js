@@ -1,12 +1,12 @@
-// Buys without leaving the page. The key changes only after an answer, so that trying again after
-// a failure can never record twice.
+// Buy without leaving the page. The key changes only after an answer, so a retry after a failure
+// can never record twice.
 import { shown, typedAmount } from "../js/money.js";
 import { cell, time } from "./rows.js";
 
 const form = document.getElementById("buy");
 const button = document.getElementById("buy-button");
 const result = document.getElementById("buy-result");
-// Not elements.item: that is a method of the collection.
+// elements.item is a method of the collection, so use namedItem.
 const field = (name) => form.elements.namedItem(name);
 const key = field("idempotency_key");
 const token = field("csrfmiddlewaretoken").value;
@@ -27,12 +27,12 @@ function mark(errors) {
   for (const error of errors) field(error.attr ?? "")?.setAttribute("aria-invalid", "true");
 }
 
-// Put the price that was typed into plain digits; return what is wrong with it, if anything is.
+// Put the typed price into plain digits. Return what is wrong with it, or nothing.
 function readPrice(body) {
   if (body.currency) body.currency = body.currency.toUpperCase();
   if (!body.price) return null;
   const typed = typedAmount(body.price);
-  // What could mean two amounts is not guessed at.
+  // A price that could mean two amounts is not guessed.
   if (!typed) return "price: Write it in digits, such as 1195.30 or 1.195,30.";
   if (typed.currencies.length) {
     body.currency ??= typed.currencies[0];

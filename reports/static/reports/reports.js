@@ -1,4 +1,4 @@
-// Asks for the status of unfinished reports until they are finished.
+// Ask for the status of unfinished reports until they are finished.
 const DONE = new Set(["sent", "failed"]);
 
 async function refresh(row) {

@@ -5,7 +5,7 @@ const target = document.getElementById("swagger-ui");
 function prepare(request) {
   const given = request.headers.Authorization;
   if (given) {
-    // Who pastes "Token abc" into the field for the token means the same.
+    // A user may paste "Token abc" into the field for the token.
     request.headers.Authorization = given.replace(/^Bearer\s+(?=(Token|Bearer)\s)/i, "");
   } else if (target.dataset.csrf && !["GET", "HEAD", "OPTIONS"].includes(request.method)) {
     request.headers["X-CSRFToken"] = target.dataset.csrf;

@@ -97,6 +97,7 @@ class TokenView(APIView):
 
     @extend_schema(
         operation_id="auth_token",
+        tags=["accounts"],
         summary="Sign in and get a token",
         description="The token is shown only here; what is stored is its digest.",
         request=SignInSerializer,
@@ -132,6 +133,7 @@ class LogoutView(APIView):
 
     @extend_schema(
         operation_id="auth_logout",
+        tags=["accounts"],
         summary="Sign out",
         description="Revokes the token that the request carries, or ends the session.",
         request=None,

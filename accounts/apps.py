@@ -26,6 +26,9 @@ class AccountsConfig(ShopAppConfig):
         },
     }
 
+    def ready(self) -> None:
+        from accounts import schema  # noqa: F401
+
 
 class AddressesConfig(AllauthAccountConfig):
     """allauth, as the admin names it."""

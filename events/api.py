@@ -20,11 +20,13 @@ from events import selectors
 from events.serializers import EventPageSerializer
 from purchases.api import EXAMPLE
 from shop.core.errors import FieldError, Forbidden, ValidationFailed
+from shop.core.schema import Answer, answers
 
 EVENTS_LIMIT = 500
 EVENTS_LIMIT_MAX = 5000
 WAIT_MAX_SECONDS = 30
 POSITION_MAX = 2**63 - 1
+_GO_ON = {"after": "$response.body#/position"}
 
 
 def _whole_number(value: str | None, name: str, default: int, maximum: int) -> int:
@@ -61,6 +63,15 @@ class EventListView(APIView):
 
     @extend_schema(
         operation_id="events_list",
+        extensions=answers(
+            {
+                "200": Answer(
+                    links={
+                        "what came since": ("events_list", {"after": "$response.body#/position"})
+                    }
+                )
+            }
+        ),
         summary="Read the event log",
         description=(
             "What you may see after a position, in order. With `wait` the answer is held until "

@@ -45,6 +45,7 @@ from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from shop.core.replica import database_for
+from shop.core.schema import LOCATION, REPLAYED, Answer, answers
 
 _PRICE: dict[str, Any] = {
     "type": "string",
@@ -63,6 +64,10 @@ FILTERS = [
     OpenApiParameter("item", OpenApiTypes.STR, description="The item, exactly."),
     OpenApiParameter("username", OpenApiTypes.STR, description="One customer's (staff)."),
 ]
+_LINKS = {
+    "the purchase": ("purchases_retrieve", {"id": "$response.body#/id"}),
+    "the customer's purchases": ("getAllUserBuys", {"username": "$response.body#/username"}),
+}
 EXAMPLE = {
     "id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",
     "username": "joe",
@@ -126,6 +131,12 @@ class PurchaseListView(APIView):
             "answered `200` with the first one and `Idempotent-Replayed: true`."
         ),
         parameters=[IDEMPOTENCY_KEY],
+        extensions=answers(
+            {
+                "200": Answer(headers={"Idempotent-Replayed": REPLAYED}, links=_LINKS),
+                "201": Answer(headers={"Location": LOCATION}, links=_LINKS),
+            }
+        ),
         request=PurchaseInputSerializer,
         examples=[
             OpenApiExample(
@@ -200,6 +211,7 @@ class BulkView(APIView):
 
     @extend_schema(
         operation_id="purchases_bulk",
+        extensions=answers({"200": Answer(headers={"Idempotent-Replayed": REPLAYED})}),
         summary="Record many purchases",
         description=(
             "NDJSON, CSV with a header, or a JSON array, up to 100 000 lines and 64 MiB. A bad "

@@ -23,6 +23,7 @@ from purchases.validation import parse_purchase
 from shop.core.errors import ApplicationError, Dialect, error_body
 from shop.core.idempotency import parse_idempotency_key
 from shop.core.paths import CLASSIC_PREFIX
+from shop.core.schema import ERRORS, REPLAYED, Answer, answers
 
 FIELDS = ("username", "userid", "price", "timestamp")
 
@@ -50,7 +51,20 @@ def classic_error(error: ApplicationError) -> dict[str, Any]:
 
 
 _ROUTES = re.compile(rf"(?:{CLASSIC_PREFIX})?/(?:buy|getAllUserBuys|buyList)(?:/|$)")
-DIALECT = Dialect(owns=lambda path: _ROUTES.match(path) is not None, body=classic_error)
+DIALECT = Dialect(
+    owns=lambda path: _ROUTES.match(path) is not None,
+    body=classic_error,
+    name="OriginalError",
+    schema={
+        "type": "object",
+        "required": ["status", "message", "errors"],
+        "properties": {
+            "status": {"type": "string", "enum": ["Error"]},
+            "message": {"type": "string"},
+            "errors": ERRORS,
+        },
+    },
+)
 
 
 class ClassicView(APIView):
@@ -77,6 +91,16 @@ class BuyView(ClassicView):
         operation_id="buy",
         summary="Record a purchase (original route)",
         tags=["original routes"],
+        extensions=answers(
+            {
+                "200": Answer(
+                    headers={"Idempotent-Replayed": REPLAYED},
+                    links={
+                        "the purchase": ("purchases_retrieve", {"id": "$response.body#/_id"}),
+                    },
+                )
+            }
+        ),
         request=ClassicPurchaseSerializer,
         parameters=[
             OpenApiParameter(

@@ -21,6 +21,7 @@ from reports.services import report_request
 from shop.core.errors import ApplicationError, Conflict, NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
+from shop.core.schema import REPLAYED, Answer, answers
 
 EXAMPLE = {
     "id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",
@@ -87,6 +88,17 @@ class ReportListView(APIView):
 
     @extend_schema(
         operation_id="reports_create",
+        extensions=answers(
+            {
+                "202": Answer(
+                    headers={"Idempotent-Replayed": REPLAYED},
+                    links={
+                        "the report": ("reports_retrieve", {"id": "$response.body#/id"}),
+                        "its PDF": ("reports_pdf", {"id": "$response.body#/id"}),
+                    },
+                )
+            }
+        ),
         summary="Request a report",
         description=(
             "A worker renders the PDF and mails it to the account's verified address, once. "

@@ -16,6 +16,6 @@ class ShopConfig(ShopAppConfig):
     )
 
     def ready(self) -> None:
-        from shop.core import checks, schema  # noqa: F401
+        from shop.core import checks  # noqa: F401
 
         log_apps(settings.LOG_LEVEL)

@@ -193,6 +193,9 @@ class Dialect:
     owns: Callable[[str], bool]
     """Return whether a path is one of these routes."""
     body: Callable[[ApplicationError], dict[str, Any]]
+    name: str
+    schema: Mapping[str, Any]
+    """The name and the content of the shape in the OpenAPI schema."""
 
 
 _dialects = cache(error_dialects)

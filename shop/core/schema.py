@@ -1,10 +1,26 @@
 """The OpenAPI schema: what drf-spectacular cannot read from the views."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 
+from shop.core.apps import error_dialects
+from shop.core.paths import CLASSIC_PREFIX
+
+ERRORS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["code", "detail", "attr"],
+        "properties": {
+            "code": {"type": "string"},
+            "detail": {"type": "string"},
+            "attr": {"type": "string", "nullable": True},
+        },
+    },
+}
 ENVELOPE = {
     "type": "object",
     "required": ["type", "errors"],
@@ -13,31 +29,11 @@ ENVELOPE = {
             "type": "string",
             "enum": ["validation_error", "client_error", "server_error"],
         },
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["code", "detail", "attr"],
-                "properties": {
-                    "code": {"type": "string"},
-                    "detail": {"type": "string"},
-                    "attr": {"type": "string", "nullable": True},
-                },
-            },
-        },
+        "errors": ERRORS,
     },
     "example": {
         "type": "validation_error",
         "errors": [{"code": "required", "detail": "This field is required.", "attr": "price"}],
-    },
-}
-CLASSIC_ERROR = {
-    "type": "object",
-    "required": ["status", "message", "errors"],
-    "properties": {
-        "status": {"type": "string", "enum": ["Error"]},
-        "message": {"type": "string"},
-        "errors": ENVELOPE["properties"]["errors"],  # type: ignore[index]
     },
 }
 MEANINGS = {
@@ -49,29 +45,6 @@ MEANINGS = {
     "415": "The content type is not taken.",
     "429": "Too many requests; `Retry-After` says when to try again.",
     "503": "It cannot be done now; `Retry-After` says when to send the same request again.",
-}
-# What a client can do with an answer: operation → status → link → (operation, parameters).
-LINKS: dict[str, dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
-    "purchases_record": {
-        status: {
-            "the purchase": ("purchases_retrieve", {"id": "$response.body#/id"}),
-            "the customer's purchases": (
-                "getAllUserBuys",
-                {"username": "$response.body#/username"},
-            ),
-        }
-        for status in ("200", "201")
-    },
-    "buy": {"200": {"the purchase": ("purchases_retrieve", {"id": "$response.body#/_id"})}},
-    "reports_create": {
-        "202": {
-            "the report": ("reports_retrieve", {"id": "$response.body#/id"}),
-            "its PDF": ("reports_pdf", {"id": "$response.body#/id"}),
-        }
-    },
-    "events_list": {
-        "200": {"what came since": ("events_list", {"after": "$response.body#/position"})}
-    },
 }
 ACCEPTED_PERMISSIONS = {
     "description": "What is needed, `part:verb`, where it is a matter of permissions.",
@@ -89,43 +62,24 @@ LOCATION = {
     "description": "The address of what was made.",
     "schema": {"type": "string", "format": "uri-reference"},
 }
-# Headers of an answer: operation → status → headers.
-HEADERS: dict[str, dict[str, dict[str, Any]]] = {
-    "purchases_record": {
-        "200": {"Idempotent-Replayed": REPLAYED},
-        "201": {"Location": LOCATION},
-    },
-    "purchases_bulk": {"200": {"Idempotent-Replayed": REPLAYED}},
-    "buy": {"200": {"Idempotent-Replayed": REPLAYED}},
-    "reports_create": {"202": {"Idempotent-Replayed": REPLAYED}},
-}
-OPEN = {"accounts_create", "auth_token"}
-THROTTLED = {"accounts_create", "auth_token", "reports_create"}
+_ANSWERS = "x-answers"
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
-    target_class = "accounts.authentication.TokenAuthentication"
-    name = "token"
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an answer has beside its body, which drf-spectacular has no words for.
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "From `POST /api/v1/auth/token/`. `Token <token>` is the same.",
-        }
+    ``headers`` are the OpenAPI objects by name. ``links`` say what a client can do with the answer:
+    by a link's name, the id of an operation and its parameters.
+    """
+
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    links: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
 
 
-class SessionScheme(OpenApiAuthenticationExtension):
-    target_class = "accounts.authentication.SessionAuthentication"
-    name = "session"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {
-            "type": "apiKey",
-            "in": "cookie",
-            "name": "sessionid",
-            "description": "The browser's session; writes also need `X-CSRFToken`.",
-        }
+def answers(by_status: Mapping[str, Answer]) -> dict[str, Any]:
+    """Return ``extensions`` for ``extend_schema``: what an operation's answers have."""
+    return {_ANSWERS: by_status}
 
 
 class AutoSchema(SpectacularAutoSchema):
@@ -152,21 +106,30 @@ class AutoSchema(SpectacularAutoSchema):
 
     def get_tags(self) -> list[str]:
         parts = self.path.removeprefix("/api/v1/").strip("/").split("/")
-        return ["accounts" if parts[0] == "auth" else parts[0]]
+        return parts[:1]
 
 
 def _statuses(operation: dict[str, Any], path: str) -> list[str]:
-    name = operation["operationId"]
-    statuses = ["400", "503"]
-    if name not in OPEN:
+    statuses = ["400", "429", "503"]
+    if {} not in operation["security"]:
         statuses += ["401", "403"]
     if "{" in path:
         statuses.append("404")
     if "requestBody" in operation:
         statuses += ["413", "415"]
-    if name in THROTTLED or name not in OPEN:
-        statuses.append("429")
     return statuses
+
+
+def _beside_body(answer: Answer) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if answer.links:
+        found["links"] = {
+            name: {"operationId": target, "parameters": parameters}
+            for name, (target, parameters) in answer.links.items()
+        }
+    if answer.headers:
+        found["headers"] = answer.headers
+    return found
 
 
 def document_errors(
@@ -174,33 +137,29 @@ def document_errors(
 ) -> dict[str, Any]:
     """Add the error envelope, and the error answers that every operation can give."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    for field in [f for schema in schemas.values() for f in schema.get("properties", {}).values()]:
+    for number in [f for schema in schemas.values() for f in schema.get("properties", {}).values()]:
         # No number in the ledger is below zero.
-        if field.get("format") == "decimal" and "pattern" in field:
-            field["pattern"] = field["pattern"].replace("^-?\\d{0,", "^\\d{1,")
+        if number.get("format") == "decimal" and "pattern" in number:
+            number["pattern"] = number["pattern"].replace("^-?\\d{0,", "^\\d{1,")
     schemas["ErrorEnvelope"] = ENVELOPE
-    schemas["OriginalError"] = CLASSIC_ERROR
-    for path in [path for path in result["paths"] if path.startswith("/scalable-shop-cm-server")]:
+    dialects = error_dialects()
+    schemas |= {dialect.name: dialect.schema for dialect in dialects}
+    for path in [path for path in result["paths"] if path.startswith(CLASSIC_PREFIX)]:
         # The prefix is an alias, which the description mentions.
         del result["paths"][path]
     for path, operations in result["paths"].items():
-        name = "ErrorEnvelope" if path.startswith("/api/") else "OriginalError"
+        name = next((each.name for each in dialects if each.owns(path)), "ErrorEnvelope")
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
         for operation in operations.values():
             responses = operation["responses"]
             for status in _statuses(operation, path):
                 responses.setdefault(status, {"description": MEANINGS[status], "content": content})
-            for status, links in LINKS.get(operation["operationId"], {}).items():
-                responses[status]["links"] = {
-                    name: {"operationId": target, "parameters": parameters}
-                    for name, (target, parameters) in links.items()
-                }
             for status in {"429", "503"} & responses.keys():
                 responses[status]["headers"] = {"Retry-After": RETRY_AFTER}
             if "x-permission" in operation:
                 responses["403"]["headers"] = {"Accepted-Permissions": ACCEPTED_PERMISSIONS}
-            for status, headers in HEADERS.get(operation["operationId"], {}).items():
-                responses[status]["headers"] = headers
+            for status, answer in operation.pop(_ANSWERS, {}).items():
+                responses[status] |= _beside_body(answer)
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
             operation["responses"] = dict(sorted(responses.items()))

@@ -42,7 +42,7 @@ BENCHMARKS = {
 
 
 def write(name: str, lines: list[str]) -> None:
-    """Put a table into the document, in place of the one that is there."""
+    """Replace a table of the document by a new one."""
     text = DOCUMENT.read_text()
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)

@@ -63,7 +63,7 @@ def _write(kind: str, lines: int, path: Path) -> None:
 
 
 def _record(kind: str, path: Path) -> int:
-    """Record the file's purchases; return how many were new."""
+    """Record the purchases of the file. Return how many were new."""
     from accounts.access import Caller
     from accounts.models import User
     from purchases.bulk import Upload, record_lines
@@ -80,7 +80,7 @@ def _record(kind: str, path: Path) -> int:
 
 
 def child(kind: str, path: Path) -> None:
-    """Record a small file of one's own to warm up, then this one; print how it went, as JSON."""
+    """Record a small file to warm up, then this one. Print the result as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "small"
         _write(kind, 2000, small)
@@ -88,13 +88,13 @@ def child(kind: str, path: Path) -> None:
     started = time.perf_counter()
     recorded = _record(kind, path)
     seconds = time.perf_counter() - started
-    # Unlike getrusage's, this peak is not the parent's where that was higher.
+    # getrusage would report the parent's peak if that was higher.
     (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     print(json.dumps({"recorded": recorded, "seconds": seconds, "peak": int(peak) / 1024}))
 
 
 def ours(kind: str, lines: int) -> tuple[float, float]:
-    """Record so many purchases; return lines a second, and the most memory it took, in MB."""
+    """Record so many purchases. Return lines a second, and the peak of memory in MB."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "purchases"
         _write(kind, lines, path)
@@ -107,7 +107,7 @@ def ours(kind: str, lines: int) -> tuple[float, float]:
 
 
 def copy(lines: int) -> float:
-    """Copy as many rows into both tables; return rows a second."""
+    """Copy as many rows into both tables. Return rows a second."""
     from django.db import connection, transaction
 
     from accounts.models import User
@@ -148,7 +148,7 @@ def copy(lines: int) -> float:
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
-    """Run the rounds; return the lines of a Markdown table."""
+    """Run the rounds. Return the lines of a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bulk", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--lines", type=int, nargs="+", default=[10_000, 100_000])

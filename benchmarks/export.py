@@ -37,7 +37,7 @@ COPY (
 
 
 class _Peak:
-    """The most memory a process has while this is entered, in MB, beside what it had before."""
+    """The peak of a process's memory during the block, in MB, beside its memory before."""
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
@@ -59,7 +59,7 @@ class _Peak:
 
 
 def child(rounds: int) -> list[dict[str, Any]]:
-    """Export everything of DATABASE_URL; return a dictionary for each kind and round."""
+    """Export the whole ledger of DATABASE_URL. Return a dictionary for each kind and round."""
     import django
 
     django.setup()
@@ -118,7 +118,7 @@ def child(rounds: int) -> list[dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
-    """Run the rounds; return the lines of a Markdown table."""
+    """Run the rounds. Return the lines of a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.export", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--purchases", type=int, default=1_000_000, help="of the large ledger")

@@ -43,7 +43,7 @@ QUOTAS = {
 
 
 class _Seen:
-    """How long things took, in ms, and the statuses of what was not answered well."""
+    """Durations in ms, and the statuses of bad answers."""
 
     def __init__(self) -> None:
         self.taken: dict[str, list[float]] = defaultdict(list)
@@ -58,14 +58,14 @@ class _Seen:
 
 
 class _Connection:
-    """One connection that is kept, and opened again where the server has closed it."""
+    """One kept connection, opened again after the server has closed it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: Any = None
 
     async def ask(self, data: bytes) -> int:
-        """Return the status, 0 where there was no answer within ten seconds."""
+        """Return the status; 0 if there was no answer within ten seconds."""
         try:
             async with asyncio.timeout(10):
                 if self._streams is None:
@@ -96,7 +96,7 @@ def _request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
 
 
 async def _buyer(port: int, token: str, until: float, seen: _Seen) -> None:
-    """Buy, list and wait for one's own events, again and again."""
+    """Buy, list and wait for the account's own events, again and again."""
     from websockets.asyncio.client import connect
     from websockets.exceptions import WebSocketException
 
@@ -175,7 +175,7 @@ def _watch_others(port: int, tokens: list[str], seconds: float) -> _Seen:
 
 
 def _server(port: int) -> psutil.Process:
-    """Return the process that listens at the port."""
+    """Return the process that listens on the port."""
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             command = process.cmdline()
@@ -185,14 +185,14 @@ def _server(port: int) -> psutil.Process:
 
 
 def _processor(server: psutil.Process) -> tuple[float, float]:
-    """Return the seconds of processor that server and PostgreSQL have taken so far."""
+    """Return the processor seconds that server and PostgreSQL have taken so far."""
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (backend,) = cursor.fetchone()
     database = psutil.Process(backend).parent()
-    # Those that have ended count with their parent.
+    # Ended processes count with their parent.
     seconds = sum(database.cpu_times())
     for process in database.children():
         with contextlib.suppress(psutil.Error):
@@ -204,7 +204,7 @@ def _attack(name: str, port: int, hostile: str, tokens: list[str], seconds: floa
     """Return the row of one attack."""
     if name in NEED_A_LIST:
         _hostile(port, hostile)
-    # Until what has come before is over.
+    # Wait until earlier work is over.
     _watch_others(port, tokens, 1)
     quiet = _watch_others(port, tokens, seconds)
     server = _server(port)
@@ -242,7 +242,7 @@ def _attack(name: str, port: int, hostile: str, tokens: list[str], seconds: floa
 
 
 def _hostile(port: int, token: str) -> None:
-    """Give the hostile account a list that is worth exporting."""
+    """Give the hostile account a list that takes long to export."""
     lines = [json.dumps({"item": f"{number} " + "x" * 90, "price": "1"}) for number in range(LINES)]
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/v1/purchases/bulk/",
@@ -253,7 +253,7 @@ def _hostile(port: int, token: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
-    """Run the attacks one after the other; return the lines of a Markdown table."""
+    """Run the attacks one after another. Return the lines of a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fair", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--attacks", nargs="+", choices=ATTACKS, default=ATTACKS)
@@ -275,7 +275,7 @@ def main(arguments: list[str] | None = None) -> list[str]:
         _watch_others(port, tokens, 2)
         for name, hostile in zip(options.attacks, attackers, strict=True):
             rows.append(_attack(name, port, hostile, tokens, options.seconds))
-            # What the attack has left behind ends.
+            # Wait until the rest of the attack has ended.
             time.sleep(3)
     return table(
         [

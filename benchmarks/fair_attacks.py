@@ -16,7 +16,7 @@ EXPORT = "/api/v1/purchases/export.csv"
 BUY = "/api/v1/purchases/"
 BULK = "/api/v1/purchases/bulk/"
 LINES = 20_000
-# Each of those who share a loopback has an address of its own, as on the site.
+# Each client on the loopback has an address of its own, as on the site.
 ADDRESS = "127.0.0.2"
 
 
@@ -49,7 +49,7 @@ class Hostile:
         return wire
 
     async def _again(self, connections: int, once: Callable[[int], Awaitable[None]]) -> None:
-        """Do it over so many connections at once, again and again."""
+        """Attack over so many connections at once, again and again."""
 
         async def one(number: int) -> None:
             while True:
@@ -73,7 +73,7 @@ class Hostile:
                 writer.transport.abort()
 
     async def _push(self, start: bytes, more: bytes, pause: float = 0.0) -> None:
-        """Send the start, then more without end, and read nothing."""
+        """Send the start, then endless more, and read nothing."""
         loop = asyncio.get_running_loop()
         with await self._wire() as wire:
             await loop.sock_sendall(wire, start)
@@ -186,6 +186,6 @@ ATTACKS = (
 )
 
 if __name__ == "__main__":
-    # An attacker has a processor of its own. Here it takes what the others leave.
+    # A real attacker has a processor of its own. This one uses what the others leave.
     os.nice(19)
     asyncio.run(getattr(Hostile(int(sys.argv[2]), sys.argv[3]), sys.argv[1])())

@@ -1,8 +1,8 @@
-"""What somebody might write instead: FastAPI and asyncpg, one transaction for each request.
+"""The same service written with FastAPI and asyncpg, one transaction for each request.
 
-The same two rows, the same tokens, its own prepared statements and pool. It validates with
-pydantic and deduplicates by the same unique key; it has no idempotency keys, no customers named by
-others and no quotas.
+It has the same two rows, the same tokens, and its own prepared statements and pool. It validates
+with pydantic and deduplicates by the same unique key. It has no idempotency keys, no customers
+named by others, and no quotas.
 """
 
 import os

@@ -1,12 +1,12 @@
-"""The live feed: a thousand sockets under load, and the hub against two other ways.
+"""The live feed: a thousand sockets under load, and the hub against two other designs.
 
     python -m shop.local.embedded --durable python -m benchmarks.feed
 
-First 1 000 sockets, half of them staff's with scope=all, while 200 purchases a second are posted:
-what is missed, and how long an event takes from its purchase's receipt to the client. Then the
-processor time that the server spends on one delivered event, beside a Channels consumer for each
-socket and beside a bare broadcast without Channels, at 300 sockets and 20 events a second, in
-turns.
+First 1 000 sockets are open, half of them staff's with scope=all, while 200 purchases a second are
+posted. The figures are missed events, and the time from a purchase's receipt to the client. Then
+the processor time of one delivered event is measured at 300 sockets and 20 events a second. It is
+compared in turns with a Channels consumer for each socket, and with a bare broadcast without
+Channels.
 """
 
 import argparse
@@ -47,7 +47,7 @@ TOO_SLOW = (4408).to_bytes(2, "big")
 
 
 def _accounts(customers: int) -> tuple[str, list[str]]:
-    """Make a member of staff and customers; return their tokens."""
+    """Make a member of staff and customers. Return their tokens."""
     from knox.models import AuthToken
 
     from accounts.models import User
@@ -76,7 +76,7 @@ def _relay() -> Iterator[None]:
 
     process = subprocess.Popen([sys.executable, "manage.py", "relay"])
     try:
-        # What an earlier benchmark has left is none of the feed's load.
+        # Events of an earlier benchmark must not count as load of the feed.
         waiting = True
         while waiting:
             time.sleep(0.5)
@@ -90,7 +90,7 @@ def _relay() -> Iterator[None]:
 
 
 def _post(port: int, tokens: list[str], rate: float, stop: threading.Event) -> list[int]:
-    """Post purchases at an even pace until told to stop; return how many were recorded."""
+    """Post purchases at an even pace until told to stop. Return how many were recorded."""
     recorded = [0]
 
     begun = time.monotonic()
@@ -118,7 +118,7 @@ def _post(port: int, tokens: list[str], rate: float, stop: threading.Event) -> l
 def _measure(
     port: int, path: str, sockets: list[dict[str, Any]], seconds: float, load: Callable[[], Any]
 ) -> dict[str, Any]:
-    """Open the sockets, run the load beside them, return what the client saw and the cost."""
+    """Open the sockets and run the load. Return what the client saw, and the cost."""
     client = subprocess.Popen(
         [
             *(sys.executable, "-m", "benchmarks.feed_client"),
@@ -185,7 +185,7 @@ def _event(number: int) -> str:
 
 
 def _publish(kind: str, rate: float, seconds: float) -> None:
-    """Say one event after the other to the references."""
+    """Publish events to the references, one after another."""
     import redis
     from channels_redis.pubsub import RedisPubSubChannelLayer
     from django.conf import settings
@@ -229,9 +229,9 @@ def _small(kind: str, sockets: int, rate: float, seconds: float) -> dict[str, An
 
 
 def _never_reading(sockets: int, events: int) -> tuple[float, float, int]:
-    """Open sockets that want so many events and read nothing; return MB before, most, and closes.
+    """Open sockets that ask for many events and read nothing. Return MB before, peak, and closes.
 
-    The last is how many found close code 4408 behind what had been sent to them, once they read.
+    The last is how many found close code 4408 behind the events, once they read.
     """
     from accounts.access import Caller
     from accounts.models import User
@@ -271,7 +271,7 @@ def _never_reading(sockets: int, events: int) -> tuple[float, float, int]:
                 f"Sec-WebSocket-Version: 13\r\nAuthorization: Token {staff}\r\n\r\n".encode()
             )
             opened.append(own)
-        # Replays take their time with so many at once, and ten seconds more make a slow reader.
+        # Many replays at once take long, and after ten more seconds a reader counts as slow.
         deadline = time.monotonic() + 35
         while time.monotonic() < deadline:
             most = max(most, server.memory_info().rss / 1e6)
@@ -282,7 +282,7 @@ def _never_reading(sockets: int, events: int) -> tuple[float, float, int]:
 
 
 def _finds_too_slow(own: socket.socket) -> bool:
-    """Read what a socket was sent, and return whether close code 4408 stands at its end."""
+    """Read what a socket was sent. Return whether it ends with close code 4408."""
     own.settimeout(10)
     tail = b""
     with contextlib.suppress(OSError), own:
@@ -292,7 +292,7 @@ def _finds_too_slow(own: socket.socket) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
-    """Run both parts; return the lines of two Markdown tables."""
+    """Run both parts. Return the lines of two Markdown tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.feed", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15)

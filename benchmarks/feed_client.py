@@ -22,7 +22,7 @@ import uvloop
 POSITION = re.compile(rb'"position":(\d+)')
 AT = re.compile(rb'"at":"([^"]+)"')
 SAMPLE = 16
-"""One frame in so many has its latency taken."""
+"""The latency of one frame in so many is measured."""
 
 
 class Totals:
@@ -32,7 +32,7 @@ class Totals:
 
 
 class Socket(asyncio.Protocol):
-    """One socket: checks that positions only grow, and without a gap where `whole` is set."""
+    """One socket. It checks that positions only grow, and without a gap if ``whole`` is set."""
 
     def __init__(self, path: str, headers: dict[str, str], whole: bool, ready: asyncio.Event):
         self.path, self.headers, self.whole, self.ready = path, headers, whole, ready

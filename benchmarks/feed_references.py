@@ -27,7 +27,7 @@ HELLO = '{"type":"hello","position":0,"scope":"all"}'
 
 
 class Consumer(AsyncWebsocketConsumer):
-    """One socket: joins the group, and forwards what is said there."""
+    """One socket, which joins the group and forwards its messages."""
 
     async def connect(self) -> None:
         await self.channel_layer.group_add(GROUP, self.channel_name)

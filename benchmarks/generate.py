@@ -1,11 +1,11 @@
-"""A ledger of any size, made inside PostgreSQL, heavy customers included.
+"""A ledger of any size, made inside PostgreSQL, with some heavy customers.
 
     python -m benchmarks.generate --purchases 10000000 --customers 100000
 
-The database must be migrated and its ledger empty. One purchase in ten belongs to the ten
-heaviest customers, the others are spread evenly; times go from 2015 to 2024. Secondary indexes and
-foreign keys are dropped while the rows are written and made anew afterwards, which is what makes
-ten million rows a matter of minutes.
+The database must be migrated and its ledger empty. One purchase in ten belongs to the ten heaviest
+customers; the others are spread evenly. Times go from 2015 to 2024. Secondary indexes and foreign
+keys are dropped before the rows are written and made again afterwards, so that ten million rows
+take minutes only.
 """
 
 import argparse
@@ -45,7 +45,7 @@ SELECT id, customer_id, row_number() OVER (ORDER BY id) FROM purchases_purchase
 
 
 def generate(purchases: int, customers: int) -> None:
-    """Fill an empty ledger. Raises ``SystemExit`` where there is something in it."""
+    """Fill an empty ledger. Raise ``SystemExit`` if it is not empty."""
     from django.db import connection
 
     from shop.core.database import unhurried
@@ -69,7 +69,7 @@ def generate(purchases: int, customers: int) -> None:
 
 
 def _strip(cursor: object) -> list[str]:
-    """Drop what is not needed to write rows; return the statements that bring it back."""
+    """Drop indexes and foreign keys. Return the statements that make them again."""
     ask = getattr(cursor, "execute")  # noqa: B009
     again = []
     ask(

@@ -27,7 +27,7 @@ HEAVY, LIGHT = "customer1", "customer77"
 PURCHASES = "/api/v1/purchases/"
 EVENTS = "/api/v1/events/"
 
-# name: (who asks, path, query); "+last" etc. are filled in by the child, which knows the ledger.
+# name: (caller, path, query). The child knows the ledger, so it fills in "+last" and its like.
 QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
     "everyone, first page": ("staff", PURCHASES, {}),
     "everyone, page in the middle": ("staff", PURCHASES, {"cursor": "middle"}),
@@ -78,7 +78,7 @@ QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
     "heavy customer, min_price, one of 100": (
         HEAVY, PURCHASES, {"min_price": "9900", "page_size": "1"},
     ),
-    # What a heavy customer of `benchmarks.generate` pays is a multiple of ten cents.
+    # The prices of a heavy customer of `benchmarks.generate` are multiples of ten cents.
     "heavy customer, prices that only others pay": (
         HEAVY, PURCHASES, {"min_price": "5000.01", "max_price": "5000.09"},
     ),
@@ -95,7 +95,7 @@ QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
 
 
 def child() -> None:
-    """Ask DATABASE_URL what standard input names, a line each, and print what it took."""
+    """Ask DATABASE_URL the questions on standard input, a line each, and print their times."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
     import django
 
@@ -176,7 +176,7 @@ def child() -> None:
 
 
 class Asked:
-    """A process that asks one database, see :func:`child`."""
+    """A process that asks one database, see ``child``."""
 
     def __init__(self, url: str) -> None:
         self._process = subprocess.Popen(
@@ -188,7 +188,7 @@ class Asked:
         )
 
     def __call__(self, name: str) -> dict[str, Any]:
-        """Return median milliseconds, through Django and raw, and the plans, of one question."""
+        """Return the median milliseconds of one question, through Django and raw, and its plans."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(f"{name}\n")
@@ -202,7 +202,7 @@ class Asked:
 
 
 def _make(url: str, purchases: int, customers: int) -> str:
-    """Make and fill a database beside that of ``url``; return its own url."""
+    """Make and fill a database beside that of ``url``. Return its URL."""
     import psycopg
 
     name = f"ledger_{purchases}"
@@ -225,7 +225,7 @@ def _make(url: str, purchases: int, customers: int) -> str:
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
-    """Run the rounds; return the lines of a Markdown table, and the plans below it."""
+    """Run the rounds. Return the lines of a Markdown table, and the plans below it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lists", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--purchases", type=int, default=1_000_000, help="of the large ledger")

@@ -1,6 +1,6 @@
-"""The design that single purchases are compared with: a REST framework view under Daphne.
+"""The naive design that single purchases are compared with: a REST framework view under Daphne.
 
-Token authentication, a model serializer, one transaction a request, the same two rows.
+Token authentication, a model serializer, one transaction for each request, the same two rows.
 """
 
 import os

@@ -1,12 +1,12 @@
-"""What nginx with TLS in front costs: purchases and exports through it and direct ones, in turns.
-
-Beside our configuration the barest one is measured: TLS, kept connections, no line of a log and no
-limit. What that costs, every nginx on this machine costs.
+"""The cost of nginx with TLS in front: purchases and exports through it and directly, in turns.
 
     python -m shop.local.embedded --durable python -m benchmarks.nginx
 
-nginx runs with the templates of the stack of containers, rendered for this machine, from an image
-(NGINX_IMAGE) where Docker is, else the nginx that is installed. It has to be 1.27.3 or later, which
+Our configuration is compared with the barest one: TLS, kept connections, no log and no limit. Every
+nginx on this machine costs at least as much as that one.
+
+nginx runs with the templates of the stack of containers, rendered for this machine. It comes from
+an image (NGINX_IMAGE) if there is Docker, else from the machine. It must be 1.27.3 or later, which
 keeps its connections to the application. Needs wrk.
 """
 
@@ -43,7 +43,7 @@ SETTINGS = {
     "OPEN_FILES": "1024",
 }
 PORTS = ("80", "443", "2002", "8080")
-"""What the templates listen on; here each is another port, for others may have these."""
+"""The ports of the templates. Each is replaced, because others may use them here."""
 BARE = """
 worker_processes auto;
 pid {folder}/bare.pid;
@@ -71,10 +71,9 @@ http {{
 
 
 def _program() -> list[str]:
-    """Return the words that run nginx here, with the folder of its configuration in place of {}.
+    """Return the words that run nginx here; {} stands for the folder of its configuration.
 
-    Raises:
-        LookupError: there is none.
+    Raise ``LookupError`` if there is no nginx.
     """
     if shutil.which("docker") and not _fails("docker", "image", "inspect", IMAGE):
         words = ["docker", "run", "--rm", "-i", "--network", "host", "-v", "{}:{}"]
@@ -101,7 +100,7 @@ def _run(*words: str) -> None:
 
 
 def _render(folder: Path, application: int) -> dict[str, int]:
-    """Write the configuration, which asks ``application``; return the ports by the templates'."""
+    """Write the configuration for ``application``. Return the ports by those of the templates."""
     ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
     for name in ("tls", "rotation", "cache"):
         (folder / name).mkdir()
@@ -138,10 +137,9 @@ def _render(folder: Path, application: int) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _in_front(application: int, program: list[str], *, bare: bool = False) -> Iterator[int]:
-    """Run nginx in front of the application, with our configuration or the barest; its port.
+    """Run nginx in front of the application, with our configuration or the barest. Yield its port.
 
-    Raises:
-        LookupError: this nginx keeps no connections.
+    Raise ``LookupError`` if this nginx does not keep connections.
     """
     with tempfile.TemporaryDirectory() as name:
         words = [word.format(name, name) for word in program]
@@ -154,7 +152,7 @@ def _in_front(application: int, program: list[str], *, bare: bool = False) -> It
             [port] = _free_ports(1)
             text = BARE.format(folder=name, application=application, port=port)
             (Path(name) / "nginx.conf").write_text(text)
-        # Its workers are another user's, and look for the folders.
+        # Its workers run as another user, who must be able to read the folders.
         Path(name).chmod(0o755)
         command = [*words, "-c", f"{name}/nginx.conf", "-g", "daemon off;"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -175,7 +173,7 @@ def _in_front(application: int, program: list[str], *, bare: bool = False) -> It
 
 
 def _exported(port: int, scheme: str, token: str) -> float:
-    """Return the rows a second of an export of everything."""
+    """Return the rows a second of an export of the whole ledger."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -243,7 +241,7 @@ def _measure(rounds: int, seconds: int, program: list[str]) -> list[list[str]]:
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
-    """Run the rounds; return the lines of a Markdown table, or why there is none."""
+    """Run the rounds. Return the lines of a Markdown table, or the reason why there is none."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nginx", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)

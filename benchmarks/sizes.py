@@ -53,7 +53,7 @@ def _wal() -> int:
 
 
 def _write(customers: list[Any], first: int, count: int, batch: int) -> float:
-    """Record purchases in transactions of ``batch``; return the bytes of WAL for each."""
+    """Record purchases in transactions of ``batch``. Return the bytes of WAL for each."""
     from accounts.access import Caller
     from purchases.entries import Entry
     from purchases.services import record_purchases
@@ -94,7 +94,7 @@ def _running(command: str) -> Iterator[psutil.Process]:
 
 
 def _memory(process: psutil.Process) -> float:
-    """Return MB that the process and its children have for themselves, shared pages divided."""
+    """Return the MB of the process and its children, with shared pages divided among them."""
     family = [process, *process.children(recursive=True)]
     return sum(one.memory_full_info().pss for one in family) / 1e6
 
@@ -112,7 +112,7 @@ def _bytes_written(purchases: int) -> list[list[Any]]:
         User(username=f"sizes{number}", userid=f"z{number}") for number in range(CUSTOMERS)
     )
     rows: list[list[Any]] = []
-    # The first rows make the trees grow; they are not counted.
+    # The first rows let the trees grow, so they do not count.
     _write(customers, 0, 20_000, 500)
     done = 20_000
     for batch, share in ((1, 0.02), (16, 0.08), (64, 0.2), (500, 0.6)):
@@ -182,7 +182,7 @@ def _bytes_sent() -> list[list[Any]]:
 
 
 async def _hearing(packed: bytes) -> float:
-    """Return the processor time of a hub without sockets for each event, in microseconds."""
+    """Return the processor time for each event of a hub without sockets, in microseconds."""
     from channels_redis.serializers import registry
 
     from events.hub import Hub

@@ -1,9 +1,9 @@
-"""How long `make run` takes until the site is healthy: on an empty folder, and on its data again.
+"""The time until a site of ``make run`` is healthy: on an empty folder, and on its data again.
 
     python -m benchmarks.start
 
-Installation is not part of it. The clock runs from the start of the process manager to the first
-`/healthz` that answers 200, which PostgreSQL, Valkey and the relay have to have answered too.
+Installation is not included. The time goes from the start of the supervisor to the first
+``/healthz`` that answers 200, for which PostgreSQL, Valkey and the relay have to be well.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from benchmarks.tables import spread, table
 
 
 def start(data_dir: Path) -> float:
-    """Start the site on `data_dir`, stop it, and return the seconds until it was healthy."""
+    """Start the site on ``data_dir`` and stop it. Return the seconds until it was healthy."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -53,7 +53,7 @@ def start(data_dir: Path) -> float:
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
-    """Run the rounds; return the lines of a Markdown table."""
+    """Run the rounds. Return the lines of a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.start", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)

@@ -34,7 +34,7 @@ SAMPLE_SECONDS = 0.01
 
 
 def make_lines(count: int) -> Iterator[StatementLine]:
-    """Yield `count` purchases of May 2024 with items of 10 to 60 characters."""
+    """Yield ``count`` purchases of May 2024 with items of 10 to 60 characters."""
     for index in range(count):
         price, quantity = Decimal(index * 37 % 100_000) / 100, index % 4 + 1
         yield StatementLine(
@@ -68,7 +68,7 @@ def render_ours(count: int, output: Path) -> None:
 
 
 def render_weasyprint(count: int, output: Path) -> None:
-    """Render what `render_ours` does from one HTML table, tagged as PDF/UA-1."""
+    """Render the same as ``render_ours``, from one HTML table, tagged as PDF/UA-1."""
     from weasyprint import HTML
 
     header = make_header(count)
@@ -99,7 +99,7 @@ RENDERERS = {"ours": render_ours, "weasyprint": render_weasyprint}
 
 
 def measure(renderer: str, count: int) -> tuple[float, float, float]:
-    """Render in a new process; return seconds, peak megabytes of its tree, and megabytes made."""
+    """Render in a new process. Return seconds, the peak of its tree in MB, and the MB made."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "statement.pdf"
         started = time.monotonic()
@@ -129,7 +129,7 @@ def measure(renderer: str, count: int) -> tuple[float, float, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> list[str]:
-    """Run the rounds; return the lines of a Markdown table."""
+    """Run the rounds. Return the lines of a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.statement", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--long", action="store_true", help="WeasyPrint at 10 000 lines too")

@@ -1,4 +1,4 @@
-"""How every benchmark prints: a Markdown table, figures as median and spread."""
+"""The output of every benchmark: a Markdown table, each figure as median and spread."""
 
 import statistics
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The limits of a running system, taken back so that tests do not meet each other's."""
+"""Resets the limits of a running system between tests."""
 
 import redis
 

@@ -18,10 +18,10 @@ _servers = ExitStack()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config):
-    """Start the servers, unless this process only hands tests to others."""
+    """Start the servers, unless this process only distributes tests to others."""
     spreads = early_config.known_args_namespace.numprocesses
     if "PYTEST_XDIST_WORKER" in os.environ or not spreads:
-        # What the environment names, also to PostgreSQL's own client, may hold somebody's data.
+        # Variables of the environment, PG* included, may lead to real data.
         for name in list(os.environ):
             if name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL") or name.startswith("PG"):
                 del os.environ[name]
@@ -35,5 +35,5 @@ def pytest_load_initial_conftests(early_config):
 
 
 def pytest_unconfigure():
-    """Stop them."""
+    """Stop the servers."""
     _servers.close()

@@ -1,4 +1,4 @@
-"""The whole system, started as `make run` starts it, for tests that look at it from outside."""
+"""The whole system, started as ``make run`` starts it, for tests from outside."""
 
 import email
 import email.policy
@@ -21,7 +21,7 @@ from typing import Any
 from shop.local.running import running_path
 
 ROOT = Path(__file__).resolve().parent.parent
-# What a start on an empty folder takes at most on two cores that have little else to do.
+# The time of a start on an empty folder, on two idle cores.
 START_SECONDS = 8.0
 
 
@@ -36,7 +36,7 @@ class Answer:
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Return the condition's first true value; fail where none comes in time."""
+    """Return the condition's first true value. Fail if there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -47,7 +47,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 
 def servers(data_dir: Path) -> dict[str, str]:
-    """Return the environment variables by which what runs on a folder reaches its servers."""
+    """Return the environment variables that lead to the servers of a folder."""
     found: dict[str, str] = json.loads(running_path(data_dir).read_text())
     return found
 
@@ -56,8 +56,8 @@ def servers(data_dir: Path) -> dict[str, str]:
 class System:
     """A running system: where it is, and how to talk to it.
 
-    ``slowness`` is 1 on a machine that is fast enough for the seconds that the product promises,
-    and more where it took longer than that to start: others are at work there.
+    ``slowness`` is 1 on a machine that is fast enough for the promised seconds. It is more if the
+    start took longer, because the machine is busy.
     """
 
     port: int
@@ -83,7 +83,7 @@ class System:
         timeout: float = 30,
         **headers: str,
     ) -> Answer:
-        """Send a request; ``body`` is bytes or what becomes JSON."""
+        """Send a request. ``body`` is bytes, or a value that becomes JSON."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
@@ -99,7 +99,7 @@ class System:
                 return Answer(error.code, error.headers, error.read())
 
     def token(self, username: str) -> str:
-        """Sign a demo account in."""
+        """Sign a demo account in. Return its token."""
         answer = self.request(
             "POST",
             "/api/v1/auth/token/",
@@ -116,11 +116,11 @@ class System:
         ]
 
     def servers(self) -> dict[str, str]:
-        """Return the environment variables by which the system reaches its servers."""
+        """Return the environment variables that lead to the system's servers."""
         return servers(self.data_dir)
 
     def pids(self, pattern: str) -> list[int]:
-        """Return the processes of this system whose command line holds ``pattern``."""
+        """Return the system's processes whose command line contains ``pattern``."""
         found = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
@@ -136,7 +136,7 @@ class System:
         return found
 
     def kill(self, pattern: str) -> None:
-        """kill -9 what :meth:`pids` finds; there must be something."""
+        """kill -9 what ``pids`` finds, which must be something."""
         pids = self.pids(pattern)
         assert pids, f"nothing to kill: {pattern}"
         for pid in pids:
@@ -156,7 +156,7 @@ def free_port() -> int:
 
 
 def launch(data_dir: Path, port: int, **extra: str) -> System:
-    """Start the system on a folder, with servers of its own, and return at once."""
+    """Start the system on a folder with servers of its own. Return at once."""
     log = data_dir.with_suffix(".log")
     environment = {
         name: value
@@ -184,7 +184,7 @@ def launch(data_dir: Path, port: int, **extra: str) -> System:
 
 @contextmanager
 def running(data_dir: Path, **extra: str) -> Iterator[System]:
-    """Start the system on an empty folder, with servers of its own; stop it afterwards.
+    """Run the system on an empty folder with servers of its own, during the block.
 
     ``extra`` are environment variables.
     """

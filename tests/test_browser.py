@@ -39,7 +39,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def problems() -> Iterator[list[str]]:
-    """What the browser complains about, a blocked script above all; there must be nothing."""
+    """The complaints of the browser, such as a blocked script. There must be none."""
     found: list[str] = []
     yield found
     assert found == []
@@ -82,9 +82,9 @@ class Windows:
 
 
 def submit(page: Page, button: Locator | None = None) -> None:
-    """Send the form by Enter or by `button`, and wait until its answer has replaced the page.
+    """Send the form by Enter or by ``button``, and wait until its answer has replaced the page.
 
-    A visit that begins before that is interrupted by the answer.
+    A visit that began earlier would be interrupted by the answer.
     """
     with page.expect_navigation():
         if button is None:

@@ -16,7 +16,7 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
 def validate(path: Path, schema: str) -> subprocess.CompletedProcess[str]:
-    """Validate by a schema that comes with check-jsonschema; asks no network."""
+    """Validate by a schema that check-jsonschema brings along, without the network."""
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
     if "gitlab" in schema:
         command += ["--data-transform", "gitlab-ci"]
@@ -43,7 +43,7 @@ def test_it_fits_the_schema(path: Path, schema: str, tmp_path: Path) -> None:
 
 
 def commands(script: Any) -> list[str]:
-    """The commands of a job, in either language."""
+    """Return the commands of a job, in either language."""
     steps = script["script"] if "script" in script else [
         step["run"] for step in script["steps"] if "run" in step
     ]  # fmt: skip

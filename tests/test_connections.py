@@ -1,4 +1,4 @@
-"""What one connection may cost: on the raw socket, whatever a client sends and does not read."""
+"""What one connection may cost, whatever a client sends and does not read."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ def memory(system: System) -> int:
 
 
 def everything(wire: socket.socket) -> bytes:
-    """Return what comes until the server closes the connection."""
+    """Return everything until the server closes the connection."""
     answer = b""
     with contextlib.suppress(ConnectionResetError):
         while part := wire.recv(65536):
@@ -40,7 +40,7 @@ def everything(wire: socket.socket) -> bytes:
 
 
 def push(wire: socket.socket, data: bytes, total: int) -> int:
-    """Send the data again and again, at most ``total`` bytes; return how many were taken."""
+    """Send the data again and again, at most ``total`` bytes. Return how many the server took."""
     sent = 0
     with contextlib.suppress(OSError):
         while sent < total:
@@ -74,7 +74,7 @@ def test_a_trailer_is_no_header(system: System, joe: str) -> None:
         (b"0\r\n", b"X-Trailer: " + b"y" * 1000 + b"\r\n"),
         (b"0\r\nX-Trailer: ", b"y" * 1000),
         (b"1;", b"extension=" + b"y" * 1000 + b";"),
-        # Headers that are small and many, and requests that are never waited for.
+        # Many small headers, and pipelined requests.
         (b"0\r\n\r\nGET / HTTP/1.1\r\n", b"a:\r\n" * 250),
         (b"0\r\n\r\n", b"GET /healthz HTTP/1.1\r\n\r\n" * 40),
     ],
@@ -94,7 +94,7 @@ def test_what_never_ends_is_cut_off_and_kept_nowhere(
         ]
         for wire in wires:
             wire.sendall(begun + start)
-            # The kernel takes some megabytes that the server never reads.
+            # The kernel buffers some megabytes that the server never reads.
             assert push(wire, more, 64 * MIB) < 16 * MIB
         assert memory(system) - before < 12 * MIB
 
@@ -113,7 +113,7 @@ def test_pipelined_requests_are_read_as_they_are_answered(system: System, joe: s
         ]
         for wire in wires:
             push(wire, asked, len(asked))
-        # Until its first answer a connection has had seconds to parse what is behind it.
+        # Before its first answer a connection has had seconds to send further requests.
         wires[-1].settimeout(30 * system.slowness)
         assert b'"events":[]' in wires[-1].recv(65536)
         assert memory(system) - before < 16 * MIB
@@ -146,7 +146,7 @@ def test_no_connection_waits_for_ever(system: System, joe: str) -> None:
             wire.sendall(data.encode())
         for _ in range(10):
             time.sleep(1)
-            # One byte at a time keeps no connection.
+            # A client that sends one byte at a time does not keep its connection.
             with contextlib.suppress(OSError):
                 wires[1].send(b"\r\n")
         for wire, data in zip(wires, stalled, strict=True):

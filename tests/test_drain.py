@@ -1,4 +1,4 @@
-"""A process that is told to end: what is open is answered, and what only waits holds nothing up."""
+"""A process that gets SIGTERM: open requests are answered, and waiting ones end at once."""
 
 import contextlib
 import http.client
@@ -23,7 +23,7 @@ UPLOAD_SECONDS = 8.0
 
 
 class Asking(threading.Thread):
-    """One request that takes a while, and when it was answered."""
+    """One request that takes a while, and the time of its answer."""
 
     def __init__(self, request: httpx.Request) -> None:
         super().__init__(daemon=True)
@@ -90,7 +90,7 @@ def test_only_open_requests_hold_up_the_end() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_purchase_on_an_idle_connection_is_answered_when_the_process_ends() -> None:
-    """As a proxy sends it that keeps its connections, and must not repeat a purchase."""
+    """A proxy that keeps its connections sends so, and must not repeat a purchase."""
     user = User.objects.create(username="joe", userid="005", email="joe@example.com")
     headers = {"Authorization": f"Token {AuthToken.objects.create(user)[1]}"}
     port = free_port()

@@ -22,7 +22,7 @@ PATH = "/api/v1/purchases/export.jsonl?username=exported"
 
 @pytest.fixture(scope="module")
 def staff(system: System) -> str:
-    """Record more purchases than sockets hold; return the token of who sees them."""
+    """Record more purchases than sockets buffer. Return the token of their reader."""
     forget_limits(system)
     till = system.token("till")
     lines = (
@@ -41,7 +41,7 @@ def staff(system: System) -> str:
 def asking(
     system: System, token: str, count: int, path: str = PATH
 ) -> Iterator[list[socket.socket]]:
-    """Ask ``count`` times at once, over connections whose answers nobody reads."""
+    """Ask ``count`` times at once, and do not read the answers."""
     with contextlib.ExitStack() as stack:
         sockets = []
         for _ in range(count):
@@ -54,7 +54,7 @@ def asking(
 
 
 def copies(system: System) -> list[int]:
-    """Return the server processes of PostgreSQL that are writing an export."""
+    """Return PostgreSQL's processes that are writing an export."""
     with psycopg.connect(system.servers()["DATABASE_OWNER_URL"]) as connection:
         rows = connection.execute(
             "SELECT pid FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT%%'"
@@ -84,7 +84,7 @@ def test_deaf_clients_hold_two_places_and_nobody_else_up(system: System, staff: 
         for path in ("/api/v1/purchases/", PATH.partition("?")[0], "/buyList/joe", "/purchases/"):
             assert system.request("GET", path, token=joe, timeout=60).status == 200
         assert time.monotonic() - started < 6 * system.slowness
-        # Two are served, four may wait for a while; the others are told at once.
+        # Two are served, and four wait for a while. The others are refused at once.
         refused = [client for client in clients if first_line(client).startswith(b"HTTP/1.1 429")]
         assert len(refused) == 6
         assert len(copies(system)) == 2

@@ -1,4 +1,4 @@
-"""Whoever waits for events, on sockets or by long polls: what it is told, what it may cost."""
+"""Clients that wait for events, on sockets or by long polls: what they get and what they cost."""
 
 import asyncio
 import http.client
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system of its own, whose accounts may have few long polls."""
+    """A system whose accounts may have few long polls."""
     folder: Path = tmp_path_factory.mktemp("feed") / "data"
     with running(
         folder, QUOTA_SOCKETS="20", QUOTA_ADDRESS_SOCKETS="30", QUOTA_REQUESTS_PER_MINUTE="600"
@@ -73,7 +73,7 @@ async def test_a_position_never_given_out_is_refused_everywhere(site: System) ->
 
 
 async def test_a_ledger_that_is_set_back_while_sockets_are_open_is_noticed(site: System) -> None:
-    """As by a restore of an older backup below the running processes."""
+    """Like a restore of an older backup below running processes."""
     joe, ann = site.token("joe"), site.token("ann")
     before = end = await asyncio.to_thread(_end, site, joe)
     for _ in range(3):
@@ -89,7 +89,7 @@ async def test_a_ledger_that_is_set_back_while_sockets_are_open_is_noticed(site:
         ):
             owner.execute("SET LOCAL session_replication_role = replica")
             owner.execute("DELETE FROM purchases_event WHERE position > %s", [end - 2])
-            # As PostgreSQL that was stopped for the restore would.
+            # A PostgreSQL that was stopped for the restore would do so.
             owner.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'relay'"
@@ -117,7 +117,7 @@ def test_every_poll_of_a_customer_is_woken_with_the_same_event(site: System) -> 
         assert [event["purchase"]["item"] for event in page["events"]] == [item]
         assert page["position"] > after
     assert other.result().json()["events"] == []
-    # What was waited for is what the view says of the same position.
+    # The long poll got what the view returns for the same position.
     seen = site.request("GET", f"/api/v1/events/?after={after}", token=joe).json()
     assert seen["events"] == pages[0]["events"]
 
@@ -137,12 +137,12 @@ def test_polls_have_a_cap_and_others_do_not_feel_them(site: System) -> None:
         answer = connection.getresponse()
         assert answer.status == 429
         assert answer.headers["Retry-After"]
-    # Ten more are left to this address, whoever has them.
+    # This address has ten more places, for all accounts together.
     timer = threading.Timer(0.3, _buy, (site, ann))
     timer.start()
     assert _poll(site, ann, after).json()["events"]
     timer.join()
-    # The places come back when the clients leave, though their time is not over.
+    # The places are free once the clients leave, although their time is not over.
     for connection in connections:
         connection.close()
     wait_for(lambda: _poll(site, joe, after, 1).status == 200, 10)
@@ -153,7 +153,7 @@ def _readable(connection: http.client.HTTPConnection) -> bool:
 
 
 def _socket(system: System, token: str) -> socket.socket:
-    """Open a websocket by hand and return its connection, of which nothing more is read."""
+    """Open a websocket by hand. Return its connection, which nobody reads any more."""
     raw = socket.create_connection(("127.0.0.1", system.port), timeout=5)
     raw.sendall(
         b"GET /ws/purchases/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
@@ -172,7 +172,7 @@ def _frame(opcode: int, payload: bytes = b"") -> bytes:
 
 @pytest.mark.parametrize("opcode", [0x89, 0x8A])
 def test_a_client_that_floods_pings_or_pongs_is_not_read(site: System, opcode: int) -> None:
-    """Each costs the event loop the same, however small it is and whether anybody reads."""
+    """Each frame costs the event loop the same, whatever its size."""
     raw = _socket(site, site.token("joe"))
     block = _frame(opcode) * 1000
     sent, limit = 0, 48 * 1024 * 1024
@@ -202,7 +202,7 @@ def test_a_message_of_endless_empty_fragments_is_cut(site: System) -> None:
     with _socket(site, site.token("joe")) as raw:
         raw.sendall(_frame(0x01) + _frame(0x00) * 1000)
         received = b""
-        # The close frame, 1009, is the last thing that comes.
+        # The close frame, 1009, comes last.
         while part := raw.recv(4096):
             received += part
     assert (1009).to_bytes(2) in received

@@ -1,4 +1,4 @@
-"""One account does its worst, and the others are served; all over real sockets."""
+"""One account attacks, and the others are served; all over real sockets."""
 
 import socket
 import time
@@ -22,7 +22,7 @@ SECONDS = 6.0
 
 @pytest.fixture(scope="module")
 def tokens(system: System) -> tuple[str, str]:
-    """Those of joe, who attacks with a list of some megabytes, and of ann."""
+    """Return the tokens of joe, who attacks with a list of some megabytes, and of ann."""
     forget_limits(system)
     joe, ann = system.token("joe"), system.token("ann")
     line = '{"price":"1","item":"%s %d"}'
@@ -49,7 +49,7 @@ def deaf(system: System, data: bytes, count: int) -> Iterator[list[socket.socket
 
 
 def others_are_served(system: System, token: str) -> None:
-    """Ask as somebody else, repeatedly: every answer is good, or clear, and in time."""
+    """Ask repeatedly as another account. Every answer must be good or clear, and in time."""
     paths = ["/api/v1/purchases/", "/api/v1/accounts/me/", "/accounts/login/", "/healthz"]
     for _ in range(3):
         told = ask_all(system.port, [head("GET", path, token) for path in paths])

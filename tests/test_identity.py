@@ -1,4 +1,4 @@
-"""One identity: what signs a request in means the same for REST, waiting for events and sockets."""
+"""One identity: a credential means the same for REST, long polls and sockets."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ BASIC = "Basic cHJveHk6cHJveHk="
 
 
 async def _first(url: str, headers: Mapping[str, str]) -> str:
-    """Return the type of the first message of a socket, or the code it was closed with."""
+    """Return the type of the first message of a socket, or its close code."""
     async with connect(url, additional_headers=headers) as socket:
         try:
             return str(json.loads(await asyncio.wait_for(socket.recv(), 10))["type"])

@@ -20,7 +20,7 @@ PATH = "/api/v1/purchases/"
 
 
 class Connection:
-    """A connection on which raw bytes go out and whole answers come in."""
+    """A connection that sends raw bytes and receives whole answers."""
 
     def __init__(self, system: System) -> None:
         self.socket = socket.create_connection(("127.0.0.1", system.port), timeout=15)
@@ -209,7 +209,9 @@ def test_many_at_once_with_repeats_and_errors_each_get_their_own_answer(
 
 
 def test_every_way_into_the_ledger_takes_both_spellings_of_its_address(system: System) -> None:
-    """As `curl -L -d` sends it: whoever follows redirects has recorded what was acknowledged."""
+    """`curl -L -d` sends so. A client that follows redirects must not lose an acknowledged
+    purchase.
+    """
     token = system.token("joe")
     names = {"Content-Type": "application/json", "Authorization": f"Token {token}"}
     with httpx.Client(base_url=system.url, headers=names, follow_redirects=True) as client:
@@ -234,5 +236,5 @@ def test_every_way_into_the_ledger_takes_both_spellings_of_its_address(system: S
             started = time.monotonic()
             page = client.get("/api/v1/events", params={"after": after, "wait": 1}).json()
             after, events = page["position"], bool(page["events"])
-        # The long poll has waited; the view alone would have answered at once.
+        # The long poll waited, while the view alone would answer at once.
         assert time.monotonic() - started > 0.9

@@ -1,4 +1,4 @@
-"""PostgreSQL or Valkey that answers but takes no writes: 503, nothing done, and on again after."""
+"""PostgreSQL or Valkey that answers but refuses writes: 503, nothing done, and then back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ PURCHASES = "/api/v1/purchases/"
 
 @contextmanager
 def _read_only(system: System) -> Iterator[None]:
-    """PostgreSQL takes no writes, as after a failover in which this server lost."""
+    """PostgreSQL refuses writes, like a server that lost a failover."""
     url = system.servers()["DATABASE_OWNER_URL"]
     with psycopg.connect(url, autocommit=True) as admin:
         name = f'"{admin.info.dbname}"'
@@ -30,7 +30,7 @@ def _read_only(system: System) -> Iterator[None]:
         try:
             yield
         finally:
-            # Whatever is connected stays read-only; who wants to write has to connect anew.
+            # Open connections stay read-only, so a writer has to connect anew.
             admin.execute("SET transaction_read_only = off")
             admin.execute("SET default_transaction_read_only = off")
             admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
@@ -70,7 +70,7 @@ def test_a_read_only_postgresql_is_told_and_got_over(system: System) -> None:
                 assert _refused(system.request("POST", "/buy", {"price": "1.01"}, token))
 
             def nothing_was_recorded() -> bool:
-                # Not said by a writer whose connection was just ended: it cannot know.
+                # A writer whose connection was just ended cannot know that.
                 refused = system.request("POST", PURCHASES, body, token)
                 return b"nothing was recorded" in refused.body
 
@@ -107,8 +107,8 @@ def test_a_read_only_postgresql_is_told_and_got_over(system: System) -> None:
         body = {"item": "after", "price": "1.00"}
 
         def all_is_well() -> bool:
-            # A connection that was opened meanwhile was told for good that it only reads. The first
-            # that is asked to write finds out, is told 503, and with it all others are let go.
+            # A connection that was opened meanwhile stays read-only. The first write on it fails
+            # with 503, and then the pool closes all of them.
             asked = (PURCHASES, f"{PURCHASES}?view")
             return all(
                 system.request("POST", asked[number % 2], body, token).status == 201

@@ -1,4 +1,4 @@
-"""Every parameter of every list, export and event route, with values that nobody means."""
+"""Every parameter of every list, export and event route, with absurd values."""
 
 import base64
 import itertools

@@ -44,7 +44,7 @@ class Replicated:
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Let the replica replay nothing for the block."""
+        """Let the replica replay nothing during the block."""
         self.on_replica("SELECT pg_wal_replay_pause()")
         wait_for(lambda: self.on_replica("SELECT pg_get_wal_replay_pause_state()") == "paused", 5)
         try:
@@ -122,7 +122,7 @@ def test_a_write_that_valkey_was_not_told_of_hides_no_later_one(site: Replicated
     try:
         untold = site.buy(joe)
         with site.standing_still():
-            # A second one, so that the first does not lead the replica to just behind itself.
+            # A second purchase, so that the replica does not stop just before the first.
             assert site.buy(joe) in (seen := site.items(joe))
             assert untold in seen
     finally:

@@ -1,7 +1,8 @@
-"""The running site, held against the committed schema by schemathesis, stateful scenarios too.
+"""The running site against the committed schema, by schemathesis, with stateful scenarios.
 
 ``make test ARGS="tests/test_schema.py"`` with ``SCHEMA_EXAMPLES=500`` in the environment is a long
-run with random examples, as a customer and as staff; otherwise it is short and always the same.
+run with random examples, as a customer and as staff. Without it the run is short and always the
+same.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What `make deploy`, `backup` and `restore` do, as far as it needs no engine."""
+"""What `make deploy`, `backup` and `restore` do, as far as that needs no engine."""
 
 import json
 import os
@@ -32,7 +32,9 @@ def statements(folder: Path, output: Path, tools: Path) -> subprocess.CompletedP
 def test_a_backup_survives_a_statement_that_is_rendered_meanwhile(
     tmp_path: Path, status: int, kept: bool
 ) -> None:
-    """GNU tar ends with 1 where a file changed or went while it was read, and with 2 otherwise."""
+    """GNU tar ends with 1 if a file changed or vanished meanwhile, and with 2 after other
+    errors.
+    """
     month = tmp_path / "reports" / "2026" / "05"
     month.mkdir(parents=True)
     for name in ("a.pdf", "b.pdf", "c.0123456789abcdef", ".d.pdf.tmp"):
@@ -93,7 +95,7 @@ def test_no_service_can_take_the_host_or_more_rights_than_it_needs() -> None:
         assert service["mem_limit"], name
         assert service["pids_limit"], name
         assert all("size=" in mount for mount in service["tmpfs"]), name
-        # A digest in .env keeps an image as it is.
+        # A digest in .env pins an image.
         assert service["image"].startswith("${"), name
 
 

@@ -78,7 +78,7 @@ def test_one_key_sent_200_times_at_once_is_one_purchase(system: System):
 
 
 async def _collect(system: System, token: str, count: int, after: int, scope: str = "mine"):
-    """Read ``count`` events, dropping the socket and resuming after every few of them."""
+    """Read ``count`` events, and drop the socket and resume after every few of them."""
     events: list[dict] = []
     while len(events) < count:
         async with connect(
@@ -162,7 +162,7 @@ async def test_a_ticket_opens_one_socket(system: System):
 
 
 async def test_a_socket_ends_within_a_minute_of_the_right_to_it(system: System):
-    """Signed out by token or in the browser, its tokens revoked, or the account deactivated."""
+    """By logout with the token or in the browser, revoked tokens, or a deactivated account."""
     ways = ("logout", "browser", "revoke_tokens", "deactivate")
     names = {way: f"{way}-{uuid.uuid4().hex[:8]}" for way in (*ways, "stays")}
     tokens = {}
@@ -248,7 +248,7 @@ def test_a_statement_is_mailed_once_and_adds_up(system: System):
 def test_an_account_mail_comes_from_the_worker_and_leads_back_here(system: System):
     name = f"eve{uuid.uuid4().hex[:8]}"
     account = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
-    # Whatever is claimed about where it comes from, and by whichever name we are asked.
+    # Whatever X-Forwarded headers and Host the client sends.
     answer = system.request(
         "POST",
         "/api/v1/accounts/",

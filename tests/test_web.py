@@ -1,4 +1,4 @@
-"""One web process: where only HTTPS is taken, and cut off from PostgreSQL."""
+"""One web process: one that takes HTTPS only, and one that is cut off from PostgreSQL."""
 
 import contextlib
 import socket
@@ -53,7 +53,7 @@ def test_a_batched_purchase_is_taken_over_https_only(
 
     with serving(port, **production):
         for path in BUYS:
-            # By a proxy that is believed over HTTP, and by one that is not, which says HTTPS.
+            # From a trusted proxy that says HTTP, and from an untrusted one that says HTTPS.
             for refused in (
                 buy(path, "127.0.0.1", X_Forwarded_Proto="http"),
                 buy(path, "127.0.0.1"),
@@ -71,10 +71,10 @@ def test_a_batched_purchase_is_taken_over_https_only(
 
 
 class Proxy:
-    """A TCP way to PostgreSQL's socket that can fall silent, as a network does that is cut.
+    """A TCP proxy of PostgreSQL's socket that can fall silent, like a cut network.
 
-    What was connected by then stays open and silent for good; what connects later is silent for as
-    long as the proxy is.
+    Connections from before stay open and silent for good. Later ones are silent as long as the
+    proxy is.
     """
 
     def __init__(self, target: str) -> None:
@@ -88,7 +88,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def silence(self) -> Iterator[None]:
-        """Carry nothing for the block."""
+        """Carry nothing during the block."""
         self._silent = True
         self._silences += 1
         try:
@@ -158,7 +158,7 @@ def test_a_web_process_cut_off_from_postgresql_says_so_and_goes_on(
         with proxy.silence():
             told = list(threads.map(buy, [f"meanwhile {number}" for number in range(12)]))
         assert {status for status, _ in told} == {503}
-        # Six are promised; the rest is for a machine that is busy.
+        # Six seconds are promised; the rest is for a busy machine.
         assert max(seconds for _, seconds in told) < 9
         wait_for(lambda: buy("after")[0] == 201, 5)
         assert {status for status, _ in threads.map(buy, ["after"] * 12)} == {201}

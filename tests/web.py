@@ -15,14 +15,14 @@ from tests.system import ROOT, wait_for
 
 
 def database_url() -> str:
-    """Return where the tests' own database is."""
+    """Return the URL of the tests' own database."""
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
     return url.geturl()
 
 
 @contextmanager
 def serving(port: int, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve until the block ends; it begins when requests are answered.
+    """Serve during the block, which begins once requests are answered.
 
     ``extra`` are environment variables.
     """

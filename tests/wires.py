@@ -1,4 +1,4 @@
-"""Many connections at once, by hand: what a client sends, and how little it reads."""
+"""Many connections at once, written by hand, whose clients read little."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Told:
-    """What came over one connection; ``status`` is 0 where nothing came in time."""
+    """The answer on one connection; ``status`` is 0 if none came in time."""
 
     status: int = 0
     seconds: float = 0.0
@@ -23,7 +23,7 @@ def head(method: str, path: str, token: str = "", *lines: str) -> bytes:
 
 
 async def ask(port: int, data: bytes, seconds: float) -> Told:
-    """Send one request; return how its answer begins and how long that took."""
+    """Send one request. Return the head of its answer and the seconds until it came."""
     started = time.monotonic()
     told = Told()
     try:

@@ -16,13 +16,13 @@ from tests.system import System, launch
 
 
 def postgres_processes(system: System) -> list[int]:
-    """Return the server process and its children, whose command lines name nothing of ours."""
+    """Return the server process and its children, whose command lines do not name our folder."""
     (server,) = system.pids("/bin/postgres")
     return [server, *(child.pid for child in psutil.Process(server).children(recursive=True))]
 
 
 def kill_postgres(system: System) -> None:
-    """kill -9 of the server process; its children notice by themselves."""
+    """kill -9 of the server process; its children end by themselves."""
     os.kill(postgres_processes(system)[0], signal.SIGKILL)
 
 
@@ -74,18 +74,18 @@ def _hang(pids: list[int], seconds: float) -> None:
 
 
 def hang_postgres(system: System, seconds: float = 7.0) -> None:
-    """Every PostgreSQL process stands still, connections open, and then goes on."""
+    """Stop every PostgreSQL process with its connections open, then let it continue."""
     _hang(postgres_processes(system), seconds)
 
 
 def hang_valkey(system: System, seconds: float = 7.0) -> None:
-    """Valkey stands still, connections open, and then goes on."""
+    """Stop Valkey with its connections open, then let it continue."""
     _hang(system.pids("valkey-server"), seconds)
 
 
 def kill_everything(system: System) -> None:
     """kill -9 of every process, the supervisor first; then a new start on the same data."""
-    # What these two pids were started with is what the next start needs.
+    # The next start needs the command lines of these two.
     extra = {
         name: value
         for name, _, value in (
@@ -106,7 +106,7 @@ def kill_everything(system: System) -> None:
 
 
 def fill_the_disk(system: System, seconds: float = 4.0) -> None:
-    """Leave no byte on the file system of the data, until PostgreSQL has met it; then free it."""
+    """Fill the file system of the data until PostgreSQL has noticed it; then free it."""
     import psycopg
 
     filler = system.data_dir / "filler"
@@ -116,7 +116,7 @@ def fill_the_disk(system: System, seconds: float = 4.0) -> None:
     running = json.loads((system.data_dir / "running.json").read_text())
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        # A new segment of the write-ahead log needs room that is not there.
+        # A new segment of the write-ahead log needs space, and there is none.
         with (
             contextlib.suppress(psycopg.Error),
             psycopg.connect(running["DATABASE_OWNER_URL"], autocommit=True) as connection,
@@ -131,9 +131,9 @@ FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1
 
 
 def faked_clock(folder: Path) -> dict[str, str]:
-    """Return the environment in which every process of a system has the clock of ``folder/clock``.
+    """Return the environment that gives every process of a system the clock of ``folder/clock``.
 
-    ``FAKETIME`` must be there. Monotonic clocks stay as they are, as when a real clock is set.
+    ``FAKETIME`` must exist. Monotonic clocks do not change, as when a real clock is set.
     """
     clock = folder / "clock"
     clock.write_text("+0\n")
@@ -147,7 +147,7 @@ def faked_clock(folder: Path) -> dict[str, str]:
 
 
 def jump(folder: Path, seconds: int) -> None:
-    """Set the clock of the system that runs with ``faked_clock`` so far off the real one."""
+    """Set the clock of a system with ``faked_clock`` so many seconds off the real one."""
     partial = folder / "clock.new"
     partial.write_text(f"{seconds:+d}\n")
     partial.replace(folder / "clock")
@@ -169,11 +169,7 @@ FAULTS: dict[str, Callable[[System], None]] = {
 
 @contextlib.contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """Mount a file system of so many megabytes.
-
-    Raises:
-        OSError: this user may not mount one here.
-    """
+    """Mount a file system of so many megabytes. Raise ``OSError`` if this user may not."""
     folder.mkdir()
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(folder)],

@@ -27,12 +27,12 @@ from tests.system import ROOT, System, wait_for
 ANSWER_SECONDS = 6.0
 """A request that cannot be carried out is answered within this time."""
 RECOVERY_SECONDS = 10.0
-"""The service is back this long after what it depends on."""
+"""The service is back this long after its dependencies are."""
 
 
 @dataclass
 class Verdict:
-    """What a run of a load came to; ``wrong`` says in words what should not have been."""
+    """The result of a load; ``wrong`` lists in words what must not happen."""
 
     operations: int = 0
     acknowledged: int = 0
@@ -46,7 +46,7 @@ class Verdict:
 
 
 class Reader(threading.Thread):
-    """A socket that resumes with the last position it saw, and keeps everything it was sent."""
+    """A socket that resumes after its last position, and keeps every frame."""
 
     def __init__(self, system: System, token: str, query: str, after: int) -> None:
         super().__init__(daemon=True)
@@ -81,7 +81,7 @@ class Reader(threading.Thread):
 
 
 class Load:
-    """Buyers, readers and reports on one system, from :meth:`start` to :meth:`stop`."""
+    """Buyers, readers and reports on one system, from ``start`` to ``stop``."""
 
     _runs = itertools.count()
 
@@ -109,26 +109,26 @@ class Load:
         }
 
     def start(self) -> None:
-        """Start everything and wait until purchases are coming in and going out."""
+        """Start everything, and wait until purchases are recorded and delivered."""
         for thread in (*self._buyers, self._reporter, *self.readers.values()):
             thread.start()
         self.progress()
         wait_for(lambda: all(reader.seen for reader in self.readers.values()), 20)
 
     def progress(self, purchases: int = 40, seconds: float = 30) -> float:
-        """Wait for so many more acknowledged purchases; return the seconds that it took."""
+        """Wait for so many more acknowledged purchases. Return the seconds that this took."""
         before, started = len(self.acknowledged), time.monotonic()
         wait_for(lambda: len(self.acknowledged) >= before + purchases, seconds)
         return time.monotonic() - started
 
     def clock(self) -> datetime:
-        """Return the time at which the database says that it received a purchase just now."""
+        """Return the database's time of a purchase that is recorded now."""
         body = {"item": f"{self.run} clock {time.monotonic_ns()}", "price": "1"}
         answer = self.system.request("POST", "/api/v1/purchases/", body, self.tokens["joe"])
         return datetime.fromisoformat(answer.json()["received_at"])
 
     def stop(self) -> None:
-        """Stop buying; what has no answer yet is repeated until it has one."""
+        """Stop buying. Purchases without an answer are repeated until they have one."""
         self._stop.set()
         for thread in (*self._buyers, self._reporter):
             thread.join(60)
@@ -143,7 +143,7 @@ class Load:
             number += 1
             key = f"{self.run}-{buyer}-{number}"
             if buyer % 3 == 2:
-                # The original route has no item: its purchases are told by the microsecond.
+                # The original route has no item, so its purchases differ by microseconds.
                 moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(
                     seconds=buyer, microseconds=number
                 )
@@ -210,7 +210,7 @@ class Load:
 
     def _events(self, after: int, limit: int, name: str, *, last: bool = False) -> Any:
         if last:
-            # Where a feed would start is the end of the log.
+            # A feed without a position would start at the end of the log.
             with connect(
                 f"{self.system.ws_url}?scope=all",
                 additional_headers={"Authorization": f"Token {self.tokens[name]}"},
@@ -234,7 +234,7 @@ class Load:
             position = page["position"]
 
     def verdict(self) -> Verdict:
-        """Stop, wait until all is settled, and say what holds and what does not."""
+        """Stop, wait until all is settled, and return what holds and what does not."""
         self.stop()
         wrong = self.wrong
         wait_for(self.system.healthy, 30)

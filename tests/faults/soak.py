@@ -75,7 +75,7 @@ def misbehaving_mail_server() -> tuple[Verdict, float]:
 
 
 def full_disk() -> tuple[Verdict, float]:
-    """No byte left on the file system of PostgreSQL, Valkey and everything else, under load."""
+    """Fill the file system of PostgreSQL, Valkey and everything else, under load."""
     with (
         tempfile.TemporaryDirectory() as name,
         small_disk(Path(name) / "disk", 400) as folder,
@@ -93,11 +93,11 @@ SCENARIOS: dict[str, Callable[[], tuple[Verdict, float]]] = {
     "the mail server misbehaves": misbehaving_mail_server,
     "the disk is full": full_disk,
 }
-"""What needs a system of its own, once each."""
+"""Faults that need a system of their own, once each."""
 
 
 def main() -> int:
-    """Run for so many minutes; the exit status."""
+    """Run for so many minutes. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--only", help="a fault by name")

@@ -1,4 +1,4 @@
-"""Everything is broken once under load; `make soak` does the same for as long as you like."""
+"""Everything is broken once under load; `make soak` does so for longer."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @pytest.fixture(scope="module")
 def full_disk(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Future[Any]]":
-    """Fill the disk of another system, beside the other tests: it is mostly waiting."""
+    """Fill the disk of another system beside the other tests, because this mostly waits."""
 
     def fill(disk: Path) -> tuple[float, Verdict]:
         with small_disk(disk, 400) as folder, running(folder / "data") as system:
@@ -41,7 +41,7 @@ def full_disk(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Future[Any]
         yield thread.submit(fill, tmp_path_factory.mktemp("full") / "disk")
 
 
-# One load for faults of one kind: what the first leaves behind, the next one meets.
+# Faults of one kind share a load, so that each meets what the one before has left behind.
 ROUNDS = {
     "the stores die": ["kill -9 PostgreSQL", "kill -9 Valkey", "kill -9 Valkey, data lost"],
     "our processes die": [
@@ -94,7 +94,7 @@ def test_while_postgresql_hangs_every_request_is_answered(broken: System) -> Non
         answer = broken.request(method, path, body, joe, 30)
         return path, answer.status, answer.headers["Retry-After"], time.monotonic() - started
 
-    # Connections that were used just now are the ones that are met hanging.
+    # A hanging server is noticed on recently used connections.
     for one in asked[:5]:
         ask(one)
     pids = postgres_processes(broken)
@@ -128,7 +128,7 @@ def test_while_postgresql_hangs_the_four_hundredth_request_is_answered_too(broke
     try:
         with ThreadPoolExecutor(3) as threads:
             first = threads.submit(ask_all, broken.port, wanted)
-            # Some come while the first have their threads, but not yet their answers.
+            # Some come while the first have their threads but not yet their answers.
             time.sleep(2.5)
             then = threads.submit(ask_all, broken.port, wanted)
             live = ask_all(broken.port, [head("GET", "/livez")])
@@ -157,7 +157,7 @@ def test_sockets_hear_heartbeats_while_both_stores_hang(broken: System) -> None:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
-            # The hub has met the silence by then, and tries to read the table again and again.
+            # The hub has noticed the silence by then, and tries to read the table again and again.
             time.sleep(4)
             for _ in range(5):
                 assert json.loads(feed.recv(timeout=10))["type"] == "heartbeat"
@@ -194,7 +194,7 @@ def test_while_valkey_hangs_the_relay_goes_on_numbering(broken: System) -> None:
             path = f"/api/v1/events/?after={start}&limit=5000"
             return len(broken.request("GET", path, token=joe).json()["events"]) >= len(lines)
 
-        # Waiting for Valkey with each batch would take sixteen.
+        # If each batch waited for Valkey, this would take sixteen seconds.
         wait_for(all_are_numbered, 8)
     finally:
         for pid in pids:

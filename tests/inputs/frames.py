@@ -67,7 +67,7 @@ class Wire:
             self.buffer += part
 
     def close_code(self) -> int | None:
-        """Return the code that the server closes with, or ``None`` where it just closes."""
+        """Return the code that the server closes with, or ``None`` if it just closes."""
         for opcode, payload in self.frames():
             if opcode == 8:
                 self.socket.close()

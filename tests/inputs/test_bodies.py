@@ -19,7 +19,7 @@ def test_bodies_that_are_no_purchase(system: System, joe: str, path: str) -> Non
     before = rows(system, joe)
     for body in BAD_JSON:
         reply = http(system, "POST", path, body, joe)
-        # The original routes leave aside what they do not know, and what is wrong with it.
+        # The original routes ignore unknown fields, and what is wrong with them.
         unknown = any(name in body for name in (b"item", b"quantity", b"currency"))
         allowed = (200, 400) if path.startswith("/buy") and unknown else (400,)
         assert reply.status in allowed, (body[:60], reply)
@@ -114,7 +114,7 @@ def test_bodies_over_the_limit(system: System, joe: str) -> None:
     # The answer reaches a client that is still sending.
     reply = http(system, "POST", API, b"x" * 12_000_000, joe)
     assert (reply.status, reply.is_clear(API)) == (413, True)
-    # A body that is only announced is refused before it comes.
+    # A body that is only announced is refused before it arrives.
     for path in (API, BULK):
         reply = http(system, "POST", path, b"", joe, Content_Length=str(10**12))
         assert reply.status == 413
@@ -148,7 +148,7 @@ def test_lengths_that_lie(system: System, joe: str) -> None:
 
 
 def test_a_slow_body_is_cut_off_and_keeps_nobody_out(system: System, joe: str) -> None:
-    """More slow bodies than there are threads, on the batched path and on others."""
+    """More slow bodies than threads, on the batched path and on others."""
     head = (
         "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         "Authorization: Token {}\r\nContent-Length: 500\r\n\r\n"

@@ -58,7 +58,7 @@ def test_a_flood_of_headers_that_never_ends_is_cut_off(system: System) -> None:
             wire.sendall(start)
             while sent < 64 * 1024 * 1024:
                 sent += wire.send(more)
-        # What the kernel has buffered was sent, and is not in the server's memory.
+        # The kernel has buffered this much; it is not in the server's memory.
         assert sent < 16 * 1024 * 1024
 
 

@@ -12,7 +12,7 @@ BULK = "/api/v1/purchases/bulk/"
 
 @dataclass
 class Reply:
-    """An answer as it came over the wire; ``status`` is 0 where the connection was just closed."""
+    """An answer as it came over the wire; ``status`` is 0 if the connection was just closed."""
 
     status: int
     head: bytes
@@ -30,7 +30,7 @@ class Reply:
 
 
 def raw(system: System, data: bytes, seconds: float = 20) -> Reply:
-    """Send bytes; return what comes until the server closes the connection."""
+    """Send bytes. Return everything until the server closes the connection."""
     answer = b""
     with socket.create_connection(("127.0.0.1", system.port), timeout=seconds) as wire:
         try:
@@ -54,7 +54,7 @@ def http(
     token: str = "",
     **headers: str | bytes,
 ) -> Reply:
-    """Send one request whose parts may be anything, and close."""
+    """Send one request with arbitrary parts, and close."""
     path = path.encode() if isinstance(path, str) else path
     lines = [method.encode() + b" " + path + b" HTTP/1.1", b"Host: localhost", b"Connection: close"]
     if token:
@@ -69,7 +69,7 @@ def http(
 
 
 def read_all(wire: socket.socket) -> bytes:
-    """Return what comes until the server closes the connection."""
+    """Return everything until the server closes the connection."""
     parts = []
     while part := wire.recv(65536):
         parts.append(part)

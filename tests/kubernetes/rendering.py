@@ -43,7 +43,7 @@ def read(path: Path) -> list[Document]:
 
 
 def containers(documents: list[Document]) -> list[Document]:
-    """Return every container of every pod, those of its start included."""
+    """Return every container of every pod, init containers included."""
     pods = [pod_spec(document) for document in documents]
     return [
         container

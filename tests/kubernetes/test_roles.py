@@ -47,7 +47,7 @@ DRAIN = "--timeout-graceful-shutdown"
 
 
 def _without_drain(command: list[str]) -> list[str]:
-    """Leave out how long open requests have, which the end of `make run` does not wait for."""
+    """Leave out the time for open requests, which `make run` does not have."""
     if DRAIN not in command:
         return command
     at = command.index(DRAIN)
@@ -88,7 +88,7 @@ def test_one_beat_two_of_the_rest(documents: list[Document]) -> None:
         for one in named(documents, kind).values()
     }
     for name, one in deployments.items():
-        # Two that set the number of pods would fight.
+        # Two controllers that set the number of pods would fight.
         assert ("replicas" in one["spec"]) is (name not in scaled)
         if name in scaled:
             fewest = scaled[name].get("minReplicas") or scaled[name]["minReplicaCount"]
@@ -112,7 +112,7 @@ def test_probes_ask_for_routes_that_exist_and_pods_drain(documents: list[Documen
         assert container["ports"] == [{"name": "http", "containerPort": 8000}]
         before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
         drain = int(container["command"][container["command"].index(DRAIN) + 1])
-        # What nginx/ gives exports and bulk requests; then 6 s for the ingest and the hub.
+        # nginx gives exports and bulk requests this long. Then ingest and hub have 6 s.
         assert drain >= 300
         assert spec["terminationGracePeriodSeconds"] >= before + drain + 20
     worker = pod_spec(named(documents, "Deployment")["worker"])

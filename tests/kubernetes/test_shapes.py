@@ -8,7 +8,7 @@ import pytest
 
 from tests.kubernetes.rendering import Document, named, pod_spec, pods
 
-# The oldest Kubernetes with the `sleep` of preStop, and the newest whose schemas we have.
+# The oldest Kubernetes with `sleep` in preStop, and the newest whose schemas we have.
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
 NUMBER = {"type": "integer", "minimum": 1}
 TEXT = {"type": "string", "minLength": 1}
@@ -24,8 +24,8 @@ def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) ->
     }
 
 
-# The parts of the custom resources that are used here, written from their documentation: a
-# misspelt name is found, but these are not the operators' own schemas.
+# The parts of the custom resources that are used here, written from their documentation. They find
+# misspelt names, but are not the operators' own schemas.
 CUSTOM = {
     ("keda.sh/v1alpha1", "ScaledObject"): _object(
         {

@@ -10,7 +10,7 @@ from tests.local.toy_site import MakeSite, Site
 
 @pytest.fixture
 def make_site(tmp_path: Path) -> Iterator[MakeSite]:
-    """Make a site from a Procfile; whatever becomes of the test, it is stopped."""
+    """Return a function that makes a site from a Procfile. Every site is stopped in the end."""
     sites: list[Site] = []
 
     def make(procfile: str, name: str = "site") -> Site:

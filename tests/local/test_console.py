@@ -1,4 +1,4 @@
-"""What the processes print, and what a terminal that does not read it may hold up."""
+"""The output of the processes, and a terminal that does not read it."""
 
 import contextlib
 import os

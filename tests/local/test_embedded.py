@@ -1,4 +1,4 @@
-"""The embedded servers, really run: as root, as an ordinary user and in awkward places."""
+"""The embedded servers, run as root, as an ordinary user, and in awkward places."""
 
 import contextlib
 import json
@@ -66,7 +66,7 @@ def test_a_throwaway_pair_answers_and_leaves_nothing(tmp_path: Path) -> None:
         client = redis.Redis.from_url(pair.redis_url)
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         client.close()
-        # Others may at most pass through, where root's PostgreSQL is somebody else and has to.
+        # Other users may pass through at most, which root's PostgreSQL needs as another user.
         closed = 0o066 if os.geteuid() == 0 else 0o077
         assert not stat.S_IMODE(data_dir.stat().st_mode) & closed
         sockets = pair.servers[0].sockets
@@ -95,7 +95,7 @@ def test_a_long_and_awkward_path_works_and_its_data_stay(
             connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         with contextlib.closing(redis.Redis.from_url(pair.redis_url)) as client:
             client.set("kept", "42")
-            # The guard of the first holder would wait for us; another holder does not get in.
+            # The lock waits for the guard of an ended holder, but not for a living holder.
             with pytest.raises(Busy, match="in use by process"), run_pair(data_dir):
                 pass
     assert not sockets.exists()

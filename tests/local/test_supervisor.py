@@ -59,18 +59,18 @@ def test_a_site_survives_the_death_of_anything(make_site: MakeSite) -> None:
     assert len(everything) > 8
     site.process.kill()
     site.process.wait()
-    # Straight away, while the guard is still at it.
+    # At once, while the guard still works.
     site.start()
     site.wait_for("The shop is running")
     assert gone(everything)
     assert kept()
 
-    # Nobody is left to tidy up, so the next run does.
+    # The guard is gone, too, so the next run tidies up.
     everything = [site.process.pid, *site.pids()]
     os.kill(site.guard(), signal.SIGKILL)
     site.process.kill()
     site.process.wait()
-    # Which of them are servers' own short-lived workers is not ours to say.
+    # Some of them are servers' short-lived workers, so not all need to be alive.
     assert any(alive(pid) for pid in everything)
     site.start()
     site.wait_for("stopped what an earlier run had left behind")
@@ -136,7 +136,7 @@ def test_what_keeps_dying_is_started_again_ever_more_slowly(make_site: MakeSite)
 def test_what_dies_while_the_disk_is_full_comes_back_once_there_is_room(
     make_site: MakeSite, tmp_path: Path
 ) -> None:
-    """The record of what runs cannot be written then, which holds nothing up for good."""
+    """The record cannot be written then, but must not hold anything up for good."""
     site = make_site(FAMILY + FAMILY.replace("family", "second").replace("child", "cousin"))
     with contextlib.ExitStack() as stack:
         try:
@@ -152,7 +152,7 @@ def test_what_dies_while_the_disk_is_full_comes_back_once_there_is_room(
         with (folder / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
             while True:
                 filler.write(bytes(4096))
-        # All at once, so that one look has to find them all.
+        # Kill them all at once, so that one SIGCHLD has to find them all.
         site.process.send_signal(signal.SIGSTOP)
         for pid in pids:
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A toy checkout with a supervisor of its own, and the users and folders it may be tried with."""
+"""A toy checkout with a supervisor of its own, and helpers to run it as other users."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from shop.local.processes import started_at, wait_until
 from shop.local.server import package_folder
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-# The suite itself may run under make and beside servers of its own.
+# The suite itself may run under make and beside other servers.
 OURS = ("DATABASE_URL", "REDIS_URL", "DATA_DIR", "PORT", "ENVIRONMENT", "MAKEFLAGS", "MAKELEVEL")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OURS}
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs a server as somebody else")
@@ -67,7 +67,7 @@ class Site:
         return self.output.read_text(errors="replace")
 
     def wait_for(self, pattern: str, count: int = 1, timeout: float = 15.0) -> list[str]:
-        """All matches of `pattern` in the output, as soon as there are `count`."""
+        """Return all matches of ``pattern`` in the output, as soon as there are ``count``."""
 
         def found() -> list[str]:
             return re.findall(pattern, self.text(), re.MULTILINE)
@@ -76,7 +76,7 @@ class Site:
         return found()
 
     def pids(self) -> list[int]:
-        """Every process below the supervisor, in whatever session, its guard included."""
+        """Return every process below the supervisor, in any session, its guard included."""
         parents: dict[int, list[int]] = {}
         for status in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
@@ -90,7 +90,7 @@ class Site:
         return found
 
     def pid_of(self, command: str) -> int:
-        """The one child whose command line holds `command`."""
+        """Return the one child whose command line contains ``command``."""
 
         def matches(pid: int) -> bool:
             with contextlib.suppress(OSError):
@@ -147,8 +147,8 @@ def copy_for_everybody(folder: Path) -> None:
 
 
 def python_for(user: pwd.struct_passwd) -> list[str]:
-    """Start a command line with a Python that `user` may execute, which ours need not be."""
-    # setpriv itself still has root's powers when it looks for its program; env does not.
+    """Return the start of a command line with a Python that ``user`` may execute."""
+    # setpriv looks for its program with the powers of root; env does so without them.
     identity = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "env"]
     recent = "import sys; sys.exit(sys.version_info < (3, 11))"
     for python in (os.path.realpath(sys.executable), "/usr/bin/python3"):

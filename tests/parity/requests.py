@@ -1,4 +1,4 @@
-"""Many requests about purchases, good and bad, made up from a seed."""
+"""Requests about purchases, good and bad, generated from a seed."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -7,8 +7,8 @@ from random import Random
 
 API, BUY, PREFIXED = "/api/v1/purchases/", "/buy", "/scalable-shop-cm-server/buy"
 JSON = "application/json"
-# Tells the purchases, keys and customers of the two runs apart. It may stand wherever six digits
-# may, so also for microseconds, and leaves the answers of both runs equally long.
+# Marks the purchases, keys and customers of the two runs. It can stand wherever six digits can, as
+# in microseconds, and both runs' answers have the same length.
 RUN, OTHER_RUN = "271828", "314159"
 
 # Parts of a body as JSON text.
@@ -85,7 +85,7 @@ BAD = {
     "userid": ['""', '"  "', f'"{"x" * 500}"', r'"a\u0000"', "5", "[]"],
     "username": ['""', '"  "', f'"{"x" * 500}"', r'"a\u0000"', "5", "{}"],
 }
-# Each the same thing, however it is written.
+# The same value in different spellings.
 SPELLINGS = {
     "price": ["5", '"5.00"', "5.0", "50e-1", '" +5 "'],
     "quantity": ["3", '"3"', "3.0", "3e0"],
@@ -118,7 +118,7 @@ HEADERS = [
     ("Origin", "https://elsewhere.example"),
     ("X-HTTP-Method-Override", "GET"),
 ]
-# "{}" is seven characters that make the key a request's own.
+# "{}" becomes seven characters that make the key unique to a request.
 KEYS = [
     *("", " ", "{}" + "x" * 248, "{}" + "x" * 249, "{}" + "é" * 248, "{} a\x85b", "{} \xa0"),
     *("{} in words", " {} with spaces ", '{} "quoted\\"', "{} \xfcml\xe4ut"),
@@ -135,14 +135,14 @@ NO_TOKENS = [
     ),
 ]
 TOKENS = ["token {joe}", "TOKEN {till}", "Token   {joe}", "Token {staff} ", "Token\t{joe}"]
-# The view answers with it, the batched path without.
+# The view adds this header, the batched path does not.
 VIEW = "content-security-policy"
 CALLERS = {name: f"Token {{{name}}}" for name in ("joe", "till", "staff")}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent. ``authorization`` names a token by whose it is, in braces."""
+    """A request. ``authorization`` names the owner of its token in braces."""
 
     path: str
     authorization: str | None
@@ -176,7 +176,7 @@ def _names(userid: str | None, username: str | None) -> dict[str, str]:
 
 
 class Requests:
-    """Makes requests, each of which is about a purchase of its own unless it says otherwise."""
+    """Makes requests. Each is about a new purchase unless it says otherwise."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
@@ -184,7 +184,7 @@ class Requests:
         self.respelled: list[Request] = []
 
     def parts(self, **given: str) -> dict[str, str]:
-        """Return the parts of a good body, some of which are given."""
+        """Return the parts of a good body, with some of them given."""
         self.made += 1
         number, choice = self.made, self.random.choice
         parts = {
@@ -201,13 +201,13 @@ class Requests:
         return parts | given
 
     def request(self, caller: str = "", path: str = "", **given: str) -> Request:
-        """Return a request of the parts given; caller and path are any where they are empty."""
+        """Return a request of the parts. An empty caller or path means a random one."""
         choice = self.random.choice
         parts = list(self.parts(**given).items())
         self.random.shuffle(parts)
         comma, colon = choice([(",", ":"), (", ", ": "), ("\n,", "\t: ")])
         request = Request(
-            # An empty query is batched too, by the middleware instead of the protocol.
+            # An empty query is batched, too, but by the middleware and not by the protocol.
             path or choice([API, API, API + "?", BUY, BUY + "?", PREFIXED]),
             CALLERS[caller or choice(list(CALLERS))],
             _body(dict(parts), comma, colon),
@@ -222,7 +222,7 @@ class Requests:
         return replace(request, key=f"{RUN}-{self.made}")
 
     def first(self) -> Iterator[Request]:
-        """Yield requests that have nothing to do with each other."""
+        """Yield requests that are independent of each other."""
         yield from self._of_parts()
         yield from self._of_envelopes()
         yield from self._of_customers()
@@ -293,9 +293,9 @@ class Requests:
                     yield self.request(caller, path, **_names(userid, username))
 
     def second(self, recorded: Sequence[Request]) -> Iterator[Request]:
-        """Yield requests that have to do with what was recorded before."""
+        """Yield requests that relate to recorded purchases."""
         yield from self.respelled
-        # Another body in the place of a chunked one would be no HTTP.
+        # A chunked body cannot be replaced, because the result would be no HTTP.
         keyed = [
             request
             for request in recorded
@@ -323,8 +323,8 @@ class Requests:
                     ("005", f"{{{new},NULL}}"),
                 ):
                     yield self.request(caller, path, **_names(userid, username))
-            # Several times at once: with a key, with its content only, and with nothing to tell
-            # a repeat by.
+            # Several times at once: with a key, with equal content only, and with nothing that
+            # identifies a repeat.
             request = self.request("joe", path)
             yield from [self.keyed(request)] * 4
             yield from [replace(request, key=None)] * 4

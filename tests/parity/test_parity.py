@@ -1,7 +1,7 @@
 """Single purchases get the same answers in batches as one by one.
 
-A large set of requests, good and bad, goes to the batched path, many at once, and one after the
-other to the Django view, to which a query string sends them.
+Many requests, good and bad, go to the batched path at once. The same requests go one by one to the
+Django view, because they have a query string.
 """
 
 import http.client
@@ -35,7 +35,7 @@ AT_ONCE = 150
 
 @contextmanager
 def _paused(system: System) -> Iterator[None]:
-    """Hold up the web process, so that all that is sent meanwhile reaches it at once."""
+    """Stop the web process, so that all requests sent meanwhile reach it at once."""
     pids = system.pids("shop.asgi:application")
     try:
         for pid in pids:
@@ -53,19 +53,19 @@ def _end(connection: http.client.HTTPConnection) -> Answer:
 
 
 class Run:
-    """One of the two ways to be answered. Keeps what was acknowledged."""
+    """One of the two paths. Keeps what was acknowledged."""
 
     def __init__(self, system: System, tokens: dict[str, str], at_once: int) -> None:
         self.system = system
         self.tokens = tokens
         self.at_once = at_once
         self.answered = 0
-        # Of each purchase that was acknowledged, by its id.
+        # The acknowledged purchases by their ids.
         self.numbers: dict[str, int] = {}
         self.shown: dict[str, set[bytes]] = defaultdict(set)
 
     def send(self, requests: Sequence[Request]) -> list[Answer]:
-        """Send requests, as many at once as may be; return the answers in the same order."""
+        """Send requests, as many at once as allowed. Return the answers in the same order."""
         answers: list[Answer] = []
         for start in range(0, len(requests), self.at_once):
             some = requests[start : start + self.at_once]
@@ -73,13 +73,12 @@ class Run:
                 http.client.HTTPConnection("127.0.0.1", self.system.port, timeout=30) for _ in some
             ]
             if self.at_once > 1:
-                # The server accepts connections one by one; what comes on open ones it reads
-                # together.
+                # The server accepts connections one by one, but reads open ones together.
                 for connection in connections:
                     self._begin(connection, UNKNOWN)
                 assert all(_end(connection).status == 401 for connection in connections)
                 for connection in connections:
-                    # Room for a request that nobody reads yet.
+                    # Space for a request that nobody reads yet.
                     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 256 * 1024)
             with _paused(self.system) if self.at_once > 1 else nullcontext():
                 for connection, request in zip(connections, some, strict=True):
@@ -110,9 +109,9 @@ class Run:
         connection.endheaders(request.body)
 
     def _normalised(self, answer: Answer) -> Answer:
-        """Return the answer without what no two purchases share.
+        """Return the answer without what is different for every purchase.
 
-        In place of a purchase's id is the number of the answer that showed it first.
+        A purchase's id is replaced by the number of the answer that showed it first.
         """
         self.answered += 1
         body = answer.body
@@ -123,12 +122,12 @@ class Run:
             body = body.replace(id.encode(), b"purchase %d" % number)
             if "received_at" in shown:
                 self.shown[id].add(answer.body)
-                # Also the timestamp, where the server gave it.
+                # The timestamp, too, if the server has set it.
                 body = body.replace(shown["received_at"].encode(), b"received")
         return replace(answer, body=body.replace(OTHER_RUN.encode(), RUN.encode()))
 
 
-# What the view says of itself and of pages; what both say of each answer on its own.
+# Headers that only the view sends, and headers that differ between any two answers.
 NOT_COMPARED = {
     *("allow", "content-security-policy", "cross-origin-opener-policy", "x-frame-options"),
     *("cache-control", "date", "location", "x-request-id"),
@@ -139,7 +138,7 @@ Compared = tuple[int, bytes, list[tuple[str, str]]]
 
 
 def _compared(requests: list[Request], answers: list[Answer]) -> dict[Request, list[Compared]]:
-    """Return what has to be equal; of requests that are equal, any may have been first."""
+    """Return what must be equal. Of equal requests any may have been first."""
     compared: dict[Request, list[Compared]] = defaultdict(list)
     for request, answer in zip(requests, answers, strict=True):
         headers = sorted(each for each in answer.headers.items() if each[0] not in NOT_COMPARED)
@@ -162,7 +161,7 @@ def test_answers_are_the_same_in_batches_and_one_by_one(system: System) -> None:
     taken: Counter[int] = Counter()
 
     def compare(wave: list[Request]) -> list[Request]:
-        """Send requests both ways; return those that were acknowledged."""
+        """Send requests on both paths. Return those that were acknowledged."""
         requests.random.shuffle(wave)
         sent.extend(wave)
         answers = batched.send(wave)
@@ -174,7 +173,7 @@ def test_answers_are_the_same_in_batches_and_one_by_one(system: System) -> None:
             if here[request] != there[request]
         ]
         assert not different, f"{len(different)}, first\n" + "\n".join(different[:5])
-        # A header that is there twice is refused before either.
+        # A repeated header is refused before either path.
         elsewhere = [one for one in others if VIEW not in one.headers]
         assert not [one for one in elsewhere if b'"repeated"' not in one.body]
         statuses.update(answer.status for answer in answers)
@@ -196,7 +195,7 @@ def test_answers_are_the_same_in_batches_and_one_by_one(system: System) -> None:
     assert new.keys() == batched.numbers.keys() | plain.numbers.keys()
     for id, bodies in [*batched.shown.items(), *plain.shown.items()]:
         assert bodies == {new[id]}
-    # What one transaction records is received at one moment.
+    # All purchases of one transaction have the same time of receipt.
     shared, alone = (
         Counter(json.loads(new[id])["received_at"] for id in run.numbers)
         for run in (batched, plain)

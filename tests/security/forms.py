@@ -1,4 +1,4 @@
-"""Signing up and in, as tests of several files do it."""
+"""Helpers that sign up and sign in."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What browsers are told, and requests that another site makes."""
+"""The headers that browsers get, and requests that another site makes."""
 
 import json
 import os
@@ -45,7 +45,8 @@ def test_every_page_says_what_a_browser_may_do_with_it(world: World, actor: str)
         if response["Content-Type"].startswith(HTML):
             pages += 1
             text = response.content.decode()
-            # The policy would block it; that there is none shows that nothing needs it.
+            # The policy would block inline scripts. That there are none shows that nothing needs
+            # them.
             assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*type=\"application/json\")", text)
             assert not re.search(r"\son(?:click|load|error|submit)=", text), path
             assert not re.search(r"(?:src|href)=\"(?:https?:)?//(?!localhost|testserver)", text)
@@ -98,7 +99,7 @@ def test_production_speaks_https_only_and_keeps_its_cookies_there(tmp_path: Path
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["plain"] == [301, "https://shop.example/accounts/login/"]
     assert seen["hsts"] == "max-age=31536000; includeSubDomains; preload"
-    # Only what `shop.core.addresses` has taken from a trusted proxy makes a request a secure one.
+    # A request counts as secure only if a trusted proxy says so; see `shop.core.addresses`.
     assert (seen["forwarded"], seen["evil"], seen["forged"]) == (301, 400, False)
     assert {"Secure", "HttpOnly", "SameSite=Lax"} <= set(seen["csrf"].split("; "))
     assert seen["session"] == [True, True, "Lax"]
@@ -182,7 +183,7 @@ def test_a_host_that_is_not_ours_is_refused(world: World) -> None:
             assert response.status_code == 400, host
             assert b"evil" not in response.content
     form = {"email": "owner@example.com"}
-    # Not even a host that is ours stands in a mail: a link has no use for a port of the backend.
+    # Even our own hosts must not appear in a mail, because links begin with SITE_URL.
     headers = {"host": "localhost:2002", "x-forwarded-host": "evil.example"}
     Client(headers=headers).post("/accounts/password/reset/", form)
     mails_send()
@@ -207,6 +208,6 @@ def test_the_running_site_tells_nothing_about_itself(system: System) -> None:
 
 @pytest.mark.system
 def test_routes_are_those_of_the_table(system: System) -> None:
-    """Nothing is served in front of the URL configuration but static files and the feed."""
+    """Only static files and the feed are served outside the URL configuration."""
     assert system.request("GET", "/ws/purchases/").status == 404
     assert not [route for route in ROUTES if route.startswith("ws")]

@@ -1,4 +1,4 @@
-"""What ends with a password or an account."""
+"""A new password or a deactivated account ends sessions and tokens."""
 
 import re
 from typing import Any
@@ -32,7 +32,7 @@ def _reset_by_mail(world: World) -> None:
     form = client.get(link, follow=True).request["PATH_INFO"]
     done = client.post(form, {"password1": OTHER_PASSWORD, "password2": OTHER_PASSWORD})
     assert done.status_code == 302
-    # The link is good once.
+    # The link works once.
     assert b"password1" not in Client().get(link, follow=True).content
 
 
@@ -55,7 +55,7 @@ def _deactivate_in_admin(world: World) -> None:
     client = world.client("admin", api=False)
     form = {"action": "deactivate", "_selected_action": str(world.users["owner"].pk)}
     assert client.post("/admin/accounts/user/", form).status_code == 302
-    # What has ended stays ended.
+    # Ended tokens stay ended.
     User.objects.filter(username="owner").update(is_active=True)
     assert not AuthToken.objects.filter(user__username="owner").exists()
     User.objects.filter(username="owner").update(is_active=False)
@@ -81,13 +81,13 @@ def test_sessions_and_tokens_end(world: World, end: Any) -> None:
     end(world)
     assert session.get("/purchases/").status_code == 302
     assert Client(headers=token).get("/api/v1/accounts/me/").status_code == 401
-    # This is what sockets and the batched path ask.
+    # Sockets and the batched path ask this.
     assert callers_by_digest([digest]) == {}
     assert AuthToken.objects.filter(user__username="other").exists()
 
 
 def test_a_better_hash_of_the_same_password_ends_nothing(world: World, settings: Any) -> None:
-    # Whichever the password was hashed with, another one is better now.
+    # Every present hasher counts as outdated now.
     settings.PASSWORD_HASHERS = [
         "accounts.passwords.PBKDF2",
         "accounts.passwords.Argon2",

@@ -73,7 +73,7 @@ def test_texts_of_customers_are_shown_and_never_run(world: World) -> None:
         body = {"item": text, "price": "1"}
         response = owner.post("/api/v1/purchases/", body, content_type="application/json")
         if "\u202e" in text:
-            # It would show as another text; statements of older purchases may still hold one.
+            # It would show as another text. Statements of older purchases may still contain one.
             assert response.status_code == 400
             continue
         assert response.status_code == 201
@@ -152,7 +152,7 @@ def test_a_statement_shows_hostile_texts_and_runs_none(tmp_path: Path) -> None:
 def test_even_a_hostile_template_reaches_no_file_and_no_network(
     tmp_path: Path, source: str
 ) -> None:
-    """Were a text ever run as code, the root folder of the child process would stop it."""
+    """If a text were run as code, the root folder of the child process would still stop it."""
     (tmp_path / "volume.typ").write_text(f"= x\n{source}")
     run = _Run(folder=tmp_path, fonts=[], timestamp=0, deadline=time.monotonic() + 20)
     with (

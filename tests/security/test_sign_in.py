@@ -64,7 +64,7 @@ def test_guesses_from_many_addresses_end_and_the_owner_still_gets_in(world: Worl
 
 
 def test_many_guesses_at_once_are_no_more_than_one_after_the_other(world: World) -> None:
-    """Each attempt is counted before its password is looked at."""
+    """Each attempt is counted before its password is checked."""
     gate, passed = threading.Barrier(30), []
 
     def guess() -> None:
@@ -87,9 +87,9 @@ def test_many_guesses_at_once_are_no_more_than_one_after_the_other(world: World)
 
 
 def _hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Count what makes up the time of a sign-in: passwords hashed or compared."""
+    """Count the slow part of a sign-in: passwords hashed or compared."""
     done: list[str] = []
-    # Of the passwords here all are made with the first; the other is for old ones.
+    # The first hasher makes all passwords here; the other one is for old ones.
     hasher = type(hashers.get_hashers()[0])
     for name in ("encode", "verify"):
         original = getattr(hasher, name)
@@ -106,7 +106,7 @@ def _hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_sign_in_does_not_tell_who_has_an_account(
     world: World, monkeypatch: pytest.MonkeyPatch, sign_in: Any
 ) -> None:
-    """Same answer, same work, same limits for a wrong password and for nobody's name."""
+    """A wrong password and an unknown name get the same answer, work and limits."""
     User.objects.filter(username="client").update(is_active=False)
     hashed, answers, work = _hashes(monkeypatch), [], []
     for number, name in enumerate(("owner", "nobody", "client")):
@@ -136,14 +136,14 @@ def test_reset_does_not_tell_who_has_an_account(world: World) -> None:
     assert answers[0] == answers[1]
     assert answers[0][:20] == [(302, "/accounts/password/reset/done/")] * 20
     assert answers[0][20][0] == 429
-    # Both get mails, and as many, but not as many as were asked for.
+    # Both get the same number of mails, fewer than were asked for.
     mails_send()
     counts = Counter(message.to[0] for message in mail.outbox)
     assert counts == {"owner@example.com": 5, "nobody@example.com": 5}
 
 
 def test_a_stranger_locks_nobody_out_of_a_reset_and_fills_no_mailbox(world: World) -> None:
-    """B7: neither from one address nor from many."""
+    """Neither requests from one address nor from many may do so."""
     form = {"email": "owner@example.com"}
     for number in range(30):
         Client(REMOTE_ADDR=f"10.4.{number}.1").post("/accounts/password/reset/", form)
@@ -151,7 +151,7 @@ def test_a_stranger_locks_nobody_out_of_a_reset_and_fills_no_mailbox(world: Worl
     assert answer["Location"] == "/accounts/password/reset/done/"
     mails_send()
     assert len(mail.outbox) == 20
-    # The owner reads any of them.
+    # The owner may use any of them.
     (link,) = re.findall(r"http://\S+(/accounts/password/reset/key/\S+)", str(mail.outbox[7].body))
     assert b"password1" in Client().get(link, follow=True).content
 
@@ -174,7 +174,7 @@ def test_weak_passwords_are_refused_everywhere(world: World, password: str) -> N
 
 @pytest.mark.django_db(transaction=True)
 def test_two_sign_ups_at_once_with_one_address_are_one_account() -> None:
-    """On the page as on the API, and where one is here and the other there."""
+    """On the page, by the API, and one each."""
     call_command("flush", interactive=False, verbosity=0)
     gate = threading.Barrier(4)
 

@@ -1,4 +1,4 @@
-"""The stack of containers, built and brought up once for all tests of it, and taken down again."""
+"""The stack of containers, started once for all its tests and removed afterwards."""
 
 import subprocess
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole stack with its accounts, and with volumes of its own that go afterwards."""
+    """Yield the whole stack with its accounts, on volumes that are deleted afterwards."""
     folder: Path = tmp_path_factory.mktemp("stack")
     started = Stack.make(folder)
     started.remove()

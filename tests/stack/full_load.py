@@ -1,4 +1,4 @@
-"""Purchases as fast as connections that stay open can ask for them, and what became of each."""
+"""Purchases as fast as open connections allow, and the outcome of each."""
 
 import asyncio
 import json
@@ -14,20 +14,20 @@ ANSWER_SECONDS = 20.0
 
 @dataclass
 class Outcome:
-    """How often each thing happened: a status, or what broke the connection."""
+    """The number of each outcome: a status, or what broke the connection."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
 
     @property
     def failures(self) -> dict[str, int]:
-        """Everything that was not ``201``."""
+        """Every outcome but ``201``."""
         statuses = {str(status): count for status, count in self.statuses.items() if status != 201}
         return statuses | self.broken
 
 
 class _Caller:
-    """One connection, opened anew where it ends. It repeats nothing."""
+    """One connection, reopened when it ends. It repeats no request."""
 
     def __init__(
         self, stack: Stack, number: int, outcome: Outcome, context: ssl.SSLContext
@@ -75,7 +75,7 @@ class _Caller:
 
 
 def buy_for(stack: Stack, seconds: float, connections: int = 64) -> Outcome:
-    """Buy for so long over so many connections; return what was answered."""
+    """Buy for so many seconds over so many connections. Return the outcomes."""
     outcome = Outcome()
 
     context = ssl.create_default_context()

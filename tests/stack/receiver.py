@@ -1,4 +1,4 @@
-"""A mail server that receives: SMTP with a sign-in, every mail a file in /mail."""
+"""A mail server that stores: SMTP with a sign-in, each mail a file in /mail."""
 
 import asyncio
 import base64

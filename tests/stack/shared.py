@@ -1,4 +1,4 @@
-"""What tests of several files do with a stack."""
+"""Helpers that several files share."""
 
 import subprocess
 
@@ -10,7 +10,7 @@ BUY = {"username": "joe", "userid": "005", "price": "2.50"}
 
 
 def buy(client: httpx.Client, item: str, path: str = "/api/v1/purchases/") -> httpx.Response:
-    """Buy an item as joe; return the answer."""
+    """Buy an item as joe. Return the answer."""
     answer = client.post(path, json=BUY | {"item": item})
     assert answer.status_code == 201, answer.text
     return answer

@@ -29,7 +29,7 @@ from deploy.make_env import fresh_env
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "shop.test"
 IMAGE = "shop-stack-test"
-# What an engine on this machine can give a container.
+# The most files that an engine on this machine can give a container.
 OPEN_FILES = min(65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 ACCOUNTS = """
@@ -62,7 +62,7 @@ LEADER = (
 
 
 def engine_problem() -> str:
-    """Return in one line why no stack can be run here, or nothing."""
+    """Return in one line why no stack can run here; empty if one can."""
     if not shutil.which("docker"):
         return "this needs Docker, and there is no `docker` here."
     answer = subprocess.run(["docker", "info"], capture_output=True, text=True)
@@ -76,7 +76,7 @@ def engine_problem() -> str:
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Return the condition's first true value; fail where none comes in time."""
+    """Return the condition's first true value. Fail if there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, "What was waited for did not happen."
@@ -85,7 +85,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 
 def checkout_with(folder: Path, changes: dict[str, str]) -> Path:
-    """Return a checkout like ours with these files added or replaced."""
+    """Return a copy of the checkout with these files added or replaced."""
     ignored = shutil.ignore_patterns(
         *(".git", ".venv", "var", "backups", "certificates", "secrets", ".env", "__pycache__"),
         *(".*_cache", "node_modules"),
@@ -128,7 +128,7 @@ class Stack:
             "HTTPS_PORT": f"127.0.0.1:{ports[1]}",
             "BACKEND_PORT": f"127.0.0.1:{ports[2]}",
             "FRONT_NETWORK": front,
-            # The tests play a proxy in front, which nginx sees at an address of the engine.
+            # The tests act as a proxy in front, which has an address of the engine.
             "TRUSTED_PROXIES": f"{front}.0/24",
             "NGINX_TRANSFERS": "4",
             "CERTIFICATES_DIR": str(folder / "certificates"),
@@ -165,12 +165,12 @@ class Stack:
         return finished.stdout
 
     def make_target(self, *words: str, checkout: Path = ROOT) -> None:
-        """Do what ``make up``, ``deploy``, ``backup`` and ``restore`` do."""
+        """Run ``make up``, ``deploy``, ``backup`` or ``restore``."""
         command = [sys.executable, "-m", "deploy.stack", *words]
         subprocess.run(command, cwd=checkout, env=self.environment, check=True)
 
     def start_target(self, *words: str, checkout: Path = ROOT) -> subprocess.Popen[str]:
-        """Begin what ``make_target`` does; its words come through a pipe, errors included."""
+        """Start what ``make_target`` runs; a pipe carries its output, errors included."""
         return subprocess.Popen(
             [sys.executable, "-m", "deploy.stack", *words],
             cwd=checkout,
@@ -182,13 +182,13 @@ class Stack:
         )
 
     def remove(self, *, images: bool = False) -> None:
-        """Take everything away that the stack made, its data included."""
+        """Remove everything of the stack, its data included."""
         project = f"label=com.docker.compose.project={self.environment['COMPOSE_PROJECT_NAME']}"
         for attempt in range(3):
             try:
                 self.compose("down", "-v", "--remove-orphans", "--timeout", "20")
             except AssertionError as error:
-                # A container that is about to be started again resists for a moment.
+                # A container that is being restarted cannot be removed for a moment.
                 print(f"down, attempt {attempt + 1}: {error}", file=sys.stderr)
                 time.sleep(3)
             if not docker("network", "ls", "-q", "--filter", project):
@@ -231,7 +231,7 @@ class Stack:
         self.shell(ACCOUNTS)
 
     def kill(self, container: str) -> None:
-        """kill -9 the process of a container, so that its restart policy is what helps."""
+        """kill -9 the process of a container, so that only its restart policy helps."""
         docker("exec", container, "python", "-c", KILL, check=False)
 
     def leading_relay(self) -> str:
@@ -263,7 +263,7 @@ class Stack:
     # --- from outside ------------------------------------------------------------------------
 
     def client(self, username: str = "", **options: Any) -> httpx.Client:
-        """Return a client of the HTTPS port, signed in by a token where a name is given."""
+        """Return a client of the HTTPS port; with a name it is signed in by a token."""
         options = {"timeout": 30, "verify": False} | options
         client = httpx.Client(
             base_url=f"https://127.0.0.1:{self.https_port}",
@@ -287,7 +287,7 @@ class Stack:
         return str(tokens[username])
 
     def item(self) -> str:
-        """Return a name that no purchase has had."""
+        """Return an item that no purchase has."""
         return f"item {next(self._items)} of {time.time_ns()}"
 
     def socket(self, username: str, query: str) -> ClientConnection:
@@ -305,9 +305,9 @@ class Stack:
 
 
 class Follower(threading.Thread):
-    """Follows the feed as clients are told to: when a socket ends, it resumes after its position.
+    """Follows the feed as clients should: when a socket ends, it resumes after its position.
 
-    ``events`` are those it was given, in order; ``codes`` the close codes of ended sockets.
+    ``events`` are the received events in order; ``codes`` are the close codes of ended sockets.
     """
 
     def __init__(self, stack: Stack, username: str = "staff", query: str = "scope=all") -> None:
@@ -364,7 +364,7 @@ class Follower(threading.Thread):
 
 
 class Load(threading.Thread):
-    """One caller that asks on and on, and keeps what failed. It repeats nothing."""
+    """One caller that keeps asking and stores failures. It repeats no request."""
 
     def __init__(self, stack: Stack, number: int) -> None:
         super().__init__(daemon=True)
@@ -404,7 +404,7 @@ class Load(threading.Thread):
 
 
 class Upload(threading.Thread):
-    """A bulk request that goes on until it is told that the body may end."""
+    """A bulk request that goes on until it is told to end its body."""
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(daemon=True)
@@ -422,14 +422,14 @@ class Upload(threading.Thread):
             )
 
     def lines(self) -> Iterator[bytes]:
-        # Slower than 16 kB a second is too slow.
+        # A body slower than 16 kB a second is cut off.
         while not self.ending.wait(0.2):
             self.items.append(self.stack.item())
             line = {"username": "joe", "userid": "005", "price": "1", "item": self.items[-1]}
             yield f"{json.dumps(line):5000}\n".encode()
 
     def end(self) -> httpx.Response:
-        """End the body, and return the answer."""
+        """End the body. Return the answer."""
         self.ending.set()
         self.join(60)
         assert self.answer, "The bulk request was cut."
@@ -438,7 +438,7 @@ class Upload(threading.Thread):
 
 @dataclass
 class Watch:
-    """What runs beside something that nobody should notice."""
+    """What runs beside an event that no client should notice."""
 
     loads: list[Load]
     followers: list[Follower] = field(default_factory=list)
@@ -446,7 +446,7 @@ class Watch:
 
 @contextlib.contextmanager
 def everything_watched(stack: Stack, loads: int = 3, followers: int = 3) -> Iterator[Watch]:
-    """Load the stack and follow its feed; afterwards nothing may have failed or been missed."""
+    """Load the stack and follow its feed during the block. Nothing may fail or be missed."""
     watch = Watch([Load(stack, number) for number in range(loads)])
     watch.followers = [Follower(stack) for _ in range(followers)]
     for follower in watch.followers:

@@ -85,7 +85,7 @@ def test_a_mounted_certificate_is_taken_over_without_a_restart(stack: Stack):
         files = ["-out", str(given / name / "cert"), "-keyout", str(given / name / "key")]
         subprocess.run([*words, *files], check=True, capture_output=True)
     reload = ["exec", stack.containers("nginx")[0], "sh", "/etc/nginx/templates/reload.sh"]
-    # A certificate without its key, as while they are being replaced, changes nothing.
+    # A certificate without its key, as during a replacement, changes nothing.
     shutil.copy(given / "other" / "cert", given / "fullchain.pem")
     shutil.copy(given / "first" / "key", given / "privkey.pem")
     docker(*reload)
@@ -184,7 +184,7 @@ def test_the_documentation_is_cached_briefly(stack: Stack):
     for answer in answers:
         assert answer.json()["openapi"]
         assert len(answer.headers.get_list("Strict-Transport-Security")) == 1
-    # Each has the id of its own request, also where the answer is that of another.
+    # Each has the id of its own request, even if its body came from the cache.
     identities = [answer.headers.get_list("X-Request-ID") for answer in answers]
     assert len({identity for (identity,) in identities}) == 3
     lines = wait_for(lambda: documentation_lines(stack, [one for (one,) in identities]), 5)
@@ -230,7 +230,7 @@ def test_guessing_is_slowed_down(stack: Stack):
     for thread in threads:
         thread.join()
     assert set(codes) == {200, 429}
-    # The API says it in its own words.
+    # The API refuses in its own shape.
     with stack.client() as client:
         answer = wait_for(lambda: throttled(client.get("/api/v1/auth/token/")))
         assert answer.json()["type"] == "client_error"

@@ -30,7 +30,7 @@ def test_a_purchase_reaches_the_ledger_and_the_feed(stack: Stack):
         assert len(client.get("/getAllUserBuys/joe").json()["purchases"]) == 2
         events = client.get("/api/v1/events/?after=0").json()
         assert len(events["events"]) == 2
-    # The port of the backend takes the same, in plain HTTP.
+    # The backend port accepts the same in plain HTTP.
     answer = httpx.get(
         f"http://127.0.0.1:{stack.backend_port}/api/v1/purchases/",
         headers={"Authorization": f"Token {stack.token('joe')}"},
@@ -61,7 +61,7 @@ def test_without_a_replica_the_api_answers_502_as_json(stack: Stack):
     docker("stop", container)
     try:
         with stack.client("joe") as client:
-            # For a second nginx may still know the address, where nobody is: that is a 504.
+            # For a second nginx may still use the old address. Then the answer is a 504.
             answer = client.get("/api/v1/purchases/")
             assert answer.status_code in (502, 504)
             assert answer.json()["type"] == "server_error"
@@ -79,7 +79,7 @@ def test_without_a_replica_the_api_answers_502_as_json(stack: Stack):
             }
             assert answer.headers["Retry-After"]
             assert client.get("/purchases/").headers["Content-Type"].startswith("text/html")
-            # Purchases go to other processes, which are there.
+            # Purchases go to other processes, which still run.
             buy(client, stack.item())
     finally:
         docker("start", container)

@@ -51,7 +51,7 @@ def test_the_feed_is_whole_across_processes(stack: Stack):
 def test_the_other_relay_takes_over_within_five_seconds(stack: Stack):
     leader = wait_for(stack.leading_relay, 10)
     with Follower(stack) as follower, stack.client("till") as client:
-        # Killed by the engine, which does not start it again: the other one has to do it.
+        # The engine does not restart what it kills itself, so the other relay must take over.
         docker("kill", leader)
         killed = time.monotonic()
         item = stack.item()

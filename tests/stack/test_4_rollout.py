@@ -48,7 +48,7 @@ def next_migration(text: str) -> dict[str, str]:
 
 
 def refused_deploy(stack: Stack, checkout: Path) -> str:
-    """Try to deploy; return what was said when it failed and nothing had been replaced."""
+    """Try to deploy. Return the output; the deploy must fail and replace nothing."""
     before = {service: stack.containers(service) for service in ("web", "live", "relay", "worker")}
     target = stack.start_target("deploy", checkout=checkout)
     said, _ = target.communicate(timeout=300)
@@ -68,7 +68,7 @@ def test_a_migration_that_the_running_version_may_not_survive_is_refused(
 
 
 def test_a_deploy_of_a_new_version_is_noticed_by_nobody(stack: Stack, tmp_path: Path):
-    """With other pages and a migration, under load, and with more than one of everything."""
+    """Deploy other pages and a migration, under load, with several replicas of everything."""
     base = (ROOT / "templates" / "base.html").read_text()
     checkout = checkout_with(
         tmp_path / "next",
@@ -87,7 +87,7 @@ def test_a_deploy_of_a_new_version_is_noticed_by_nobody(stack: Stack, tmp_path: 
         for line in target.stdout:
             print(f"{time.monotonic() - started:.0f} s: {line}", end="")
             if "New requests go to" in line:
-                # What the version before has begun it may end, and that may take minutes.
+                # The version before may finish what it has begun, which may take minutes.
                 timer = threading.Timer(UPLOAD_SECONDS, upload.end)
                 timer.start()
         target.stdout.close()
@@ -109,7 +109,7 @@ def test_a_deploy_of_a_new_version_is_noticed_by_nobody(stack: Stack, tmp_path: 
     with stack.client() as client:
         assert "<!-- the next version -->" in client.get("/").text
     assert stack.sql(NOTES) == "1"
-    # What Compose would do now is nothing: it knows the containers as its own.
+    # Compose has nothing to do now, because it knows the containers as its own.
     before = set(stack.containers("web"))
     stack.compose("up", "-d", "--no-deps", "--scale", "web=3", "web")
     assert set(stack.containers("web")) == before
@@ -119,7 +119,7 @@ def test_a_deploy_of_a_new_version_is_noticed_by_nobody(stack: Stack, tmp_path: 
     ("file", "code", "reason"),
     [
         ("shop/asgi.py", 'sys.exit("broken on purpose")', "broken on purpose"),
-        # It lives, and cannot reach its database.
+        # It is alive, but cannot reach its database.
         (
             "shop/settings.py",
             'if env.text("APPLICATION_NAME", "") == "live":\n'
@@ -138,7 +138,7 @@ def test_a_version_that_cannot_serve_is_taken_back(
         said = refused_deploy(stack, checkout_with(tmp_path / "broken", {file: broken}))
     assert "the old ones serve on" in said
     assert reason in said
-    # Not one socket was closed.
+    # No socket was closed.
     assert [follower.codes for follower in watch.followers] == [[], [], []]
 
 
@@ -167,7 +167,7 @@ def test_a_deploy_that_was_cut_off_is_healed_by_the_next(stack: Stack, moment: s
 
 
 def refused_restore(stack: Stack, backup: Path) -> str:
-    """Try to restore; return what was said when it failed."""
+    """Try to restore. Return the output; the restore must fail."""
     target = stack.start_target("restore", "--file", str(backup))
     said, _ = target.communicate(timeout=300)
     assert target.returncode == 1, said
@@ -195,7 +195,7 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack, tmp_path: Path):
     with stack.client("joe") as client:
         report = client.get("/api/v1/reports/").json()["results"][0]["id"]
         pdf = client.get(f"/api/v1/reports/{report}/pdf/").content
-        # It happens after the backup, and is given a position that nobody may get again.
+        # This purchase is newer than the backup, and no other may get its position.
         with Follower(stack, "joe", "scope=mine") as follower:
             buy(client, stack.item())
             wait_for(lambda: follower.events, 10)
@@ -209,7 +209,7 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack, tmp_path: Path):
     with stack.client() as client:
         assert client.get("/healthz").text == "Success"
     stack.sql("TRUNCATE accounts_user CASCADE")
-    # One that breaks in the middle can be repeated.
+    # A restore that breaks in the middle can be repeated.
     refused_restore(stack, with_half_a_dump(backup, tmp_path))
     stack.make_target("restore", "--file", str(backup))
     assert stack.totals() == totals
@@ -221,6 +221,6 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack, tmp_path: Path):
             wait_for(lambda: item in follower.items, 10)
             assert follower.events[0]["position"] > lost
             assert len(follower.events) == 1
-    # The gap that the restore has made is none to worry about.
+    # The gap that the restore has made is no fault of the log.
     words = ["run", "--rm", "--no-deps", "-T", "worker", "python", "manage.py", "verify_ledger"]
     assert "All 8 checks hold." in stack.compose(*words)

@@ -1,4 +1,4 @@
-"""What passes through nginx: how much of it, from whom, and in which words it is refused."""
+"""Traffic through nginx: how much, from which addresses, and how it is refused."""
 
 import contextlib
 import json
@@ -43,7 +43,7 @@ def test_no_request_fails_under_full_load(stack: Stack, load_seconds: float):
 
 
 def statuses(stack: Stack, addresses: list[str]) -> set[int]:
-    """Ask for a token at once for each address that a proxy in front says it was called from."""
+    """Ask for a token at once from each address, as a proxy in front reports it."""
     url = f"http://127.0.0.1:{stack.backend_port}/api/v1/auth/token"
     with httpx.Client(timeout=10) as client:
         return {
@@ -62,7 +62,7 @@ def test_a_network_of_ipv6_counts_as_one_address(stack: Stack):
 def stalled_uploads(
     stack: Stack, count: int, length: int = 50_000
 ) -> Iterator[list[socket.socket]]:
-    """Open connections whose bodies do not come."""
+    """Open connections whose bodies do not arrive."""
     head = (
         f"POST /api/v1/purchases/ HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-For: 10.1.3.1\r\n"
         "Content-Length: 50000\r\n\r\n"
@@ -155,7 +155,7 @@ def test_a_bulk_body_may_be_large(stack: Stack, path: str):
 
 
 def said_to(stack: Stack, head: str, body: str = "") -> tuple[int, str, str]:
-    """Send what no client library would; return the status, the content type and the body."""
+    """Send what no client library would. Return status, content type and body."""
     with socket.create_connection(("127.0.0.1", stack.backend_port), 10) as connection:
         connection.sendall(f"{head}\r\n\r\n{body}".encode("latin-1"))
         return answer_of(connection)

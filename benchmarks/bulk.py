@@ -142,7 +142,7 @@ def copy(lines: int) -> float:
             " received_at, dedupe_key, fingerprint, customer_id, recorded_by_id) FROM STDIN"
         ) as target:
             target.write(rows)
-        with cursor.copy("COPY purchases_event (purchase_id, customer_id) FROM STDIN") as target:
+        with cursor.copy("COPY events_outbox (id, customer_id) FROM STDIN") as target:
             target.write(events)
     return lines / (time.perf_counter() - started)
 

@@ -75,7 +75,7 @@ async def buy(purchase: Purchase, authorization: Annotated[str, Header()]) -> di
             if row is None:
                 raise HTTPException(409)
             await connection.execute(
-                "INSERT INTO purchases_event (purchase_id, customer_id) VALUES ($1, $2)",
+                "INSERT INTO events_outbox (id, customer_id) VALUES ($1, $2)",
                 row["id"],
                 account["id"],
             )

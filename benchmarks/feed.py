@@ -81,7 +81,7 @@ def _relay() -> Iterator[None]:
         while waiting:
             time.sleep(0.5)
             with connection.cursor() as cursor:
-                cursor.execute("SELECT EXISTS (SELECT FROM purchases_event WHERE position IS NULL)")
+                cursor.execute("SELECT EXISTS (SELECT FROM events_outbox)")
                 waiting = bool((cursor.fetchone() or (False,))[0])
         yield
     finally:
@@ -167,7 +167,7 @@ def _large(sockets: int, rate: float, seconds: float) -> dict[str, Any]:
 def _event(number: int) -> str:
     """Return a frame as the feed sends it, with one event."""
     from events.reader import frame
-    from events.representation import encode_event
+    from events.representation import Numbered, encode
 
     moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     purchase = {
@@ -181,7 +181,7 @@ def _event(number: int) -> str:
         "at": moment,
         "purchase": purchase,
     }
-    return frame([encode_event(event)], number).text
+    return frame([encode(Numbered(number, None, 1, event)).text], number).text
 
 
 def _publish(kind: str, rate: float, seconds: float) -> None:

@@ -15,7 +15,7 @@ import time
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
-TABLES = ("purchases_purchase", "purchases_event")
+TABLES = ("purchases_purchase", "events_event")
 HEAVY = 10
 
 _CUSTOMERS = """
@@ -39,8 +39,8 @@ FROM (
 ORDER BY n
 """
 _EVENTS = """
-INSERT INTO purchases_event (purchase_id, customer_id, position)
-SELECT id, customer_id, row_number() OVER (ORDER BY id) FROM purchases_purchase
+INSERT INTO events_event (position, id, type, customer_id, at)
+SELECT row_number() OVER (ORDER BY id), id, 1, customer_id, received_at FROM purchases_purchase
 """
 
 

@@ -17,7 +17,8 @@ from django.db import transaction  # noqa: E402
 from django.urls import path  # noqa: E402
 from rest_framework import generics, serializers  # noqa: E402
 
-from purchases.models import Event, Purchase  # noqa: E402
+from events.models import Outbox  # noqa: E402
+from purchases.models import Purchase  # noqa: E402
 
 
 class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
@@ -34,7 +35,7 @@ class CreateView(generics.CreateAPIView[Purchase]):
         purchase = serializer.save(
             customer=self.request.user, recorded_by=self.request.user, dedupe_key=uuid.uuid4()
         )
-        Event.objects.create(purchase=purchase, customer=purchase.customer)
+        Outbox.objects.create(key=purchase.pk, customer=purchase.customer)
 
 
 urlpatterns = [path("api/v1/purchases/", CreateView.as_view())]

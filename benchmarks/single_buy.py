@@ -77,7 +77,7 @@ WITH purchase AS (
   VALUES (uuidv7(), {first} + :customer, 'bench ' || :run::text || '-1-' || :number::text, 1,
     12.50, 'EUR', '2024-05-31T15:54:32Z', now(), {first} + :customer, gen_random_uuid())
   RETURNING id, customer_id)
-INSERT INTO purchases_event (purchase_id, customer_id) SELECT id, customer_id FROM purchase;
+INSERT INTO events_outbox (id, customer_id) SELECT id, customer_id FROM purchase;
 """
 
 

@@ -123,9 +123,9 @@ def _bytes_written(purchases: int) -> list[list[Any]]:
             [f"WAL of a purchase and its event, {batch} in a transaction", f"{bytes_each:.0f} B"]
         )
     before, started = _wal(), 0.0
-    waiting = _scalar("SELECT count(*) FROM purchases_event WHERE position IS NULL")
+    waiting = _scalar("SELECT count(*) FROM events_outbox")
     with _running(COMMANDS["relay"]):
-        while left := _scalar("SELECT count(*) FROM purchases_event WHERE position IS NULL"):
+        while left := _scalar("SELECT count(*) FROM events_outbox"):
             if left < waiting and not started:
                 waiting, started = left, time.monotonic()
                 before = _wal()
@@ -148,10 +148,10 @@ def _bytes_kept() -> list[list[Any]]:
             with connection.cursor() as cursor:
                 cursor.execute("SET statement_timeout = 0")
                 cursor.execute("VACUUM FULL purchases_purchase")
-                cursor.execute("VACUUM FULL purchases_event")
-        for name in ("purchase", "event"):
-            heap = _scalar(f"SELECT pg_table_size('purchases_{name}')") / count
-            indexes = _scalar(f"SELECT pg_indexes_size('purchases_{name}')") / count
+                cursor.execute("VACUUM FULL events_event")
+        for name, model in (("purchase", "purchases_purchase"), ("event", "events_event")):
+            heap = _scalar(f"SELECT pg_table_size('{model}')") / count
+            indexes = _scalar(f"SELECT pg_indexes_size('{model}')") / count
             rows.append([f"{name}, {state}", f"{heap:.0f} B + {indexes:.0f} B of indexes"])
     return rows
 
@@ -161,16 +161,17 @@ def _bytes_sent() -> list[list[Any]]:
 
     from events.channel import Announcement
     from events.reader import frame
-    from events.representation import encode_event
+    from events.representation import encode
     from events.selectors import events_after
 
     found = events_after(0, customer_id=None, limit=500)
-    events = [encode_event(row[2]) for row in found]
+    encoded = [encode(event) for event in found]
+    events = [event.text for event in encoded]
     announcement: Announcement = {
         "type": "events",
         "previous": 0,
         "position": 500,
-        "events": [(row[0], row[1], text) for row, text in zip(found, events, strict=True)],
+        "events": encoded,
     }
     packed = registry.get_serializer("msgpack").serialize(announcement)
     return [

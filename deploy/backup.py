@@ -37,8 +37,10 @@ SELECT greatest(
     max(position),
     (SELECT max(floor::bigint)
      FROM unnest(string_to_array(nullif({FLOORS}, ''), ',')) AS floor), 0)
-FROM purchases_event
+FROM {{log}}
 """  # noqa: S608
+LOG = "SELECT coalesce(to_regclass('events_event'), to_regclass('purchases_event'))"
+"""The version before this one, which may still run, has the log under the second name."""
 EMPTY = """
 DO $$ BEGIN
   IF to_regclass('purchases_purchase') IS NOT NULL THEN
@@ -80,7 +82,7 @@ def backup(stack: Stack, folder: Path) -> Path:
         manifest = {
             "version": 1,
             "made_at": moment,
-            "position": int(stack.sql(POSITION)),
+            "position": int(stack.sql(POSITION.format(log=stack.sql(LOG)))),
             "floors": stack.sql(f"SELECT {FLOORS}"),
         }
         incomplete = path.with_suffix(".incomplete")

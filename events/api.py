@@ -18,7 +18,6 @@ from accounts.permissions import Permission as P
 from accounts.rules import needs
 from events import selectors
 from events.serializers import EventPageSerializer
-from purchases.api import EXAMPLE
 from shop.core.errors import FieldError, Forbidden, ValidationFailed
 from shop.core.schema import Answer, answers
 
@@ -113,8 +112,19 @@ class EventListView(APIView):
                         {
                             "position": 124,
                             "event": "purchase.recorded",
-                            "at": EXAMPLE["received_at"],
-                            "purchase": EXAMPLE,
+                            "at": "2024-05-31T15:54:33.010512Z",
+                            "purchase": {
+                                "id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",
+                                "username": "joe",
+                                "userid": "005",
+                                "item": "book",
+                                "quantity": 1,
+                                "price": "1195.30",
+                                "currency": "EUR",
+                                "total": "1195.30",
+                                "timestamp": "2024-05-31T15:54:32.204000Z",
+                                "received_at": "2024-05-31T15:54:33.010512Z",
+                            },
                         }
                     ],
                     "position": 124,
@@ -133,4 +143,4 @@ class EventListView(APIView):
         events, position = selectors.events_page(
             caller, after=after, limit=limit, everything=everything
         )
-        return Response({"events": [event for _, _, event in events], "position": position})
+        return Response({"events": [event.data for event in events], "position": position})

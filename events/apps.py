@@ -1,6 +1,8 @@
 """What the event log adds to the whole."""
 
-from shop.core.apps import ShopAppConfig
+from importlib import import_module
+
+from shop.core.apps import ShopAppConfig, shop_apps
 
 
 class EventsConfig(ShopAppConfig):
@@ -8,5 +10,14 @@ class EventsConfig(ShopAppConfig):
 
     name = "events"
     api_urls = "events.urls"
+    append_only = {"Event": ()}
+    maintained = ("Outbox",)
     health_checks = {"relay": "events.health.check_relay"}
     metrics = ("events.metrics.collect_log",)
+    ledger_checks = ("events.ledger_checks.CHECKS",)
+
+    def ready(self) -> None:
+        """Let every app declare its types; their loaders may need any model."""
+        for config in shop_apps():
+            if config.event_types:
+                import_module(config.event_types)

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TypedDict
 
 from channels.layers import get_channel_layer
+
+from events.representation import Encoded
 
 GROUP = "events"
 TIMEOUT_SECONDS = 2.0
@@ -18,17 +20,17 @@ class Announcement(TypedDict):
     """What the relay says after it has numbered events.
 
     ``previous`` is the position before the first of ``events``; a hub whose own position differs
-    knows that it missed something. ``events`` holds ``(position, customer id, JSON)``. An
+    knows that it missed something. ``events`` are those of ``Encoded``, as lists on arrival. An
     announcement without events is the relay's heartbeat.
     """
 
     type: str
     previous: int
     position: int
-    events: list[tuple[int, int, str]]
+    events: Sequence[Encoded]
 
 
-async def announce(previous: int, position: int, events: list[tuple[int, int, str]]) -> None:
+async def announce(previous: int, position: int, events: Sequence[Encoded]) -> None:
     """Tell the hubs; raises what the layer raises, and ``TimeoutError`` where it takes too long."""
     announcement: Announcement = {
         "type": "events",

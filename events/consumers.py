@@ -22,7 +22,7 @@ from events.reader import (
     CLOSE_TRY_AGAIN_LATER,
     Reader,
 )
-from events.selectors import PositionUnknown
+from events.selectors import PURCHASES, PositionUnknown
 from events.signing_in import sign_in
 from shop.core.errors import ApplicationError, Unavailable, send_error
 from shop.core.outages import is_outage
@@ -105,6 +105,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
             caller=caller,
             credential=credential,
             everything=everything,
+            types=PURCHASES,
             send=self._send_text,
             close=self._close,
             send_frame=self.scope.get("extensions", {}).get("shop.frames", {}).get("send"),

@@ -31,8 +31,14 @@ from events.reader import (
     Reader,
     frame,
 )
-from events.representation import encode_event
-from events.selectors import PositionUnknown, events_after, events_page, latest_position
+from events.representation import Encoded, encode
+from events.selectors import (
+    PURCHASES,
+    PositionUnknown,
+    events_after,
+    events_page,
+    latest_position,
+)
 from shop.core import background
 from shop.core.admission import Room, account_holder, address_holder
 from shop.core.errors import Unavailable
@@ -46,8 +52,8 @@ SILENCE_SECONDS = 2.0
 START_SECONDS = 5.0
 PLACES = 50_000
 
-# ``(position, customer id, JSON)`` of an event that this process has heard of.
-Heard = tuple[int, int, str]
+# Numbers of the types of events that somebody wants; ``None`` is every type.
+Types = frozenset[int] | None
 
 
 class Waiting:
@@ -57,14 +63,15 @@ class Waiting:
     those after ``after`` that the hub has heard of since.
     """
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, types: Types) -> None:
         self.after = after
-        self.events: list[Heard] = []
+        self.types = types
+        self.events: list[Encoded] = []
         self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def give(self, events: list[Heard]) -> None:
-        """Keep what is after ``after``, and wake the poll if that is anything."""
-        fresh = [event for event in events if event[0] > self.after]
+    def give(self, events: list[Encoded]) -> None:
+        """Keep what is wanted and after ``after``, and wake the poll if that is anything."""
+        fresh = [event for event in of_types(events, self.types) if event.position > self.after]
         if fresh:
             self.events += fresh
             self.wake()
@@ -87,9 +94,10 @@ class Hub:
         self.addresses = _room("addresses", settings.QUOTA_ADDRESS_SOCKETS)
         self._heard = 0.0
         self._readers: set[Reader] = set()
-        self._everything: set[Reader] = set()
-        self._by_customer: defaultdict[int, set[Reader]] = defaultdict(set)
-        # By whose events they wait for; ``None`` is everybody's.
+        # By whose events they get, and of which types; ``None`` is everybody's, or every type.
+        self._audiences: defaultdict[int | None, defaultdict[Types, set[Reader]]] = defaultdict(
+            lambda: defaultdict(set)
+        )
         self._waiting: defaultdict[int | None, set[Waiting]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
         self._catching_up = asyncio.Lock()
@@ -147,7 +155,7 @@ class Hub:
             return
         async with self._catching_up:
             if heard["previous"] <= self.position < heard["position"]:
-                events = [event for event in heard["events"] if event[0] > self.position]
+                events = [Encoded(*event) for event in heard["events"] if event[0] > self.position]
                 self._deliver(events, heard["position"])
                 return
         await self._catch_up()
@@ -179,7 +187,7 @@ class Hub:
             while True:
                 rows = await self._own.run(_heard, self.position)
                 if rows:
-                    self._deliver(rows, rows[-1][0])
+                    self._deliver(rows, rows[-1].position)
                 if len(rows) < CATCH_UP_LIMIT:
                     break
             if not rows:
@@ -196,37 +204,38 @@ class Hub:
                 reader.close(CLOSE_POSITION_UNKNOWN)
         self._wake_everybody()
 
-    def _deliver(self, events: list[Heard], position: int) -> None:
+    def _deliver(self, events: list[Encoded], position: int) -> None:
         """Give events, which follow the hub's position, to every live reader; never waits."""
         self.position = position
         if not events:
             return
-        if self._everything:
-            everything = frame((event[2] for event in events), position)
-            for reader in self._everything:
-                self._give(reader, events, everything)
-        for waiting in self._waiting.get(None, ()):
-            waiting.give(events)
-        mine: dict[int, list[Heard]] = defaultdict(list)
+        self._deliver_to(None, events)
+        mine: dict[int, list[Encoded]] = defaultdict(list)
         for event in events:
-            if event[1] in self._by_customer or event[1] in self._waiting:
-                mine[event[1]].append(event)
+            customer = event.customer_id
+            if customer is not None and (customer in self._audiences or customer in self._waiting):
+                mine[customer].append(event)
         for customer_id, own in mine.items():
-            if readers := self._by_customer.get(customer_id):
-                theirs = frame((event[2] for event in own), own[-1][0])
-                for reader in readers:
-                    self._give(reader, own, theirs)
-            for waiting in self._waiting.get(customer_id, ()):
-                waiting.give(own)
+            self._deliver_to(customer_id, own)
 
-    def _give(self, reader: Reader, events: list[Heard], whole: Frame) -> None:
-        if not reader.live or reader.position >= events[-1][0]:
+    def _deliver_to(self, audience: int | None, events: list[Encoded]) -> None:
+        """Give events to one audience: those who get one customer's, or everybody's."""
+        for types, readers in self._audiences.get(audience, {}).items():
+            if wanted := of_types(events, types):
+                whole = frame((event.text for event in wanted), wanted[-1].position)
+                for reader in readers:
+                    self._give(reader, wanted, whole)
+        for waiting in self._waiting.get(audience, ()):
+            waiting.give(events)
+
+    def _give(self, reader: Reader, events: list[Encoded], whole: Frame) -> None:
+        if not reader.live or reader.position >= events[-1].position:
             return
-        if reader.position >= events[0][0]:
+        if reader.position >= events[0].position:
             # The replay has already given the first of them.
-            fresh = [event for event in events if event[0] > reader.position]
-            whole = frame((event[2] for event in fresh), fresh[-1][0])
-        reader.position = events[-1][0]
+            fresh = [event for event in events if event.position > reader.position]
+            whole = frame((event.text for event in fresh), fresh[-1].position)
+        reader.position = events[-1].position
         reader.put(whole)
 
     # --- readers -------------------------------------------------------------------------
@@ -270,10 +279,7 @@ class Hub:
         holder = account_holder(reader.caller.id)
         await self._ready()
         self._readers.add(reader)
-        if reader.everything:
-            self._everything.add(reader)
-        else:
-            self._by_customer[reader.caller.id].add(reader)
+        self._audiences[reader.customer_id][reader.types].add(reader)
         if after is None:
             # Start after the newest position in the table, even if this hub has not been told of
             # it yet.
@@ -289,7 +295,12 @@ class Hub:
         while reader.position < self.position and not reader.closing:
             end = self.position
             replay, last = await self._clients.run(
-                holder, _replay, reader.position, customer_id=reader.customer_id, until=end
+                holder,
+                _replay,
+                reader.position,
+                customer_id=reader.customer_id,
+                until=end,
+                types=reader.types,
             )
             if replay is not None:
                 reader.put(replay)
@@ -301,12 +312,12 @@ class Hub:
         """Forget a reader whose socket has closed."""
         reader.cancel()
         self._readers.discard(reader)
-        self._everything.discard(reader)
-        own = self._by_customer.get(reader.caller.id)
-        if own is not None:
-            own.discard(reader)
-            if not own:
-                del self._by_customer[reader.caller.id]
+        audience = self._audiences[reader.customer_id]
+        audience[reader.types].discard(reader)
+        if not audience[reader.types]:
+            del audience[reader.types]
+        if not audience:
+            del self._audiences[reader.customer_id]
 
     async def events(
         self,
@@ -317,6 +328,7 @@ class Hub:
         everything: bool,
         seconds: float,
         left: "asyncio.Future[Any]",
+        types: Types = PURCHASES,
     ) -> tuple[list[str], int]:
         """Return a page of events as JSON and its position, as the REST view would.
 
@@ -328,11 +340,17 @@ class Hub:
         customer_id = None if everything else caller.id
         await self._ready()
         while True:
-            with self._waits(customer_id, after) as waiting:
+            with self._waits(customer_id, Waiting(after, types)) as waiting:
                 await self.check_position(holder, after)
                 if after < self.position:
                     found, waiting.after = await self._clients.run(
-                        holder, _page, caller, after=after, limit=limit, everything=everything
+                        holder,
+                        _page,
+                        caller,
+                        after=after,
+                        limit=limit,
+                        everything=everything,
+                        types=types,
                     )
                     if found:
                         return found, waiting.after
@@ -341,17 +359,17 @@ class Hub:
                     await asyncio.wait(
                         {waiting.woken, left}, timeout=wait, return_when=asyncio.FIRST_COMPLETED
                     )
-                events = [event for event in waiting.events if event[0] > waiting.after][:limit]
+                events = [event for event in waiting.events if event.position > waiting.after]
+                events = events[:limit]
                 over = self.draining or left.done() or time.monotonic() >= deadline
                 if events or over:
                     full = len(events) == limit
-                    position = events[-1][0] if full else max(waiting.after, self.position)
-                    return [event[2] for event in events], position
+                    position = events[-1].position if full else max(waiting.after, self.position)
+                    return [event.text for event in events], position
                 after = waiting.after
 
     @contextmanager
-    def _waits(self, customer_id: int | None, after: int) -> Iterator[Waiting]:
-        waiting = Waiting(after)
+    def _waits(self, customer_id: int | None, waiting: Waiting) -> Iterator[Waiting]:
         self._waiting[customer_id].add(waiting)
         try:
             yield waiting
@@ -387,27 +405,35 @@ def _room(name: str, share: int) -> Room:
     return Room(name, total=PLACES, share=share or PLACES)
 
 
-def _heard(position: int) -> list[Heard]:
+def of_types(events: list[Encoded], types: Types) -> list[Encoded]:
+    """Return those of the events that are of one of the types."""
+    return events if types is None else [event for event in events if event.type in types]
+
+
+def _heard(position: int) -> list[Encoded]:
     """Return everybody's events after the position, as many as are read at once."""
-    rows = events_after(position, customer_id=None, limit=CATCH_UP_LIMIT)
-    return [(row[0], row[1], encode_event(row[2])) for row in rows]
+    events = events_after(position, customer_id=None, limit=CATCH_UP_LIMIT, types=None)
+    return [encode(event) for event in events]
 
 
 def _replay(
-    position: int, *, customer_id: int | None, until: int
+    position: int, *, customer_id: int | None, until: int, types: Types
 ) -> tuple[Frame | None, int | None]:
     """Return a frame of events after the position, and where the next one goes on, if it does."""
-    rows = events_after(position, customer_id=customer_id, limit=CATCH_UP_LIMIT, until=until)
-    if not rows:
+    events = events_after(
+        position, customer_id=customer_id, limit=CATCH_UP_LIMIT, until=until, types=types
+    )
+    if not events:
         return None, None
-    replay = frame((encode_event(row[2]) for row in rows), rows[-1][0])
-    return replay, rows[-1][0] if len(rows) == CATCH_UP_LIMIT else None
+    last = events[-1].position
+    replay = frame((encode(event).text for event in events), last)
+    return replay, last if len(events) == CATCH_UP_LIMIT else None
 
 
 def _page(caller: Caller, **asked: Any) -> tuple[list[str], int]:
     """Return the events of a page as JSON, and its position."""
-    rows, position = events_page(caller, **asked)
-    return [encode_event(row[2]) for row in rows], position
+    events, position = events_page(caller, **asked)
+    return [encode(event).text for event in events], position
 
 
 def _latest(keys: Collection[None]) -> dict[None, int]:

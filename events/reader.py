@@ -61,6 +61,7 @@ class Reader:
         caller: Caller,
         credential: Credential,
         everything: bool,
+        types: frozenset[int] | None,
         send: Send,
         close: Close,
         send_frame: SendFrame | None = None,
@@ -68,6 +69,7 @@ class Reader:
         self.caller = caller
         self.credential = credential
         self.everything = everything
+        self.types = types
         self.position = 0
         self.greeted = False
         self.live = False

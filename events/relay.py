@@ -15,18 +15,15 @@ import structlog
 
 from events.channel import announce
 from events.health import RELAY_LOCK
-from events.representation import encode_event, event_data
+from events.models import Outbox
+from events.numbering import BATCH, CONNECTION_OPTIONS, Numbering
+from events.representation import Encoded, Row, encode, present
 from events.selectors import LATEST_POSITION
-from purchases.models import Event, Purchase
-from purchases.representation import purchase_data
 from shop.core.database import own_connection_parameters
+from shop.core.lookups import DatabaseThreads
 
 logger = structlog.get_logger(__name__)
 
-BATCH = 500
-# Among so many events, those of every customer have their turn when more than a batch waits: behind
-# an upload of one customer nobody else's purchase waits until all of it is numbered.
-AHEAD = 20_000
 # How often an idle relay looks for new events; this is the feed's added delay when idle.
 POLL_SECONDS = 0.02
 # The least time between two announcements, so that events under load share frames.
@@ -37,43 +34,11 @@ RECONNECT_SECONDS = 0.5
 # How long nothing is announced after Valkey did not take it in time: each try would hold up the
 # numbering, and hubs that hear nothing read the table.
 SILENCE_SECONDS = 5.0
-
-_OLDEST = f"""
-SELECT purchase_id FROM {Event._meta.db_table}
-WHERE position IS NULL ORDER BY purchase_id LIMIT {BATCH}
-"""  # noqa: S608
-# Each customer in turn, in the customer's own order.
-_IN_TURN = f"""
-SELECT purchase_id
-FROM (
-    SELECT purchase_id, row_number() OVER (PARTITION BY customer_id ORDER BY purchase_id) AS turn
-    FROM (
-        SELECT purchase_id, customer_id FROM {Event._meta.db_table}
-        WHERE position IS NULL ORDER BY purchase_id LIMIT {AHEAD}
-    ) AS ahead
-) AS turns
-ORDER BY turn, purchase_id LIMIT {BATCH}
-"""  # noqa: S608
-_NUMBER = f"""
-WITH waiting AS (
-    SELECT purchase_id, row_number() OVER (ORDER BY purchase_id) AS place
-    FROM ({{}}) AS batch
-), numbered AS (
-    UPDATE {Event._meta.db_table} AS event
-    SET position = %s + waiting.place
-    FROM waiting WHERE event.purchase_id = waiting.purchase_id
-    RETURNING event.position, event.customer_id, event.purchase_id
-)
-SELECT numbered.position, numbered.customer_id, purchase.id, customer.username, customer.userid,
-       purchase.item, purchase.quantity, purchase.price, purchase.currency,
-       purchase."timestamp", purchase.received_at
-FROM numbered
-JOIN {Purchase._meta.db_table} AS purchase ON purchase.id = numbered.purchase_id
-JOIN accounts_user AS customer ON customer.id = numbered.customer_id
-ORDER BY numbered.position
-"""  # noqa: S608
-NUMBER_OLDEST = _NUMBER.format(_OLDEST)
-NUMBER_IN_TURN = _NUMBER.format(_IN_TURN)
+# What was moved is dead weight in the outbox, where every look passes by it. So many events are
+# worth a vacuum, which has this share of the time at most.
+VACUUM_EVENTS = 5_000
+VACUUM_SHARE = 0.02
+_VACUUM = f"VACUUM (SKIP_LOCKED, TRUNCATE off) {Outbox._meta.db_table}"
 
 
 class Relay:
@@ -82,6 +47,7 @@ class Relay:
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
         self._silent_until = 0.0
+        self._threads = DatabaseThreads(1, "relay")
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; survive the loss of PostgreSQL and of Valkey."""
@@ -106,7 +72,8 @@ class Relay:
             "autocommit": True,
             "application_name": "relay",
             # Statements are short, so a long one means that something is wrong.
-            "options": "-c statement_timeout=30s -c timezone=UTC -c idle_session_timeout=0",
+            "options": "-c statement_timeout=30s -c timezone=UTC -c idle_session_timeout=0"
+            + CONNECTION_OPTIONS,
         }
         async with await psycopg.AsyncConnection.connect(**parameters) as connection:
             if not await self._win(connection):
@@ -115,7 +82,7 @@ class Relay:
             row = await cursor.fetchone()
             position = int(row[0]) if row else 0
             logger.info("relay.leading", position=position)
-            await self._number(connection, position)
+            await self._number(connection, Numbering(position))
 
     async def _win(self, connection: psycopg.AsyncConnection) -> bool:
         standing_by = False
@@ -130,33 +97,46 @@ class Relay:
             await self._pause(STANDBY_SECONDS)
         return False
 
-    async def _number(self, connection: psycopg.AsyncConnection, position: int) -> None:
+    async def _number(
+        self, connection: "psycopg.AsyncConnection[Any]", numbering: Numbering
+    ) -> None:
         announced = time.monotonic()
-        rows: list[Any] = []
+        moved, vacuum_at = 0, 0.0
         while not self.stopping.is_set():
             started = time.monotonic()
-            number = NUMBER_IN_TURN if len(rows) == BATCH else NUMBER_OLDEST
-            cursor = await connection.execute(number, [position], prepare=True)
-            rows = await cursor.fetchall()
+            previous = numbering.position
+            rows = await numbering.move(connection)
             if rows:
-                events = [
-                    (row[0], row[1], encode_event(event_data(row[0], purchase_data(*row[2:]))))
-                    for row in rows
-                ]
-                await self._announce(position, events[-1][0], events)
-                position = events[-1][0]
+                await self._tell(previous, rows)
                 announced = time.monotonic()
-                if len(rows) < BATCH:
+                moved += len(rows)
+                if not numbering.left:
                     await self._pause(max(0.0, INTERVAL_SECONDS - (announced - started)))
             else:
                 if started - announced > HEARTBEAT_SECONDS:
-                    await self._announce(position, position, [])
+                    await self._announce(previous, previous, [])
                     announced = started
                 await self._pause(POLL_SECONDS)
+            if moved >= VACUUM_EVENTS and time.monotonic() > vacuum_at:
+                started = time.monotonic()
+                await connection.execute(_VACUUM)
+                moved, vacuum_at = 0, started + (time.monotonic() - started) / VACUUM_SHARE
 
-    async def _announce(
-        self, previous: int, position: int, events: list[tuple[int, int, str]]
-    ) -> None:
+    async def _tell(self, previous: int, rows: list[Row]) -> None:
+        """Announce events that have just got their positions, in the order of these."""
+        for start in range(0, len(rows), BATCH):
+            some = rows[start : start + BATCH]
+            if time.monotonic() >= self._silent_until:
+                try:
+                    events = await self._threads.run(_encoded, some)
+                except Exception as error:
+                    # They are numbered; hubs that are not told read the table.
+                    logger.warning("relay.announcement_lost", reason=type(error).__name__)
+                else:
+                    await self._announce(previous, some[-1].position, events)
+            previous = some[-1].position
+
+    async def _announce(self, previous: int, position: int, events: list[Encoded]) -> None:
         if time.monotonic() < self._silent_until:
             return
         try:
@@ -166,3 +146,7 @@ class Relay:
             logger.warning("relay.announcement_lost", reason=type(error).__name__)
             if isinstance(error, TimeoutError):
                 self._silent_until = time.monotonic() + SILENCE_SECONDS
+
+
+def _encoded(rows: list[Row]) -> list[Encoded]:
+    return [encode(event) for event in present(rows)]

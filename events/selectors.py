@@ -1,14 +1,15 @@
 """Reads of the event log, each limited to what the caller may see."""
 
-from typing import Any
+from collections.abc import Collection
 
 from django.db import connection
 
 from accounts.access import Caller
-from events.representation import EventData, event_data
-from purchases.models import Event
-from purchases.representation import PURCHASE_FIELDS, purchase_data
+from events.models import PURCHASE_RECORDED, Event
+from events.representation import Numbered, Row, present
 from shop.core.errors import Conflict
+
+PURCHASES = frozenset({PURCHASE_RECORDED})
 
 
 class PositionUnknown(Conflict):
@@ -29,7 +30,6 @@ SELECT greatest(
     max(position), (SELECT max(floor) FROM unnest({POSITION_FLOORS}) AS floor), 0)
 FROM {Event._meta.db_table}
 """  # noqa: S608
-_EVENT_FIELDS = tuple(f"purchase__{field}" for field in PURCHASE_FIELDS)
 
 
 def latest_position() -> int:
@@ -41,27 +41,41 @@ def latest_position() -> int:
 
 
 def events_after(
-    position: int, *, customer_id: int | None, limit: int, until: int | None = None
-) -> list[tuple[int, int, EventData]]:
-    """Return ``(position, customer id, event)`` of numbered events after ``position``, in order.
+    position: int,
+    *,
+    customer_id: int | None,
+    limit: int,
+    until: int | None = None,
+    types: Collection[int] | None = PURCHASES,
+) -> list[Numbered]:
+    """Return events after ``position``, in order.
 
-    ``customer_id`` limits them to one customer's, ``until`` to those up to a position.
+    ``customer_id`` limits them to one customer's, ``until`` to those up to a position, ``types`` to
+    those of some types; ``None`` is everything.
     """
     queryset = Event.objects.filter(position__gt=position).order_by("position")
     if customer_id is not None:
         queryset = queryset.filter(customer_id=customer_id)
     if until is not None:
         queryset = queryset.filter(position__lte=until)
-    rows: Any = queryset.values_list("position", "customer_id", *_EVENT_FIELDS)[:limit]
-    return [
-        (number, customer, event_data(number, purchase_data(*row)))
-        for number, customer, *row in rows
-    ]
+    if types is not None:
+        queryset = (
+            queryset.filter(type__in=sorted(types))
+            if len(types) > 1
+            else queryset.filter(type=next(iter(types), 0))
+        )
+    rows = queryset.values_list("position", "key", "type", "customer_id", "payload", "at")[:limit]
+    return present(Row(*row) for row in rows)
 
 
 def events_page(
-    caller: Caller, *, after: int, limit: int, everything: bool
-) -> tuple[list[tuple[int, int, EventData]], int]:
+    caller: Caller,
+    *,
+    after: int,
+    limit: int,
+    everything: bool,
+    types: Collection[int] | None = PURCHASES,
+) -> tuple[list[Numbered], int]:
     """Return a page of events and the position up to which the caller has now seen everything.
 
     With a page that is not full that is the log's end as it was before the page was read, so an
@@ -72,8 +86,12 @@ def events_page(
     if after > end:
         raise PositionUnknown()
     events = events_after(
-        after, customer_id=None if everything else caller.id, limit=limit, until=end
+        after,
+        customer_id=None if everything else caller.id,
+        limit=limit,
+        until=end,
+        types=types,
     )
     if len(events) == limit:
-        return events, events[-1][0]
+        return events, events[-1].position
     return events, end

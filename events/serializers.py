@@ -2,16 +2,20 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from purchases.serializers import PurchaseSerializer
+
+@extend_schema_field({"$ref": "#/components/schemas/Purchase"})
+class PurchaseField(serializers.Field[Any, Any, Any, Any]):
+    """A purchase, whose shape the ledger's own API has."""
 
 
 class EventSerializer(serializers.Serializer[Any]):
     position = serializers.IntegerField()
     event = serializers.ChoiceField(choices=["purchase.recorded"])
     at = serializers.DateTimeField()
-    purchase = PurchaseSerializer()
+    purchase = PurchaseField()
 
 
 class EventPageSerializer(serializers.Serializer[Any]):

@@ -1,4 +1,4 @@
-"""The ledger and the event log in the admin: to look at, never to change."""
+"""The ledger in the admin: to look at, never to change."""
 
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
-from purchases.models import Event, Purchase
+from purchases.models import Purchase
 from shop.core.admin_tools import ReadOnlyAdmin
 
 
@@ -34,26 +34,3 @@ class PurchaseAdmin(ReadOnlyAdmin):
         if customers := User.objects.known_as(term):
             return queryset.filter(customer__in=customers), False
         return queryset.filter(item=term), False
-
-
-@admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
-    list_display = ["position", "purchase_id", "customer"]
-    list_select_related = ["customer"]
-    ordering = ["-position"]
-    search_fields = ["=position"]
-    search_help_text = "A whole position."
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # NULLs sort first in a descending index; they are what the relay has yet to number.
-        return super().get_queryset(request).filter(position__isnull=False)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if not (term.isascii() and term.isdigit() and len(term) < 19):
-            return queryset.none(), False
-        return queryset.filter(position=int(term)), False

@@ -12,8 +12,8 @@ class PurchasesConfig(ShopAppConfig):
     api_urls = "purchases.urls"
     classic_urls = "purchases.classic_urls"
     page_urls = "purchases.page_urls"
-    # An event gets its position once; a trigger sees to that.
-    append_only = {"Purchase": (), "Event": ("position",)}
+    append_only = {"Purchase": ()}
+    event_types = "purchases.events"
     error_dialects = ("purchases.classic.DIALECT",)
     ledger_checks = ("purchases.ledger_checks.CHECKS",)
     navigation = (

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from accounts.permissions import EFFECTIVE, Permission, sufficient
+from events.models import Outbox
 from purchases.entries import KeyedEntry, timestamp_text
-from purchases.models import Event, Purchase
+from purchases.models import Purchase
 
 # One statement writes purchases and events. Without a condition ids are given in the order of the
 # input, so that the events of one batch keep it; rows are inserted in the order of their keys, so
@@ -31,7 +32,7 @@ WITH input AS MATERIALIZED (
     ON CONFLICT (dedupe_key) DO NOTHING
     RETURNING id, customer_id, received_at, dedupe_key
 ), logged AS (
-    INSERT INTO {Event._meta.db_table} (purchase_id, customer_id)
+    INSERT INTO {Outbox._meta.db_table} (id, customer_id)
     SELECT id, customer_id FROM recorded
 )
 SELECT replace(dedupe_key::text, '-', ''), id::text, received_at FROM recorded

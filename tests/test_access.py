@@ -38,8 +38,9 @@ from websockets.exceptions import ConnectionClosed
 from accounts.models import User
 from accounts.permissions import ALL, ROLES, Permission, sufficient
 from accounts.rules import CredentialKind, Rule, required_by
+from events.models import Event
 from events.routing import websocket_urlpatterns
-from purchases.models import Event, Purchase
+from purchases.models import Purchase
 from reports import api as reports_api
 from reports.models import Report
 from shop.celery import app as celery_app
@@ -182,7 +183,7 @@ PAGES: dict[str, dict[str, Row]] = {
     "admin/jsi18n/": {"GET": admin(), "POST": admin(405)},
     "admin/r/<path:content_type_id>/<path:object_id>/": {"GET": admin(404), "POST": admin(404)},
     "admin/accounts/user/<id>/password/": {"GET": admin(), "POST": admin()},
-    "admin/^(?P<app_label>accounts|account|knox|auth|purchases|reports)/$": {
+    "admin/^(?P<app_label>accounts|account|knox|auth|events|purchases|reports)/$": {
         "GET": admin(),
         "POST": admin(),
     },
@@ -195,7 +196,7 @@ def _admin(model: str, rows: dict[str, dict[str, Row]]) -> None:
 
 
 _admin("purchases/purchase", ADMIN_READ_ONLY)
-_admin("purchases/event", ADMIN_READ_ONLY)
+_admin("events/event", ADMIN_READ_ONLY)
 _admin("reports/report", ADMIN_READ_ONLY)
 _admin("auth/group", ADMIN_MODEL)
 _admin("account/emailaddress", ADMIN_MODEL)
@@ -379,7 +380,9 @@ def world(db: Any, monkeypatch: pytest.MonkeyPatch) -> World:
         timestamp=datetime(2024, 5, 31, tzinfo=UTC),
         dedupe_key=uuid.uuid4(),
     )
-    Event.objects.create(purchase=purchase, customer=owner, position=1)
+    Event.objects.create(
+        position=1, key=purchase.pk, type=1, customer=owner, at=purchase.received_at
+    )
     report = Report.objects.create(
         kind="statement",
         requested_by=owner,
@@ -394,7 +397,7 @@ def world(db: Any, monkeypatch: pytest.MonkeyPatch) -> World:
     address = EmailAddress.objects.get(user=owner)
     objects = {
         "purchases/purchase": purchase.pk,
-        "purchases/event": purchase.pk,
+        "events/event": 1,
         "reports/report": report.pk,
         "auth/group": Group.objects.create(name="a group").pk,
         "account/emailaddress": address.pk,

@@ -233,7 +233,7 @@ def test_admin_and_documentation_work_under_the_content_security_policy(windows:
     for path in (
         "",
         "purchases/purchase/",
-        "purchases/event/",
+        "events/event/",
         "accounts/user/",
         "reports/report/",
     ):

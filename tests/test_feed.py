@@ -88,7 +88,7 @@ async def test_a_ledger_that_is_set_back_while_sockets_are_open_is_noticed(site:
             owner.transaction(),
         ):
             owner.execute("SET LOCAL session_replication_role = replica")
-            owner.execute("DELETE FROM purchases_event WHERE position > %s", [end - 2])
+            owner.execute("DELETE FROM events_event WHERE position > %s", [end - 2])
             # A PostgreSQL that was stopped for the restore would do so.
             owner.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

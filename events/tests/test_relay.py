@@ -1,20 +1,21 @@
-"""Which of the events that wait the relay numbers first."""
+"""Which of the events that wait the relay numbers first, and what it leaves behind."""
 
+from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from accounts.access import Caller
 from accounts.models import User
-from events.relay import BATCH, NUMBER_IN_TURN, NUMBER_OLDEST
+from events.models import Event, Outbox
+from events.numbering import BATCH, MOVE_IN_TURN, MOVE_OLDEST, Numbering
+from events.tests.log import number
 from purchases.entries import Entry
-from purchases.models import Event
 from purchases.services import record_purchases
 from purchases.validation import parse_purchase
-
-pytestmark = pytest.mark.django_db
+from shop.core.database import own_connection_parameters
 
 
 def _buy(name: str, count: int) -> None:
@@ -32,25 +33,82 @@ def _buy(name: str, count: int) -> None:
     )
 
 
-def _number(statement: str) -> list[str]:
+def _whose(statement: str) -> list[str]:
     """Number a batch; return whose events it has, in the order of their positions."""
-    position = Event.objects.filter(position__isnull=False).count()
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [position])
-        return [row[3] for row in cursor.fetchall()]
+    names = dict(User.objects.values_list("pk", "username"))
+    return [names[row.customer_id or 0] for row in number(statement)]
 
 
+@pytest.mark.django_db
 def test_behind_an_upload_everybody_else_has_a_turn() -> None:
     _buy("hog", 2 * BATCH + 10)
     _buy("ann", 2)
-    assert set(_number(NUMBER_OLDEST)) == {"hog"}
-    numbered = _number(NUMBER_IN_TURN)
+    assert set(_whose(MOVE_OLDEST)) == {"hog"}
+    numbered = _whose(MOVE_IN_TURN)
     assert numbered.count("ann") == 2
     assert len(numbered) == BATCH
-    assert _number(NUMBER_IN_TURN) == ["hog"] * 12
+    assert _whose(MOVE_IN_TURN) == ["hog"] * 12
     for name in ("hog", "ann"):
-        events = Event.objects.filter(purchase__customer__username=name).order_by("position")
-        ids = list(events.values_list("purchase_id", flat=True))
-        assert ids == sorted(ids)
+        events = Event.objects.filter(customer__username=name).order_by("position")
+        keys = list(events.values_list("key", flat=True))
+        assert keys == sorted(keys)
     positions = Event.objects.order_by("position").values_list("position", flat=True)
     assert list(positions) == list(range(1, 2 * BATCH + 13))
+    assert not Outbox.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_commits_late_is_found_though_later_transactions_are_numbered() -> None:
+    parameters = own_connection_parameters()
+    insert = "INSERT INTO events_outbox (id) VALUES (uuidv7())"
+    async with (
+        await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as relay,
+        await psycopg.AsyncConnection.connect(**parameters) as late,
+        await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as other,
+    ):
+        numbering = Numbering(0)
+        await late.execute(insert)
+        for expected in range(1, 4):
+            await other.execute(insert)
+            assert [row.position for row in await numbering.move(relay)] == [expected]
+        await late.commit()
+        assert [row.position for row in await numbering.move(relay)] == [4]
+        await late.execute(insert)
+        await late.rollback()
+        assert await numbering.move(relay) == []
+        await other.execute(insert)
+        assert [row.position for row in await numbering.move(relay)] == [5]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_an_old_snapshot_does_not_make_the_relay_read_what_it_has_moved() -> None:
+    parameters = own_connection_parameters()
+    async with (
+        await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as relay,
+        await psycopg.AsyncConnection.connect(**parameters) as report,
+        await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as other,
+    ):
+        await relay.execute("SET enable_seqscan = off")
+        await report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        await report.execute("SELECT count(*) FROM events_outbox")
+        numbering = Numbering(0)
+        for _ in range(30):
+            await other.execute(
+                "INSERT INTO events_outbox (id) SELECT uuidv7() FROM generate_series(1, 1000)"
+            )
+            while await numbering.move(relay):
+                pass
+        await other.execute("VACUUM (TRUNCATE off) events_outbox")
+        await other.execute("INSERT INTO events_outbox (id) VALUES (uuidv7())")
+        plan: Any = await relay.execute(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT json)"
+            f" SELECT ctid FROM events_outbox WHERE xid >= {numbering.xid}"
+        )
+        ((found,),) = await plan.fetchall()
+        scan = found[0]["Plan"]
+        assert scan["Actual Rows"] == 1
+        read = scan["Shared Hit Blocks"] + scan["Shared Read Blocks"]
+        size: Any = await relay.execute("SELECT pg_relation_size('events_outbox') / 8192")
+        ((blocks,),) = await size.fetchall()
+        assert blocks > 200
+        assert read < blocks / 4

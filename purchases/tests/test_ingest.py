@@ -14,13 +14,14 @@ from knox.models import AuthToken
 
 from accounts.access import Caller
 from accounts.models import User
+from events.models import Outbox
 from purchases.entries import Entry, KeyHeld, Outcome, Recorded, identify
 from purchases.ingest import engine as module
 from purchases.ingest.engine import Ingest
 from purchases.ingest.pending import PendingPurchase
 from purchases.ingest.slow import InvalidToken, write_batch
 from purchases.ingest.writer import Writer
-from purchases.models import Event, Purchase
+from purchases.models import Purchase
 from purchases.validation import PurchaseInput
 from shop.core import background
 from shop.core.database import own_connection_parameters
@@ -79,7 +80,7 @@ def test_the_second_purchase_of_an_account_takes_the_fast_path(
     outcomes = _run(*[lambda i, n=n: _outcome(i, digest, _purchase(f"b{n}")) for n in range(4)])
     assert all(isinstance(outcome, Recorded) for outcome in outcomes)
     assert slow == [1]
-    assert Purchase.objects.count() == Event.objects.count() == 4
+    assert Purchase.objects.count() == Outbox.objects.count() == 4
 
 
 def test_an_account_that_was_deactivated_is_refused_though_it_is_cached(digest: str) -> None:
@@ -251,7 +252,7 @@ def test_an_unknown_outcome_of_the_fast_path_is_not_recorded_twice(
         *[lambda i, n=n: _outcome(i, digest, _purchase(f"b{n}", timestamp)) for n in range(3)]
     )
     assert all(isinstance(outcome, Recorded) for outcome in outcomes)
-    assert Purchase.objects.count() == Event.objects.count() == 3
+    assert Purchase.objects.count() == Outbox.objects.count() == 3
 
 
 def test_a_lock_of_somebody_else_holds_up_only_the_purchase_that_needs_it(digest: str) -> None:
@@ -263,11 +264,9 @@ def test_a_lock_of_somebody_else_holds_up_only_the_purchase_that_needs_it(digest
     key = Purchase.objects.get().dedupe_key
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE purchases_purchase DISABLE TRIGGER USER")
-        cursor.execute("ALTER TABLE purchases_event DISABLE TRIGGER USER")
-        cursor.execute("DELETE FROM purchases_event")
+        cursor.execute("DELETE FROM events_outbox")
         cursor.execute("DELETE FROM purchases_purchase")
         cursor.execute("ALTER TABLE purchases_purchase ENABLE TRIGGER USER")
-        cursor.execute("ALTER TABLE purchases_event ENABLE TRIGGER USER")
     user = User.objects.get()
     with psycopg.connect(**parameters) as other:
         # Another transaction has recorded the same purchase and has not committed yet.

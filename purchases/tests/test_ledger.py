@@ -26,9 +26,10 @@ from knox.models import AuthToken
 from accounts.access import Caller
 from accounts.models import User
 from accounts.permissions import CUSTOMER
+from events.models import PURCHASE_RECORDED, Outbox
 from purchases.entries import Entry, Recorded, identify
 from purchases.lines import csv_lines, json_lines
-from purchases.models import Event, Purchase
+from purchases.models import Purchase
 from purchases.services import Batch, record_purchases
 from purchases.validation import FIELDS, parse_purchase
 from shop.core.errors import ApplicationError, ValidationFailed
@@ -112,9 +113,10 @@ def test_a_purchase_is_answered_in_full_with_its_event(alice: Api):
         "total": "2390.60",
         "timestamp": "2024-05-31T15:54:32.204000Z",
     }
-    event = Event.objects.get()
+    event = Outbox.objects.get()
     assert event.customer_id == alice.user.pk
-    assert event.position is None
+    assert event.key == Purchase.objects.get().pk
+    assert event.type == PURCHASE_RECORDED
 
 
 def test_equal_content_with_a_timestamp_is_the_same_purchase(alice: Api, bob: Api):
@@ -125,7 +127,7 @@ def test_equal_content_with_a_timestamp_is_the_same_purchase(alice: Api, bob: Ap
     for other in ({"item": "pen"}, {"quantity": 2}, {"price": 1}, {"currency": "USD"}):
         assert alice.buy(**other).status_code == 201
     assert bob.buy().status_code == 201
-    assert Purchase.objects.count() == Event.objects.count() == 6
+    assert Purchase.objects.count() == Outbox.objects.count() == 6
 
 
 def test_without_key_and_timestamp_every_purchase_is_new(alice: Api):
@@ -496,7 +498,7 @@ def test_simultaneous_repeats_are_one_purchase():
     for thread in threads:
         thread.join()
     assert len(outcomes) == 24
-    assert Purchase.objects.count() == Event.objects.count() == 2
+    assert Purchase.objects.count() == Outbox.objects.count() == 2
     assert sum(not outcome.replayed for outcome in outcomes) == 2
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.access import Caller
 from accounts.models import User
 from events.selectors import latest_position
+from events.tests.log import number
 from purchases.entries import Entry
 from purchases.services import record_purchases
 from purchases.validation import parse_purchase
@@ -25,12 +26,7 @@ def customer() -> User:
     record_purchases(
         [Entry(Caller.of(user), parse_purchase(row, now=timezone.now())) for row in rows]
     )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE purchases_event SET position = place FROM ("
-            " SELECT purchase_id AS id, row_number() OVER (ORDER BY purchase_id) AS place"
-            " FROM purchases_event) AS numbered WHERE id = purchase_id"
-        )
+    number()
     return user
 
 
@@ -51,26 +47,26 @@ def test_a_sound_ledger_passes_and_says_what_was_checked(customer: User) -> None
 @pytest.mark.parametrize(
     ("damage", "broken"),
     [
-        ("DELETE FROM purchases_event WHERE position = 3", "Every purchase has its event."),
+        ("DELETE FROM events_event WHERE position = 3", "Every purchase has its event."),
         (
-            "UPDATE purchases_event SET customer_id = customer_id + 1 WHERE position = 2",
+            "UPDATE events_event SET customer_id = customer_id + 1 WHERE position = 2",
             "Every event has its purchase, and names its customer.",
         ),
         (
-            "UPDATE purchases_event SET position = 9 WHERE position = 3",
+            "UPDATE events_event SET position = 9 WHERE position = 3",
             "No gap in the positions.",
         ),
         (
-            "UPDATE purchases_event SET position = 0 WHERE position = 1",
+            "UPDATE events_event SET position = 0 WHERE position = 1",
             "No position is given twice, and none is below 1.",
         ),
     ],
 )
 def test_damage_is_found(customer: User, damage: str, broken: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE purchases_event DISABLE TRIGGER USER")
+        cursor.execute("ALTER TABLE events_event DISABLE TRIGGER USER")
         cursor.execute(damage)
-        cursor.execute("ALTER TABLE purchases_event ENABLE TRIGGER USER")
+        cursor.execute("ALTER TABLE events_event ENABLE TRIGGER USER")
     output = StringIO()
     with pytest.raises(CommandError) as failure:
         call_command("verify_ledger", stdout=output)
@@ -95,10 +91,10 @@ def test_the_gap_that_a_restore_makes_is_no_damage_and_positions_go_on_above_it(
         cursor.execute("SET shop.position_floors = '7,1000'")
         try:
             assert latest_position() == 1000
-            cursor.execute("ALTER TABLE purchases_event DISABLE TRIGGER USER")
+            cursor.execute("ALTER TABLE events_event DISABLE TRIGGER USER")
             for position, whole in ((1001, True), (8, True), (1002, False)):
                 cursor.execute(
-                    "UPDATE purchases_event SET position = %s WHERE position > 2", [position]
+                    "UPDATE events_event SET position = %s WHERE position > 2", [position]
                 )
                 if whole:
                     assert "ok      No gap in the positions." in _verify()
@@ -107,5 +103,5 @@ def test_the_gap_that_a_restore_makes_is_no_damage_and_positions_go_on_above_it(
                         _verify()
             assert latest_position() == 1002
         finally:
-            cursor.execute("ALTER TABLE purchases_event ENABLE TRIGGER USER")
+            cursor.execute("ALTER TABLE events_event ENABLE TRIGGER USER")
             cursor.execute("RESET shop.position_floors")

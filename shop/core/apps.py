@@ -64,6 +64,8 @@ class ShopAppConfig(AppConfig):
     """The module of the original service's URL patterns, which it had below a prefix too."""
     append_only: ClassVar[Mapping[str, Sequence[str]]] = {}
     """Models whose rows only grow: the columns that the application may still update."""
+    maintained: ClassVar[Sequence[str]] = ()
+    """Models whose tables the application may vacuum itself."""
     health_checks: ClassVar[Mapping[str, str]] = {}
     """A dependency's name: a callable that raises, ``Unhealthy`` at best, where it is not well."""
     metrics: ClassVar[Sequence[str]] = ()
@@ -123,6 +125,15 @@ def append_only_tables() -> dict[str, Sequence[str]]:
         for config in shop_apps()
         for model, columns in config.append_only.items()
     }
+
+
+def maintained_tables() -> list[str]:
+    """Return the tables that the application may vacuum itself."""
+    return [
+        config.get_model(model)._meta.db_table
+        for config in shop_apps()
+        for model in config.maintained
+    ]
 
 
 def navigation_for(user: Any) -> list[NavigationEntry]:

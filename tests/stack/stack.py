@@ -245,7 +245,7 @@ class Stack:
         return self.sql(
             "SELECT count(*), sum(price * quantity), count(DISTINCT customer_id),"
             " (SELECT count(*) FROM reports_report),"
-            " (SELECT count(*) FROM purchases_event WHERE position IS NOT NULL)"
+            " (SELECT count(*) FROM events_event)"
             " FROM purchases_purchase"
         )
 

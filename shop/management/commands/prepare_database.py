@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
-from shop.core.apps import append_only_tables
+from shop.core.apps import append_only_tables, maintained_tables
 
 LOCK = 7_265_001_913
 
@@ -106,4 +106,8 @@ def _statements(role: str, existing: tuple[bool, ...] | None, verifier: str) -> 
         if columns:
             some = sql.SQL(", ").join(map(sql.Identifier, columns))
             statements.append(sql.SQL("GRANT UPDATE ({}) ON {} TO {}").format(some, grown, name))
+    statements += [
+        sql.SQL("GRANT MAINTAIN ON {} TO {}").format(sql.Identifier(table), name)
+        for table in maintained_tables()
+    ]
     return statements

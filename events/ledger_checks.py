@@ -1,0 +1,53 @@
+"""What holds of the event log, for ``manage.py verify_ledger``."""
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+from events.selectors import POSITION_FLOORS
+from shop.core.ledger import LedgerCheck, Say, no_rows
+
+_COUNTS = """
+SELECT (SELECT count(*) FROM events_outbox), count(*), coalesce(max(position), 0)
+FROM events_event
+"""
+# A restore makes one above what its backup holds, and leaves its end in the database.
+_GAPS = f"""
+SELECT position FROM (
+  SELECT position, lag(position, 1, 0::bigint) OVER (ORDER BY position) AS previous
+  FROM events_event) AS numbered
+WHERE position <> previous + 1
+  AND position - 1 <> ALL (coalesce({POSITION_FLOORS}, '{{}}'))
+"""  # noqa: S608
+
+
+def _gaps(say: Say) -> Iterator[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS)
+        waiting, numbered, position = cursor.fetchone() or (0, 0, 0)
+        say(f"{waiting + numbered} events, {numbered} of them numbered, the last {position}.")
+        cursor.execute(_GAPS)
+        yield from (str(row[0]) for row in cursor.fetchall())
+
+
+CHECKS = (
+    no_rows(
+        "No position is given twice, and none is below 1.",
+        """SELECT position FROM events_event
+           GROUP BY position HAVING count(*) > 1 OR position < 1""",
+    ),
+    LedgerCheck("No gap in the positions.", _gaps),
+    no_rows(
+        "No event is in the log or the outbox twice.",
+        """SELECT id FROM (SELECT id FROM events_event UNION ALL SELECT id FROM events_outbox)
+           AS both_of_them GROUP BY id HAVING count(*) > 1""",
+    ),
+    no_rows(
+        "Every event's customer has an account.",
+        """SELECT id FROM (SELECT id, customer_id FROM events_event
+                           UNION ALL SELECT id, customer_id FROM events_outbox) AS event
+           WHERE customer_id IS NOT NULL
+             AND NOT EXISTS (SELECT FROM accounts_user AS account
+                             WHERE account.id = event.customer_id)""",
+    ),
+)

@@ -1,0 +1,87 @@
+"""The outbox, and the event log that the relay moves it to."""
+
+from django.conf import settings
+from django.db import models
+
+PURCHASE_RECORDED = 1
+"""The number of the type that has the outbox's default, because it is most of what happens."""
+
+
+class TransactionId(models.Func):
+    """The number of the transaction that writes. Later transactions have larger numbers."""
+
+    template = "txid_current()"
+    output_field = models.BigIntegerField()
+
+
+class Outbox(models.Model):
+    """An event without a position: it is written in the transaction of what it tells of.
+
+    ``key`` names the event; that of a recorded purchase is the purchase's id. ``type`` is the
+    number of a declared type. Without a ``payload`` the type's loader finds the data by the keys.
+
+    The table has no key, whatever Django believes, because one would cost a purchase more than the
+    rest of its event. ``xid`` has a block range index, which costs an insert next to nothing; by
+    it the relay passes over what it has moved before.
+    """
+
+    key = models.UUIDField(db_column="id", primary_key=True)
+    type = models.SmallIntegerField(db_default=PURCHASE_RECORDED)
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        null=True,
+    )
+    payload = models.JSONField(null=True)
+    xid = models.BigIntegerField(db_default=TransactionId())
+
+    class Meta:
+        verbose_name = "event without a position"
+        verbose_name_plural = "outbox"
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
+class Event(models.Model):
+    """One entry of the event log. Rows are only ever added, by the relay, in order.
+
+    ``at`` is when the event was written, to the millisecond, as its key says.
+    """
+
+    position = models.BigIntegerField(primary_key=True)
+    key = models.UUIDField(db_column="id", unique=True)
+    type = models.SmallIntegerField()
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        null=True,
+    )
+    payload = models.JSONField(null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["position"]
+        indexes = [
+            models.Index(fields=["customer", "position"], name="events_by_customer"),
+            # What is rare is found among many purchases, which cost nothing here.
+            models.Index(
+                fields=["type", "position"],
+                condition=models.Q(type__gt=PURCHASE_RECORDED),
+                name="events_by_type",
+            ),
+            models.Index(
+                fields=["customer", "type", "position"],
+                condition=models.Q(type__gt=PURCHASE_RECORDED),
+                name="events_by_customer_and_type",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.position)

@@ -1,0 +1,85 @@
+"""The one statement that gives positions: it moves events from the outbox to the log."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from events.models import Event, Outbox
+from events.representation import Row
+
+BATCH = 500
+BATCH_MAX = 10_000
+# When more waits than a batch, so many batches clear it: what comes meanwhile has a part in each.
+BATCHES = 20
+
+_OLDEST = "SELECT place FROM waiting ORDER BY id LIMIT %(limit)s"
+# Each customer in turn, in the customer's own order: behind an upload of one customer nobody
+# else's purchase waits until all of it is numbered.
+_IN_TURN = """
+SELECT place
+FROM (
+    SELECT place, id, row_number() OVER (PARTITION BY customer_id ORDER BY id) AS turn FROM waiting
+) AS turns
+ORDER BY turn, id LIMIT %(limit)s
+"""
+# Whatever a transaction before `xid` wrote was moved before, or was rolled back.
+_MOVE = f"""
+WITH waiting AS MATERIALIZED (
+    SELECT ctid AS place, id, customer_id FROM {Outbox._meta.db_table} WHERE xid >= %(xid)s
+), moved AS (
+    DELETE FROM {Outbox._meta.db_table} WHERE ctid = ANY (ARRAY({{batch}}))
+    RETURNING id, type, customer_id, payload
+), numbered AS (
+    INSERT INTO {Event._meta.db_table} (position, id, type, customer_id, payload, at)
+    SELECT %(position)s + row_number() OVER (ORDER BY id), id, type, customer_id, payload,
+           coalesce(uuid_extract_timestamp(id), now())
+    FROM moved
+    RETURNING position, id, type, customer_id, payload, at
+)
+SELECT position, id, type, customer_id, payload, at, (SELECT count(*) FROM waiting),
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+FROM numbered ORDER BY position
+"""  # noqa: S608
+MOVE_OLDEST = _MOVE.format(batch=_OLDEST)
+MOVE_IN_TURN = _MOVE.format(batch=_IN_TURN)
+
+# The few rows that are not yet deleted are found by their transaction, whatever is left of others.
+CONNECTION_OPTIONS = (
+    " -c enable_seqscan=off -c max_parallel_workers_per_gather=0 -c jit=off"
+    " -c plan_cache_mode=force_generic_plan -c work_mem=64MB"
+)
+
+
+@dataclass
+class Numbering:
+    """Where the numbering stands: the last position, and from which transaction on to look.
+
+    ``xid`` is the first transaction that may still have something in the outbox.
+    """
+
+    position: int
+    xid: int = 0
+    left: int = 0
+
+    async def move(self, connection: "psycopg.AsyncConnection[Any]") -> list[Row]:
+        """Give the next events their positions; return them, in order."""
+        if self.left:
+            statement, limit = MOVE_IN_TURN, min(max(BATCH, self.left // BATCHES), BATCH_MAX)
+        else:
+            statement, limit = MOVE_OLDEST, BATCH
+        cursor = await connection.execute(
+            statement,
+            {"xid": self.xid, "limit": limit, "position": self.position},
+            prepare=True,
+        )
+        found = await cursor.fetchall()
+        if not found:
+            self.left = 0
+            return []
+        *_, waiting, xid = found[-1]
+        self.position = found[-1][0]
+        self.left = waiting - len(found)
+        if not self.left:
+            self.xid = xid
+        return [Row(*row[:6]) for row in found]

@@ -1,0 +1,31 @@
+"""The event of a recorded purchase."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from events.models import PURCHASE_RECORDED
+from events.types import EventType, register
+from purchases.models import Purchase
+from purchases.representation import purchase_data
+
+_LOAD = f"""
+SELECT purchase.id, customer.username, customer.userid, purchase.item, purchase.quantity,
+       purchase.price, purchase.currency, purchase."timestamp", purchase.received_at
+FROM {Purchase._meta.db_table} AS purchase
+JOIN accounts_user AS customer ON customer.id = purchase.customer_id
+WHERE purchase.id = ANY (%s)
+"""  # noqa: S608
+
+
+def load(keys: Sequence[UUID]) -> Mapping[UUID, Mapping[str, Any]]:
+    """Return what the events of these purchases say, by the purchase's id."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOAD, [list(keys)])
+        found = [(row[0], purchase_data(*row)) for row in cursor.fetchall()]
+    return {key: {"at": data["received_at"], "purchase": data} for key, data in found}
+
+
+register(EventType("purchase.recorded", PURCHASE_RECORDED, load))

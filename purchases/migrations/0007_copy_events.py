@@ -1,0 +1,40 @@
+"""Copy the numbered events to the general log, while the version before goes on numbering.
+
+The relay numbers in order, so whatever it has numbered up to a position is there, and the copy goes
+on from its own last position, also after it was broken off.
+"""
+
+from django.db import migrations
+
+BATCH = 20_000
+COPY = """
+INSERT INTO events_event (position, id, type, customer_id, at)
+SELECT position, purchase_id, 1, customer_id, coalesce(uuid_extract_timestamp(purchase_id), now())
+FROM purchases_event
+WHERE position > (SELECT coalesce(max(position), 0) FROM events_event)
+ORDER BY position LIMIT %s
+"""
+
+
+def copy(apps, schema_editor):
+    if _is_view(schema_editor):
+        return
+    with schema_editor.connection.cursor() as cursor:
+        while True:
+            cursor.execute(COPY, [BATCH])
+            if cursor.rowcount < BATCH:
+                break
+        cursor.execute("ANALYZE events_event")
+
+
+def _is_view(schema_editor):
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT relkind = 'v' FROM pg_class WHERE oid = 'purchases_event'::regclass")
+        return cursor.fetchone() == (True,)
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("purchases", "0006_upload"), ("events", "0001_initial")]
+    operations = [migrations.RunPython(copy, migrations.RunPython.noop)]
+    safe_because = {0: "It reads a table that others use, and writes one that nobody uses yet."}

@@ -66,7 +66,7 @@ def may_record(caller: Caller) -> bool:
 
 
 def may_record_for_anyone(caller: Caller) -> bool:
-    """Return whether the caller may record purchases of others, as client programs and staff
+    """Return whether the caller may record other customers' purchases, as programs and staff
     may.
     """
     return caller.permissions & _WRITE_ALL_PURCHASES != 0

@@ -146,9 +146,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     def _reached(
         self, request: HttpRequest, queryset: QuerySet[User], but_oneself: bool = False
     ) -> list[User]:
-        """Return the selected accounts that the caller may administer, and tell which were
-        left out.
-        """
+        """Return the selected accounts that the caller may administer, and name the others."""
         users = list(queryset)
         reached = within_reach(request.user).filter(pk__in=[user.pk for user in users])
         if but_oneself:

@@ -71,9 +71,7 @@ OPEN = Rule(credentials=NOBODY)
 SIGNED_IN = Rule()
 ON_PAGES = Rule(credentials=CredentialKind.SESSION)
 ADMIN = Rule(Permission.ACCOUNTS_ADMIN, CredentialKind.SESSION)
-"""The pages of the admin. Every member of staff has this permission, and the admin asks for
-more.
-"""
+"""The admin's pages. All staff have this permission, and the admin asks for more."""
 
 
 def needs(
@@ -84,13 +82,11 @@ def needs(
 
 
 class MeetsRule(BasePermission):
-    """A rule as a permission of REST framework; ``required`` of the view has one for each
-    method.
-    """
+    """A rule as a permission of REST framework; ``required`` of the view has one a method."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return whether the caller is signed in as required. Raise ``Forbidden`` for a
-        missing right.
+        """Return whether the caller is signed in as required. Raise ``Forbidden`` without
+        rights.
         """
         required: Required = getattr(view, "required", {})
         method = "GET" if request.method == "HEAD" else str(request.method)

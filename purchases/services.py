@@ -189,7 +189,7 @@ class Batch:
         """Return one outcome for each entry."""
         if self._rows:
             # Also for repeats: the first may have committed a moment ago.
-            replica.wrote({row.entry.caller.id for row in self._rows})
+            replica.mark_write_on_commit({row.entry.caller.id for row in self._rows})
         missing = {row.dedupe_key for row in self._rows} - self._recorded.keys()
         found = _read_back(missing) if missing else {}
         for row in self._rows:

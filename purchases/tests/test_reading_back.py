@@ -124,17 +124,16 @@ def test_one_purchase_and_the_original_routes(ledger: Ledger) -> None:
     for name, purchase in ledger.made.items():
         expected = 200 if name in ledger.tills() else 404
         assert till.get(f"/api/v1/purchases/{purchase.pk}/").status_code == expected, name
+    User.objects.create_user("stranger")
     for route in ("getAllUserBuys", "buyList"):
         bought = till.get(f"/{route}/joe").json()["purchases"]
         prices = [Decimal(str(each["price"])) for each in bought]
         oldest_first = [name for name in reversed(ledger.tills()) if "-joe-" in name]
         assert prices == [ledger.made[name].price for name in oldest_first]
         # For this customer it has recorded nothing, as for the one that does not exist.
-        User.objects.create_user("stranger")
         nothing = till.get(f"/{route}/stranger")
         assert nothing.status_code == 404
         assert nothing.content == till.get(f"/{route}/nobody").content
-        User.objects.filter(username="stranger").delete()
 
 
 def test_customers_see_what_tills_recorded_for_them_and_tills_not_each_others(

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     # An index that is built beside the running site cannot be built inside a transaction.
     atomic = False
-    dependencies = [("purchases", "0006_upload")]
+    dependencies = [("purchases", "0010_accounts_stay")]
     operations = [
         AddIndexConcurrently(
             model_name="purchase",

@@ -55,7 +55,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return url_has_allowed_host_and_scheme(url, allowed_hosts={self.request.get_host()})
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Return the address of the client, which `shop.core.addresses` has found."""
+        """Return the address of the client, which ``shop.core.addresses`` has found."""
         return str(request.META.get("REMOTE_ADDR", ""))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:

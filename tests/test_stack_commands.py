@@ -1,4 +1,4 @@
-"""What `make deploy`, `backup` and `restore` do, as far as that needs no engine."""
+"""What ``make deploy``, ``backup`` and ``restore`` do, as far as that needs no engine."""
 
 import json
 import os

@@ -112,7 +112,9 @@ class User(AbstractUser):
 
     @classmethod
     def normalize_username(cls, username: str) -> str:
-        """Return a username as it is stored; ``None`` stays ``None``, as after a refusing form."""
+        """Return a username as it is stored; ``None`` for the ``None`` of a form that has
+        refused it.
+        """
         return normalise(username) if isinstance(username, str) else username
 
     def clean(self) -> None:

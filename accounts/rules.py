@@ -30,7 +30,7 @@ from shop.core.errors import Forbidden, error_response
 
 
 class CredentialKind(enum.Flag):
-    """The kinds of credentials."""
+    """How a request is signed in."""
 
     SESSION = enum.auto()
     TOKEN = enum.auto()
@@ -44,8 +44,8 @@ NOBODY = CredentialKind(0)
 class Rule:
     """What one method of a route needs: a permission, if any, and a credential of some kind.
 
-    Without kinds of credentials it is open to everybody. ``detail`` is the message to callers
-    without the permission.
+    Without kinds of credentials it is open to whoever comes. ``detail`` is what those are told who
+    lack the permission.
     """
 
     permission: Permission | None = None
@@ -54,11 +54,11 @@ class Rule:
 
     @property
     def is_open(self) -> bool:
-        """Return whether no sign-in is needed."""
+        """Return whether nobody needs to sign in."""
         return not self.credentials
 
     def check(self, user: Any, kind: CredentialKind) -> None:
-        """Raise ``Forbidden`` if a signed-in user lacks the permission."""
+        """Raise ``Forbidden`` where a signed-in user lacks what is needed."""
         if kind not in self.credentials:
             raise Forbidden("This needs another kind of sign-in.", code="credential_kind")
         if self.permission is not None:
@@ -71,7 +71,7 @@ OPEN = Rule(credentials=NOBODY)
 SIGNED_IN = Rule()
 ON_PAGES = Rule(credentials=CredentialKind.SESSION)
 ADMIN = Rule(Permission.ACCOUNTS_ADMIN, CredentialKind.SESSION)
-"""The admin's pages. All staff have this permission, and the admin asks for more."""
+"""The admin's pages: the admin itself asks for more, and who is staff has this permission."""
 
 
 def needs(
@@ -82,19 +82,17 @@ def needs(
 
 
 class MeetsRule(BasePermission):
-    """A rule as a permission of REST framework; ``required`` of the view has one a method."""
+    """REST framework's view of a rule: ``required`` of the view says what each method needs."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return whether the caller is signed in as required. Raise ``Forbidden`` without
-        rights.
-        """
+        """Return whether the caller is signed in where it has to be, or raise ``Forbidden``."""
         required: Required = getattr(view, "required", {})
         method = "GET" if request.method == "HEAD" else str(request.method)
         rule = required.get(method)
         if rule is None:
             if hasattr(view, method.lower()) and method != "OPTIONS":
                 raise Forbidden()
-            # Unknown methods are refused after the sign-in, like known ones.
+            # A method that the view does not have is refused as such, behind the same door.
             is_open = all(each.is_open for each in required.values())
             rule = OPEN if required and is_open else SIGNED_IN
         if rule.is_open:
@@ -141,7 +139,7 @@ def requires(**required: Rule) -> Callable[[Page], Page]:
 
 
 def declare(patterns: Iterable[Any], rule: Rule) -> list[Any]:
-    """Return patterns with a rule, for views that are not ours and check it themselves."""
+    """Return the patterns of views that are not ours, which see to it themselves, with a rule."""
     declared = list(patterns)
     for pattern in declared:
         pattern.callback.required = {"GET": rule, "POST": rule}
@@ -149,10 +147,10 @@ def declare(patterns: Iterable[Any], rule: Rule) -> list[Any]:
 
 
 def required_by(view: Any) -> Required | None:
-    """Return what a view declares, or ``None``."""
+    """Return what a view declares, ``None`` where it declares nothing."""
     inner = view
     while inner is not None:
-        # The admin's wrappers have the page in one of these, or the object of its method.
+        # What the admin's own wrappers say of a page, or the object that it is a method of.
         owners = [getattr(inner, name, None) for name in ("admin_site", "model_admin", "__self__")]
         if any(isinstance(owner, AdminSite | ModelAdmin) for owner in owners):
             return {"GET": ADMIN, "POST": ADMIN}

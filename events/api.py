@@ -13,13 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import Caller, may_see_everything
-from accounts.permissions import Permission as P
-from accounts.rules import needs
+from accounts.access import Caller
+from accounts.rules import SIGNED_IN
 from events import selectors
-from events.serializers import EventPageSerializer
-from shop.core.errors import FieldError, Forbidden, ValidationFailed
-from shop.core.schema import Answer, answers
+from events.selection import Asked
+from events.serializers import EventPageSerializer, EventTypeSerializer
+from events.types import declared
+from shop.core.errors import FieldError, ValidationFailed
+from shop.core.schema import ACCEPTED_PERMISSIONS, Answer, answers
 
 EVENTS_LIMIT = 500
 EVENTS_LIMIT_MAX = 5000
@@ -37,28 +38,24 @@ def _whole_number(value: str | None, name: str, default: int, maximum: int) -> i
     return int(value)
 
 
-def events_parameters(query: Any, *, staff: bool) -> tuple[int, int, int, bool]:
-    """Return ``(after, limit, wait, everything)`` of a request for events, or raise.
+def events_parameters(query: Any) -> tuple[int, int, int, Asked]:
+    """Return ``(after, limit, wait, asked)`` of a request for events, or raise.
 
-    ``query`` is a mapping of strings. Without ``scope`` the caller gets what it may see.
+    ``query`` is a mapping of strings.
     """
     after = _whole_number(query.get("after"), "after", 0, POSITION_MAX)
     limit = _whole_number(query.get("limit"), "limit", EVENTS_LIMIT, EVENTS_LIMIT_MAX)
     wait = _whole_number(query.get("wait"), "wait", 0, WAIT_MAX_SECONDS)
     if limit == 0:
         raise ValidationFailed([FieldError("invalid", "Give at least 1.", "limit")])
-    scope = query.get("scope", "all" if staff else "mine")
-    if scope not in ("mine", "all"):
-        raise ValidationFailed([FieldError("invalid", "scope is mine or all.", "scope")])
-    if scope == "all" and not staff:
-        raise Forbidden("scope=all is for staff.", accepted=P.PURCHASES_READ_ALL.code)
-    return after, limit, wait, scope == "all"
+    return after, limit, wait, Asked.parse(query)
 
 
 class EventListView(APIView):
     """The event log."""
 
-    required = {"GET": needs(P.PURCHASES_READ)}
+    # Which permission that takes depends on the types that are asked for.
+    required = {"GET": SIGNED_IN}
 
     @extend_schema(
         operation_id="events_list",
@@ -68,7 +65,8 @@ class EventListView(APIView):
                     links={
                         "what came since": ("events_list", {"after": "$response.body#/position"})
                     }
-                )
+                ),
+                "403": Answer(headers={"Accepted-Permissions": ACCEPTED_PERMISSIONS}),
             }
         ),
         summary="Read the event log",
@@ -94,7 +92,20 @@ class EventListView(APIView):
                 description="0 to 30 seconds; default 0.",
             ),
             OpenApiParameter(
-                "scope", OpenApiTypes.STR, enum=["mine", "all"], description="Staff: default all."
+                "scope",
+                OpenApiTypes.STR,
+                enum=["mine", "all"],
+                description=(
+                    "Your own events or everybody's; default `all` where you may read everybody's."
+                ),
+            ),
+            OpenApiParameter(
+                "types",
+                OpenApiTypes.STR,
+                description=(
+                    "Names of types of events, with commas between, or `*` for every type that "
+                    "you may see in the scope; default `purchase.recorded`."
+                ),
             ),
         ],
         responses={
@@ -135,12 +146,45 @@ class EventListView(APIView):
     )
     def get(self, request: Request) -> Response:
         caller = Caller.of(request.user)
-        after, limit, _, everything = events_parameters(
-            request.query_params, staff=may_see_everything(caller)
-        )
+        after, limit, _, asked = events_parameters(request.query_params)
+        selection = asked.allowed_to(caller)
         # `wait` is honoured by events.longpoll, in front of this view, where waiting holds no
         # thread.
         events, position = selectors.events_page(
-            caller, after=after, limit=limit, everything=everything
+            caller,
+            after=after,
+            limit=limit,
+            everything=selection.everything,
+            types=selection.types,
         )
         return Response({"events": [event.data for event in events], "position": position})
+
+
+class EventTypeListView(APIView):
+    """The types of events."""
+
+    required = {"GET": SIGNED_IN}
+
+    @extend_schema(
+        operation_id="events_types_list",
+        summary="List the types of events",
+        description=(
+            "The types whose events you may see, your own or everybody's: the part of the shop "
+            "that each belongs to, what it tells of, and the JSON Schema of its data."
+        ),
+        responses={200: EventTypeSerializer(many=True)},
+    )
+    def get(self, request: Request) -> Response:
+        permissions = Caller.of(request.user).permissions
+        return Response(
+            [
+                {
+                    "type": type.name,
+                    "part": type.part,
+                    "description": type.description,
+                    "schema": type.schema,
+                }
+                for type in declared()
+                if type.is_readable(permissions, everything=False)
+            ]
+        )

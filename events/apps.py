@@ -1,8 +1,6 @@
 """What the event log adds to the whole."""
 
-from importlib import import_module
-
-from shop.core.apps import ShopAppConfig, shop_apps
+from shop.core.apps import ShopAppConfig
 
 
 class EventsConfig(ShopAppConfig):
@@ -17,7 +15,4 @@ class EventsConfig(ShopAppConfig):
     ledger_checks = ("events.ledger_checks.CHECKS",)
 
     def ready(self) -> None:
-        """Let every app declare its types; their loaders may need any model."""
-        for config in shop_apps():
-            if config.event_types:
-                import_module(config.event_types)
+        from events import checks  # noqa: F401

@@ -10,7 +10,6 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.utils import await_many_dispatch
 
-from accounts.access import may_read
 from accounts.quotas import check_requests
 from events.hub import hub
 from events.reader import (
@@ -22,9 +21,16 @@ from events.reader import (
     CLOSE_TRY_AGAIN_LATER,
     Reader,
 )
-from events.selectors import PURCHASES, PositionUnknown
+from events.selection import Asked
+from events.selectors import PositionUnknown
 from events.signing_in import sign_in
-from shop.core.errors import ApplicationError, Unavailable, send_error
+from shop.core.errors import (
+    ApplicationError,
+    Forbidden,
+    Unavailable,
+    ValidationFailed,
+    send_error,
+)
 from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)
@@ -55,13 +61,14 @@ def parse_after(value: str | None) -> int | None:
 
 
 class FeedConsumer(AsyncWebsocketConsumer):
-    """``/ws/purchases/?after=<position>&scope=mine|all``."""
+    """``/ws/purchases/?after=<position>&scope=mine|all``, and ``/ws/events/`` with ``&types=``."""
 
     reader: Reader | None = None
     joining: asyncio.Task[None] | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, takes_types: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.takes_types = takes_types
         self.places = contextlib.ExitStack()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -78,14 +85,12 @@ class FeedConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         try:
-            after, everything, ticket = self._parameters()
+            after, asked, ticket = self._parameters()
             signed_in = await sign_in(self.scope, ticket)
             if signed_in is None:
                 raise Refused(CLOSE_NOT_SIGNED_IN, "Sign in first.")
             caller, credential = signed_in
-            if not may_read(caller, everything=everything):
-                reason = "scope=all is for staff." if everything else "You may not read purchases."
-                raise Refused(CLOSE_NOT_ALLOWED, reason)
+            selection = asked.allowed_to(caller)
             check_requests(caller)
             address = (self.scope.get("client") or ("",))[0]
             self.places.enter_context(hub.socket(caller.id, address))
@@ -93,7 +98,9 @@ class FeedConsumer(AsyncWebsocketConsumer):
             await self._refuse(refused.code, refused.reason)
             return
         except Exception as error:
-            if is_outage(error) or isinstance(error, Unavailable):
+            if isinstance(error, Forbidden):
+                await self._refuse(CLOSE_NOT_ALLOWED, str(error))
+            elif is_outage(error) or isinstance(error, Unavailable):
                 await self._refuse(CLOSE_RESTARTING, "Try again shortly.")
             elif isinstance(error, ApplicationError):
                 await self._deny(error)
@@ -104,8 +111,8 @@ class FeedConsumer(AsyncWebsocketConsumer):
         self.reader = Reader(
             caller=caller,
             credential=credential,
-            everything=everything,
-            types=PURCHASES,
+            everything=selection.everything,
+            types=selection.types,
             send=self._send_text,
             close=self._close,
             send_frame=self.scope.get("extensions", {}).get("shop.frames", {}).get("send"),
@@ -135,7 +142,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
                 logger.exception("feed.join_failed")
             reader.close(CLOSE_RESTARTING)
 
-    def _parameters(self) -> tuple[int | None, bool, str | None]:
+    def _parameters(self) -> tuple[int | None, Asked, str | None]:
         raw = self.scope.get("query_string", b"")
         if len(raw) > QUERY_MAX_BYTES:
             raise Refused(CLOSE_BAD_REQUEST, "The query is too long.")
@@ -143,14 +150,12 @@ class FeedConsumer(AsyncWebsocketConsumer):
             query = parse_qs(raw.decode("ascii"), keep_blank_values=True, errors="strict")
             if any(len(values) > 1 for values in query.values()):
                 raise ValueError("Give each parameter once.")
-            after = parse_after(query.get("after", [None])[0])
-        except ValueError as error:
+            given = {name: values[0] for name, values in query.items()}
+            after = parse_after(given.get("after"))
+            asked = Asked.parse({"scope": "mine"} | given, takes_types=self.takes_types)
+        except (ValueError, ValidationFailed) as error:
             raise Refused(CLOSE_BAD_REQUEST, str(error)[:100]) from None
-        scope = query.get("scope", ["mine"])[0]
-        if scope not in ("mine", "all"):
-            raise Refused(CLOSE_BAD_REQUEST, "scope is mine or all.")
-        ticket = query.get("ticket", [None])[0]
-        return after, scope == "all", ticket
+        return after, asked, given.get("ticket")
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Refuse what a client says: the feed goes one way."""

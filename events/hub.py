@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from accounts.access import Caller, may_read
+from accounts.access import Caller
 from accounts.authentication import callers_by_credential
 from events.channel import Announcement, announcements
 from events.reader import (
@@ -396,7 +396,7 @@ class Hub:
                 caller = callers.get(reader.credential)
                 if caller is None:
                     reader.close(CLOSE_NOT_SIGNED_IN)
-                elif not may_read(caller, everything=reader.everything):
+                elif not reader.may_go_on(caller):
                     reader.close(CLOSE_NOT_ALLOWED)
 
 

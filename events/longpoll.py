@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 
-from accounts.access import Caller, may_read_purchases, may_see_everything
+from accounts.access import Caller
 from accounts.quotas import check_requests
 from events.api import events_parameters
 from events.hub import hub
@@ -75,15 +75,20 @@ async def _asked(scope: Any) -> tuple[Caller, dict[str, Any]] | None:
     if signed_in is None:
         return None
     caller = signed_in[0]
-    if not may_read_purchases(caller):
-        return None
     try:
-        after, limit, wait, everything = events_parameters(query, staff=may_see_everything(caller))
+        after, limit, wait, asked = events_parameters(query)
+        selection = asked.allowed_to(caller)
     except ApplicationError:
         return None
     if not wait:
         return None
-    return caller, {"after": after, "limit": limit, "everything": everything, "seconds": wait}
+    return caller, {
+        "after": after,
+        "limit": limit,
+        "seconds": wait,
+        "everything": selection.everything,
+        "types": selection.types,
+    }
 
 
 async def _wait(

@@ -8,6 +8,7 @@ import structlog
 
 from accounts.access import Caller
 from accounts.authentication import Credential
+from events.types import readable
 from shop.server.sockets import text_frame
 
 logger = structlog.get_logger(__name__)
@@ -61,7 +62,7 @@ class Reader:
         caller: Caller,
         credential: Credential,
         everything: bool,
-        types: frozenset[int] | None,
+        types: frozenset[int],
         send: Send,
         close: Close,
         send_frame: SendFrame | None = None,
@@ -86,6 +87,10 @@ class Reader:
     def customer_id(self) -> int | None:
         """Return whose events this reader gets; ``None`` for everybody's."""
         return None if self.everything else self.caller.id
+
+    def may_go_on(self, caller: Caller) -> bool:
+        """Return whether the caller may still read all that the socket was opened for."""
+        return self.types <= readable(caller.permissions, everything=self.everything)
 
     def put(self, frame: Frame) -> None:
         """Send a frame or queue it; a reader that lets too many wait is closed with 4408."""

@@ -8,8 +8,10 @@ from uuid import UUID
 
 import msgspec
 
+from accounts.models import User
 from events.models import PURCHASE_RECORDED
 from events.types import numbered
+from shop.core.times import iso
 
 EventData = Mapping[str, Any]
 
@@ -48,25 +50,49 @@ class Encoded(NamedTuple):
 
 
 def present(rows: Iterable[Row]) -> list[Numbered]:
-    """Return the events of the rows, in their order, with the data that their types load."""
+    """Return the events of the rows, in their order, with the data that their types load.
+
+    An event of a type that only another version of the shop declares says nothing; nobody can ask
+    for it here.
+    """
     rows = list(rows)
-    keys: defaultdict[int, list[UUID]] = defaultdict(list)
+    by_type: defaultdict[int, list[Row]] = defaultdict(list)
     for row in rows:
-        keys[row.type].append(row.key)
-    loaded = {type: numbered(type).load(some) for type, some in keys.items()}
+        by_type[row.type].append(row)
+    said: dict[UUID, EventData] = {}
+    unknown: set[int] = set()
+    for number, some in by_type.items():
+        type = numbered(number)
+        if type is None:
+            unknown.add(number)
+            continue
+        found = type.load([row.key for row in some]) if type.load else _stored(some)
+        said |= {key: {"event": type.name, **data} for key, data in found.items()}
     return [
         Numbered(
             row.position,
             row.customer_id,
             row.type,
-            {
-                "position": row.position,
-                "event": numbered(row.type).name,
-                **loaded[row.type][row.key],
-            },
+            {"position": row.position, **({} if row.type in unknown else said[row.key])},
         )
         for row in rows
     ]
+
+
+def _stored(rows: Iterable[Row]) -> dict[UUID, EventData]:
+    """Return what events say whose data are stored with them."""
+    customers = {row.customer_id for row in rows if row.customer_id is not None}
+    userids: dict[int | None, str] = {}
+    if customers:
+        userids |= User.objects.filter(pk__in=customers).values_list("pk", "userid")
+    return {
+        row.key: {
+            "at": iso(row.at),
+            "customer": userids.get(row.customer_id),
+            "data": row.payload,
+        }
+        for row in rows
+    }
 
 
 def encode(event: Numbered) -> Encoded:

@@ -1,3 +1,4 @@
-"""The log's path that is answered before Django sees a request that waits."""
+"""The log's paths that are answered before Django, or that Django never sees."""
 
 EVENTS = "/api/v1/events/"
+FEEDS = frozenset({"/ws/purchases/", "/ws/events/"})

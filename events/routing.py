@@ -4,4 +4,7 @@ from django.urls import path
 
 from events.consumers import FeedConsumer
 
-websocket_urlpatterns = [path("ws/purchases/", FeedConsumer.as_asgi())]
+websocket_urlpatterns = [
+    path("ws/purchases/", FeedConsumer.as_asgi()),
+    path("ws/events/", FeedConsumer.as_asgi(takes_types=True)),
+]

@@ -7,9 +7,9 @@ from uuid import UUID
 from django.db import connection
 
 from events.models import PURCHASE_RECORDED
-from events.types import EventType, register
+from events.types import EventType
 from purchases.models import Purchase
-from purchases.representation import purchase_data
+from purchases.representation import PurchaseData, purchase_data
 
 _LOAD = f"""
 SELECT purchase.id, customer.username, customer.userid, purchase.item, purchase.quantity,
@@ -28,4 +28,13 @@ def load(keys: Sequence[UUID]) -> Mapping[UUID, Mapping[str, Any]]:
     return {key: {"at": data["received_at"], "purchase": data} for key, data in found}
 
 
-register(EventType("purchase.recorded", PURCHASE_RECORDED, load))
+EVENT_TYPES = (
+    EventType(
+        "purchase.recorded",
+        PURCHASE_RECORDED,
+        "purchases",
+        "A purchase was recorded. The event has it as `purchase`, in the place of `data`.",
+        PurchaseData,
+        load,
+    ),
+)

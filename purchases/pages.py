@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -37,10 +36,10 @@ FORM_FIELDS = ("item", "quantity", "price", "currency", "timestamp", "username",
 def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
     """Return the newest purchases, and a position read before them to continue the feed from."""
     position = latest_position()
-    visible = selectors.purchases_visible_to(caller)
+    queryset = selectors.purchases_visible_to(caller)
     if not everything:
-        visible = visible.filter(Q(customer_id=caller.id))
-    rows = visible.order_by("-timestamp", "-id").first_rows(RECENT)
+        queryset = queryset.filter(customer_id=caller.id)
+    rows = queryset.order_by("-timestamp", "-id")[:RECENT]
     return {
         "position": position,
         "recent": [selectors.purchase_of_row(purchase) for purchase in rows],
@@ -123,15 +122,18 @@ def purchase_list(request: HttpRequest) -> HttpResponse:
     """Show the caller's purchases with filters and pages."""
     caller = Caller.of(request.user)
     asked = _typed_query(request.GET)
-    visible = selectors.purchases_visible_to(caller, database_for(caller.id))
-    filters, purchases = PurchaseFilter.narrow(visible, asked)
+    filters = PurchaseFilter(
+        asked,
+        queryset=selectors.purchases_visible_to(caller, database_for(caller.id)),
+        request=request,
+    )
     errors: dict[str, str] = {}
     page = None
     query = asked.copy()
     cursor = query.pop("cursor", [None])[-1]
     if filters.is_valid():
         try:
-            page = paginate(purchases, cursor=cursor, keys_first=by_price(request.GET))
+            page = paginate(filters.qs, cursor=cursor, keys_first=by_price(request.GET))
         except ValidationFailed as error:
             errors["cursor"] = error.errors[0].detail
     else:

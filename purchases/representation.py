@@ -1,11 +1,11 @@
 """A purchase as the outside sees it."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict
 from uuid import UUID
 
-import msgspec
+from shop.core.times import iso
 
 
 class PurchaseData(TypedDict):
@@ -35,15 +35,6 @@ PURCHASE_FIELDS = (
     "timestamp",
     "received_at",
 )
-
-
-def iso(moment: datetime) -> str:
-    """Return a UTC time with microseconds, as ``2024-05-31T15:54:32.204000Z``."""
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    # A quarter of the time that ``isoformat`` takes; it leaves out microseconds that are zero.
-    text: str = msgspec.to_builtins(moment)
-    return text if moment.microsecond else text[:-1] + ".000000Z"
 
 
 def purchase_data(

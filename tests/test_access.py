@@ -96,6 +96,7 @@ API: dict[str, dict[str, Row]] = {
     "api/v1/purchases/export.xlsx": {"GET": api(), "POST": NO_METHOD},
     "api/v1/purchases/<str:id>/": {"GET": PURCHASE, "POST": NO_METHOD},
     "api/v1/events/": {"GET": api(), "POST": NO_METHOD},
+    "api/v1/events/types/": {"GET": api(), "POST": NO_METHOD},
     "api/v1/accounts/": {"GET": OPEN_NO_METHOD, "POST": {"default": 201}},
     "api/v1/accounts/me/": {"GET": api(), "POST": NO_METHOD},
     # The owner's password is sent by everybody.
@@ -238,13 +239,13 @@ PAGES = {
 
 # What a socket is told: `hello`, or the code that it is closed with.
 NOT_SIGNED_IN = dict.fromkeys(SIGNED_OUT, "4401")
+TO_ALL = {"default": "hello", **NOT_SIGNED_IN}
+TO_READERS = {"default": "4403", **dict.fromkeys(READERS, "hello"), **NOT_SIGNED_IN}
 SOCKETS: dict[str, dict[str, str]] = {
-    "ws/purchases/?scope=mine": {"default": "hello", **NOT_SIGNED_IN},
-    "ws/purchases/?scope=all": {
-        "default": "4403",
-        **dict.fromkeys(READERS, "hello"),
-        **NOT_SIGNED_IN,
-    },
+    "ws/purchases/?scope=mine": TO_ALL,
+    "ws/purchases/?scope=all": TO_READERS,
+    "ws/events/?scope=mine&types=*": TO_ALL,
+    "ws/events/?scope=all": TO_READERS,
 }
 
 # --- What there is --------------------------------------------------------------------------
@@ -701,9 +702,8 @@ async def test_sockets(system: System) -> None:
     assert done.status_code == 302
     browser.http.close()
     for row, expected in SOCKETS.items():
-        query = row.partition("?")[2]
         found = {
-            actor: await _socket(f"{system.ws_url}?{query}", token)
+            actor: await _socket(f"ws://127.0.0.1:{system.port}/{row}", token)
             for actor, token in tokens.items()
         }
         assert found == {actor: expected.get(actor, expected["default"]) for actor in tokens}, row

@@ -47,7 +47,7 @@ def _with_reader(
             caller=JOE,
             credential=Credential(token_digest="x"),
             everything=False,
-            types=None,
+            types=frozenset({1}),
             send=socket.send,
             close=socket.close,
             send_frame=socket.send_frame if at_once else None,

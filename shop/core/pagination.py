@@ -18,7 +18,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shop.core.errors import FieldError, ValidationFailed
-from shop.core.merged import Merged
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 500
@@ -59,14 +58,14 @@ def _decode(cursor: str) -> tuple[str, datetime, UUID]:
 
 
 def paginate(
-    rows: QuerySet[M] | Merged[M],
+    queryset: QuerySet[M],
     *,
     cursor: str | None = None,
     page_size: int = PAGE_SIZE,
     moment_field: str = "timestamp",
     keys_first: bool = False,
 ) -> Page[M]:
-    """Return one page of ``rows``, ordered by ``moment_field`` and key, newest first.
+    """Return one page of ``queryset``, ordered by ``moment_field`` and key, newest first.
 
     ``cursor`` comes from an earlier page. ``"last"`` means the oldest page, ``None`` the newest.
     Raise ``ValidationFailed`` for any other. One query, without a count.
@@ -83,32 +82,30 @@ def paginate(
         direction, *position = _decode(cursor)
     backwards = direction == "p"
     order = (moment_field, "pk") if backwards else (f"-{moment_field}", "-pk")
-    merged = (rows if isinstance(rows, Merged) else Merged(rows)).order_by(*order)
+    queryset = queryset.order_by(*order)
     if position is not None:
         compare = TupleGreaterThan if backwards else TupleLessThan
-        merged = merged.filter(compare(Tuple(F(moment_field), F("pk")), tuple(position)))
+        queryset = queryset.filter(compare(Tuple(F(moment_field), F("pk")), tuple(position)))
+    found = queryset[: page_size + 1]
     if keys_first:
-        whole = merged.model._default_manager.using(merged.db).order_by(*order)
-        whole.query.select_related = merged.parts[0].query.select_related
-        keys = merged.first_keys(page_size + 1)
-        found = whole.filter(pk__in=keys)[: page_size + 1]
-    else:
-        found = merged.first_rows(page_size + 1)
-    items = list(found)
+        whole = queryset.model._default_manager.using(queryset.db).order_by(*order)
+        whole.query.select_related = queryset.query.select_related
+        found = whole.filter(pk__in=found.values("pk"))
+    rows = list(found)
 
     def place(row: Model) -> tuple[datetime, UUID]:
         return getattr(row, moment_field), row.pk
 
-    more = len(items) > page_size
-    items = items[:page_size]
+    more = len(rows) > page_size
+    rows = rows[:page_size]
     if backwards:
-        items.reverse()
+        rows.reverse()
     has_next = more if not backwards else position is not None
     has_previous = more if backwards else position is not None
     return Page(
-        items=items,
-        next_cursor=_encode("n", *place(items[-1])) if items and has_next else None,
-        previous_cursor=_encode("p", *place(items[0])) if items and has_previous else None,
+        items=rows,
+        next_cursor=_encode("n", *place(rows[-1])) if rows and has_next else None,
+        previous_cursor=_encode("p", *place(rows[0])) if rows and has_previous else None,
     )
 
 

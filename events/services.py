@@ -1,0 +1,57 @@
+"""The one way for an app to say that something happened."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+
+from events.models import Outbox
+from events.types import EventType, numbered
+
+PAYLOAD_MAX_BYTES = 16 * 1024
+
+_EMIT = f"""
+INSERT INTO {Outbox._meta.db_table} (id, type, customer_id, payload)
+VALUES (coalesce(%s, uuidv7()), %s, %s, %s) RETURNING id
+"""  # noqa: S608
+
+
+def emit(
+    type: EventType, *, customer: int | None = None, data: Any = None, id: UUID | None = None
+) -> UUID:
+    """Write an event in the transaction of the change that it tells of; return its key.
+
+    The event exists exactly if that transaction is committed. ``customer`` is the id of the account
+    that it is about. ``data`` is of the type's struct, or has its fields; a type with a loader
+    takes ``id``, by which that finds the data, and no data.
+
+    Raises ``TransactionManagementError`` outside of a transaction, ``LookupError`` for a type that
+    no app declares, ``msgspec.ValidationError`` for data that are not as declared, and
+    ``ValueError`` for too much of it.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError(
+            f"{type.name}: an event is written in the transaction of what it tells of."
+        )
+    if numbered(type.number) is not type:
+        raise LookupError(f"No app declares {type.name}.")
+    payload = None
+    if type.load is None:
+        payload = _checked(type, data)
+    elif data is not None or id is None:
+        raise ValueError(f"{type.name} takes an id and no data.")
+    with connection.cursor() as cursor:
+        cursor.execute(_EMIT, [id, type.number, customer, payload])
+        (key,) = cursor.fetchone() or (id,)
+    return UUID(str(key))
+
+
+def _checked(type: EventType, data: Any) -> str:
+    """Return the data as JSON, exactly as the type's struct declares them."""
+    # A struct checks nothing when it is made; what it would be read from is checked.
+    plain = {} if data is None else msgspec.to_builtins(data)
+    encoded = msgspec.json.encode(msgspec.convert(plain, type.data))
+    if len(encoded) > PAYLOAD_MAX_BYTES:
+        raise ValueError(f"{type.name}: the data take {len(encoded)} bytes.")
+    return encoded.decode()

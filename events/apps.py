@@ -10,8 +10,11 @@ class EventsConfig(ShopAppConfig):
     api_urls = "events.urls"
     append_only = {"Event": ()}
     maintained = ("Outbox",)
-    health_checks = {"relay": "events.health.check_relay"}
-    metrics = ("events.metrics.collect_log",)
+    health_checks = {
+        "relay": "events.health.check_relay",
+        "followers": "events.lag.check_followers",
+    }
+    metrics = ("events.metrics.collect_log", "events.lag.collect_followers")
     ledger_checks = ("events.ledger_checks.CHECKS",)
 
     def ready(self) -> None:

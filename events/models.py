@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 PURCHASE_RECORDED = 1
 """The number of the type that has the outbox's default, because it is most of what happens."""
@@ -85,3 +86,45 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return str(self.position)
+
+
+class FollowerCursor(models.Model):
+    """How far a follower has come in the log. Whoever has locked the row leads.
+
+    A batch that cannot be applied leaves ``position`` where it is. Since when that is so, and when
+    it is tried again, is noted beside it.
+    """
+
+    NAME_MAX_LENGTH = 64
+    REASON_MAX_LENGTH = 100
+
+    name = models.CharField(max_length=NAME_MAX_LENGTH, primary_key=True)
+    position = models.BigIntegerField(default=0)
+    moved_at = models.DateTimeField(null=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    failing_since = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=REASON_MAX_LENGTH, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def move_to(self, position: int) -> None:
+        """Note that everything up to the position is applied; nothing fails any more."""
+        self.position = position
+        self.moved_at = timezone.now()
+        self.failures, self.reason = 0, ""
+        self.failing_since = self.retry_at = None
+        self.save(
+            update_fields=[
+                "position",
+                "moved_at",
+                "failures",
+                "failing_since",
+                "retry_at",
+                "reason",
+            ]
+        )

@@ -1,0 +1,176 @@
+"""Followers: what is derived from the event log, and how far each of them has come.
+
+A follower says which types of events it wants and what it does with a batch of them. Its row in
+``events_followercursor`` holds its position. Whoever has locked that row leads. The position moves
+in the transaction of what is derived from the batch, so each event is applied exactly once,
+wherever a process dies, and however many of them run.
+
+An app declares its followers in its ``ShopAppConfig``::
+
+    followers = ("insight.followers.SalesFollower",)
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import structlog
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from events.models import Event, FollowerCursor
+from events.representation import Row
+from events.selectors import latest_position
+from events.types import EventType
+from shop.core.apps import shop_apps
+from shop.core.outages import is_outage, sqlstate
+
+logger = structlog.get_logger(__name__)
+
+BATCH = 1000
+# How long a follower that has applied everything waits until it looks again.
+IDLE_SECONDS = 0.5
+# A batch that failed is tried again after 1 s, and then after twice as long each time.
+RETRY_MAX_SECONDS = 60
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+class StandingBy(Exception):
+    """Another process leads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The wanted events after the position ``after``, all of those up to ``until``, in order.
+
+    The rows are the log's own: where a type has a loader they hold no payload.
+    """
+
+    after: int
+    until: int
+    events: Sequence[Row]
+
+
+class Follower(ABC):
+    """Something that is derived from the event log. Its name is for good, because a row has it."""
+
+    name: ClassVar[str]
+    types: ClassVar[Sequence[EventType]]
+    batch: ClassVar[int] = BATCH
+
+    @abstractmethod
+    def apply(self, cursor: Any, batch: Batch) -> None:
+        """Derive from a batch, in the cursor's transaction and with nothing outside of it.
+
+        What it raises undoes the batch, which is tried again later; no event is passed over.
+        """
+
+    @abstractmethod
+    def reset(self, cursor: Any) -> None:
+        """Remove all that was derived, in the cursor's transaction."""
+
+
+def declared_followers() -> dict[str, Follower]:
+    """Return every follower that an app declares, by name."""
+    followers: list[Follower] = [
+        import_string(path)() for config in shop_apps() for path in config.followers
+    ]
+    return {follower.name: follower for follower in followers}
+
+
+def follow(follower: Follower) -> float:
+    """Apply the next batch of events; return in how many seconds to look again.
+
+    Raises ``StandingBy`` where another process leads, and what the database raises where it is
+    away. Anything else that goes wrong is logged, and noted for health and metrics.
+    """
+    try:
+        return _apply_next(follower)
+    except StandingBy:
+        raise
+    except Exception as error:
+        log = logger.warning if is_outage(error) else logger.exception
+        log("follower.failed", follower=follower.name, reason=type(error).__name__)
+        return _note_failure(follower, type(error).__name__)
+
+
+def rebuild(follower: Follower) -> None:
+    """Remove all that was derived, and let the follower begin anew at position 0.
+
+    Waits for the batch that is being applied; raises what the database raises where that takes
+    too long.
+    """
+    _make_row(follower)
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        row = FollowerCursor.objects.select_for_update().get(pk=follower.name)
+        follower.reset(cursor)
+        row.move_to(0)
+    logger.info("follower.rebuilding", follower=follower.name)
+
+
+def _apply_next(follower: Follower) -> float:
+    # The lock on the row elects the leader, and keeps out one that was thought dead.
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        row = _lock(follower)
+        now = timezone.now()
+        if row is not None and row.retry_at is not None and row.retry_at > now:
+            return (row.retry_at - now).total_seconds()
+        if row is not None:
+            batch = _next_batch(follower, row.position)
+            if batch.events:
+                follower.apply(cursor, batch)
+            if batch.until > row.position:
+                row.move_to(batch.until)
+            return 0 if len(batch.events) == follower.batch else IDLE_SECONDS
+    _make_row(follower)
+    return 0
+
+
+def _lock(follower: Follower) -> FollowerCursor | None:
+    try:
+        return (
+            FollowerCursor.objects.select_for_update(nowait=True).filter(pk=follower.name).first()
+        )
+    except Exception as error:
+        if sqlstate(error) == LOCK_NOT_AVAILABLE:
+            raise StandingBy from None
+        raise
+
+
+def _next_batch(follower: Follower, position: int) -> Batch:
+    end = latest_position()
+    rows = (
+        Event.objects.filter(
+            position__gt=position,
+            position__lte=end,
+            type__in=sorted(type.number for type in follower.types),
+        )
+        .order_by("position")
+        .values_list("position", "key", "type", "customer_id", "payload", "at")
+    )
+    events = [Row(*row) for row in rows[: follower.batch]]
+    # With a batch that is not full the follower has seen the log's end as it was before.
+    until = events[-1].position if len(events) == follower.batch else max(end, position)
+    return Batch(position, until, events)
+
+
+def _make_row(follower: Follower) -> None:
+    FollowerCursor.objects.bulk_create([FollowerCursor(pk=follower.name)], ignore_conflicts=True)
+
+
+def _note_failure(follower: Follower, reason: str) -> float:
+    """Say in the row that a batch failed; return in how many seconds it is tried again."""
+    _make_row(follower)
+    with transaction.atomic(durable=True):
+        row = FollowerCursor.objects.select_for_update().get(pk=follower.name)
+        seconds = min(2**row.failures, RETRY_MAX_SECONDS)
+        now = timezone.now()
+        row.failures = min(row.failures + 1, 30)
+        row.failing_since = row.failing_since or now
+        row.retry_at = now + timedelta(seconds=seconds)
+        row.reason = reason[: FollowerCursor.REASON_MAX_LENGTH]
+        row.save(update_fields=["failures", "failing_since", "retry_at", "reason"])
+    return seconds

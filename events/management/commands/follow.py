@@ -1,0 +1,34 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+
+class Command(BaseCommand):
+    help = "Runs followers of the event log until it is told to stop: all of them, or some by name."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("names", nargs="*", metavar="NAME", help="a follower; default all")
+        parser.add_argument(
+            "--rebuild",
+            action="store_true",
+            help="remove what these followers derived, let them begin anew, and end",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from events.followers import declared_followers, rebuild
+        from events.following import Following
+
+        followers = declared_followers()
+        names = options["names"] or ([] if options["rebuild"] else list(followers))
+        if unknown := [name for name in names if name not in followers]:
+            raise CommandError(f"No app declares the follower {', '.join(unknown)}.")
+        if not names:
+            raise CommandError("Name a follower." if followers else "No app declares a follower.")
+        chosen = [followers[name] for name in dict.fromkeys(names)]
+        if not options["rebuild"]:
+            Following(chosen).run()
+            return
+        for follower in chosen:
+            rebuild(follower)
+            self.stdout.write(f"{follower.name} begins anew at position 0.")

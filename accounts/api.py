@@ -42,7 +42,7 @@ class SignInThrottle(_ByAddress):
 
 
 class SignUpThrottle(BaseThrottle):
-    """The page's count: whoever signs up has one limit, whichever way."""
+    """The limit of sign-ups of an address, which page and API share."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         """Count the request; return whether its address may sign up once more."""

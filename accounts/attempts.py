@@ -1,10 +1,10 @@
 """Failed sign-ins: how many there may be, without locking anybody else out.
 
-The count is for a pair of network address and name. So whoever fails at joe's account locks joe out
-only at that address. A name also has a limit of its own, against guesses from many addresses. Once
-that is reached, only addresses that have signed in by this name before may go on. All spellings of
-an account's names count together. Names of no account are counted alike, so nothing tells which
-names exist.
+The count is for a pair of network address and name. So a client that fails at joe's account locks
+joe out only at that address. A name also has a limit of its own, against guesses from many
+addresses. Once that is reached, only addresses that have signed in by this name before may go on.
+All spellings of an account's names count together. Names of no account are counted alike, so
+nothing tells which names exist.
 """
 
 from contextlib import suppress

@@ -10,7 +10,7 @@ from accounts.rules import ON_PAGES, OPEN, declare
 # These compare passwords, which takes long, and change nothing that a mail tells of.
 _WITHOUT = {"account_login", "account_logout", "account_reauthenticate"}
 
-# Whoever is signed in; the others are open, and show nobody anything of an account.
+# These need a sign-in. The others are open, and show nothing of an account.
 _SIGNED_IN = {
     "account_logout",
     "account_reauthenticate",

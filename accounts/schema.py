@@ -1,4 +1,6 @@
-"""The ways to sign in, for the OpenAPI schema. drf-spectacular finds classes that exist."""
+"""The ways to sign in, for the OpenAPI schema. drf-spectacular finds these classes by their
+mere existence.
+"""
 
 from typing import Any
 

@@ -215,7 +215,7 @@ ACCOUNT_FORMS = {
     "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
     "user_token": "accounts.forms.UserTokenForm",
 }
-# Whoever changes addresses changes credentials, so the password must have been given recently.
+# A change of addresses changes credentials, so the password must have been given recently.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_PRESERVE_USERNAME_CASING = True

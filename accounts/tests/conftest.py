@@ -25,7 +25,7 @@ SentMail = Callable[[], list[EmailMessage]]
 
 @pytest.fixture
 def sent_mail(mailoutbox: list[EmailMessage]) -> SentMail:
-    """Do a worker's part; return every mail that was sent."""
+    """Do the work of a worker. Return every mail that was sent."""
 
     def send() -> list[EmailMessage]:
         mails_send()
@@ -41,7 +41,7 @@ def alice(db: Any) -> User:
 
 @pytest.fixture
 def sign_in(client: Client) -> Any:
-    """Sign in by password; return the headers that carry the token."""
+    """Sign in by password. Return the headers with the token."""
 
     def get(username: str = "alice", password: str = PASSWORD) -> dict[str, str]:
         response = client.post(

@@ -1,4 +1,4 @@
-"""What the pages around passwords and addresses offer."""
+"""The pages about passwords and addresses."""
 
 import re
 import stat
@@ -63,7 +63,7 @@ def test_a_reset_has_no_dead_end(alice: User, sent_mail: SentMail) -> None:
     assert "no longer good" in used
     assert "Bad Token" not in used
     assert 'href="/accounts/password/reset/"' in used
-    # What "Cancel" leads to.
+    # The target of "Cancel".
     answer = client.post("/accounts/logout/", {"next": "/accounts/login/"})
     assert answer.status_code == 302
 

@@ -1,4 +1,4 @@
-"""The admin: who may do what to whom, and what an operator may type there."""
+"""The admin: who may change which accounts, and what an operator may type."""
 
 import re
 import uuid
@@ -50,7 +50,7 @@ def enter(user: User | None) -> Client:
 
 
 def states(*users: User) -> list[tuple[Any, ...]]:
-    """Return all that an action could change."""
+    """Return everything that an action could change."""
     rows = User.objects.filter(pk__in=[user.pk for user in users]).order_by("pk")
     return [
         (
@@ -76,7 +76,7 @@ def gone_root(db: Any) -> User:
 
 @pytest.fixture
 def chief(db: Any) -> User:
-    """Return staff that has its permission by a group, and was deactivated."""
+    """Return a deactivated member of staff who has the permission by a group."""
     chief = make_staff("chief", is_active=False)
     group = Group.objects.create(name="chiefs")
     group.permissions.add(Permission.objects.get(codename="view_report"))
@@ -148,7 +148,7 @@ def test_nobody_reaches_above_its_own_rank(
     )
     new = {"password1": "another-lamp-43", "password2": "another-lamp-43"}
     for user, address, token in zip(above, addresses, tokens, strict=True):
-        # It may be looked at, and its password page not even that.
+        # The account may be read, but not its password page.
         assert client.get(f"{URL}{user.pk}/change/").status_code == 200
         assert client.get(f"{URL}{user.pk}/password/").status_code == 403
         for password in ({**new, "usable_password": "true"}, {"usable_password": "false"}):
@@ -168,14 +168,14 @@ def test_nobody_reaches_above_its_own_rank(
         assert client.post("/admin/knox/authtoken/add/", form).status_code == 200
     assert states(*above) == before
     assert EmailAddress.objects.count() == 3
-    # Nobody widens a group, which is how permissions are given.
+    # Nobody extends a group, because groups give permissions.
     for suffix in (
         "add/",
         f"{Group.objects.get().pk}/change/",
         f"{Group.objects.get().pk}/delete/",
     ):
         assert client.post(f"/admin/auth/group/{suffix}", {"name": "x"}).status_code == 403
-    # What is no higher than itself is within reach, and moves to nobody else.
+    # Accounts without a higher rank may be changed, but not given to others.
     mine = EmailAddress.objects.create(user=alice, email=alice.email)
     form = {"user": str(root.pk), "email": alice.email, "verified": "on"}
     changed = client.post(f"/admin/account/emailaddress/{mine.pk}/change/", form)
@@ -240,7 +240,7 @@ def test_who_has_no_password_left_has_no_token_left(alice: User, root: User, way
 
 
 def test_no_page_of_an_account_reads_its_purchases(alice: User, root: User) -> None:
-    """PostgreSQL would read each of them; so would Django, into memory."""
+    """PostgreSQL would read every row, and Django would load them all."""
     purchase = Purchase.objects.create(
         customer=alice,
         recorded_by=alice,
@@ -298,7 +298,7 @@ def test_whatever_is_typed_is_answered(root: User, url: str) -> None:
     model = model_at(url)
     names = [field.name for field in model._meta.get_fields()] + ["pk", "nonsense"]
     found = {}
-    # Each name, lookup and value once, with whichever of the others is at the same place.
+    # Each name, lookup and value once, combined with the others in turn.
     queries = [
         {f"{names[at % len(names)]}{LOOKUPS[at % len(LOOKUPS)]}": VALUES[at % len(VALUES)]}
         for at in range(max(len(names), len(LOOKUPS), len(VALUES)))
@@ -315,7 +315,7 @@ def test_whatever_is_typed_is_answered(root: User, url: str) -> None:
     for path in paths:
         found[path] = client.get(path).status_code
     assert {query: status for query, status in found.items() if status >= 500} == {}
-    # None of them narrows a list by what has no index.
+    # None of them filters a list by a column without an index.
     looked_up = [query for query in queries if next(iter(query)).partition("__")[0] in names]
     assert {found[urlencode(query)] for query in looked_up} == {400}
 
@@ -352,7 +352,7 @@ def test_a_list_counts_what_is_ticked_and_offers_no_more(root: User) -> None:
         User(username=f"u{number}", userid=f"u{number}") for number in range(60)
     )
     shown = enter(root).get(URL).content.decode()
-    # Django's script of the list fails where there is no counter.
+    # Django's script of the list fails without a counter.
     assert 'class="action-counter" data-actions-icnt="50"' in shown
     assert "across all pages" not in shown
 

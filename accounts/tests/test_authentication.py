@@ -1,4 +1,4 @@
-"""Credentials on the websocket's side: tokens, sessions and one-use tickets."""
+"""Credentials of websockets: tokens, sessions and one-use tickets."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Names and passwords: whom they find, how they are counted, and what ends with them."""
+"""Names and passwords: which accounts they find, how attempts count, and what ends with them."""
 
 import unicodedata
 from typing import Any
@@ -41,7 +41,7 @@ def test_sign_in_by_username_or_address(alice: User, spelling: str) -> None:
 def test_a_stranger_does_not_take_the_address_that_somebody_signs_in_by(alice: User) -> None:
     EmailAddress.objects.create(user=alice, email=alice.email, primary=True)
     other = "other-lamp-43"
-    # One calls itself so, one claims it later, one claims it besides an address of its own.
+    # One has it as username, one claims it later, one claims it besides an address of its own.
     User.objects.create_user(alice.email, "m@example.com", other)
     late = User.objects.create_user("late", alice.email, other)
     EmailAddress.objects.create(user=late, email=alice.email, primary=True)
@@ -51,7 +51,7 @@ def test_a_stranger_does_not_take_the_address_that_somebody_signs_in_by(alice: U
 
 
 def test_every_spelling_counts_for_the_account_that_it_finds(alice: User) -> None:
-    """B5: what finds an account is PostgreSQL's matter, and so is what counts as one name."""
+    """PostgreSQL decides which account a name finds, so it decides which names are the same."""
     till = User.objects.create_user("till", "till@example.com", PASSWORD)
     spellings = ["till", "TILL", "till@example.com", "ＴＩＬＬ", "tiLL", "Till@EXAMPLE.com"]
     statuses = [token(spelling, "wrong") for spelling in spellings]
@@ -59,7 +59,7 @@ def test_every_spelling_counts_for_the_account_that_it_finds(alice: User) -> Non
     assert page("till", PASSWORD) == 200
     assert token("till", PASSWORD, "10.0.0.2") == 200
     assert till.pk
-    # A name that nobody has is counted alike.
+    # A name of no account is counted alike.
     spellings = ["nobody", "NOBODY", "ｎobody", "Nobody", "nobodY", "nobody"]
     assert [token(each, "wrong") for each in spellings] == [401] * 5 + [429]
 
@@ -73,7 +73,7 @@ def test_odd_names_are_nobodys(name: str) -> None:
 
 
 def test_limits_see_the_network_of_an_ipv6_address(alice: User) -> None:
-    """B6: one subscriber has a /64, and an IPv4 address may be written as IPv6."""
+    """One subscriber has a /64, and an IPv4 address may be written as IPv6."""
     for number in range(5):
         assert token("alice", "wrong", f"2001:db8::{number + 1}") == 401
     assert token("alice", PASSWORD, "2001:db8::ffff") == 429
@@ -106,7 +106,7 @@ def test_a_password_is_the_same_in_every_form(settings: Any, first: str, then: s
     form = {"oldpassword": then, "password1": f"2{then}", "password2": f"2{then}"}
     assert client.post("/accounts/password/change/", form).status_code == 302
     assert token("eve", f"2{first}") == 200
-    # As `createsuperuser` makes an account.
+    # `createsuperuser` makes such an account.
     User.objects.create_superuser("root", "root@example.com", first)
     assert token("root", then) == 200
 
@@ -118,7 +118,7 @@ def test_an_older_hash_of_another_form_stays_good(settings: Any) -> None:
     assert check_password(NFD, encoded)
     assert not check_password("other", encoded)
     assert Argon2().verify(NFC, old.encode(NFC, old.salt()))
-    # Marks beyond number are not put in order, which would take minutes.
+    # Too many marks are not normalised, because that would take minutes.
     assert not check_password("a" + "\u0315\u0300" * 100_000, encoded)
 
 
@@ -143,7 +143,7 @@ def test_an_account_keeps_its_newest_tickets(alice: User, settings: Any) -> None
 
 
 def test_without_a_password_there_are_no_tokens(alice: User, admin_client: Client) -> None:
-    """B10: "disable password-based authentication" in the admin."""
+    """ "Disable password-based authentication" in the admin."""
     AuthToken.objects.create(user=alice)
     session = Client()
     session.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
@@ -170,7 +170,7 @@ def test_without_a_password_there_are_no_tokens(alice: User, admin_client: Clien
 )
 @pytest.mark.parametrize("name", ["sessionid", "csrftoken", "messages"])
 def test_no_cookie_is_an_error(name: str, value: str) -> None:
-    """B1: a quoted cookie may spell characters that PostgreSQL takes for none."""
+    """A quoted cookie may contain characters that PostgreSQL refuses."""
     for path in ("/", "/accounts/login/", "/api/v1/accounts/me/", "/purchases/"):
         for method in ("GET", "POST"):
             answer = Client().generic(method, path, HTTP_COOKIE=f"{name}={value}")

@@ -1,4 +1,4 @@
-"""Whose an address is: Alice, who owns it, and Mallory, who claims it."""
+"""Which account an address belongs to: Alice owns it, and Mallory claims it."""
 
 import re
 from datetime import timedelta
@@ -106,7 +106,7 @@ def test_every_change_of_address_asks_for_the_password(alice: User, action: str)
     wrong = client.post(answer["Location"], {"password": "wrong-lamp-42"})
     assert wrong.status_code == 200
     assert set(EmailAddress.objects.values_list("email", "primary")) == before
-    # With the password the change is made that was asked for.
+    # With the password the requested change is made.
     form = {"password": PASSWORD, "next": "/accounts/email/"}
     assert client.post("/accounts/reauthenticate/", form).status_code == 302
     assert set(EmailAddress.objects.values_list("email", "primary")) != before
@@ -132,7 +132,7 @@ def test_a_claim_with_another_address_keeps_nobody_from_signing_up(sent_mail: Se
     mallory = mallory_claims(sent_mail, evil=True)
     assert sign_up("victim", VICTIM).status_code == 201
     victim = User.objects.get(username="victim")
-    # Whose link is opened decides, and it names the account.
+    # The opened link decides, and it names the account.
     link = link_to(VICTIM, "/accounts/confirm-email/", sent_mail)
     assert b"victim" in Client().get(link).content
     assert Client().post(link).status_code == 302
@@ -151,16 +151,16 @@ def test_a_claim_alone_ends_with_a_reset_and_nothing_of_the_claimant_survives(
     old_link = link_to(VICTIM, "/accounts/confirm-email/", sent_mail)
     session = signed_in("mallory")
     AuthToken.objects.create(user=mallory)
-    # The victim's sign-up is refused for a day; her reset is not.
+    # The victim cannot sign up for a day, but can reset the claimant.
     assert sign_up("victim", VICTIM).status_code == 400
     ask_for_reset(VICTIM)
     link = link_to(VICTIM, "/accounts/password/reset/key/", sent_mail)
-    # Mallory proves an address of her own in between, and asks for a link by it.
+    # Mallory proves another address meanwhile, and asks for a link by it.
     verified(mallory, EVIL, primary=False)
     ask_for_reset(EVIL)
     evil_link = link_to(EVIL, "/accounts/password/reset/key/", sent_mail)
     assert reset(link).status_code == 200
-    # So the address is free to sign up with.
+    # So the address can be signed up with again.
     assert sign_up("victim", VICTIM).status_code == 201
     assert reset(evil_link).status_code == 302
     assert list(EmailAddress.objects.filter(user=mallory).values_list("email")) == [(EVIL,)]

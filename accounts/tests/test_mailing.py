@@ -1,4 +1,4 @@
-"""The queue of account mails, with a mail server on a real socket that misbehaves."""
+"""The queue of account mails, with a real mail server that misbehaves."""
 
 import time
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def test_a_mail_is_sent_once_and_its_text_is_gone(server: SMTPServer) -> None:
     ],
 )
 def test_what_becomes_of_a_mail(server: SMTPServer, mode: str, status: Status) -> None:
-    """A passing refusal is tried again, a permanent one and an unknown outcome are not."""
+    """A temporary refusal is tried again; a permanent one and an unknown outcome are not."""
     mail = queue()
     server.mode = mode
     assert mails_send() == 0
@@ -163,7 +163,7 @@ def test_many_workers_send_each_mail_once(server: SMTPServer) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_no_request_waits_for_a_mail_server(server: SMTPServer, monkeypatch: Any) -> None:
-    """B8, B9: sign-up, reset, and a changed password, with one that hangs."""
+    """Sign-up, reset, and a changed password, with a mail server that hangs."""
     announced: list[str] = []
     monkeypatch.setattr(app, "send_task", lambda name, **options: announced.append(name))
     server.mode = "silent"
@@ -209,7 +209,7 @@ def test_a_mailbox_gets_a_few_mails_of_strangers_and_every_notice() -> None:
 
     assert [sent(origin="10.0.0.1", **reset) for _ in range(6)] == [True] * 5 + [False]
     assert sent(origin="10.0.0.2", **reset)
-    # What is for something else, or for somebody else, has counters of its own.
+    # Other purposes and other addresses have counters of their own.
     assert sent(origin="10.0.0.1", kind="account/email/email_confirmation")
     assert sent(origin="10.0.0.1", recipient="b@example.com", **reset)
     assert [sent(origin=f"10.0.1.{number}", **reset) for number in range(20)].count(True) == 14

@@ -1,4 +1,4 @@
-"""Names: one account however its name is typed, and names that may not be new."""
+"""Names: one account for all spellings of its name, and names that may not be new."""
 
 import importlib
 import json
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 NFC = "José"
 NFD = unicodedata.normalize("NFD", NFC)
-# Stored, and typed.
+# A stored name, and typed forms of it.
 SAME = [
     ("joe", "JOE"),
     (NFC, NFD),
@@ -66,12 +66,12 @@ def test_one_account_however_its_name_is_typed(
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "taken")
     page = {**form, "password1": PASSWORD, "password2": PASSWORD}
     assert b"already exists" in client.post("/accounts/signup/", page).content
-    # It signs in.
+    # It can sign in.
     token = post(client, "/api/v1/auth/token/", {"username": typed, "password": PASSWORD})
     assert token.status_code == 200
     door = Client()
     assert door.post("/accounts/login/", {"login": typed, "password": PASSWORD}).status_code == 302
-    # The till, staff and the customer name it, with its userid in either form too.
+    # The till, staff and the customer name it, with its userid in either form, too.
     for who, userid in ((till, f"id-{NFD}"), (own, f"id-{NFD}"), (boss, None), (till, None)):
         purchase = {"username": typed, "userid": userid, "price": "1"}
         answer = post(client, "/api/v1/purchases/", purchase, who)
@@ -80,13 +80,13 @@ def test_one_account_however_its_name_is_typed(
         assert answer.json()["userid"] == f"id-{NFC}"
     assert post(client, "/buy", {"username": typed, "price": 2}, till).status_code == 200
     assert User.objects.count() == 3
-    # It is found.
+    # It can be found.
     found = client.get("/api/v1/purchases/", {"username": typed}, headers=boss).json()
     assert len(found["results"]) == 5
     for route in ("getAllUserBuys", "buyList"):
         listed: Any = client.get(f"/{route}/%20{typed}%20", headers=own)
         assert listed.status_code == 200
-        # A list that is not over goes on as a stream.
+        # A list is a stream, which is read to its end.
         body = b"".join(listed.streaming_content) if listed.streaming else listed.content
         assert len(json.loads(body)["purchases"]) == 5
     client.force_login(staff)
@@ -95,7 +95,7 @@ def test_one_account_however_its_name_is_typed(
         assert "one@example.com" in text
         text = client.get("/admin/purchases/purchase/", {"q": search}).content.decode()
         assert "5 purchases" in text
-    # The admin makes no second one either.
+    # The admin makes no second one, either.
     new = {"username": typed, "userid": "2", "usable_password": "false"}
     assert b"already exists" in client.post("/admin/accounts/user/add/", new).content
     assert User.objects.count() == 3
@@ -109,7 +109,7 @@ def test_every_spelling_of_a_name_is_guessed_at_together(client: Client) -> None
         for name in spellings
     ]
     assert statuses == [401] * 5 + [429]
-    # What PostgreSQL's `lower()` takes for the same name in some locales is another name.
+    # PostgreSQL's `lower()` makes these the same name in some locales; here they are two.
     user = User.objects.create_user("till", "two@example.com", PASSWORD)
     for name in ("t\u0130ll", "t\u0131ll"):
         form = {"username": name, "password": PASSWORD}
@@ -121,7 +121,7 @@ def test_every_spelling_of_a_name_is_guessed_at_together(client: Client) -> None
 
 
 def test_python_and_postgresql_fold_alike() -> None:
-    """Every letter that Python knows; PostgreSQL knows some that are newer."""
+    """Every letter that Python knows. PostgreSQL knows some newer ones."""
     letters = [
         letter
         for letter in map(chr, range(1, 0x110000))
@@ -218,7 +218,7 @@ def test_a_name_that_is_there_already_keeps_working(
 
 
 def test_nobody_can_take_the_account_of_the_import(till: dict[str, str]) -> None:
-    # From before there were rules.
+    # These are older than the rules.
     for name, userid in (("importer", "1"), ("IMPORTER2", "importer"), ("x", "System:Importer")):
         User.objects.create_user(name, userid=userid, password=PASSWORD)
     first = system_account("importer")
@@ -253,7 +253,7 @@ def test_names_that_became_the_same_keep_their_accounts() -> None:
     assert stored == {
         NFD: 0, NFC: 1, "strasse": 0, "straße": 1, rose: 0, "plain": 0, "system:importer": 0
     }  # fmt: skip
-    # The userid of one is in NFC, that of the other two would be the same.
+    # One userid is in NFC; that of the other two would become the same.
     assert [user.userid for user in User.objects.filter(username__in=[rose, NFD])] != [NFC, NFC]
     for name in (NFC, "strasse", "straße"):
         user = User.objects.get_by_natural_key(name)

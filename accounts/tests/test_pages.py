@@ -117,7 +117,7 @@ def test_demo_accounts(client: Client, settings: Any, sign_in: Any, monkeypatch:
         assert me["email_verified"] is True
         roles = {"staff": ["admin"], "fin": ["customer", "finance"], "eve": ["customer", "support"]}
         assert me["roles"] == roles.get(name, ["customer"])
-    # A warm start hashes nothing and changes nothing.
+    # A second start hashes no password and changes nothing.
     monkeypatch.delattr("django.contrib.auth.hashers.MD5PasswordHasher.encode")
     call_command("prepare_development")
     assert EmailAddress.objects.count() == User.objects.count() == 6

@@ -1,4 +1,4 @@
-"""The masks: what Python and PostgreSQL say of them is the same."""
+"""The masks: Python and PostgreSQL compute the same."""
 
 import itertools
 
@@ -25,7 +25,7 @@ from accounts.permissions import (
 
 
 def narrow(user: User, mask: int) -> None:
-    """Let the user's tokens have no more than the mask."""
+    """Give the user's tokens this mask at most."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE knox_authtoken SET permissions = %s WHERE user_id = %s", [mask, user.pk]
@@ -33,7 +33,7 @@ def narrow(user: User, mask: int) -> None:
 
 
 def test_a_bit_stays_that_of_its_permission() -> None:
-    """They are stored: a new permission takes a new bit, and none takes another one's."""
+    """Rows store bits, so a new permission takes a new bit."""
     assert [permission.code for permission in Permission] == [
         "purchases:read", "purchases:write", "purchases:read_all", "purchases:write_all",
         "reports:read", "reports:write", "reports:read_all", "reports:write_all",
@@ -94,7 +94,7 @@ def test_a_request_has_what_both_its_account_and_its_token_have(alice: User) -> 
 
 
 def test_a_token_of_staff_that_may_only_record_for_itself(alice: User) -> None:
-    """What a token lacks is refused and named, on the view as on the way of single purchases."""
+    """A right that a token lacks is refused and named, by the view and by the batched path."""
     User.objects.filter(pk=alice.pk).update(is_staff=True)
     _, token = AuthToken.objects.create(alice)
     client = Client(headers={"Authorization": f"Token {token}"})

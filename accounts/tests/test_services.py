@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Do all works at the same moment; return their results or their errors."""
+    """Do all works at the same moment. Return their results or errors."""
     barrier = Barrier(len(works))
 
     def do(work: Callable[[], Any]) -> Any:
@@ -94,7 +94,7 @@ def test_names_that_contradict_each_other() -> None:
     first, second, third, fourth = resolve(("9", "joe"), ("5", "JOE"), ("9", "jim"), (None, "joe"))
     assert (first.username, first.userid) == ("joe", "9")
     assert [code(second), code(third)] == [CONFLICT] * 2
-    # What was not known when the call began is not known.
+    # Names that were unknown when the call began stay unknown to it.
     assert code(fourth) == UNKNOWN
 
 
@@ -130,7 +130,7 @@ def test_five_thousand_at_once() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_customers_under_a_race() -> None:
-    # Enough that, written in the order given, these deadlock.
+    # Enough rows that two writes in the given order would deadlock.
     names: list[Names] = [(str(number), f"user{number}") for number in range(4000)]
     orders = [names, names[::-1], names[2000:] + names[:2000], names[::2] + names[1::2]]
     works = [partial(resolve, *order) for order in orders]

@@ -1,7 +1,7 @@
-"""Migrations that need a table for themselves, for a moment, beside a site that uses it.
+"""Migrations that need a table for themselves for a moment, beside a site that uses it.
 
-Whoever waits for such a lock holds up everybody who comes after. So it is waited for briefly, and
-again a little later, until nobody has the table just then.
+Every later statement waits behind a statement that waits for such a lock. So the migration waits
+briefly, and tries again a little later, until it gets the lock.
 """
 
 import time
@@ -23,8 +23,8 @@ Change = Callable[[CursorWrapper], None]
 def briefly(change: Change) -> Callable[[Any, BaseDatabaseSchemaEditor], None]:
     """Return the code of a ``RunPython`` that makes the change in one short transaction.
 
-    ``change`` is called with a cursor, again where a lock was not to be had. The migration must
-    have ``atomic = False``.
+    ``change`` is called with a cursor, and called again if the lock was not available. The
+    migration must have ``atomic = False``.
     """
 
     def run(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:

@@ -1,4 +1,4 @@
-"""What a mail server's answer means, for whoever sends mails that may go out once only."""
+"""What the answer of a mail server means for mails that may be sent only once."""
 
 import smtplib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whose word counts about where a request comes from."""
+"""Which headers count for the address of a client."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Rooms: a total, a share for each holder, and a line for each of those who wait."""
+"""Rooms: a total, a share for each holder, and a line for each waiting holder."""
 
 import asyncio
 
@@ -51,7 +51,7 @@ async def test_who_has_least_is_let_in_before_who_came_first() -> None:
     await asyncio.sleep(0.01)
     leave[1].set()
     await asyncio.sleep(0.01)
-    # Now "a" has nothing in the room and has waited longer than "c".
+    # Now "a" has nothing in the room, and has waited longer than "c".
     assert entered == ["a", "a", "b", "a"]
     for event in leave:
         event.set()
@@ -97,7 +97,7 @@ async def test_who_goes_away_while_waiting_leaves_no_place_taken() -> None:
     await asyncio.sleep(0)
     gone = asyncio.create_task(_enter(room, "b", [], leave))
     await asyncio.sleep(0)
-    # One goes while it waits, another in the moment in which it has been let in.
+    # One leaves while it waits, another one just as it is let in.
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)
     just = asyncio.create_task(_enter(room, "b", [], leave))

@@ -1,4 +1,4 @@
-"""Bodies: who may send a large one, what all of them may take, and what happens on a full disk."""
+"""Bodies: who may send a large one, how much they may take, and what a full disk does."""
 
 import asyncio
 import tempfile
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 
 class Client:
-    """Sends parts of a body, at once, and remembers the answer."""
+    """Sends the parts of a body at once, and keeps the answer."""
 
     def __init__(self, *parts: bytes, ends: bool = True) -> None:
         self.messages = [

@@ -1,4 +1,4 @@
-"""Every kind of migration that the running version would not survive is refused, others are not."""
+"""Every kind of migration that the running version would not survive is refused; others pass."""
 
 from typing import Any
 
@@ -39,14 +39,14 @@ INDEX = models.Index(fields=["price"], name="by_price")
 
 
 class Unknown(Operation):
-    """An operation of somebody else's."""
+    """An operation of another project."""
 
     def state_forwards(self, app_label: str, state: Any) -> None:
         """Change nothing."""
 
 
 def check(*operations: Any, atomic: bool = True, **attributes: Any) -> list[str]:
-    """What is refused in a second migration of these operations."""
+    """Return what is refused in a second migration of these operations."""
     state = ProjectState()
     for operation in (BOOK, SHELF):
         operation.state_forwards("shop", state)

@@ -1,4 +1,4 @@
-"""What is an outage, wherever it is met."""
+"""Which exceptions are outages, wherever they occur."""
 
 import asyncio
 import errno
@@ -26,7 +26,7 @@ from shop.server.bodies import Bodies
 from shop.server.failures import Failures
 from shop.server.gate import Gate
 
-# Valkey's own words for what it cannot do now.
+# Valkey's own messages when it cannot do something now.
 VALKEY = [
     "OOM command not allowed when used memory > 'maxmemory'.",
     "MISCONF Valkey is configured to save RDB snapshots, but it's unable to persist on disk.",
@@ -139,7 +139,7 @@ async def test_a_body_that_the_full_temporary_folder_does_not_take_is_refused_fo
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     full = open("/dev/full", "w+b")  # noqa: SIM115
-    # /dev/full takes no byte, as a full disk does.
+    # /dev/full takes no byte, like a full disk.
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: full)
 
     async def never(scope: Any, receive: Any, send: Any) -> None:
@@ -294,7 +294,7 @@ async def test_only_what_everybody_would_meet_turns_away_who_waits(
 
     failing = asyncio.create_task(ask("/fails", "account:1"))
     await asyncio.to_thread(begun.wait, 10)
-    # The next may get the thread of the first before it is known what has become of that.
+    # The next request may get the thread of the first, whose fate is not known yet.
     following = asyncio.create_task(ask("/next", "account:2"))
     waiting = asyncio.create_task(ask("/", "account:3"))
     await asyncio.sleep(0)

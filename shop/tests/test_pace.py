@@ -1,4 +1,4 @@
-"""Heavy work, all of it together, rests a multiple of its time while somebody asks."""
+"""All heavy work together rests a multiple of its time while others ask."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from shop.core import pace
 
 
 class _Time:
-    """A clock that only rests move."""
+    """A clock that only rests advance."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""The database is prepared by an owner who is no superuser, as on managed servers, and again."""
+"""An owner without superuser rights prepares the database, as on managed servers, and again."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 @pytest.fixture
 def managed() -> Iterator[dict[str, str]]:
-    """A database whose owner may make roles and nothing else; the environment to reach it by."""
+    """Yield the environment of a database whose owner may make roles and nothing else."""
     server = os.environ["DATABASE_URL"]
     where = conninfo_to_dict(server)
     mark = uuid.uuid4().hex[:8]
@@ -66,7 +66,7 @@ def test_an_owner_without_superuser_prepares_it_and_does_so_again(
     owner = managed | {"DATABASE_ROLE": "owner"}
     for _ in range(2):
         _manage(owner, "prepare_database", "--verbosity", "0")
-        # What a pod asks before it starts: it reads the migrations as the application's role.
+        # A pod asks this before it starts; it reads the migrations as the application's role.
         _manage(managed, "migrate", "--check")
     with psycopg.connect(managed["DATABASE_URL"]) as connection:
         rights = connection.execute(
@@ -91,7 +91,7 @@ def test_rights_that_the_role_got_meanwhile_are_taken_away(managed: dict[str, st
 
 @pytest.fixture
 def passwords_count(managed: dict[str, str]) -> Iterator[None]:
-    """The application has to give its password, which the servers of tests do not ask for."""
+    """The application must give its password, which the servers of tests do not ask for."""
     role = conninfo_to_dict(managed["DATABASE_URL"])["user"]
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         (name,) = connection.execute("SHOW hba_file").fetchone() or ("",)

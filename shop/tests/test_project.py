@@ -38,7 +38,7 @@ NAME = re.compile(r"^#?([A-Z_]+)=", re.M)
 
 @pytest.fixture
 def read_names(monkeypatch: pytest.MonkeyPatch) -> tuple[set[str], set[str]]:
-    """The variables that the settings read in production and in development, and the secrets."""
+    """Return the variables that the settings read, and those that are secrets."""
     monkeypatch.setattr(env, "VARIABLES", set())
     monkeypatch.setattr(env, "SECRETS", set())
     for role in ("application", "owner"):
@@ -62,19 +62,19 @@ def test_every_setting_from_the_environment_is_explained(
     used = set(re.findall(r"\$\{([A-Z_]+)", composed)) | set(
         re.findall(r"^ +([A-Z_]+):", composed, re.M)
     )
-    # Compose itself reads this one; the others are set by us, for the containers.
+    # Compose itself reads this one. We set the others, for the containers.
     assert of_compose - used == {"COMPOSE_FILE"}
     assert {name.removesuffix("_FILE") for name in used} <= of_settings | of_compose
 
 
-# A stack has servers of its own, and what would name others is not passed on.
+# A stack has servers of its own, so the addresses of others are not passed on.
 ELSEWHERE = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "POSTGRES_PORT", "VALKEY_PORT"}
 
 
 def test_a_stack_gets_every_setting_that_it_may_set():
     composed = (ROOT / "docker-compose.yml").read_text()
     example = (ROOT / ".env.example").read_text().partition("read by docker-compose.yml only")[0]
-    # In a container these are the image's matter.
+    # The image sets these.
     fixed = {"DATA_DIR", "STATIC_ROOT", "REPORTS_DIR", "PORT"}
     for name in set(NAME.findall(example)) - fixed - ELSEWHERE:
         assert re.search(rf"^ +{name}:", composed, re.M), name
@@ -200,7 +200,7 @@ PRODUCTION = {
 
 
 def refusal(monkeypatch: pytest.MonkeyPatch, **changes: str) -> str:
-    """Return what the settings of production say of this environment, nothing where they start."""
+    """Return the error of the settings of production with this environment; empty if they load."""
     with monkeypatch.context() as patched:
         for name in list(os.environ):
             patched.delenv(name)

@@ -1,4 +1,4 @@
-"""Who is refused again and again is told so at a pace; others are told at once."""
+"""Repeated refusals are delayed; other holders are told at once."""
 
 import asyncio
 import time

@@ -94,7 +94,7 @@ def test_a_write_to_anything_else_is_not_found(joe: User, path: str) -> None:
 
 
 def test_no_write_to_any_route_is_redirected_elsewhere(joe: User) -> None:
-    """A form that was taken may show another page; nothing says that an address is another."""
+    """An accepted form may lead to another page, which does not say that the address moved."""
     staff = User.objects.create_superuser("boss", password="x", userid="1")
     for user in (None, joe, staff):
         client = Client()
@@ -106,7 +106,7 @@ def test_no_write_to_any_route_is_redirected_elsewhere(joe: User) -> None:
                     answer = getattr(client, method)(spelling)
                     assert answer.status_code not in (301, 307, 308), (method, spelling)
                     if answer.status_code == 302:
-                        # With a way back it would be the sign-in of who has been signed out.
+                        # With `next` it would be the sign-in of a user who has been signed out.
                         assert f"{reverse('account_login')}?" not in answer["Location"], spelling
                         assert spelling == path, (method, spelling)
 

@@ -1,4 +1,4 @@
-"""What a socket keeps of the HTTP connection that it was, and how it ends with its process."""
+"""What a socket keeps of its HTTP connection, and how it ends with its process."""
 
 import asyncio
 import socket

@@ -15,7 +15,7 @@ START = {"type": "http.response.start", "status": 200, "headers": [(b"x-request-
 
 
 class Source:
-    """Blocks, and then perhaps an error; it notes whether it was closed."""
+    """Blocks, then perhaps an error. It records whether it was closed."""
 
     holder = "account:1"
 
@@ -40,7 +40,7 @@ class Source:
 
 
 class Client:
-    """What one client gets; ``reads`` says of each message whether it is ever read."""
+    """What one client receives; ``reads`` says of each message whether it is ever read."""
 
     def __init__(self, reads: Callable[[int], bool] = lambda number: True) -> None:
         self._reads = reads

@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite. Its PostgreSQL and Valkey are started by `tests/servers.py`."""
+"""Fixtures of the whole suite. Its PostgreSQL and Valkey are started by ``tests/servers.py``."""
 
 from collections.abc import Iterator
 from pathlib import Path

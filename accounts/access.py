@@ -60,13 +60,22 @@ def may_see_everything(caller: Caller) -> bool:
     return caller.permissions & _READ_ALL_PURCHASES != 0
 
 
+def is_client_program(caller: Caller) -> bool:
+    """Return whether the caller reads what it recorded itself: a till does, for any customer."""
+    return (
+        may_record_for_anyone(caller)
+        and may_read_purchases(caller)
+        and not may_see_everything(caller)
+    )
+
+
 def may_record(caller: Caller) -> bool:
     """Return whether the caller may record purchases, at least its own."""
     return caller.permissions & _WRITE_PURCHASES != 0
 
 
 def may_record_for_anyone(caller: Caller) -> bool:
-    """Return whether the caller may record purchases of others, as client programs and staff
+    """Return whether the caller may record other customers' purchases, as programs and staff
     may.
     """
     return caller.permissions & _WRITE_ALL_PURCHASES != 0

@@ -42,9 +42,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return super().clean_email(email)
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """Mark an address as proved, which ends all other claims to it. Return whether it is
-        proved.
-        """
+        """Mark an address as proved, which ends all other claims. Return whether it is proved."""
         with transaction.atomic():
             lock_email(email_address.email)
             confirmed = super().confirm_email(request, email_address)
@@ -57,13 +55,11 @@ class AccountAdapter(DefaultAccountAdapter):
         return url_has_allowed_host_and_scheme(url, allowed_hosts={self.request.get_host()})
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Return the address of the client, which `shop.core.addresses` has found."""
+        """Return the address of the client, which ``shop.core.addresses`` has found."""
         return str(request.META.get("REMOTE_ADDR", ""))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Queue one of allauth's mails. Its links begin with ``SITE_URL``, whatever the
-        request's Host.
-        """
+        """Queue one of allauth's mails. Its links begin with ``SITE_URL``, whatever the Host."""
         links = {
             "site_name": settings.SITE_NAME,
             "site_url": settings.SITE_URL,

@@ -8,6 +8,7 @@ from typing import Any
 
 from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
 from allauth.account.models import EmailAddress
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -21,10 +22,11 @@ from knox.admin import AuthTokenAdmin as KnoxAuthTokenAdmin
 from knox.models import AuthToken
 
 from accounts.models import User
+from accounts.permissions import GIVEN_ROLES
 from accounts.ranks import reaches, within_reach
 from shop.core.admin_tools import LargeTableAdmin
 
-RANK = ("is_client", "is_staff", "is_superuser", "groups", "user_permissions")
+RANK = ("roles", "is_client", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
 class UserCreationForm(AdminUserCreationForm):
@@ -35,6 +37,20 @@ class UserCreationForm(AdminUserCreationForm):
 
 class UserForm(UserChangeForm):
     """An account. Names that do not change keep to the rules of their own time."""
+
+    roles = forms.MultipleChoiceField(
+        choices=[(role, role) for role in GIVEN_ROLES],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="What it may do besides; staff may do everything.",
+    )
+
+    def save(self, commit: bool = True) -> User:
+        """Save the account; its roles are also held as a mask, by which everything is asked."""
+        if "roles" in self.cleaned_data:
+            self.instance.give_roles(self.cleaned_data["roles"])
+        user: User = super().save(commit)
+        return user
 
     def _get_validation_exclusions(self) -> set[str]:
         names = ("username", "userid")
@@ -65,7 +81,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     add_form = UserCreationForm
     change_password_form = PasswordForm
     ordering = ["-id"]
-    list_display = ["username", "userid", "email", "is_active", "is_client", "is_staff"]
+    list_display = ["username", "userid", "email", "is_active", "roles", "is_client", "is_staff"]
     # Django's own filters have no index.
     list_filter = ()
     search_fields = ["=username", "=userid"]
@@ -146,9 +162,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     def _reached(
         self, request: HttpRequest, queryset: QuerySet[User], but_oneself: bool = False
     ) -> list[User]:
-        """Return the selected accounts that the caller may administer, and tell which were
-        left out.
-        """
+        """Return the selected accounts that the caller may administer, and name the others."""
         users = list(queryset)
         reached = within_reach(request.user).filter(pk__in=[user.pk for user in users])
         if but_oneself:

@@ -34,7 +34,7 @@ class TooManyAttempts(ApplicationError):
 
 
 class Attempt:
-    """One attempt to sign in. It counts as failed until :meth:`succeed` is called."""
+    """One attempt to sign in. It counts as failed until ``succeed`` is called."""
 
     def __init__(self, request: HttpRequest, name: str) -> None:
         """``name`` stands for one account, or for a name of no account."""

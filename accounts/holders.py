@@ -123,9 +123,7 @@ class Holders:
         scope["shop.unsure"] = unsure
 
     async def _found(self, key: str) -> str | None:
-        """Return the credential's holder, or ``None`` for a bad one. Raise ``TimeoutError`` if
-        unsure.
-        """
+        """Return the holder, or ``None`` for a bad credential. Raise ``TimeoutError`` if unsure."""
         now = time.monotonic()
         asking = self._asking is not None and not self._asking.done()
         if asking and now - self._asked_at > LOOKUP_SECONDS:

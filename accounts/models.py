@@ -112,9 +112,7 @@ class User(AbstractUser):
 
     @classmethod
     def normalize_username(cls, username: str) -> str:
-        """Return a username as it is stored; ``None`` for the ``None`` of a form that has
-        refused it.
-        """
+        """Return a username as it is stored; ``None`` stays ``None``, as after a refusing form."""
         return normalise(username) if isinstance(username, str) else username
 
     def clean(self) -> None:

@@ -97,15 +97,13 @@ def _rate(caller: Caller) -> int:
     return rate
 
 
-def request_wait(caller: Caller) -> float:
+def count_request(caller: Caller) -> float:
     """Count one request of the caller. Return 0, or the seconds that it has to wait."""
     return _requests.take(caller.id, _rate(caller))
 
 
 def count_lines(caller: Caller, lines: int) -> None:
-    """Count the lines of a bulk request: ``LINES_A_REQUEST`` of them cost as much as one
-    request.
-    """
+    """Count lines of a bulk request; ``LINES_A_REQUEST`` of them cost as much as one request."""
     _requests.spend(caller.id, lines / LINES_A_REQUEST, _rate(caller))
 
 
@@ -123,7 +121,7 @@ def check_page(holder: str) -> None:
 
 def check_requests(caller: Caller) -> None:
     """Count one request of the caller. Raise ``TooManyRequests`` if its quota is used up."""
-    wait = request_wait(caller)
+    wait = count_request(caller)
     if wait:
         raise TooManyRequests(wait)
 
@@ -136,7 +134,7 @@ class AccountThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         """Return whether the account has some of its quota left."""
         if request.user and request.user.is_authenticated:
-            self._wait = request_wait(Caller.of(request.user))
+            self._wait = count_request(Caller.of(request.user))
         return not self._wait
 
     def wait(self) -> float | None:

@@ -30,7 +30,7 @@ from shop.core.errors import Forbidden, error_response
 
 
 class CredentialKind(enum.Flag):
-    """How a request is signed in."""
+    """The kinds of credentials."""
 
     SESSION = enum.auto()
     TOKEN = enum.auto()
@@ -44,8 +44,8 @@ NOBODY = CredentialKind(0)
 class Rule:
     """What one method of a route needs: a permission, if any, and a credential of some kind.
 
-    Without kinds of credentials it is open to whoever comes. ``detail`` is what those are told who
-    lack the permission.
+    Without kinds of credentials it is open to everybody. ``detail`` is the message to callers
+    without the permission.
     """
 
     permission: Permission | None = None
@@ -54,11 +54,11 @@ class Rule:
 
     @property
     def is_open(self) -> bool:
-        """Return whether nobody needs to sign in."""
+        """Return whether no sign-in is needed."""
         return not self.credentials
 
     def check(self, user: Any, kind: CredentialKind) -> None:
-        """Raise ``Forbidden`` where a signed-in user lacks what is needed."""
+        """Raise ``Forbidden`` if a signed-in user lacks the permission."""
         if kind not in self.credentials:
             raise Forbidden("This needs another kind of sign-in.", code="credential_kind")
         if self.permission is not None:
@@ -71,7 +71,7 @@ OPEN = Rule(credentials=NOBODY)
 SIGNED_IN = Rule()
 ON_PAGES = Rule(credentials=CredentialKind.SESSION)
 ADMIN = Rule(Permission.ACCOUNTS_ADMIN, CredentialKind.SESSION)
-"""The admin's pages: the admin itself asks for more, and who is staff has this permission."""
+"""The admin's pages. All staff have this permission, and the admin asks for more."""
 
 
 def needs(
@@ -82,17 +82,19 @@ def needs(
 
 
 class MeetsRule(BasePermission):
-    """REST framework's view of a rule: ``required`` of the view says what each method needs."""
+    """A rule as a permission of REST framework; ``required`` of the view has one a method."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return whether the caller is signed in where it has to be, or raise ``Forbidden``."""
+        """Return whether the caller is signed in as required. Raise ``Forbidden`` without
+        rights.
+        """
         required: Required = getattr(view, "required", {})
         method = "GET" if request.method == "HEAD" else str(request.method)
         rule = required.get(method)
         if rule is None:
             if hasattr(view, method.lower()) and method != "OPTIONS":
                 raise Forbidden()
-            # A method that the view does not have is refused as such, behind the same door.
+            # Unknown methods are refused after the sign-in, like known ones.
             is_open = all(each.is_open for each in required.values())
             rule = OPEN if required and is_open else SIGNED_IN
         if rule.is_open:
@@ -139,7 +141,7 @@ def requires(**required: Rule) -> Callable[[Page], Page]:
 
 
 def declare(patterns: Iterable[Any], rule: Rule) -> list[Any]:
-    """Return the patterns of views that are not ours, which see to it themselves, with a rule."""
+    """Return patterns with a rule, for views that are not ours and check it themselves."""
     declared = list(patterns)
     for pattern in declared:
         pattern.callback.required = {"GET": rule, "POST": rule}
@@ -147,10 +149,10 @@ def declare(patterns: Iterable[Any], rule: Rule) -> list[Any]:
 
 
 def required_by(view: Any) -> Required | None:
-    """Return what a view declares, ``None`` where it declares nothing."""
+    """Return what a view declares, or ``None``."""
     inner = view
     while inner is not None:
-        # What the admin's own wrappers say of a page, or the object that it is a method of.
+        # The admin's wrappers have the page in one of these, or the object of its method.
         owners = [getattr(inner, name, None) for name in ("admin_site", "model_admin", "__self__")]
         if any(isinstance(owner, AdminSite | ModelAdmin) for owner in owners):
             return {"GET": ADMIN, "POST": ADMIN}

@@ -1,4 +1,4 @@
-"""`make bench`: the benchmarks as tables of ratios, printed and written to docs/performance.md.
+"""``make bench``: the benchmarks as tables of ratios, printed and written to docs/performance.md.
 
     make bench                       # all of them, some minutes
     make bench ARGS="feed bulk"      # only these

@@ -2,9 +2,10 @@
 
     python -m benchmarks.feed_client PORT PATH SECONDS < sockets
 
-Reads a line for each socket from standard input, a JSON object with its `headers`, its `query` and
-whether it gets the `whole` feed, and opens them all. Prints `ready`, then, after SECONDS, one JSON
-object: frames, events, gaps, milliseconds from an event's `at` to its arrival, sockets closed.
+It reads a line for each socket from standard input: a JSON object with its ``headers``, its
+``query`` and whether it gets the ``whole`` feed. It opens all of them and prints ``ready``. After
+SECONDS it prints one JSON object: frames, events, gaps, milliseconds from an event's ``at`` to its
+arrival, and closed sockets.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Two other ways to send events to many sockets, for comparison with the hub.
 
-`channels_application` is the usual one: a Channels consumer for each socket, which joins a group.
-`bare_application` has no Channels at all: a set of sockets and one Redis subscription.
+``channels_application`` is the usual one: a Channels consumer for each socket, which joins a group.
+``bare_application`` has no Channels at all: a set of sockets and one Redis subscription.
 """
 
 import asyncio

@@ -1,5 +1,4 @@
-"""Which server for what: pages, REST, purchases and sockets under each server that could serve
-them.
+"""Which server for what: pages, REST, purchases and sockets under each that could serve them.
 
     python -m shop.local.embedded --durable python -m benchmarks.servers
 

@@ -2,7 +2,7 @@
 
     python -m shop.local.embedded --durable python -m benchmarks.sizes --purchases 200000
 
-The ledger must be empty. Purchases are written by `record_purchases` in batches of the sizes that
+The ledger must be empty. Purchases are written by ``record_purchases`` in batches of the sizes that
 concurrent requests form, and numbered by a real relay afterwards. WAL is the server's own count, so
 it holds the page images after checkpoints too. These are the figures that docs/scaling.md reckons
 with; they depend on the schema, hardly on the machine (apart from the pace of the relay).

@@ -6,7 +6,7 @@
 Every run is a process of its own. Both render the same lines to the same columns, the runs
 alternate, and the ratios are those of neighbouring runs. Memory is the peak of the whole process
 tree, sampled: what child processes share is counted in each, so it errs on the high side.
-WeasyPrint is optional: `pip install weasyprint`, and the system's pango.
+WeasyPrint is optional: ``pip install weasyprint``, and the system's pango.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a container's health check runs: short, and without an import of the application.
+"""A container's health check: short, and without an import of the application.
 
-``http`` asks the ASGI server for a path and wants 200. ``connected NAME`` sees whether a process
-of the container holds a connection to the port of POSTGRES or VALKEY, as ``NAME_PORT`` gives it:
-relay, worker and beat do as long as they work, and open one anew when it was lost.
+``http PATH`` asks the ASGI server for a path and wants 200. ``connected NAME`` checks whether a
+process of the container has a connection to the port of POSTGRES or VALKEY, which is ``NAME_PORT``.
+Relay, worker and beat have one as long as they work, and reopen it when it is lost.
 """
 
 import http.client

@@ -1,9 +1,9 @@
 """``make env``: write a fresh ``.env`` from ``.env.example``, with random secrets.
 
-Only the standard library, and nothing of the shop, so that it runs before anything is installed.
-What is set in the environment is taken over: ``make env SITE_URL=https://shop.example.org
-EMAIL_HOST=… SECRET_EMAIL_USER=… SECRET_EMAIL_USER_PSWD=…``. With ``SECRETS=files`` the secrets
-become files in ``secrets/``, which docker-compose.secrets.yml mounts. No existing file is touched.
+It imports the standard library only, so it runs before anything is installed. Variables of the
+environment replace those of the example: ``make env SITE_URL=https://shop.example.org EMAIL_HOST=…
+SECRET_EMAIL_USER=… SECRET_EMAIL_USER_PSWD=…``. With ``SECRETS=files`` the secrets become files in
+``secrets/``, which docker-compose.secrets.yml mounts. No existing file is changed.
 """
 
 import os
@@ -15,21 +15,21 @@ from urllib.parse import urlsplit
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 RANDOM = ("POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "VALKEY_PASSWORD", "DJANGO_SECRET_KEY")
-"""Secrets that only our own services share, so that any value does."""
+"""Secrets that only our own services share, so any value does."""
 PERSONAL = ("SECRET_EMAIL_USER", "SECRET_EMAIL_USER_PSWD")
-"""Secrets that somebody else gave: the account at the mail server."""
+"""Secrets that others issue: the account at the mail server."""
 LATER = ("DJANGO_SECRET_KEY_FALLBACKS",)
-"""Secrets that there are none of at first."""
+"""Secrets that are empty at first."""
 HERE = ("localhost", "127.0.0.1")
-"""What this machine calls itself."""
+"""The names of this machine for itself."""
 PUBLIC = ("SITE_URL", "ALLOWED_HOSTS", "EMAIL_HOST")
-"""What a site on the internet has of its own."""
+"""Variables that a public site has to set."""
 IN_USE = {"HOME", "PATH", "USER", "PWD", "PORT", "DATA_DIR", "LOG_LEVEL"}
-"""Names in ``.env.example`` that an environment may hold for other reasons."""
+"""Names in ``.env.example`` that an environment may contain for other reasons."""
 
 
 def quoted(value: str) -> str:
-    """Return the value as a line of ``.env`` takes it, by whichever Compose reads it."""
+    """Return the value as a line of ``.env`` takes it, for both forms of Compose."""
     if re.fullmatch(r"[\w@%+=:,./\[\]-]*", value):
         return value
     if "'" in value or "\n" in value:
@@ -38,12 +38,12 @@ def quoted(value: str) -> str:
 
 
 def fresh_env(example: str, given: dict[str, str]) -> tuple[str, list[str]]:
-    """Return the text of a new ``.env``, and the names that are still to be filled in."""
+    """Return the text of a new ``.env``, and the names that still have to be filled in."""
     values = {name: secrets.token_urlsafe(48) for name in RANDOM}
     values |= dict.fromkeys(PERSONAL, "")
     if not any(given.get(name) for name in PERSONAL):
         values["EMAIL_WITHOUT_ACCOUNT"] = "true"
-    # So that the site answers at once, on the machine that it runs on too.
+    # With these values the site answers at once, on its own machine, too.
     port = given.get("HTTPS_PORT", "443").rpartition(":")[2]
     values["SITE_URL"] = f"https://{HERE[0]}" + (f":{port}" if port != "443" else "")
     site = urlsplit(given.get("SITE_URL", values["SITE_URL"])).hostname or ""
@@ -59,10 +59,9 @@ def fresh_env(example: str, given: dict[str, str]) -> tuple[str, list[str]]:
 
 
 def write(path: Path, text: str, mode: int) -> None:
-    """Write a new file, which nobody could read with another mode for a moment.
+    """Write a new file, which has its final mode from the start.
 
-    Raises:
-        FileExistsError: there is one.
+    Raise ``FileExistsError`` if it exists.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -71,19 +70,19 @@ def write(path: Path, text: str, mode: int) -> None:
 
 
 def as_files(text: str, folder: Path) -> str:
-    """Write each secret of an ``.env`` into a file of its own; return the text without them."""
+    """Write each secret of an ``.env`` into a file of its own. Return the text without them."""
     folder.mkdir(mode=0o700)
     for name in (*RANDOM, *PERSONAL, *LATER):
         match = re.search(rf"^{name}=(.*)$", text, re.M)
         value = match[1].strip("'") if match else ""
-        # Containers read it as users of their own; the folder keeps everybody else out.
+        # Containers read the files as other users. The folder keeps all others out.
         write(folder / name.lower(), value + "\n", 0o444)
         text = re.sub(rf"^{name}=.*$", f"#{name}=", text, flags=re.M)
     return text.replace("\n#COMPOSE_FILE=", "\nCOMPOSE_FILE=")
 
 
 def main() -> int:
-    """Write the file; the exit status."""
+    """Write the file. Return the exit status."""
     target = CHECKOUT / ".env"
     example = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
     names = set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) - IN_USE

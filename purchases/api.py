@@ -5,7 +5,6 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -43,6 +42,7 @@ from purchases.services import record_purchase
 from purchases.validation import parse_purchase
 from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
+from shop.core.merged import Merged
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from shop.core.replica import database_for
 from shop.core.schema import LOCATION, REPLAYED, Answer, answers
@@ -82,14 +82,14 @@ EXAMPLE = {
 }
 
 
-def filtered(request: Request) -> QuerySet[Purchase]:
+def filtered(request: Request) -> Merged[Purchase]:
     """Return what the caller may see and has asked for; raises for a filter that is malformed."""
     caller = Caller.of(request.user)
-    queryset = selectors.purchases_visible_to(caller, database_for(caller.id))
-    filters = PurchaseFilter(request.query_params, queryset=queryset)
+    visible = selectors.purchases_visible_to(caller, database_for(caller.id))
+    filters, purchases = PurchaseFilter.narrow(visible, request.query_params)
     if not filters.is_valid():
         raise translate_validation(filters.errors)
-    return filters.qs
+    return purchases
 
 
 class PurchaseListView(APIView):

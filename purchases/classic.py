@@ -22,6 +22,7 @@ from purchases.services import record_purchase
 from purchases.validation import parse_purchase
 from shop.core.errors import ApplicationError, Dialect, error_body
 from shop.core.idempotency import parse_idempotency_key
+from shop.core.merged import Merged
 from shop.core.paths import CLASSIC_PREFIX
 from shop.core.schema import ERRORS, REPLAYED, Answer, answers
 
@@ -158,10 +159,10 @@ class _ListView(ClassicView):
 
     def list(self, request: Request, username: str, head: dict[str, Any]) -> HttpResponseBase:
         caller = Caller.of(request.user)
-        queryset = selectors.purchases_of(caller, username)
+        purchases = Merged(selectors.purchases_of(caller, username))
         # The purchases are written into this object, so its last brace is left out.
         format = formats.original(msgspec.json.encode(head)[:-1])
-        return exports.answer(request._request, queryset, format, caller=caller)
+        return exports.answer(request._request, purchases, format, caller=caller)
 
 
 class GetAllUserBuysView(_ListView):

@@ -27,6 +27,7 @@ from purchases.models import Purchase
 from shop.core import pace
 from shop.core.admission import account_holder
 from shop.core.database import Unanswered, connect, unhurried
+from shop.core.merged import Merged
 from shop.server.streaming import streamed
 
 AT_ONCE = 1000
@@ -63,33 +64,34 @@ _KEYS_FIRST = f"{_SETTINGS} SET LOCAL random_page_cost = 1.1"
 
 def answer(
     request: HttpRequest,
-    queryset: QuerySet[Purchase],
+    purchases: Merged[Purchase],
     format: Format,
     *,
     caller: Caller,
     keys_first: bool = False,
 ) -> HttpResponseBase:
-    """Answer with the purchases of an ordered queryset.
+    """Answer with the purchases, which are in order.
 
-    ``keys_first`` is for filters that an index knows but does not keep in the queryset's order.
+    ``keys_first`` is for filters that an index knows but does not keep in that order.
     """
     headers = {"Content-Type": format.content_type, "Cache-Control": "private, no-store"}
     if format.filename:
         headers["Content-Disposition"] = f'attachment; filename="{format.filename}"'
     if request.method == "HEAD":
         return StreamingHttpResponse(iter(()), headers=headers)
-    found = queryset[: AT_ONCE + 1]
     if keys_first:
-        whole = Purchase.objects.using(queryset.db).order_by(*queryset.query.order_by)
-        found = whole.filter(pk__in=found.values("pk"))
-    with connections[queryset.db].cursor() as cursor:
+        whole = Purchase.objects.using(purchases.db).order_by(*purchases.order)
+        found = whole.filter(pk__in=purchases.first_keys(AT_ONCE + 1))[: AT_ONCE + 1]
+    else:
+        found = purchases.first_rows(AT_ONCE + 1)
+    with connections[purchases.db].cursor() as cursor:
         cursor.execute(_statement(found, format))
         rows = [row.encode() for (row,) in cursor.fetchall()]
     if len(rows) > AT_ONCE:
         export = Export(
             holder=account_holder(caller.id),
-            statement=_COPY.format(_statement(queryset, format)),
-            using=queryset.db,
+            statement=_COPY.format(_statement(purchases.whole(), format)),
+            using=purchases.db,
             format=format,
             settings=_KEYS_FIRST if keys_first else _IN_ORDER,
         )

@@ -12,6 +12,7 @@ from django.db.models import QuerySet, Subquery
 from accounts.models import USERNAME_MAX_LENGTH, User
 from purchases.models import ITEM_MAX_LENGTH, Purchase
 from purchases.validation import is_plain_number, parse_moment
+from shop.core.merged import Merged
 
 
 class MomentField(forms.CharField):
@@ -82,6 +83,16 @@ class PurchaseFilter(django_filters.FilterSet):
     class Meta:
         model = Purchase
         fields: list[str] = []
+
+    @classmethod
+    def narrow(
+        cls, purchases: Merged[Purchase], parameters: Mapping[str, str]
+    ) -> tuple["PurchaseFilter", Merged[Purchase]]:
+        """Return the filters, and what they leave of the purchases: nothing, if they are wrong."""
+        filters = [cls(parameters, queryset=part) for part in purchases.parts]
+        if not filters[0].is_valid():
+            return filters[0], Merged(Purchase.objects.none())
+        return filters[0], Merged(*(each.qs for each in filters))
 
     def filter_username(
         self, queryset: QuerySet[Purchase], name: str, value: str

@@ -64,6 +64,12 @@ class Purchase(models.Model):
             models.Index(
                 fields=["customer", "price", "timestamp", "id"], name="purchases_by_customer_price"
             ),
+            # What a client program reads back. Who buys for itself pays nothing for it.
+            models.Index(
+                fields=["recorded_by", "timestamp", "id"],
+                condition=~models.Q(recorded_by=models.F("customer")),
+                name="purchases_by_recorder",
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -36,10 +37,10 @@ FORM_FIELDS = ("item", "quantity", "price", "currency", "timestamp", "username",
 def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
     """Return the newest purchases, and a position read before them to continue the feed from."""
     position = latest_position()
-    queryset = selectors.purchases_visible_to(caller)
+    visible = selectors.purchases_visible_to(caller)
     if not everything:
-        queryset = queryset.filter(customer_id=caller.id)
-    rows = queryset.order_by("-timestamp", "-id")[:RECENT]
+        visible = visible.filter(Q(customer_id=caller.id))
+    rows = visible.order_by("-timestamp", "-id").first_rows(RECENT)
     return {
         "position": position,
         "recent": [selectors.purchase_of_row(purchase) for purchase in rows],
@@ -122,18 +123,15 @@ def purchase_list(request: HttpRequest) -> HttpResponse:
     """Show the caller's purchases with filters and pages."""
     caller = Caller.of(request.user)
     asked = _typed_query(request.GET)
-    filters = PurchaseFilter(
-        asked,
-        queryset=selectors.purchases_visible_to(caller, database_for(caller.id)),
-        request=request,
-    )
+    visible = selectors.purchases_visible_to(caller, database_for(caller.id))
+    filters, purchases = PurchaseFilter.narrow(visible, asked)
     errors: dict[str, str] = {}
     page = None
     query = asked.copy()
     cursor = query.pop("cursor", [None])[-1]
     if filters.is_valid():
         try:
-            page = paginate(filters.qs, cursor=cursor, keys_first=by_price(request.GET))
+            page = paginate(purchases, cursor=cursor, keys_first=by_price(request.GET))
         except ValidationFailed as error:
             errors["cursor"] = error.errors[0].detail
     else:

@@ -2,30 +2,48 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
-from accounts.access import Caller, may_see_everything
+from accounts.access import Caller, is_client_program, may_read_purchases, may_see_everything
 from accounts.models import User
 from purchases.models import Purchase
 from purchases.representation import PurchaseData, purchase_data
 from shop.core.errors import NotFound
+from shop.core.merged import Merged
 from shop.core.replica import database_for
 
+# What a client program recorded for others; the condition is that of an index.
+FOR_OTHERS = ~Q(recorded_by=F("customer"))
 
-def purchases_visible_to(caller: Caller, using: str = "default") -> QuerySet[Purchase]:
-    """Return the purchases that the caller may see: everything for staff, else its own.
+
+def visible_to(caller: Caller) -> Q:
+    """Return which purchases the caller may see, as a condition."""
+    if may_see_everything(caller):
+        return Q()
+    if not may_read_purchases(caller):
+        return Q(pk__in=[])
+    own = Q(customer_id=caller.id)
+    return own | Q(recorded_by_id=caller.id) if is_client_program(caller) else own
+
+
+def purchases_visible_to(caller: Caller, using: str = "default") -> Merged[Purchase]:
+    """Return the purchases that the caller may see, with their customers.
 
     ``using`` is the database to read from.
     """
-    queryset = Purchase.objects.using(using).select_related("customer")
-    if may_see_everything(caller):
-        return queryset
-    return queryset.filter(customer_id=caller.id)
+    purchases = Purchase.objects.using(using).select_related("customer")
+    if not is_client_program(caller):
+        return Merged(purchases.filter(visible_to(caller)))
+    return Merged(
+        purchases.filter(customer_id=caller.id),
+        purchases.filter(FOR_OTHERS, recorded_by_id=caller.id),
+    )
 
 
 def purchase_of(caller: Caller, id: UUID) -> Purchase:
     """Return one purchase; raise ``NotFound`` where the caller may not see it."""
-    purchase = purchases_visible_to(caller).filter(pk=id).first()
+    purchases = Purchase.objects.select_related("customer")
+    purchase = purchases.filter(visible_to(caller), pk=id).first()
     if purchase is None:
         raise NotFound()
     return purchase
@@ -34,13 +52,18 @@ def purchase_of(caller: Caller, id: UUID) -> Purchase:
 def purchases_of(caller: Caller, username: str) -> QuerySet[Purchase]:
     """Return a customer's purchases, oldest first; ``NotFound`` where the caller may not see them.
 
-    A username that does not exist gets the same answer as one that is somebody else's.
+    A username that does not exist gets the same answer as one that is somebody else's, and as that
+    of a customer for whom a client program has recorded nothing.
     """
     customer = User.objects.named(username).only("id").first()
-    if customer is None or not (may_see_everything(caller) or customer.pk == caller.id):
+    if customer is None:
         raise NotFound()
-    purchases = Purchase.objects.using(database_for(caller.id))
-    return purchases.filter(customer_id=customer.pk).order_by("timestamp", "id")
+    purchases = Purchase.objects.using(database_for(caller.id)).filter(customer_id=customer.pk)
+    if not may_see_everything(caller) and customer.pk != caller.id:
+        purchases = purchases.filter(visible_to(caller))
+        if not (is_client_program(caller) and purchases.exists()):
+            raise NotFound()
+    return purchases.order_by("timestamp", "id")
 
 
 def purchase_of_row(purchase: Purchase) -> PurchaseData:

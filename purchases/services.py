@@ -8,9 +8,8 @@ from typing import Any
 import psycopg
 import structlog
 from django.db import DatabaseError, connection
-from django.db.models import Q
 
-from accounts.access import Caller, may_record_for_anyone, may_see_everything
+from accounts.access import Caller, may_record_for_anyone
 from accounts.services import Customer, Names, customers_resolve
 from purchases.commits import (
     BATCH_LOCK_MILLISECONDS,
@@ -32,6 +31,7 @@ from purchases.entries import (
     whose,
 )
 from purchases.models import Purchase
+from purchases.selectors import visible_to
 from purchases.sql import INSERT, columns
 from purchases.validation import PurchaseInput
 from shop.core import replica
@@ -189,7 +189,7 @@ class Batch:
         """Return one outcome for each entry."""
         if self._rows:
             # Also for repeats: the first may have committed a moment ago.
-            replica.wrote({row.entry.caller.id for row in self._rows})
+            replica.mark_write_on_commit({row.entry.caller.id for row in self._rows})
         missing = {row.dedupe_key for row in self._rows} - self._recorded.keys()
         found = _read_back(missing) if missing else {}
         for row in self._rows:
@@ -274,8 +274,8 @@ def _read_back(keys: set[str], *, seen_by: Caller | None = None) -> dict[str, Fo
     """
     found = {}
     queryset = Purchase.objects.filter(dedupe_key__in=keys).select_related("customer")
-    if seen_by is not None and not may_see_everything(seen_by):
-        queryset = queryset.filter(Q(customer=seen_by.id) | Q(recorded_by=seen_by.id))
+    if seen_by is not None:
+        queryset = queryset.filter(visible_to(seen_by))
     for purchase in queryset:
         customer = purchase.customer
         found[purchase.dedupe_key.hex] = (

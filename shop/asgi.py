@@ -39,7 +39,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 try:
     django_application: Any = get_wsgi_application()
 except ImproperlyConfigured as error:
-    # One line says what is missing; where in the settings it was missed helps nobody.
+    # One line says which setting is missing. A traceback would not help.
     sys.exit(f"shop.asgi: {error}")
 
 # Django must be set up before anything that imports a model.
@@ -82,9 +82,9 @@ _http = Bodies(IngestMiddleware(LongPollMiddleware(Streams(_gate))), {BULK: BULK
 
 
 def _raise_open_files() -> None:
-    """Let this process open as many files, and so sockets, as it may; often it starts with 1024."""
+    """Raise the limit of open files, and so of sockets, which often starts at 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS refuses the limit that it names itself.
+    # macOS refuses its own maximum.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -94,12 +94,12 @@ async def _lifespan(receive: Any, send: Any) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             _raise_open_files()
-            # Beside threads that compute, the event loop waits this long for each turn it takes.
+            # If threads compute, the event loop waits this long for each of its turns.
             sys.setswitchinterval(SWITCH_SECONDS)
             hub.start()
             ingest.start()
-            # What is loaded now stays. A full collection that went through all of it would hold up
-            # every request for 40 ms, several times a second under load.
+            # Objects loaded by now stay. A full collection of them would stop every request for 40
+            # ms, several times a second under load.
             gc.collect()
             gc.freeze()
             await send({"type": "lifespan.startup.complete"})
@@ -117,10 +117,10 @@ async def _no_route(receive: Any, send: Any) -> None:
 
 
 def _for_this_host(scope: Any) -> Any:
-    """Return the scope as if the site had been asked by its name.
+    """Return the scope as if the request were for the site's own host name.
 
-    Probes and scrapers know a replica by its address or its service's name, which are not the
-    site's; what they are answered does not depend on it.
+    Probes and scrapers call a replica by its address or its service's name. Their answer does not
+    depend on the name.
     """
     host = next(iter(settings.ALLOWED_HOSTS), "").lstrip("*.") or "localhost"
     others = [header for header in scope["headers"] if header[0] != b"host"]

@@ -1,4 +1,4 @@
-"""The Celery application, which `celery -A shop` finds by this module's name."""
+"""The Celery application, which ``celery -A shop`` finds by this module's name."""
 
 import os
 from typing import Any

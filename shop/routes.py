@@ -1,4 +1,4 @@
-"""All paths that are answered, or prepared, before Django sees the request; see ``shop.asgi``."""
+"""All paths that are answered, or prepared, before Django; see ``shop.asgi``."""
 
 from events.routes import EVENTS
 from purchases.routes import BULK, BUYS, PURCHASES

@@ -1,4 +1,4 @@
-"""The URL configuration of the whole site: what the apps declare, and what none of them owns."""
+"""The URL configuration of the whole site: that of the apps, and of pages that belong to none."""
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
@@ -34,6 +34,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *declare(health.urlpatterns, OPEN),
     *declare(documentation.urlpatterns, OPEN),
     *_declared("page_urls"),
-    # An app may have put a page of its own before one of the admin's.
+    # An app may have replaced one of the admin's pages by its own.
     path("admin/", admin.site.urls),
 ]

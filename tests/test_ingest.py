@@ -209,9 +209,7 @@ def test_many_at_once_with_repeats_and_errors_each_get_their_own_answer(
 
 
 def test_every_way_into_the_ledger_takes_both_spellings_of_its_address(system: System) -> None:
-    """`curl -L -d` sends so. A client that follows redirects must not lose an acknowledged
-    purchase.
-    """
+    """``curl -L -d`` sends so. A client that follows redirects loses no acknowledged purchase."""
     token = system.token("joe")
     names = {"Content-Type": "application/json", "Authorization": f"Token {token}"}
     with httpx.Client(base_url=system.url, headers=names, follow_redirects=True) as client:

@@ -1,4 +1,4 @@
-"""What `make deploy`, `backup` and `restore` do, as far as that needs no engine."""
+"""What ``make deploy``, ``backup`` and ``restore`` do, as far as that needs no engine."""
 
 import json
 import os
@@ -32,9 +32,7 @@ def statements(folder: Path, output: Path, tools: Path) -> subprocess.CompletedP
 def test_a_backup_survives_a_statement_that_is_rendered_meanwhile(
     tmp_path: Path, status: int, kept: bool
 ) -> None:
-    """GNU tar ends with 1 if a file changed or vanished meanwhile, and with 2 after other
-    errors.
-    """
+    """GNU tar ends with 1 if a file changed or vanished, and with 2 after other errors."""
     month = tmp_path / "reports" / "2026" / "05"
     month.mkdir(parents=True)
     for name in ("a.pdf", "b.pdf", "c.0123456789abcdef", ".d.pdf.tmp"):

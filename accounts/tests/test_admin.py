@@ -18,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from knox.models import AuthToken
 
 from accounts.models import User
+from accounts.permissions import role_mask
 from accounts.tests.conftest import PASSWORD
 from purchases.models import Purchase
 from shop.core.admin_tools import LargeTableAdmin
@@ -189,6 +190,7 @@ def test_only_superusers_edit_rank(alice: User, root: User) -> None:
     group = Group.objects.create(name="chiefs")
     permission = Permission.objects.get(codename="delete_report")
     rank: dict[str, Any] = {**RANK, "groups": [group.pk], "user_permissions": [permission.pk]}
+    rank["roles"] = ["finance", "auditor"]
 
     def write(client: Client, user: User) -> User:
         form: dict[str, Any] = {**rank, "is_active": "on"}
@@ -201,6 +203,7 @@ def test_only_superusers_edit_rank(alice: User, root: User) -> None:
         after = write(enter(clerk), user)
         assert states(user) == before
         assert not after.groups.exists()
+        assert (after.roles, after.role_permissions) == ([], 0)
         assert permission not in after.user_permissions.all()
     new = {"username": "bob", "userid": "101", "usable_password": "false", **rank}
     assert enter(clerk).post(f"{URL}add/", new).status_code == 302
@@ -212,6 +215,8 @@ def test_only_superusers_edit_rank(alice: User, root: User) -> None:
     assert after.is_superuser
     assert after.is_client
     assert list(after.groups.all()) == [group]
+    assert after.roles == ["auditor", "finance"]
+    assert after.role_permissions == role_mask(after.roles)
 
 
 def test_nobody_locks_itself_out(root: User) -> None:

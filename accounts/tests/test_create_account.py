@@ -39,6 +39,18 @@ def test_staff_is_given_its_permissions_later(monkeypatch: pytest.MonkeyPatch) -
     assert (clerk.is_staff, clerk.is_superuser, clerk.is_client) == (True, False, False)
 
 
+def test_somebody_gets_roles_and_does_not_enter_the_admin(
+    monkeypatch: pytest.MonkeyPatch, sign_in: Any
+) -> None:
+    roles = ("--role", "finance", "--role", "analyst")
+    create(monkeypatch, "fin", *roles, "--email", "fin@example.com")
+    me = Client().get("/api/v1/accounts/me/", headers=sign_in("fin")).json()
+    assert me["roles"] == ["customer", "analyst", "finance"]
+    assert {"billing:write_all", "quizzes:read_all", "purchases:write"} <= {*me["permissions"]}
+    assert "purchases:write_all" not in me["permissions"]
+    assert not me["is_staff"]
+
+
 def test_a_client_program_gets_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     said = create(monkeypatch, "till-2", "--client", "--userid", "till-2")
     till = User.objects.get(userid="till-2")

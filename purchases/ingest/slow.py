@@ -7,7 +7,7 @@ from django.db import connection as django_connection
 
 from accounts.access import Caller
 from accounts.authentication import callers_by_digest
-from accounts.quotas import TooManyRequests, request_wait
+from accounts.quotas import TooManyRequests, count_request
 from purchases.entries import Entry, Outcome, Recorded
 from purchases.ingest.cache import AccountCache
 from purchases.ingest.pending import PendingPurchase
@@ -41,7 +41,7 @@ def write_batch(
             cache.learn(request.digest, caller)
             if caller is None:
                 outcomes[place] = InvalidToken()
-            elif not request.counted and (wait := request_wait(caller)):
+            elif not request.counted and (wait := count_request(caller)):
                 outcomes[place] = TooManyRequests(wait)
             else:
                 request.counted = True

@@ -12,7 +12,7 @@ import structlog
 from django.db import connection as django_connection
 
 from accounts.access import may_record_for_anyone
-from accounts.quotas import TooManyRequests, request_wait
+from accounts.quotas import TooManyRequests, count_request
 from purchases.commits import BATCH_LOCK_MILLISECONDS, is_held
 from purchases.entries import KeyedEntry, KeyHeld, recorded_row, whose
 from purchases.ingest.cache import AccountCache
@@ -76,7 +76,7 @@ class Writer:
             # into this statement.
             if row is None or row.dedupe_key in keys:
                 left.append(request)
-            elif not request.counted and (wait := request_wait(row.entry.caller)):
+            elif not request.counted and (wait := count_request(row.entry.caller)):
                 request.settle(TooManyRequests(wait))
             else:
                 request.counted = True
@@ -172,7 +172,7 @@ class Writer:
 
 def _note(accounts: set[int]) -> None:
     try:
-        replica.note(accounts)
+        replica.mark_write(accounts)
     finally:
         django_connection.close()
 

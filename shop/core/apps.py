@@ -1,7 +1,7 @@
-"""What an app adds to the whole, declared in its own ``AppConfig``.
+"""What an app adds to the site, declared in its own ``AppConfig``.
 
-The core asks every installed app what it declares; no app registers itself anywhere. So a new app
-touches its own folder and one line of the settings::
+The core asks every installed app for its declarations, so no app registers itself. A new app
+touches only its own folder and one line of the settings::
 
     class BillingConfig(ShopAppConfig):
         name = "billing"
@@ -10,8 +10,8 @@ touches its own folder and one line of the settings::
         health_checks = {"ledger": "billing.health.check_ledger"}
         navigation = (NavigationEntry("Invoices", "invoice_list", place=25),)
 
-Django makes the configurations before it loads any model. Whatever could import one is therefore
-declared by its dotted name, and is imported when somebody asks for it.
+Django makes the configurations before it loads any model. So anything that could import a model is
+declared by its dotted name, and imported on first use.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,20 +28,20 @@ def is_signed_in(user: Any) -> bool:
 
 
 def is_staff(user: Any) -> bool:
-    """Return whether the user of a request may enter the administration."""
+    """Return whether the user of a request may enter the admin."""
     return bool(user.is_authenticated and user.is_staff)
 
 
 def is_anybody(user: Any) -> bool:
-    """Return True: the entry is for whoever comes."""
+    """Return ``True``, because everybody sees the entry."""
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class NavigationEntry:
-    """A link at the top of every page: to the URL called ``route``, for those it is shown to.
+    """A link at the top of every page, to the URL called ``route``, for users that it is shown to.
 
-    Entries stand in the order of their places, whatever app they are from.
+    The entries of all apps are sorted by ``place``.
     """
 
     label: str
@@ -51,9 +51,9 @@ class NavigationEntry:
 
 
 class ShopAppConfig(AppConfig):
-    """An app of the shop. What it does not declare it does not have."""
+    """An app of the shop. It has nothing that it does not declare."""
 
-    # Django takes the one class of a module that is a default, and this one is imported there too.
+    # Django uses the only default class of a module, and every app's module imports this one.
     default = False
 
     api_urls: ClassVar[str] = ""
@@ -61,15 +61,15 @@ class ShopAppConfig(AppConfig):
     page_urls: ClassVar[str] = ""
     """The module of the URL patterns below ``/``."""
     classic_urls: ClassVar[str] = ""
-    """The module of the original service's URL patterns, which it had below a prefix too."""
+    """The module of the original service's URL patterns, which also exist below a prefix."""
     append_only: ClassVar[Mapping[str, Sequence[str]]] = {}
-    """Models whose rows only grow: the columns that the application may still update."""
+    """Models whose rows only grow, with the columns that the application may still update."""
     maintained: ClassVar[Sequence[str]] = ()
     """Models whose tables the application may vacuum itself."""
     health_checks: ClassVar[Mapping[str, str]] = {}
     """A dependency's name: a callable that raises, ``Unhealthy`` at best, where it is not well."""
     metrics: ClassVar[Sequence[str]] = ()
-    """Callables without arguments that return Prometheus's families, read from the database."""
+    """Callables without arguments that read Prometheus's metric families from the database."""
     ledger_checks: ClassVar[Sequence[str]] = ()
     """Sequences of ``LedgerCheck``, for ``manage.py verify_ledger``."""
     navigation: ClassVar[Sequence[NavigationEntry]] = ()
@@ -107,7 +107,7 @@ def health_checks() -> dict[str, Callable[[], None]]:
 
 
 def metric_collectors() -> dict[str, Callable[[], Any]]:
-    """Return what collects the apps' metrics, by dotted name."""
+    """Return the collectors of the apps' metrics, by dotted name."""
     return {name: import_string(name) for config in shop_apps() for name in config.metrics}
 
 
@@ -119,7 +119,7 @@ def ledger_checks() -> Iterator[Any]:
 
 
 def append_only_tables() -> dict[str, Sequence[str]]:
-    """Return the tables that only grow: the columns of each that may still be updated."""
+    """Return the tables that only grow, with the columns that may still be updated."""
     return {
         config.get_model(model)._meta.db_table: columns
         for config in shop_apps()
@@ -137,7 +137,7 @@ def maintained_tables() -> list[str]:
 
 
 def navigation_for(user: Any) -> list[NavigationEntry]:
-    """Return what the user is shown at the top of every page."""
+    """Return the navigation of the user."""
     entries = (entry for config in shop_apps() for entry in config.navigation)
     return sorted(
         (entry for entry in entries if entry.shown_to(user)), key=lambda entry: entry.place

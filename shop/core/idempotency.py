@@ -1,4 +1,4 @@
-"""The ``Idempotency-Key``: what it looks like, and how a used one is refused."""
+"""The ``Idempotency-Key`` header: its form, and the refusal of a key with another body."""
 
 from drf_spectacular.utils import OpenApiParameter
 
@@ -25,7 +25,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 class IdempotencyKeyReused(ApplicationError):
-    """The idempotency key came before, with another body."""
+    """The idempotency key was used before, with another body."""
 
     status = 422
     code = "idempotency_key_reused"
@@ -33,9 +33,9 @@ class IdempotencyKeyReused(ApplicationError):
 
 
 def parse_idempotency_key(value: str | None) -> str | None:
-    """Return the ``Idempotency-Key`` header, or ``None`` where there is none.
+    """Return the ``Idempotency-Key`` header, or ``None`` if there is none.
 
-    Raises ``ValidationFailed`` for an empty, an overlong or an unprintable one.
+    Raise ``ValidationFailed`` if it is empty, too long or unprintable.
     """
     if value is None:
         return None

@@ -1,10 +1,10 @@
-"""Ids that the database gives."""
+"""Ids that the database makes."""
 
 from django.db import models
 
 
 class UUIDv7(models.Func):
-    """PostgreSQL 18's ``uuidv7()``: ids that grow with time, so that indexes stay compact."""
+    """PostgreSQL 18's ``uuidv7()``. The ids grow with time, so that indexes stay compact."""
 
     function = "uuidv7"
     output_field = models.UUIDField()

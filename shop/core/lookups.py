@@ -1,7 +1,7 @@
-"""Database work that the event loop asks for, in threads that have nothing else to do.
+"""Database work for the event loop, in threads that do nothing else.
 
-Each kind of work has threads of its own, so that no number of clients who ask for one kind keeps
-another waiting. A connection goes back to the pool as soon as its work is done.
+Each kind of work has threads of its own, so that one kind never keeps another waiting. A connection
+goes back to the pool as soon as its work is done.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from shop.core.errors import Unavailable
 from shop.core.threads import Threads
 
 ANSWER_SECONDS = 4.5
-"""How long a client waits for a look-up at most; finding its holder may have taken a second."""
+"""Seconds that a client waits for a look-up. Finding its holder may have taken one more."""
 BATCH = 200
 
 Key = TypeVar("Key")
@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 
 @asynccontextmanager
 async def _in_time() -> AsyncIterator[None]:
-    """Raise ``Unavailable`` where the block takes longer than ``ANSWER_SECONDS``."""
+    """Raise ``Unavailable`` if the block takes longer than ``ANSWER_SECONDS``."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             yield
@@ -41,18 +41,18 @@ def _with_connection(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
 
 
 class DatabaseThreads:
-    """A number of threads for synchronous database work, one after the other in each."""
+    """Threads for synchronous database work, one piece at a time in each."""
 
     def __init__(self, count: int, name: str) -> None:
         self._threads = Threads(count, name)
 
     def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> "asyncio.Future[Any]":
-        """Return the future of what ``work`` returns or raises."""
+        """Return the future of the result of ``work``."""
         return self._threads.run(lambda: _with_connection(work, *args, **kwargs))
 
 
 class SharedThreads:
-    """Threads for the work of clients, of which no holder has all."""
+    """Threads for the work of clients, of which no holder gets all."""
 
     def __init__(self, count: int, name: str) -> None:
         self._threads = DatabaseThreads(count, name)
@@ -66,24 +66,24 @@ class SharedThreads:
         )
 
     async def run(self, holder: str, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return what ``work`` returns in a thread, after waiting for one if need be.
+        """Return the result of ``work`` in a thread, after waiting for one if necessary.
 
-        Raises what it raises, ``ShareUsedUp`` where the holder has too much waiting, and
-        ``Unavailable`` where there is no thread, or no answer, in time.
+        Raise what ``work`` raises. Raise ``ShareUsedUp`` if too much of the holder waits, and
+        ``Unavailable`` if there is no thread, or no result, in time.
         """
         async with _in_time():
             await self._room.enter(holder)
             done = self._threads.run(work, *args, **kwargs)
-            # The place is held for as long as the thread works, even if nobody waits for it.
+            # The place is held as long as the thread works, even if its client has left.
             done.add_done_callback(lambda _: self._room.give_back(holder))
             return await asyncio.shield(done)
 
 
 class SharedLookup(Generic[Key, Value]):
-    """Look-ups that come at once share one query, and one query runs at a time.
+    """Concurrent look-ups share one query, and one query runs at a time.
 
-    ``work`` is given keys, and returns what it found by key. A look-up is always answered by a
-    query that began after it was asked for.
+    ``work`` takes keys, and returns what it has found by key. The query that answers a look-up
+    always begins after it.
     """
 
     def __init__(self, name: str, work: Callable[[Collection[Key]], Mapping[Key, Value]]) -> None:
@@ -96,8 +96,8 @@ class SharedLookup(Generic[Key, Value]):
     async def find(self, holder: str, key: Key) -> Value | None:
         """Return what was found by the key, or ``None``.
 
-        Raises what the work raises, ``ShareUsedUp`` where the holder asks for too much at once,
-        and ``Unavailable`` where there is no answer in time.
+        Raise what ``work`` raises. Raise ``ShareUsedUp`` if the holder asks for too much at once,
+        and ``Unavailable`` if there is no answer in time.
         """
         with self._room.place(holder):
             async with _in_time():
@@ -117,7 +117,7 @@ class SharedLookup(Generic[Key, Value]):
             except Exception as error:
                 for future in futures.values():
                     future.set_exception(error)
-                    # Whoever asked may be gone.
+                    # The client may have left.
                     future.exception()
             else:
                 for key, future in futures.items():

@@ -1,4 +1,4 @@
-"""Middleware of our own."""
+"""Our own middleware."""
 
 import re
 import secrets
@@ -40,14 +40,14 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 def new_request_id() -> str:
-    """Return an id for a request that brought none: 32 hexadecimal digits, as nginx's are."""
+    """Return a new request id: 32 hexadecimal digits, like those of nginx."""
     return secrets.token_hex(16)
 
 
 class RequestId:
-    """Gives every request an id: the proxy's ``X-Request-ID`` where it is one, else a new one.
+    """Gives every request an id: a valid ``X-Request-ID`` of the proxy, else a new one.
 
-    The id is in the log of the request and of the tasks it starts, and in the answer.
+    The id is in the answer, and in the log of the request and of the tasks that it starts.
     """
 
     def __init__(self, get_response: Any) -> None:
@@ -63,9 +63,10 @@ class RequestId:
 
 
 class PrivateAnswers:
-    """Keeps every answer out of caches that others read, unless its view says otherwise.
+    """Keeps every answer out of shared caches, unless its view says otherwise.
 
-    It is the outermost but one, so that the answers of other middleware have its headers too.
+    It is the outermost middleware but one, so that answers of other middleware have its headers,
+    too.
     """
 
     def __init__(self, get_response: Any) -> None:
@@ -82,11 +83,11 @@ class PrivateAnswers:
 
 
 class MalformedInput:
-    """Refuses addresses that cannot name anything, and bodies that nothing here can read.
+    """Refuses malformed addresses, and bodies that nothing here can read.
 
-    Such addresses hold NUL or broken UTF-8, or are overlong; such bodies are compressed, or in a
-    charset other than UTF-8. Cookies that we cannot have set are dropped, so that nobody looks for
-    them in the database.
+    Malformed addresses contain NUL or broken UTF-8, or are too long. Unreadable bodies are
+    compressed, or have a charset other than UTF-8. Cookies that we cannot have set are dropped, so
+    that no look-up in the database is made for them.
     """
 
     def __init__(self, get_response: Any) -> None:
@@ -112,7 +113,7 @@ class MalformedInput:
         except ApplicationError as error:
             return error_response(request, error)
         for name, value in [*request.COOKIES.items()]:
-            # A quoted one may spell any character in octal.
+            # A quoted cookie may contain any character in octal.
             if not (value.isascii() and value.isprintable()):
                 del request.COOKIES[name]
         response: HttpResponse = self.get_response(request)
@@ -120,7 +121,7 @@ class MalformedInput:
 
 
 def _repeated(query: str) -> str | None:
-    """Return the name of a parameter that is there twice: whichever was taken could be wrong."""
+    """Return the name of a repeated parameter, because either of its values could be wrong."""
     if query.count("=") < 2 and "&" not in query:
         return None
     seen: set[str] = set()
@@ -137,7 +138,7 @@ class _Malformed(ApplicationError):
 
 
 class SecureWrites:
-    """Refuses a write over plain HTTP where HTTPS is asked for; Django would redirect it."""
+    """Refuses a write over plain HTTP if HTTPS is required. Django would redirect it."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -150,14 +151,14 @@ class SecureWrites:
 
 
 class HttpsRequired(Forbidden):
-    """What was sent in the clear is not carried out."""
+    """A write over plain HTTP is not carried out."""
 
     code = "https_required"
     detail = "Nothing was done. Send this over HTTPS."
 
 
 class OtherMethods:
-    """Gives the ``405`` that Django's views send empty the site's error page."""
+    """Gives Django's empty ``405`` answers the site's error page."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -174,8 +175,8 @@ class OtherMethods:
 class Slashes(CommonMiddleware):
     """Takes API routes with and without their trailing slash, and redirects no write.
 
-    Most clients follow a redirect with a GET. A write that is redirected is then answered
-    ``200`` although nothing was done.
+    Most clients follow a redirect with a GET. A redirected write would then be answered ``200``
+    although nothing was done.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
@@ -194,14 +195,14 @@ class Slashes(CommonMiddleware):
         if is_write(request) and isinstance(response, HttpResponseRedirectBase):
             if response.status_code in (301, 307, 308):
                 response = error_response(request, NotFound())
-            # Without the way back in its query it is where a finished action leads.
+            # A redirect to the sign-in without ``next`` follows a finished action.
             elif response.url.partition("?next=")[0] in _sign_in_pages() and "?" in response.url:
                 response = error_response(request, SignedOut())
         return super().process_response(request, response)
 
 
 class SignedOut(Forbidden):
-    """A form was sent after the session had ended."""
+    """A form was sent after its session had ended."""
 
     code = "not_authenticated"
     detail = "You are signed out, and nothing was done. Sign in, then send it again."
@@ -209,11 +210,11 @@ class SignedOut(Forbidden):
 
 @lru_cache(maxsize=512)
 def _known_spelling(path: str) -> str:
-    """Return the path as a route has it, with or without its trailing slash."""
+    """Return the path as its route has it, with or without a trailing slash."""
     other = other_spelling(path)
     if path.endswith("//"):
         return path
-    # `/purchases/<id>/` would take `/purchases/export.csv/` for a purchase.
+    # `/purchases/<id>/` would take the `export.csv` of `/purchases/export.csv/` for an id.
     known = path.endswith("/") and is_valid_path(other)
     return other if known or (not is_valid_path(path) and is_valid_path(other)) else path
 

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from shop.core.errors import FieldError, ValidationFailed
+from shop.core.merged import Merged
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 500
@@ -58,14 +59,14 @@ def _decode(cursor: str) -> tuple[str, datetime, UUID]:
 
 
 def paginate(
-    queryset: QuerySet[M],
+    rows: QuerySet[M] | Merged[M],
     *,
     cursor: str | None = None,
     page_size: int = PAGE_SIZE,
     moment_field: str = "timestamp",
     keys_first: bool = False,
 ) -> Page[M]:
-    """Return one page of ``queryset``, ordered by ``moment_field`` and key, newest first.
+    """Return one page of ``rows``, ordered by ``moment_field`` and key, newest first.
 
     ``cursor`` comes from an earlier page. ``"last"`` means the oldest page, ``None`` the newest.
     Raise ``ValidationFailed`` for any other. One query, without a count.
@@ -82,30 +83,32 @@ def paginate(
         direction, *position = _decode(cursor)
     backwards = direction == "p"
     order = (moment_field, "pk") if backwards else (f"-{moment_field}", "-pk")
-    queryset = queryset.order_by(*order)
+    merged = (rows if isinstance(rows, Merged) else Merged(rows)).order_by(*order)
     if position is not None:
         compare = TupleGreaterThan if backwards else TupleLessThan
-        queryset = queryset.filter(compare(Tuple(F(moment_field), F("pk")), tuple(position)))
-    found = queryset[: page_size + 1]
+        merged = merged.filter(compare(Tuple(F(moment_field), F("pk")), tuple(position)))
     if keys_first:
-        whole = queryset.model._default_manager.using(queryset.db).order_by(*order)
-        whole.query.select_related = queryset.query.select_related
-        found = whole.filter(pk__in=found.values("pk"))
-    rows = list(found)
+        whole = merged.model._default_manager.using(merged.db).order_by(*order)
+        whole.query.select_related = merged.parts[0].query.select_related
+        keys = merged.first_keys(page_size + 1)
+        found = whole.filter(pk__in=keys)[: page_size + 1]
+    else:
+        found = merged.first_rows(page_size + 1)
+    items = list(found)
 
     def place(row: Model) -> tuple[datetime, UUID]:
         return getattr(row, moment_field), row.pk
 
-    more = len(rows) > page_size
-    rows = rows[:page_size]
+    more = len(items) > page_size
+    items = items[:page_size]
     if backwards:
-        rows.reverse()
+        items.reverse()
     has_next = more if not backwards else position is not None
     has_previous = more if backwards else position is not None
     return Page(
-        items=rows,
-        next_cursor=_encode("n", *place(rows[-1])) if rows and has_next else None,
-        previous_cursor=_encode("p", *place(rows[0])) if rows and has_previous else None,
+        items=items,
+        next_cursor=_encode("n", *place(items[-1])) if items and has_next else None,
+        previous_cursor=_encode("p", *place(items[0])) if items and has_previous else None,
     )
 
 

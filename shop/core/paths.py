@@ -1,9 +1,9 @@
-"""Paths and their spellings, which everything that takes requests agrees on."""
+"""Paths and their spellings, on which all code that takes requests agrees."""
 
 from collections.abc import Iterable
 
 CLASSIC_PREFIX = "/scalable-shop-cm-server"
-"""The original service had its routes below this, and below ``/``."""
+"""The original service had its routes below this prefix, and below ``/``."""
 
 
 def other_spelling(path: str) -> str:
@@ -12,5 +12,5 @@ def other_spelling(path: str) -> str:
 
 
 def spellings(paths: Iterable[str]) -> dict[str, str]:
-    """Return the path as it is written here for both of its spellings."""
+    """Return for both spellings of each path the path as it is written here."""
     return {spelling: path for path in paths for spelling in (path, other_spelling(path))}

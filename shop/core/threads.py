@@ -1,4 +1,4 @@
-"""Threads that an event loop hands work to."""
+"""Threads to which an event loop gives work."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Threads:
-    """A fixed number of daemon threads: one that hangs does not keep the process from ending."""
+    """A fixed number of daemon threads. One that hangs does not keep the process from ending."""
 
     def __init__(self, count: int, name: str) -> None:
         self._count = count
@@ -22,7 +22,7 @@ class Threads:
         )
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> "asyncio.Future[Any]":
-        """Call the function in a thread; return the future of its result, in this event loop."""
+        """Call the function in a thread. Return the future of its result, in this event loop."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         context = contextvars.copy_context()

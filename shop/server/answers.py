@@ -1,4 +1,4 @@
-"""What answers that are made below Django have in common with Django's own."""
+"""Headers that answers made below Django share with Django's own."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,7 +11,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def request_id(headers: dict[bytes, bytes]) -> bytes:
-    """Return the request's own id where it is a good one, else a new one."""
+    """Return the request's own id if it is a valid one, else a new one."""
     given = headers.get(b"x-request-id")
     if given is not None and REQUEST_ID.fullmatch(given.decode("latin-1")):
         return given
@@ -24,7 +24,7 @@ HEADERS = [
     (b"referrer-policy", b"same-origin"),
     (b"cache-control", b"private, no-store"),
 ]
-# Where plain HTTP is not taken, Django says so.
+# Where plain HTTP is refused, Django answers.
 ONLY_SECURE = bool(settings.SECURE_SSL_REDIRECT)
 if ONLY_SECURE and settings.SECURE_HSTS_SECONDS:
     HEADERS.append(

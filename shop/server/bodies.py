@@ -1,12 +1,12 @@
-"""Requests as the rest of the site wants them: complete, bounded, and unambiguous.
+"""Reads the bodies of requests, so that the rest of the site gets complete, bounded ones.
 
-A body is read before anything else is done, here, where waiting costs nothing but a buffer; a
-thread or a transaction is only ever given to a request that has fully arrived. A client that sends
-too slowly is answered 408 and cut off, so that no number of slow clients keeps others out.
+A body is read here before anything else is done, because waiting here costs a buffer only. A thread
+or a transaction is given only to a request that has fully arrived. A client that sends too slowly
+is answered 408 and cut off, so slow clients keep nobody out.
 
-More than ``SMALL_BYTES`` is read only from an account, which its credential shows before the body
-comes. What is read takes room in memory and, from ``SMALL_BYTES`` on, on the temporary disk; of
-both there is a share for each holder.
+Only a signed-in account may send more than ``SMALL_BYTES``; its credential is known before the body
+comes. A body takes room in memory and, from ``SMALL_BYTES`` on, on the temporary disk. Each holder
+has a share of both.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ LINGERING = 100
 
 
 class RequestTimeout(ApplicationError):
-    """The body did not come, or came too slowly; nothing was done."""
+    """The body did not come, or came too slowly. Nothing was done."""
 
     status = 408
     code = "request_timeout"
@@ -51,7 +51,7 @@ class RequestTimeout(ApplicationError):
 
 
 class MalformedQuery(ApplicationError):
-    """The query string holds bytes that no address has."""
+    """The query string contains bytes that no address may have."""
 
     code = "malformed_address"
     detail = "The address is not ASCII."
@@ -60,10 +60,10 @@ class MalformedQuery(ApplicationError):
 class Bodies:
     """The ASGI application that reads the body of a request for ``app``.
 
-    ``limits`` are the bytes that a path takes where it is not ``BODY_MAX_BYTES``. What is over the
-    limit is answered 413 at once and kept nowhere. The application behind finds a body that has
-    arrived in ``scope["shop.body"]``, a binary file, and its bytes in ``scope["shop.size"]``;
-    ``receive`` gives only what comes after it.
+    ``limits`` are the most bytes for paths that differ from ``BODY_MAX_BYTES``. A larger body is
+    answered 413 at once and kept nowhere. The application behind finds the body in
+    ``scope["shop.body"]``, a binary file, and its length in ``scope["shop.size"]``. ``receive``
+    gives only what comes after it.
     """
 
     def __init__(self, app: App, limits: Mapping[str, int]) -> None:
@@ -82,7 +82,7 @@ class Bodies:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
         if len(headers) != len(scope["headers"]):
-            # To a WSGI application `X_Forwarded_For` is the same as the header of our proxy.
+            # A WSGI application cannot tell `X_Forwarded_For` from our proxy's header.
             scope = scope | {"headers": headers}
         if not scope["query_string"].isascii():
             await self._refuse(scope, send, MalformedQuery())
@@ -115,7 +115,7 @@ class Bodies:
                 await self._refuse(scope, send, RequestTimeout())
                 return
             except OSError:
-                # The temporary disk is full, or gone, and refuses once more what is buffered.
+                # The temporary disk is full or gone, and refuses the buffered bytes again.
                 with contextlib.suppress(OSError):
                     body.close()
                 disk.clear()
@@ -128,13 +128,13 @@ class Bodies:
                 await self._refuse(scope, send, error, receive)
                 return
             if length is None:
-                # A WSGI application does not look at a body that is not said to be there.
+                # A WSGI application reads no body without a Content-Length.
                 headers = [header for header in headers if header[0] != b"transfer-encoding"]
                 scope = scope | {"headers": [*headers, (b"content-length", b"%d" % size)]}
             await self.app(scope | {"shop.body": body, "shop.size": size}, receive, send)
 
     def _limit(self, scope: Any, length: int | None) -> int:
-        """Return how many bytes are read of this request; raise for a length that is larger."""
+        """Return how many bytes of this body may be read. Raise for a larger Content-Length."""
         limit = self.limits.get(scope["path"], BODY_MAX_BYTES)
         if length is not None and length > limit:
             raise PayloadTooLarge()
@@ -145,20 +145,20 @@ class Bodies:
         return limit
 
     def _too_large(self, scope: Any, limit: int) -> ApplicationError:
-        """Return what to say of a body over the limit that holds for who asks."""
+        """Return the error for a body over the limit of its sender."""
         if limit == self.limits.get(scope["path"], BODY_MAX_BYTES):
             return PayloadTooLarge()
-        # Who asks is not known, so this may be an account that had better try again.
+        # The sender is unknown, and may be an account that should try again.
         return Unavailable() if scope["shop.unsure"] else NotAuthenticated()
 
     async def _read(
         self, receive: Any, body: Any, limit: int, memory: Tab, disk: Tab
     ) -> int | None:
-        """Write what comes to ``body``; return its bytes, or ``None`` where the client went away.
+        """Write the body to ``body``. Return its length, or ``None`` if the client left.
 
-        Raises ``TimeoutError`` where nothing comes for ``IDLE_SECONDS``, or less than
-        ``BYTES_A_SECOND`` in the long run; ``OSError`` where it cannot be written; and as
-        ``Room.take`` does.
+        Raise ``TimeoutError`` if nothing comes for ``IDLE_SECONDS``, or less than
+        ``BYTES_A_SECOND`` in the long run. Raise ``OSError`` if the body cannot be written. Raise
+        as ``Room.take`` does.
         """
         size = 0
         started = time.monotonic()
@@ -187,9 +187,9 @@ class Bodies:
     ) -> None:
         """Answer with the error and close the connection, on which the body may still be coming.
 
-        A connection that is closed with bytes unread is reset, and a client that is still sending
-        then never sees the answer. So what it sends is thrown away for a while, if ``receive`` is
-        given and not too many are waited for like this.
+        If a connection is closed with bytes unread, it is reset, and a client that still sends
+        never sees the answer. So the rest is read and discarded for a while, if ``receive`` is
+        given and not too many connections linger.
         """
 
         async def send_and_linger(message: Any) -> None:
@@ -208,7 +208,7 @@ class Bodies:
 
 
 async def _throw_away(receive: Any) -> None:
-    """Read what the client sends until it ends, or for ``LINGER_SECONDS`` or ``LINGER_BYTES``."""
+    """Read until the client ends, or for ``LINGER_SECONDS`` or ``LINGER_BYTES``."""
     size = 0
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LINGER_SECONDS):

@@ -1,4 +1,4 @@
-"""Exceptions of ASGI applications, answered in the envelope instead of as bare text."""
+"""Answers exceptions of ASGI applications in the envelope instead of as bare text."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ logger = structlog.get_logger(__name__)
 class Failures:
     """The ASGI application around ``app`` that answers its exceptions.
 
-    One that comes after the answer has begun is raised; the HTTP server then cuts the connection.
+    An exception after the start of the answer is raised, and the HTTP server cuts the connection.
     """
 
     def __init__(self, app: Any) -> None:

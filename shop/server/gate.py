@@ -1,12 +1,12 @@
 """Django in threads, behind a gate that lets no holder have all of them.
 
-:class:`Gate` is the ASGI application that runs a WSGI one. A request waits for a thread in a
-:class:`~shop.core.admission.Room`, a bounded time. A thread is held while Django works, and not
-while a client reads: what Django has made whole, and files, are sent by the event loop. Only a
-response that Django makes while it is being sent keeps its thread.
+``Gate`` is the ASGI application that runs a WSGI one. A request waits for a thread in a
+``shop.core.admission.Room``, for a bounded time. It holds the thread while Django works, but not
+while a client reads, because the event loop sends finished answers and files. Only a response that
+Django makes while it is being sent keeps its thread.
 
-A view learns from ``environ["shop.stopped"]``, a callable, whether its client has left. It calls
-``environ["shop.outage"]`` where it has met what every other request would meet.
+``environ["shop.stopped"]`` is a callable that tells a view whether its client has left. A view
+calls ``environ["shop.outage"]`` after an outage that every other request would meet, too.
 """
 
 import asyncio
@@ -31,22 +31,22 @@ logger = structlog.get_logger(__name__)
 WAITING = 512
 WAITING_SECONDS = 4.0
 ANSWER_SECONDS = 5.6
-"""How long after its arrival a request is answered in an outage, whatever its thread does."""
+"""Seconds after its arrival within which a request is answered in an outage."""
 OUTAGE_SECONDS = 6.0
-"""How long an outage is believed in after the last answer that told of one."""
+"""Seconds that an outage is assumed to last after the last sign of it."""
 WRITE_SECONDS = 60.0
-"""How long a thread waits for one part of its response to be taken; the protocol cuts earlier."""
+"""Seconds a thread waits until a part of its response is taken. The protocol cuts earlier."""
 BLOCK = 64 * 1024
 HELD_BYTES = 128 * 1024 * 1024
 HELD_SHARE = 32 * 1024 * 1024
 
 
 class _ClientGone(Exception):
-    """Nobody reads the response any more."""
+    """The client no longer reads the response."""
 
 
 class _File:
-    """A file that Django answers with; PEP 3333 calls it the server's ``file_wrapper``."""
+    """A file that Django answers with; PEP 3333 calls it ``file_wrapper``."""
 
     def __init__(self, file: IO[bytes], block: int = BLOCK) -> None:
         self.file = file
@@ -62,7 +62,7 @@ def _call(
     stopped: Callable[[], bool] = lambda: False,
     outage: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Any], Any, Any]:
-    """Return the start of the response as ASGI tells it, what was written, and its iterable."""
+    """Return the ASGI start of the response, what was written, and the rest as an iterable."""
     environ: Any = build_environ(scope, None)  # type: ignore[arg-type]
     environ["wsgi.input"] = scope.get("shop.body") or BytesIO()
     environ["wsgi.file_wrapper"] = _File
@@ -83,7 +83,7 @@ def _call(
 
 
 def answer_of(app: Any, scope: Any) -> tuple[dict[str, Any], bytes]:
-    """Return start and body of what the WSGI application answers, in the calling thread."""
+    """Return start and body of the WSGI application's answer; runs in the calling thread."""
     start, parts, response = _call(app, scope)
     try:
         return start, b"".join([*parts, *response])
@@ -92,7 +92,7 @@ def answer_of(app: Any, scope: Any) -> tuple[dict[str, Any], bytes]:
 
 
 class _Response:
-    """One request in its thread, and what has become of it."""
+    """One request in its thread, and its progress."""
 
     def __init__(self, scope: Any, stopped: threading.Event, send: Any) -> None:
         self.scope = scope
@@ -100,7 +100,7 @@ class _Response:
         self.send = send
         self.loop = asyncio.get_running_loop()
         self.started = False
-        # Seconds of the processor.
+        # Processor seconds.
         self.worked = 0.0
         self.start: dict[str, Any] = {}
         self.body = b""
@@ -111,7 +111,7 @@ class _Response:
         self.met_outage = True
 
     def make(self, app: Any) -> None:
-        """Call the WSGI application and keep, or for a stream send, what it answers."""
+        """Call the WSGI application, and keep its answer, or send it if it is a stream."""
         began = time.thread_time()
         try:
             self._make(app)
@@ -123,7 +123,7 @@ class _Response:
         if isinstance(response, _File) and self.scope["method"] != "HEAD":
             self.file = response
             self.body = response.file.read(BLOCK)
-            # It is closed by another thread, which does not reach this one's connection.
+            # Another thread closes it, and does not reach this thread's database connection.
             close_old_connections()
             return
         try:
@@ -172,10 +172,10 @@ class _Lane:
 class Gate:
     """The ASGI application that gives each request a thread for the WSGI application ``app``.
 
-    ``scope["shop.holder"]`` is who asks, and ``scope["shop.body"]`` the file with the body, if
-    there is one. Where no thread is to be had the answer is 503, or 429, with ``Retry-After``.
+    ``scope["shop.holder"]`` is the holder, and ``scope["shop.body"]`` the file with the body, if
+    there is one. Without a free thread the answer is 503, or 429, with ``Retry-After``.
 
-    A body of more than ``large`` bytes means much work, so it goes to threads of its own.
+    A body of more than ``large`` bytes means much work, so its request goes to threads of its own.
     """
 
     def __init__(self, app: Any, *, threads: int, large_threads: int, large: int) -> None:
@@ -187,7 +187,7 @@ class Gate:
         self._large = large
         self._files = Threads(2, "files")
         self._outage_until = 0.0
-        # What is made and not yet taken by its client.
+        # Finished answers that their clients have not taken yet.
         self._held = Room("answers", total=HELD_BYTES, share=HELD_SHARE)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -206,9 +206,9 @@ class Gate:
             if not await self._enter(lane.room, holder, left):
                 return
             made = lane.threads.run(response.make, self._app)
-            # The place is held for as long as the thread works, even if nobody waits for it.
+            # The place is held as long as the thread works, even if its client has left.
             made.add_done_callback(lambda _: pace.leave(lane.room, holder, response.worked))
-            # Much work is not given up halfway because others have met an outage.
+            # An outage does not abort long work halfway.
             await self._made(made, response, arrived if not large else math.inf)
             await self._send(holder, response, send)
         except _ClientGone:
@@ -219,9 +219,9 @@ class Gate:
             left.cancel()
 
     async def _enter(self, room: Room, holder: str, left: "asyncio.Task[None]") -> bool:
-        """Wait for a thread; return whether the client did too. Raises as ``Room.enter``."""
+        """Wait for a thread. Return whether the client stayed. Raise as ``Room.enter`` does."""
         if self._in_outage():
-            # A thread that is waited for would be met by the same outage.
+            # A request that waited for a thread would only meet the same outage.
             await room.enter(holder, seconds=0.0)
             return True
         try:
@@ -230,7 +230,7 @@ class Gate:
                 over = False
 
                 def give_up(task: Any) -> None:
-                    # It may have been on its way when the waiting ended.
+                    # The client's departure may be reported just as the waiting ends.
                     if not waiting.expired() and not over:
                         waiting.reschedule(loop.time())
 
@@ -299,13 +299,13 @@ async def _send_part(send: Any, response: _Response, part: bytes) -> None:
 
 
 async def _left(receive: Any) -> None:
-    """Return when the client has left, or its request is answered."""
+    """Return once the client has left or its request is answered."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def _discard(made: "asyncio.Future[None]", response: _Response) -> None:
-    """Note how a request ended that was answered before it did."""
+    """Log the end of a request that was answered before its thread was done."""
     if not made.cancelled() and (error := made.exception()):
         logger.warning("request.ended_late", error=type(error).__name__)
     if response.file is not None:

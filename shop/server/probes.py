@@ -1,7 +1,7 @@
 """Probes and scrapes, which are answered whatever else waits.
 
-``/livez`` needs nothing but the event loop. The others ask the servers behind, so they have threads
-of their own, and an answer that is being made, or was just made, is given to all who ask.
+``/livez`` needs the event loop only. The others ask the servers behind, so they have threads of
+their own. Clients that ask at the same time share one answer.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ FRESH_SECONDS = 1.0
 
 
 async def answer_livez(scope: Any, send: Any) -> None:
-    """Answer 200 as long as the process does."""
+    """Answer 200 as long as the process runs."""
     body = b"ok\n"
     headers = [
         (b"content-type", b"text/plain"),
@@ -37,7 +37,7 @@ class Probes:
         self._made: dict[str, tuple[float, asyncio.Future[Any]]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request; whatever its method is, as a GET."""
+        """Answer one request; any method counts as GET."""
         path = scope["path"]
         made_at, made = self._made.get(path, (0.0, None))
         if made is None or (made.done() and time.monotonic() - made_at > FRESH_SECONDS):
@@ -50,7 +50,7 @@ class Probes:
             made.add_done_callback(lambda _: self._made.update({path: (time.monotonic(), made)}))
             self._made[path] = (0.0, made)
         start, body = await asyncio.shield(made)
-        # It is shared, so it has no id of one request.
+        # The answer is shared, so it has no request id.
         headers = [header for header in start["headers"] if header[0] != b"x-request-id"]
         await send(start | {"headers": headers})
         await send({"type": "http.response.body", "body": body})

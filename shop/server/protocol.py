@@ -1,18 +1,18 @@
 """uvicorn's HTTP protocol with a limit for everything that a client can make wait or grow.
 
-A proxy in front has limits of its own; these hold where there is none. Of one connection
+A proxy in front has limits of its own; these hold without one. For each connection:
 
-* the head of a request has ``HEAD_SECONDS`` to come, and what lies between heads and bodies
-  (chunk sizes and their extensions, trailers, empty lines) is bounded in bytes;
-* trailers are dropped, and a chunked request is the last one: the parser would put its last
-  trailer into the head of the next;
-* one request is under way. What is pipelined behind it stays unparsed, and no more is read;
-* a client that does not read what it is sent, at ``WRITE_BYTES_A_SECOND``, is cut off;
-* a request to upgrade is one only if it is a GET without a body;
-* when the process ends, an idle connection is open for ``LINGER_SECONDS`` more: a proxy that keeps
-  it may be sending a request on it, which it could not repeat.
+* The head of a request must come within ``HEAD_SECONDS``. The bytes between heads and bodies
+  (chunk sizes and their extensions, trailers, empty lines) are limited.
+* Trailers are dropped, and a chunked request is the last one, because the parser would put its last
+  trailer into the head of the next request.
+* One request is in progress. What is pipelined behind it stays unparsed, and nothing more is read.
+* A client that reads less than ``WRITE_BYTES_A_SECOND`` is cut off.
+* Only a GET without a body may ask for an upgrade.
+* When the process ends, an idle connection stays open for ``LINGER_SECONDS``, because a proxy that
+  keeps it may be sending a request that it could not repeat.
 
-``CONNECTIONS`` bounds how many connections one address may have.
+``CONNECTIONS`` limits how many connections one address may have.
 """
 
 import resource
@@ -31,7 +31,7 @@ HEAD_MAX_BYTES = 64 * 1024
 HEADERS_MAX = 200
 HEAD_SECONDS = 10.0
 PIECE = 1024
-"""How much is parsed before it is looked whether a request is complete."""
+"""Bytes that are parsed before the next check whether a request is complete."""
 HELD_MAX_BYTES = 256 * 1024
 WRITE_SECONDS = 20.0
 WRITE_BYTES_A_SECOND = 1024
@@ -47,7 +47,7 @@ CONNECTIONS = Room(
 
 
 class NotHttp(ApplicationError):
-    """What came cannot be read as a request."""
+    """The bytes cannot be read as a request."""
 
     code = "bad_request"
     detail = "This is no HTTP request."
@@ -70,7 +70,7 @@ class HeadTooSlow(ApplicationError):
 
 
 class _Flow(FlowControl):
-    """Flow control that reads nothing while something that was read waits to be parsed."""
+    """Flow control that reads nothing while read bytes wait to be parsed."""
 
     held = False
 
@@ -80,7 +80,7 @@ class _Flow(FlowControl):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. A subclass that answers a request itself calls :meth:`head_complete`."""
+    """One connection. A subclass that answers a request itself calls ``head_complete``."""
 
     _flow: _Flow
     _holder: str | None = None
@@ -121,7 +121,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def shutdown(self) -> None:
-        """End when the open request is answered, or soon where there is none."""
+        """End once the open request is answered, or soon if there is none."""
         self._ending = True
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(LINGER_SECONDS, self._end)
@@ -161,7 +161,7 @@ class LimitedProtocol(HttpToolsProtocol):
             at = end
 
     def _piece(self) -> int:
-        """Return how many bytes to parse at once: no request ends within a body's known length."""
+        """Return how many bytes to parse at once. No request ends within a body's known length."""
         if not self._in_head:
             for name, value in self.headers:
                 if name == b"content-length":
@@ -169,19 +169,19 @@ class LimitedProtocol(HttpToolsProtocol):
         return PIECE
 
     def _is_busy(self) -> bool:
-        """Return whether a request has come whole and is not answered yet, or none will be."""
+        """Return whether a complete request is not answered yet, or none can follow."""
         cycle = self.cycle
         return self.transport.is_closing() or (
             cycle is not None and not cycle.response_complete and not cycle.more_body
         )
 
     def _hold(self, data: bytes) -> None:
-        """Keep what was read for when the request that is under way has been answered."""
+        """Keep the bytes until the request in progress has been answered."""
         if self.transport.is_closing():
             return
         self._held += data
         if len(self._held) > HELD_MAX_BYTES:
-            # The loop may have had more in hand when it was told to read no more.
+            # The loop may already have had more when it was told to stop reading.
             self.transport.abort()
             return
         self._flow.held = True
@@ -191,11 +191,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._loose += len(data)
         super().data_received(data)
         if self.transport.get_protocol() is not self:
-            # It is a socket's now, on which a timer of ours would write HTTP.
+            # The connection belongs to a socket now, and our timer would write HTTP on it.
             return
         cycle = self.cycle
         nothing_asked = self._in_head or cycle is None or cycle.response_complete
-        # Most heads come in one piece, and then no timer is needed.
+        # Most heads come in one piece, and then need no timer.
         if nothing_asked and self._head_timer is None and self.parser is not None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
         if self._loose > HEAD_MAX_BYTES:
@@ -206,7 +206,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size() and self._write_timer is None:
             self._watch_writing()
         if self._held and not self.pipeline:
-            # Not at once: what is held may be answered at once too, and so on.
+            # Not at once, because held requests may be answered at once, too, and would nest.
             self.loop.call_soon(self._parse_held)
 
     def _parse_held(self) -> None:
@@ -224,7 +224,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._body_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # What comes after the head is a trailer; nobody has asked for one.
+        # Headers after the body are trailers, which nobody has asked for.
         if self._in_head:
             super().on_header(name, value)
             if len(self.headers) > HEADERS_MAX:
@@ -232,7 +232,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.head_complete()
-        # Closing a connection waits for what is written; an answer that is given up does not.
+        # ``close`` waits for what is written, but this answer is given up.
         self.scope["extensions"] = {"shop.abort": {"abort": self.transport.abort}}
         super().on_headers_complete()
         upgrades = self.parser.should_upgrade()
@@ -248,7 +248,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def head_complete(self) -> None:
-        """Note that the head is complete; what comes now is a body or the next request."""
+        """Note that the head is complete, so the body or the next request follows."""
         self._in_head = False
         self._loose = 0
         self._stop_head_timer()
@@ -272,11 +272,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(HeadTooSlow())
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, as uvicorn asks for."""
+        """Answer bytes that are no HTTP; uvicorn calls this."""
         self._refuse(NotHttp())
 
     def _refuse(self, error: ApplicationError) -> None:
-        """Answer with the error, whose address may not be known, and close the connection."""
+        """Answer with the error, even without a known address, and close the connection."""
         if self.transport.is_closing():
             return
         body = msgspec.json.encode(error_body(error))
@@ -308,7 +308,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._write_timer = self.loop.call_later(WRITE_SECONDS, self._look_at_writing)
 
     def _look_at_writing(self) -> None:
-        """Cut off a client that has read too little since the last look."""
+        """Cut off a client that has read too little since the last check."""
         self._write_timer = None
         unread = self.transport.get_write_buffer_size()
         if unread == 0:
@@ -324,7 +324,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._write_timer = None
 
     def _close(self) -> None:
-        """Close when everything is sent, or cut the connection when that takes too long."""
+        """Close once everything is sent. Cut the connection if that takes too long."""
         self.transport.close()
         if self.transport.get_write_buffer_size():
             self.loop.call_later(WRITE_SECONDS, self.transport.abort)

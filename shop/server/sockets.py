@@ -1,16 +1,16 @@
-"""uvicorn's websocket protocol, with a short way for frames that go to many sockets.
+"""uvicorn's websocket protocol, with a fast path for frames that go to many sockets.
 
-A frame that the server sends is the same bytes for every socket, so it is made once and written as
-it is, by the ASGI extension ``shop.frames``: ``scope["extensions"]["shop.frames"]["send"]`` is
-:meth:`SocketProtocol.send_frame`. An ASGI message for each socket costs several times as much.
+A frame of the server is the same for every socket. So it is made once and written unchanged by the
+ASGI extension ``shop.frames``: ``scope["extensions"]["shop.frames"]["send"]`` is
+``SocketProtocol.send_frame``. An ASGI message for each socket costs several times as much.
 
-It also tells even a client that does not read why it is closed: uvicorn lets a close wait, as every
-message, until the client has read what was sent before; a client that reads nothing would then be
-closed by the keepalive, with a code that says nothing.
+The protocol also tells a client that does not read why it is closed. In uvicorn a close waits until
+the client has read all messages before it. A client that reads nothing would then be closed by the
+keepalive, with a meaningless code.
 
-A client has little to say here, and each frame that it sends takes the event loop's time, however
-small it is. So what comes is parsed a piece at a time. A client that sends pings and pongs faster
-than any does is read no faster than the allowed rate. It is not cut off: it would come again.
+Clients have little to send here, and each of their frames takes time of the event loop. So input is
+parsed a piece at a time. A client that sends pings and pongs faster than any real one is read no
+faster than the allowed rate. It is not cut off, because it would come again.
 
 Used by ``uvicorn --ws shop.server.sockets:SocketProtocol``.
 """
@@ -22,19 +22,19 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import State
 
 ABORT_SECONDS = 60.0
-"""How long a client has to read up to the close frame before the connection is cut."""
+"""Seconds that a client has to read the close frame before the connection is cut."""
 
 DRAIN_SECONDS = 5.0
-"""The same where the server itself is about to end, which the connection would hold up."""
+"""The same when the server ends, which the connection would delay."""
 
 FRAGMENTS = 100
-"""Of how many frames a message may consist; empty ones would count nothing against its size."""
+"""The most frames of a message. Empty ones would not count in its size."""
 
 PIECE = 1024
-"""How many bytes are parsed before it is looked whether the client has sent too many pings."""
+"""Bytes that are parsed before the next check for too many pings."""
 
 CONTROLS = 100
-"""How many pings and pongs a client may send at once."""
+"""Pings and pongs that a client may send at once."""
 
 CONTROLS_A_SECOND = 2.0
 
@@ -53,13 +53,13 @@ def text_frame(text: str) -> bytes:
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """One connection, on which a close frame goes out at once."""
+    """One connection, on which a close frame is sent at once."""
 
-    # Whether the transport's buffer is above its mark; a close overrides `writable`, not this.
+    # Whether the transport's buffer is above its mark. A close overrides `writable`, but not this.
     _full = False
     # The time at which all pings and pongs so far would have come at the allowed rate.
     _controls_until = 0.0
-    # What was read and waits to be parsed until then.
+    # Bytes that wait until then to be parsed.
     _held = b""
     _waiting = False
 
@@ -69,7 +69,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self._parse_held()
 
     def _parse_held(self) -> None:
-        """Parse what is held, a piece at a time, as far as the client's allowance goes."""
+        """Parse the held bytes, a piece at a time, as far as the client's allowance goes."""
         self._waiting = False
         while self._held and not self.transport.is_closing():
             if (wait := self._controls_until - self.loop.time()) > 0:
@@ -93,14 +93,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._controls_until = until + 1 / CONTROLS_A_SECOND
 
     async def run_asgi(self) -> None:
-        """Serve the connection with the extension offered."""
-        # With compression every connection needs bytes of its own, so shared frames do not work.
+        """Serve the connection, and offer the extension."""
+        # With compression every connection needs its own bytes, so shared frames do not work.
         if not self.conn.extensions:
             self.scope["extensions"]["shop.frames"] = {"send": self.send_frame}
         await super().run_asgi()
 
     def send_frame(self, frame: bytes) -> bool:
-        """Write a frame; return whether it was, which it is not while the client has to read."""
+        """Write a frame. Return ``False`` and write nothing if the client has to read first."""
         if (
             not self.writable.is_set()
             or self.conn.state is not State.OPEN
@@ -112,9 +112,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         return True
 
     def pause_writing(self) -> None:
-        """Stop reading as well, while the client does not take what was written.
+        """Stop reading, too, while the client does not take what was written.
 
-        Whatever it sends meanwhile, such as pings, would be answered into a buffer without bound.
+        Otherwise the answers to its pings would fill a buffer without limit.
         """
         super().pause_writing()
         self._full = True
@@ -139,7 +139,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def handle_cont(self, event: Any) -> None:
-        """Take a further frame of a message, of which there may be ``FRAGMENTS``."""
+        """Take a further frame of a message, of at most ``FRAGMENTS``."""
         if len(self.frames) < FRAGMENTS:
             super().handle_cont(event)
         elif not self.close_sent:
@@ -147,7 +147,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
 
     async def send(self, message: Any) -> None:
-        """Send an ASGI message; a close goes behind what the client has yet to read."""
+        """Send an ASGI message. A close follows what the client has yet to read."""
         if message["type"] == "websocket.close" and not self.writable.is_set():
             self.writable.set()
             await super().send(message)
@@ -157,6 +157,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
 
     def shutdown(self) -> None:
-        """Close with 1012; called for every connection when the server is told to end."""
+        """Close with 1012. uvicorn calls this for every connection when the server ends."""
         super().shutdown()
         self.loop.call_later(DRAIN_SECONDS, self.transport.abort)

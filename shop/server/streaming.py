@@ -1,8 +1,8 @@
-"""Long answers: a view in a thread says what is streamed, and the event loop streams it.
+"""Long answers: a view in a thread says what to stream, and the event loop streams it.
 
 The view authorises, validates and answers with headers, like any other. Then its thread is free,
-and the body is written at the pace of the client. The client gets a complete body or a broken
-connection: only a complete one ends with the last chunk of its chunked encoding.
+and the body is sent at the pace of the client. The client gets a complete body or a broken
+connection, because only a complete one ends with the last chunk of its chunked encoding.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ WAITING = 32
 WAITING_SHARE = 4
 WAITING_SECONDS = 5.0
 SEND_SECONDS = 30.0
-"""How long a client may take to read a block before its connection is broken off."""
+"""Seconds a client may take to read a block before its connection is broken."""
 BYTES_A_SECOND = 32 * 1024
-"""What a client reads at least, in the long run."""
+"""Bytes a second that a client must read in the long run."""
 
 room = Room(
     "streams",
@@ -50,17 +50,17 @@ class Source(Protocol):
 
     @property
     def holder(self) -> str:
-        """Return who takes a place in the room for it."""
+        """Return the holder that takes a place in the room for it."""
 
     def blocks(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body; what it holds is given back when the generator is closed."""
+        """Yield the body. Closing the generator gives back what it holds."""
 
     def blocks_here(self) -> Iterator[bytes]:
         """Yield the same in the calling thread, for servers without an event loop."""
 
 
 def streamed(request: HttpRequest, source: Source, **headers: str) -> StreamingHttpResponse:
-    """Return the answer whose body is ``source``, to be streamed once its thread is free."""
+    """Return the answer whose body is ``source``, which is streamed once its thread is free."""
     scope = request.META.get("asgi.scope", {})
     if _KEY in scope:
         scope[_KEY].append(source)
@@ -71,7 +71,7 @@ def streamed(request: HttpRequest, source: Source, **headers: str) -> StreamingH
 
 
 class Streams:
-    """The ASGI application in front of the threads that streams what their views hand over."""
+    """The ASGI application in front of the threads, which streams what their views return."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -99,20 +99,20 @@ class Streams:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
             leaving.cancel()
-            # A client that has left, or a server that ends, needs no more of the body.
+            # The body is not needed once the client has left or the server ends.
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sending
 
 
 async def _left(receive: Any) -> None:
-    """Return when the client has closed the connection."""
+    """Return once the client has closed the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 class _Answer:
-    """One answer on its way: what was sent of it, and how long the client has taken."""
+    """One answer in progress: what was sent, and how long the client has taken."""
 
     def __init__(self, scope: Any, send: Any, start: Any) -> None:
         self._scope = scope
@@ -123,7 +123,7 @@ class _Answer:
         self._seconds = 0.0
 
     async def stream(self, source: Source) -> None:
-        """Send headers and body, or an error if there is one before the first block."""
+        """Send headers and body, or an error if one occurs before the first block."""
         try:
             await room.enter(source.holder)
             began = time.monotonic()
@@ -134,7 +134,7 @@ class _Answer:
                             await self._begin()
                         await self._write(block)
             finally:
-                # A client that leaves and asks again has cost as much as one that stays.
+                # A client that leaves and asks again costs as much as one that stays.
                 worked = time.monotonic() - began - self._seconds
                 pace.leave(room, source.holder, worked)
             await self._end()
@@ -165,7 +165,7 @@ class _Answer:
         await self._send(self._start)
 
     async def _write(self, block: bytes) -> None:
-        """Send a block; raise ``TimeoutError`` where the client does not read what was sent."""
+        """Send a block. Raise ``TimeoutError`` if the client does not read."""
         self._bytes += len(block)
         left = SEND_SECONDS + self._bytes / BYTES_A_SECOND - self._seconds
         began = time.monotonic()
@@ -178,7 +178,7 @@ class _Answer:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _break_off(self) -> None:
-        """Break the connection, so that the client cannot take what it has for the whole."""
+        """Break the connection, so that the client cannot take its part for the whole."""
         abort = self._scope.get("extensions", {}).get("shop.abort")
         if abort is None:
             raise ConnectionAbortedError("The answer ends here, without its last chunk.")

@@ -315,7 +315,7 @@ class Load:
 
 
 def verify(system: System) -> "subprocess.CompletedProcess[bytes]":
-    """Run `manage.py verify_ledger` on the system's own database."""
+    """Run ``manage.py verify_ledger`` on the system's own database."""
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -3,7 +3,7 @@
     make soak ARGS="--minutes 10"
 
 Each round is a fault under load, in turn, then the whole verdict: ledger, event log, every socket,
-every report, `manage.py verify_ledger`. Exits with 1 if anything is wrong.
+every report, ``manage.py verify_ledger``. Exits with 1 if anything is wrong.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Everything is broken once under load; `make soak` does so for longer."""
+"""Everything is broken once under load; ``make soak`` does so for longer."""
 
 import json
 import os

@@ -47,7 +47,7 @@ DRAIN = "--timeout-graceful-shutdown"
 
 
 def _without_drain(command: list[str]) -> list[str]:
-    """Leave out the time for open requests, which `make run` does not have."""
+    """Leave out the time for open requests, which ``make run`` does not have."""
     if DRAIN not in command:
         return command
     at = command.index(DRAIN)

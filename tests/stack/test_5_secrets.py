@@ -70,7 +70,7 @@ def test_a_missing_or_an_example_secret_stops_the_start(
 
 
 def test_secrets_can_be_files(stack: Stack, tmp_path: Path):
-    """Run `make env SECRETS=files` in a copy of the checkout, and use the result."""
+    """Run ``make env SECRETS=files`` in a copy of the checkout, and use the result."""
     (tmp_path / "deploy").mkdir()
     for name in ("deploy/make_env.py", ".env.example"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())

@@ -1,4 +1,4 @@
-"""Make an account of a kind that cannot sign up: staff, or a client program."""
+"""Make an account of a kind that cannot sign up: staff, somebody with a role, a client program."""
 
 import getpass
 import sys
@@ -13,13 +13,14 @@ from knox.models import AuthToken
 
 from accounts.emails import email_taken, lock_email
 from accounts.models import User
+from accounts.permissions import GIVEN_ROLES
 
 
 class Command(BaseCommand):
     help = (
-        "Makes an account for staff, who sees everything and enters the admin, or for a client "
-        "program, which records for any customer. Staff's password is asked for, or is the first "
-        "line of standard input; a client program gets a token, which is printed once."
+        "Makes an account for staff, who sees everything and enters the admin, for somebody with "
+        "roles, or for a client program, which records for any customer. A password is asked for, "
+        "or is the first line of standard input; a client program gets a token, printed once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,6 +28,12 @@ class Command(BaseCommand):
         kind = parser.add_mutually_exclusive_group(required=True)
         kind.add_argument("--superuser", action="store_true", help="staff that may do everything")
         kind.add_argument("--staff", action="store_true", help="staff with permissions to be given")
+        kind.add_argument(
+            "--role",
+            action="append",
+            choices=[role for role in GIVEN_ROLES if role not in ("admin", "client")],
+            help="somebody with this role; may be given more than once",
+        )
         kind.add_argument("--client", action="store_true", help="a client program, such as a till")
         parser.add_argument("--email", default="", help="counts as verified; staff needs one")
         parser.add_argument("--userid", help="by default a random one")
@@ -34,14 +41,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         client = options["client"]
         if not client and not options["email"]:
-            raise CommandError("Staff needs an address: give --email.")
+            raise CommandError("Whoever signs in needs an address: give --email.")
         user = User(
             username=User.normalize_username(options["username"]),
             email=options["email"].lower(),
             is_client=client,
-            is_staff=not client,
+            is_staff=options["staff"] or options["superuser"],
             is_superuser=options["superuser"],
         )
+        user.give_roles(options["role"] or ())
         if options["userid"]:
             user.userid = options["userid"]
         user.set_unusable_password()

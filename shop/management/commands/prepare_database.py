@@ -70,9 +70,7 @@ def _verifier(connection: psycopg.Connection, role: str) -> str:
 
 
 def _statements(role: str, existing: tuple[bool, ...] | None, verifier: str) -> list[sql.Composed]:
-    """Return the statements that give the role its attributes; ``existing`` are its present
-    ones.
-    """
+    """Return the statements that set the role's attributes; ``existing`` are its present ones."""
     name = sql.Identifier(role)
     # An owner that is no superuser, as on managed servers, may not name an attribute that the role
     # lacks.

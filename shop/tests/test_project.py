@@ -67,6 +67,16 @@ def test_every_setting_from_the_environment_is_explained(
     assert {name.removesuffix("_FILE") for name in used} <= of_settings | of_compose
 
 
+FOLDERS = "accounts|benchmarks|deploy|documents|events|nginx|purchases|reports|shop|tests"
+
+
+def test_files_that_the_documents_name_exist():
+    """Decisions are left out, because they tell of their own time."""
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for path in re.findall(rf"`((?:{FOLDERS})/[\w./-]*)`", document.read_text()):
+            assert (ROOT / path).exists(), f"{document.name}: {path}"
+
+
 # A stack has servers of its own, so the addresses of others are not passed on.
 ELSEWHERE = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "POSTGRES_PORT", "VALKEY_PORT"}
 

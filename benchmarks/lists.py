@@ -2,12 +2,11 @@
 
     python -m shop.local.embedded --durable python -m benchmarks.lists --purchases 10000000
 
-Makes two databases beside each other (see ``benchmarks.generate``), a small one of 10 000 purchases
-of 100 customers and a large one of 100 000 customers, and asks both the same through the whole of
-Django, as an API request does. They are asked in turns, question by question; each figure is the
-median of many requests, each ratio that of one round. Where the small ledger has fewer than a page,
-a page is as long as that, so that both give answers of one size. The plans are those of the large
-database.
+There are two databases side by side (see ``benchmarks.generate``): a small one of 10 000 purchases
+of 100 customers, and a large one of 100 000 customers. Both get the same questions in turns,
+through the whole of Django, as an API request does. Each figure is the median of many requests,
+each ratio that of one round. If the small ledger has fewer rows than a page, a page is as long as
+that, so that both answers have one size. The plans are those of the large database.
 """
 
 import argparse

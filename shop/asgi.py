@@ -1,8 +1,8 @@
 """The ASGI application: the live feed, single purchases, and everything else.
 
 Websockets, single purchases and waiting for events are asynchronous. Pages, admin and REST run as
-WSGI in threads, because Django's own ASGI handler changes threads for every synchronous view,
-which costs most of a small request's time.
+WSGI in threads. Django's own ASGI handler would change threads for every synchronous view, which
+costs most of a small request's time.
 
 A request passes, from outside to inside:
 

@@ -1,8 +1,8 @@
 """Application errors, and how they are answered.
 
 A service raises an ``ApplicationError``. Django REST framework, the ASGI application and Django's
-own handlers all answer it with ``error_body``, the envelope of drf-standardized-errors, so the
-answers are the same everywhere. An app may give some of its routes another shape, a ``Dialect``.
+own handlers all answer it with ``error_body``, so the answers are the same everywhere. Its shape is
+the envelope of drf-standardized-errors. An app may give some of its routes another, a ``Dialect``.
 """
 
 import sys

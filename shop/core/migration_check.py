@@ -1,10 +1,13 @@
 """Judges whether a migration may run while the version before it still serves.
 
 A deploy migrates first and replaces the processes afterwards, so for some minutes the old version
-works on the new tables. Three kinds of migrations are refused: those that remove what the old
-version uses, those that add what its writes would miss, and those that hold a lock while PostgreSQL
-reads or rewrites a whole table. A reason in the migration itself allows what only a human can
-judge::
+works on the new tables. Three kinds of migrations are refused:
+
+* those that remove what the old version uses;
+* those that add what its writes would miss;
+* those that hold a lock while PostgreSQL reads or rewrites a whole table.
+
+A reason in the migration itself allows what only a human can judge::
 
     safe_because = {0: "No running version has read this column since 1.4."}
 

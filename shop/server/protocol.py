@@ -4,13 +4,13 @@ A proxy in front has limits of its own; these hold without one. For each connect
 
 * The head of a request must come within ``HEAD_SECONDS``. The bytes between heads and bodies
   (chunk sizes and their extensions, trailers, empty lines) are limited.
-* Trailers are dropped, and a chunked request is the last one, because the parser would put its last
+* Trailers are dropped. A chunked request is the last one, because the parser would put its last
   trailer into the head of the next request.
 * One request is in progress. What is pipelined behind it stays unparsed, and nothing more is read.
 * A client that reads less than ``WRITE_BYTES_A_SECOND`` is cut off.
 * Only a GET without a body may ask for an upgrade.
-* When the process ends, an idle connection stays open for ``LINGER_SECONDS``, because a proxy that
-  keeps it may be sending a request that it could not repeat.
+* When the process ends, an idle connection stays open for ``LINGER_SECONDS``. A proxy that keeps it
+  may just be sending a request that it could not repeat.
 
 ``CONNECTIONS`` limits how many connections one address may have.
 """

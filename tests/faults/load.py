@@ -1,8 +1,8 @@
 """Load on a running system, and what must hold afterwards, all seen from outside.
 
 A ``Load`` posts purchases on both routes, and repeats what got no answer under the same key. It
-reads the feed on sockets that resume, and asks for statements. ``Load.verdict`` then compares what was
-acknowledged with the ledger, the event log, what every socket saw, and what was mailed.
+reads the feed on sockets that resume, and asks for statements. ``Load.verdict`` then compares what
+was acknowledged with the ledger, the event log, what every socket saw, and what was mailed.
 """
 
 import contextlib

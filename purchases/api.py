@@ -28,7 +28,7 @@ from accounts.quotas import count_lines
 from accounts.rules import needs
 from purchases import exports, formats, selectors, workbook
 from purchases.bulk import Upload, body_digest, record_lines, spool
-from purchases.filters import PurchaseFilter, by_price
+from purchases.filters import PurchaseFilter, filters_by_price
 from purchases.identity import Identity, key_columns
 from purchases.lines import CONTENT_TYPES, CSV, READERS, Line, csv_lines
 from purchases.models import Purchase
@@ -116,10 +116,10 @@ class PurchaseListView(APIView):
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()
-        paginator.keys_first = by_price(request.query_params)
+        paginator.keys_first = filters_by_price(request.query_params)
         purchases = paginator.paginate_queryset(filtered(request), request)
         return paginator.get_paginated_response(
-            [selectors.purchase_of_row(purchase) for purchase in purchases]
+            [selectors.to_purchase_data(purchase) for purchase in purchases]
         )
 
     @extend_schema(
@@ -194,7 +194,7 @@ class PurchaseView(APIView):
         except ValueError:
             raise NotFound() from None
         purchase = selectors.purchase_of(Caller.of(request.user), key)
-        return Response(selectors.purchase_of_row(purchase))
+        return Response(selectors.to_purchase_data(purchase))
 
 
 class _BulkParser(BaseParser):
@@ -368,7 +368,7 @@ class _ExportView(APIView):
             filtered(request).order_by("-timestamp", "-id"),
             format,
             caller=Caller.of(request.user),
-            keys_first=by_price(request.query_params),
+            keys_first=filters_by_price(request.query_params),
         )
 
 

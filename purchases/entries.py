@@ -135,7 +135,7 @@ def identify(index: int, entry: Entry, customer_id: int, username: str, userid: 
 
 
 def timestamp_text(purchase: PurchaseInput) -> str | None:
-    """Return the purchase's time as ``str`` writes it, in a fifth of the time."""
+    """Return ``str(purchase.timestamp)``, five times as fast."""
     if purchase.timestamp is None:
         return None
     text: str = msgspec.to_builtins(purchase.timestamp)

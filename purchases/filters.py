@@ -59,8 +59,8 @@ class PriceFilter(django_filters.NumberFilter):
         super().__init__(min_value=Decimal(0), max_digits=20, decimal_places=4, **kwargs)
 
 
-def by_price(parameters: Mapping[str, str]) -> bool:
-    """Return whether a query asks for a range of prices, by which no page is in order."""
+def filters_by_price(parameters: Mapping[str, str]) -> bool:
+    """Return whether the query filters by price: then no index yields the page in time order."""
     return bool(parameters.get("min_price") or parameters.get("max_price"))
 
 

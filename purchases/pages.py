@@ -17,7 +17,7 @@ from accounts.quotas import check_requests
 from accounts.rules import OPEN, needs, requires
 from events.selectors import latest_position
 from purchases import selectors
-from purchases.filters import PurchaseFilter, by_price
+from purchases.filters import PurchaseFilter, filters_by_price
 from purchases.services import record_purchase
 from purchases.validation import parse_purchase
 from shop.core.errors import (
@@ -43,7 +43,7 @@ def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
     rows = visible.order_by("-timestamp", "-id").first_rows(RECENT)
     return {
         "position": position,
-        "recent": [selectors.purchase_of_row(purchase) for purchase in rows],
+        "recent": [selectors.to_purchase_data(purchase) for purchase in rows],
     }
 
 
@@ -131,14 +131,14 @@ def purchase_list(request: HttpRequest) -> HttpResponse:
     cursor = query.pop("cursor", [None])[-1]
     if filters.is_valid():
         try:
-            page = paginate(purchases, cursor=cursor, keys_first=by_price(request.GET))
+            page = paginate(purchases, cursor=cursor, keys_first=filters_by_price(request.GET))
         except ValidationFailed as error:
             errors["cursor"] = error.errors[0].detail
     else:
         errors = {name: str(problems[0]) for name, problems in filters.errors.items()}
     context = {
         "page": page,
-        "purchases": [selectors.purchase_of_row(row) for row in page.items] if page else [],
+        "purchases": [selectors.to_purchase_data(row) for row in page.items] if page else [],
         "errors": errors,
         "given": {name: request.GET.get(name, "") for name in filters.filters},
         "query": query.urlencode(),

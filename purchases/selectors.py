@@ -66,7 +66,7 @@ def purchases_of(caller: Caller, username: str) -> QuerySet[Purchase]:
     return purchases.order_by("timestamp", "id")
 
 
-def purchase_of_row(purchase: Purchase) -> PurchaseData:
+def to_purchase_data(purchase: Purchase) -> PurchaseData:
     """Return a purchase, fetched with its customer, as API data."""
     return purchase_data(
         purchase.id,

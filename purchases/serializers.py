@@ -13,7 +13,7 @@ from purchases.models import (
     QUANTITY_MAX,
     Purchase,
 )
-from purchases.selectors import purchase_of_row
+from purchases.selectors import to_purchase_data
 from purchases.validation import PurchaseInput, parse_purchase
 
 
@@ -87,7 +87,7 @@ class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
         read_only_fields = fields
 
     def to_representation(self, instance: Purchase) -> dict[str, Any]:
-        return dict(purchase_of_row(instance))
+        return dict(to_purchase_data(instance))
 
 
 class ErrorSerializer(serializers.Serializer[Any]):

@@ -257,12 +257,12 @@ FIELDS = tuple(name for name, *_ in _FIELDS)
 _NULLABLE = frozenset({"timestamp", "userid", "username"})
 
 
-# No part holds it: control characters are refused everywhere.
+# No part can contain it, because control characters are refused everywhere.
 DELIMITER = "\x1f"
 
 
 def delimited(*parts: object) -> str:
-    """Return the parts as one text in which each of them can be told."""
+    """Join the parts with a delimiter that none of them can contain."""
     return DELIMITER.join([str(part) for part in parts])
 
 

@@ -22,7 +22,7 @@ from purchases import exports, workbook
 from purchases.lines import csv_lines
 from purchases.models import QUANTITY_MAX, Purchase
 from purchases.representation import PurchaseData
-from purchases.selectors import purchase_of_row
+from purchases.selectors import to_purchase_data
 from purchases.validation import FIELDS
 from shop.core.cells import guard, unguard
 
@@ -162,7 +162,7 @@ class Ledger:
 
     def rows(self, *order: str, **filters: Any) -> list[PurchaseData]:
         queryset = Purchase.objects.select_related("customer").filter(**filters).order_by(*order)
-        return [purchase_of_row(purchase) for purchase in queryset]
+        return [to_purchase_data(purchase) for purchase in queryset]
 
 
 @pytest.fixture

@@ -18,6 +18,11 @@ class PurchasesConfig(ShopAppConfig):
     ledger_checks = ("purchases.ledger_checks.CHECKS",)
     navigation = (
         NavigationEntry("Shop", "shop", place=10),
-        NavigationEntry("Purchases", "purchase_list", place=20),
+        NavigationEntry(
+            "Purchases",
+            "purchase_list",
+            place=20,
+            shown_to=allowed(Permission.PURCHASES_READ),
+        ),
         NavigationEntry("Live", "live", place=40, shown_to=allowed(Permission.PURCHASES_READ_ALL)),
     )

@@ -10,6 +10,7 @@ class ShopConfig(ShopAppConfig):
     """What every app may use, and the system checks of the whole project."""
 
     name = "shop"
+    ledger_checks = ("shop.core.append_only.CHECKS",)
     navigation = (
         NavigationEntry("Admin", "admin:index", place=90, shown_to=is_staff),
         NavigationEntry("API", "documentation", place=100, shown_to=is_anybody),

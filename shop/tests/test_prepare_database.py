@@ -1,63 +1,20 @@
 """An owner without superuser rights prepares the database, as on managed servers, and again."""
 
 import os
-import subprocess
-import sys
-import uuid
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection as django_connection
 from django.test.utils import CaptureQueriesContext
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-
-@pytest.fixture
-def managed() -> Iterator[dict[str, str]]:
-    """Yield the environment of a database whose owner may make roles and nothing else."""
-    server = os.environ["DATABASE_URL"]
-    where = conninfo_to_dict(server)
-    mark = uuid.uuid4().hex[:8]
-    owner, role, database = f"owner_{mark}", f"app_{mark}", f"managed_{mark}"
-
-    def url(user: str) -> str:
-        address = f"host={quote(str(where['host']), safe='')}"
-        port = f"&port={where['port']}" if "port" in where else ""
-        return f"postgresql://{user}:secret-{mark}@/{database}?{address}{port}"
-
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(
-                sql.Identifier(owner), sql.Literal(f"secret-{mark}")
-            )
-        )
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                sql.Identifier(database), sql.Identifier(owner)
-            )
-        )
-        yield {"DATABASE_OWNER_URL": url(owner), "DATABASE_URL": url(role)}
-        connection.execute(sql.SQL("DROP DATABASE {} (FORCE)").format(sql.Identifier(database)))
-        for name in (role, owner):
-            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
-
-
-def _manage(environment: dict[str, str], *words: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "manage.py", *words],
-        env=os.environ | environment,
-        cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+from shop.tests.conftest import manage
 
 
 def test_an_owner_without_superuser_prepares_it_and_does_so_again(
@@ -65,9 +22,9 @@ def test_an_owner_without_superuser_prepares_it_and_does_so_again(
 ) -> None:
     owner = managed | {"DATABASE_ROLE": "owner"}
     for _ in range(2):
-        _manage(owner, "prepare_database", "--verbosity", "0")
-        # A pod asks this before it starts; it reads the migrations as the application's role.
-        _manage(managed, "migrate", "--check")
+        manage(owner, "prepare_database", "--verbosity", "0")
+        # What a pod asks before it starts: it reads the migrations as the application's role.
+        manage(managed, "migrate", "--check")
     with psycopg.connect(managed["DATABASE_URL"]) as connection:
         rights = connection.execute(
             "SELECT rolsuper, rolcreatedb, rolcreaterole, rolinherit, rolcanlogin"
@@ -78,11 +35,11 @@ def test_an_owner_without_superuser_prepares_it_and_does_so_again(
 
 def test_rights_that_the_role_got_meanwhile_are_taken_away(managed: dict[str, str]) -> None:
     owner = managed | {"DATABASE_ROLE": "owner"}
-    _manage(owner, "prepare_database", "--verbosity", "0")
+    manage(owner, "prepare_database", "--verbosity", "0")
     role = str(conninfo_to_dict(managed["DATABASE_URL"])["user"])
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(sql.SQL("ALTER ROLE {} INHERIT CREATEROLE").format(sql.Identifier(role)))
-        _manage(owner, "prepare_database", "--verbosity", "0")
+        manage(owner, "prepare_database", "--verbosity", "0")
         rights = connection.execute(
             "SELECT rolcreaterole, rolinherit FROM pg_roles WHERE rolname = %s", [role]
         ).fetchone()
@@ -106,7 +63,7 @@ def passwords_count(managed: dict[str, str]) -> Iterator[None]:
 
 @pytest.mark.usefixtures("passwords_count")
 def test_the_role_signs_in_with_its_password_only(managed: dict[str, str]) -> None:
-    _manage(managed | {"DATABASE_ROLE": "owner"}, "prepare_database", "--verbosity", "0")
+    manage(managed | {"DATABASE_ROLE": "owner"}, "prepare_database", "--verbosity", "0")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(managed["DATABASE_URL"], password="another")
     with psycopg.connect(managed["DATABASE_URL"]) as connection:

@@ -1,0 +1,85 @@
+"""Tables that only grow: the database itself refuses to change or delete a row.
+
+An app declares its ``append_only`` models, whose rows the application's role may then only add.
+The trigger of the migration holds for the owner of the tables too.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import connection
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+from shop.core.apps import append_only_tables
+from shop.core.ledger import LedgerCheck, Say
+
+_FUNCTION = """
+CREATE OR REPLACE FUNCTION shop_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'Rows of this table are only added: % of % is refused.', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Correct a row by a new one.';
+END
+$$
+"""
+# What keeps rows from being changed (16) and deleted (8), before (2) it happens to each row (1).
+_GUARDED = """
+SELECT coalesce(bit_or(tgtype::int), 0) & 24 FROM pg_trigger
+WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A')
+  AND tgtype::int & 3 = 3
+"""
+
+
+class AppendOnly(Operation):
+    """A migration's operation: from now on, rows of the model are only added."""
+
+    reversible = True
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Change nothing: Django's idea of the model stays."""
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        table = self._table(app_label, schema_editor, to_state)
+        schema_editor.execute(_FUNCTION, params=None)
+        schema_editor.execute(
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
+            " FOR EACH ROW EXECUTE FUNCTION shop_refuse_change()"
+        )
+
+    def database_backwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        table = self._table(app_label, schema_editor, from_state)
+        schema_editor.execute(f"DROP TRIGGER append_only ON {table}")
+
+    def describe(self) -> str:
+        return f"Let rows of {self.model} only be added"
+
+    def _table(self, app_label: str, editor: BaseDatabaseSchemaEditor, state: ProjectState) -> Any:
+        return editor.quote_name(state.apps.get_model(app_label, self.model)._meta.db_table)
+
+
+def _unguarded(say: Say) -> Iterator[str]:
+    with connection.cursor() as cursor:
+        for table in append_only_tables():
+            cursor.execute(_GUARDED, [table])
+            (guarded,) = cursor.fetchone() or (0,)
+            if guarded != 24:
+                yield f"{table} can be changed by who owns it"
+
+
+CHECKS = (LedgerCheck("The database refuses to change what is only added.", _unguarded),)

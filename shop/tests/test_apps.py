@@ -1,0 +1,90 @@
+"""An app that a stranger made: its folder, one line of settings, and all it declares is there."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from shop.core import append_only
+from shop.core.apps import append_only_tables
+from shop.tests.conftest import manage
+
+TOYS = Path(__file__).with_name("toys")
+
+
+@pytest.fixture
+def seen(managed: dict[str, str], tmp_path: Path) -> dict[str, Any]:
+    """What a site with the app shows; its database is prepared as a deploy does it."""
+    shutil.copytree(TOYS, tmp_path / "toys")
+    (tmp_path / "with_toys.py").write_text(
+        "from shop.settings import *\nINSTALLED_APPS += ['toys']\n"
+    )
+    environment = managed | {
+        "DJANGO_SETTINGS_MODULE": "with_toys",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(settings.BASE_DIR)]),
+    }
+    manage(environment | {"DATABASE_ROLE": "owner"}, "prepare_database", "--verbosity", "0")
+    manage(environment, "check")
+    looked = manage(environment, "look")
+    found: dict[str, Any] = json.loads(looked.splitlines()[-1])
+    return found
+
+
+def test_a_new_app_touches_its_own_folder_and_one_line_of_settings(
+    seen: dict[str, Any], managed: dict[str, str]
+) -> None:
+    # Routes and pages, each for whoever has the permission.
+    assert {name: seen[name]["api"] for name in ("nobody", "customer", "analyst")} == {
+        "nobody": 401, "customer": 403, "analyst": 200,
+    }  # fmt: skip
+    assert {name: seen[name]["page"] for name in ("nobody", "customer", "analyst")} == {
+        "nobody": 302, "customer": 403, "analyst": 200,
+    }  # fmt: skip
+    assert seen["customer"]["needed"] == "insight:read_all"
+    assert seen["rules"] == {"api/v1/toys/": ["insight:read_all"], "toys/": ["insight:read_all"]}
+    assert seen["toys"] == {"toys": ["horse"]}
+    # Templates and static files.
+    assert "<li>horse</li>" in seen["analyst"]["text"]
+    assert "toys/toys.js" in seen["analyst"]["text"]
+    assert seen["static"]
+    # Navigation.
+    assert [seen[name]["navigation"] for name in ("nobody", "customer", "analyst")] == [0, 0, 1]
+    # Health and metrics.
+    assert seen["health before"]["error"] == "the box is empty"
+    assert seen["health"]["ok"]
+    assert "\nshop_toys 1.0\n" in seen["metrics"]
+    assert 'shop_up{dependency="postgresql"} 1.0' in seen["metrics"]
+    # What only grows: the role has no right to change it, and a trigger holds the owner off.
+    insufficient_privilege = "42501"
+    assert seen["refused"] == [insufficient_privilege, insufficient_privilege]
+    with psycopg.connect(managed["DATABASE_OWNER_URL"], autocommit=True) as owner:
+        for change in ("UPDATE toys_toy SET name = ''", "DELETE FROM toys_toy"):
+            with pytest.raises(psycopg.errors.RestrictViolation):
+                owner.execute(change)
+    assert "ok      Every toy has a name." in seen["verified"]
+    assert "ok      The database refuses to change what is only added." in seen["verified"]
+    assert "BROKEN" not in seen["verified"]
+    # Celery, logs and the documentation.
+    assert seen["beat"] == {"task": "toys.wind", "schedule": 60.0}
+    assert seen["task"]
+    assert seen["logs"]
+    operation = seen["schema"]["get"]
+    assert operation["tags"] == ["toys"]
+    assert operation["x-permission"] == "insight:read_all"
+    assert {"200", "401", "403", "429", "503"} <= operation["responses"].keys()
+
+
+@pytest.mark.django_db
+def test_a_table_that_only_grows_and_has_lost_its_trigger_is_found() -> None:
+    (check,) = append_only.CHECKS
+    assert list(check.find_broken(print)) == []
+    for table in append_only_tables():
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        assert table in "\n".join(check.find_broken(print))

@@ -1,0 +1,106 @@
+"""What the site with the toys shows; prints it as JSON. Runs as the application's role."""
+
+import json
+import logging
+from io import StringIO
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.core.management import CommandError, call_command
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+from django.test import Client
+from django.urls import get_resolver
+
+from accounts.models import User
+from accounts.rules import required_by
+from shop.celery import app
+
+from ...models import Toy
+
+
+def routes(patterns: Any, prefix: str = "") -> Any:
+    """Yield every route and its view."""
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if hasattr(pattern, "url_patterns"):
+            yield from routes(pattern.url_patterns, route)
+        else:
+            yield route, pattern.callback
+
+
+def refused(statement: str) -> str:
+    """Return how PostgreSQL refuses a statement, the SQLSTATE."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    except DatabaseError as error:
+        return str(getattr(error.__cause__, "sqlstate", ""))
+    return ""
+
+
+def verified() -> str:
+    """Return what `verify_ledger` prints."""
+    said = StringIO()
+    try:
+        call_command("verify_ledger", stdout=said)
+    except CommandError as error:
+        said.write(str(error))
+    return said.getvalue()
+
+
+def toybox() -> Any:
+    """Return the health of the app's dependency."""
+    return Client().get("/readyz").json()["dependencies"]["toybox"]
+
+
+class Command(BaseCommand):
+    def handle(self, *args: Any, **options: Any) -> None:
+        settings.ALLOWED_HOSTS = ["testserver"]
+        seen: dict[str, Any] = {"health before": toybox()}
+        Toy.objects.create(name="horse")
+        users = {
+            name: User.objects.create(username=name, userid=name)
+            for name in ("customer", "analyst")
+        }
+        users["analyst"].give_roles(["analyst"])
+        users["analyst"].save()
+        for name in ("nobody", *users):
+            client = Client()
+            if name in users:
+                client.force_login(users[name], backend="django.contrib.auth.backends.ModelBackend")
+            answer, page = client.get("/api/v1/toys/"), client.get("/toys/")
+            seen[name] = {
+                "api": answer.status_code,
+                "needed": answer.headers.get("Accepted-Permissions"),
+                "page": page.status_code,
+                "text": page.content.decode(),
+                "navigation": client.get("/").content.decode().count('<a href="/toys/">Toys</a>'),
+            }
+        seen["toys"] = client.get("/api/v1/toys/").json()
+        seen["health"] = toybox()
+        seen["metrics"] = Client().get("/metrics").content.decode()
+        seen["verified"] = verified()
+        seen["refused"] = [
+            refused("UPDATE toys_toy SET name = ''"),
+            refused("DELETE FROM toys_toy"),
+        ]
+        seen["static"] = bool(finders.find("toys/toys.js"))
+        seen["logs"] = logging.getLogger("toys.anything").isEnabledFor(logging.INFO)
+        seen["rules"] = {
+            route: sorted(
+                str(rule.permission and rule.permission.code)
+                for rule in (required_by(view) or {}).values()
+            )
+            for route, view in routes(get_resolver().url_patterns)
+            if "toys/" in route and not route.startswith("admin/")
+        }
+        seen["schema"] = (
+            Client().get("/documentation/openapi.json").json()["paths"]["/api/v1/toys/"]
+        )
+        app.loader.init_worker()
+        app.finalize()
+        seen["beat"] = app.conf.beat_schedule["wind-toys"]
+        seen["task"] = "toys.wind" in app.tasks
+        self.stdout.write(json.dumps(seen))

@@ -1,0 +1,5 @@
+from django.urls import path
+
+from . import pages
+
+urlpatterns = [path("toys/", pages.toy_list, name="toy_list")]

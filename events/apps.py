@@ -8,7 +8,7 @@ class EventsConfig(ShopAppConfig):
 
     name = "events"
     api_urls = "events.urls"
-    append_only = {"Event": ()}
+    append_only = ("Event",)
     maintained = ("Outbox",)
     health_checks = {
         "relay": "events.health.check_relay",

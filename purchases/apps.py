@@ -12,7 +12,7 @@ class PurchasesConfig(ShopAppConfig):
     api_urls = "purchases.urls"
     classic_urls = "purchases.classic_urls"
     page_urls = "purchases.page_urls"
-    append_only = {"Purchase": ()}
+    append_only = ("Purchase",)
     event_types = "purchases.events"
     error_dialects = ("purchases.classic.DIALECT",)
     ledger_checks = ("purchases.ledger_checks.CHECKS",)

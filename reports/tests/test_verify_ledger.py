@@ -91,11 +91,12 @@ def test_the_gap_that_a_restore_makes_is_no_damage_and_positions_go_on_above_it(
         cursor.execute("SET shop.position_floors = '7,1000'")
         try:
             assert latest_position() == 1000
-            cursor.execute("ALTER TABLE events_event DISABLE TRIGGER USER")
             for position, whole in ((1001, True), (8, True), (1002, False)):
+                cursor.execute("ALTER TABLE events_event DISABLE TRIGGER USER")
                 cursor.execute(
                     "UPDATE events_event SET position = %s WHERE position > 2", [position]
                 )
+                cursor.execute("ALTER TABLE events_event ENABLE TRIGGER USER")
                 if whole:
                     assert "ok      No gap in the positions." in _verify()
                 else:

@@ -6,7 +6,7 @@ touches only its own folder and one line of the settings::
     class BillingConfig(ShopAppConfig):
         name = "billing"
         api_urls = "billing.urls"
-        append_only = {"Refund": ()}
+        append_only = ("Refund",)
         health_checks = {"ledger": "billing.health.check_ledger"}
         navigation = (NavigationEntry("Invoices", "invoice_list", place=25),)
 
@@ -62,8 +62,8 @@ class ShopAppConfig(AppConfig):
     """The module of the URL patterns below ``/``."""
     classic_urls: ClassVar[str] = ""
     """The module of the original service's URL patterns, which also exist below a prefix."""
-    append_only: ClassVar[Mapping[str, Sequence[str]]] = {}
-    """Models whose rows only grow, with the columns that the application may still update."""
+    append_only: ClassVar[Sequence[str]] = ()
+    """Models whose rows the application may only add, and their migrations make ``AppendOnly``."""
     maintained: ClassVar[Sequence[str]] = ()
     """Models whose tables the application may vacuum itself."""
     health_checks: ClassVar[Mapping[str, str]] = {}
@@ -118,22 +118,22 @@ def ledger_checks() -> Iterator[Any]:
             yield from import_string(checks)
 
 
-def append_only_tables() -> dict[str, Sequence[str]]:
-    """Return the tables that only grow, with the columns that may still be updated."""
-    return {
-        config.get_model(model)._meta.db_table: columns
+def _tables(kind: str) -> list[str]:
+    return [
+        config.get_model(model)._meta.db_table
         for config in shop_apps()
-        for model, columns in config.append_only.items()
-    }
+        for model in getattr(config, kind)
+    ]
+
+
+def append_only_tables() -> list[str]:
+    """Return the tables whose rows the application may only add."""
+    return _tables("append_only")
 
 
 def maintained_tables() -> list[str]:
     """Return the tables that the application may vacuum itself."""
-    return [
-        config.get_model(model)._meta.db_table
-        for config in shop_apps()
-        for model in config.maintained
-    ]
+    return _tables("maintained")
 
 
 def navigation_for(user: Any) -> list[NavigationEntry]:

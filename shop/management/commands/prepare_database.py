@@ -98,12 +98,10 @@ def _statements(role: str, existing: tuple[bool, ...] | None, verifier: str) -> 
             "REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {role}",
         )
     ]
-    for table, columns in append_only_tables().items():
-        grown = sql.Identifier(table)
-        statements.append(sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(grown, name))
-        if columns:
-            some = sql.SQL(", ").join(map(sql.Identifier, columns))
-            statements.append(sql.SQL("GRANT UPDATE ({}) ON {} TO {}").format(some, grown, name))
+    statements += [
+        sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(sql.Identifier(table), name)
+        for table in append_only_tables()
+    ]
     statements += [
         sql.SQL("GRANT MAINTAIN ON {} TO {}").format(sql.Identifier(table), name)
         for table in maintained_tables()

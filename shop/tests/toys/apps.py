@@ -11,7 +11,7 @@ class ToysConfig(ShopAppConfig):
     name = "toys"
     api_urls = "toys.urls"
     page_urls = "toys.page_urls"
-    append_only = {"Toy": ()}
+    append_only = ("Toy",)
     health_checks = {"toybox": "toys.health.check_toybox"}
     metrics = ("toys.metrics.collect_toys",)
     ledger_checks = ("toys.ledger_checks.CHECKS",)

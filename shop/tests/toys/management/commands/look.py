@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from accounts.models import User
-from accounts.rules import required_by
+from accounts.rules import Rule, required_by
 from shop.celery import app
 
 from ...models import Toy
@@ -48,6 +48,11 @@ def verified() -> str:
     except CommandError as error:
         said.write(str(error))
     return said.getvalue()
+
+
+def needed(view: Any) -> list[Rule]:
+    """Return what a view declares to need."""
+    return list((required_by(view) or {}).values())
 
 
 def toybox() -> Any:

@@ -1,0 +1,204 @@
+"""``/ws/events/`` and the long poll by type, on a site whose settings have one line more."""
+
+import asyncio
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from events.tests.toy.types import INVOICE, QUIZ, RESTARTED
+from tests.system import System, running
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system of its own, with the toy app's types of events."""
+    folder: Path = tmp_path_factory.mktemp("types") / "data"
+    settings = {"DJANGO_SETTINGS_MODULE": "events.tests.toy.settings"}
+    with running(folder, FEED_CREDENTIALS_SECONDS="1", **settings) as system:
+        yield system
+
+
+def _write(site: System, statement: str, *values: Any) -> None:
+    url = site.servers()["DATABASE_OWNER_URL"]
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(statement, values)
+
+
+def _emit(site: System, number: int, username: str | None, data: dict[str, Any]) -> None:
+    """Write an event as ``emit`` does in one of the site's processes."""
+    _write(
+        site,
+        """INSERT INTO events_outbox (id, type, customer_id, payload)
+           VALUES (uuidv7(), %s, (SELECT id FROM accounts_user WHERE username = %s), %s)""",
+        number,
+        username,
+        json.dumps(data),
+    )
+
+
+def _invoice(site: System, username: str) -> str:
+    number = uuid.uuid4().hex
+    _emit(site, INVOICE.number, username, {"number": number, "total": "1.00"})
+    return number
+
+
+def _buy(site: System, token: str) -> str:
+    item = uuid.uuid4().hex
+    body = {"item": item, "price": "1"}
+    assert site.request("POST", "/api/v1/purchases/", body, token).status == 201
+    return item
+
+
+def _page(site: System, token: str, query: str) -> Any:
+    answer = site.request("GET", f"/api/v1/events/?{query}", token=token)
+    assert answer.status == 200, answer.body
+    return answer.json()
+
+
+@contextlib.asynccontextmanager
+async def _feed(
+    site: System, token: str, query: str = "", path: str = "/ws/events/"
+) -> AsyncIterator[ClientConnection]:
+    url = f"ws://127.0.0.1:{site.port}{path}?{query}"
+    headers = {"Authorization": f"Token {token}"}
+    async with connect(url, additional_headers=headers) as feed:
+        yield feed
+
+
+async def _events(feed: ClientConnection, count: int) -> list[dict[str, Any]]:
+    """Return the next events of the feed; fail where they are not in order, or more."""
+    events: list[dict[str, Any]] = []
+    async with asyncio.timeout(20):
+        while len(events) < count:
+            message = json.loads(await feed.recv())
+            if message["type"] == "events":
+                events += message["events"]
+                assert message["position"] == events[-1]["position"]
+    positions = [event["position"] for event in events]
+    assert positions == sorted(set(positions))
+    assert len(events) == count
+    return events
+
+
+async def _code(site: System, token: str, query: str) -> int | None:
+    async with _feed(site, token, query) as feed:
+        await asyncio.wait_for(feed.wait_closed(), 10)
+        return feed.close_code
+
+
+async def test_sockets_get_the_types_that_they_ask_for(site: System) -> None:
+    joe, fin = site.token("joe"), site.token("fin")
+    async with (
+        _feed(site, joe, "types=invoice.issued") as mine,
+        _feed(site, joe, "types=*&scope=mine") as all_mine,
+        _feed(site, fin, "types=invoice.issued&scope=all") as everybodys,
+        _feed(site, joe) as plain,
+        _feed(site, joe, "types=invoice.issued", "/ws/purchases/") as purchases,
+    ):
+        feeds = (mine, all_mine, everybodys, plain, purchases)
+        hellos = [json.loads(await feed.recv()) for feed in feeds]
+        assert [hello["scope"] for hello in hellos] == ["mine", "mine", "all", "mine", "mine"]
+        hers, his = _invoice(site, "ann"), _invoice(site, "joe")
+        _emit(site, QUIZ.number, "joe", {"score": 1})
+        _emit(site, RESTARTED.number, None, {})
+        item = await asyncio.to_thread(_buy, site, joe)
+        (invoice,) = await _events(mine, 1)
+        assert list(invoice) == ["position", "event", "at", "customer", "data"]
+        assert (invoice["event"], invoice["customer"]) == ("invoice.issued", "005")
+        assert invoice["data"] == {"number": his, "total": "1.00"}
+        both = await _events(all_mine, 2)
+        assert both[0] == invoice
+        assert both[1]["purchase"]["item"] == item
+        told = await _events(everybodys, 2)
+        assert [event["data"]["number"] for event in told] == [hers, his]
+        # `/ws/purchases/` knows purchases only, and so does `/ws/events/` that is asked for none.
+        assert await _events(plain, 1) == both[1:] == await _events(purchases, 1)
+
+
+async def test_a_replay_is_what_rest_says(site: System) -> None:
+    joe, ann, fin = site.token("joe"), site.token("ann"), site.token("fin")
+    for _ in range(3):
+        _invoice(site, "joe")
+        await asyncio.to_thread(_buy, site, ann)
+        _invoice(site, "ann")
+    last = _invoice(site, "ann")
+
+    def whole(token: str, query: str) -> list[dict[str, Any]]:
+        page = _page(site, token, f"after=0&limit=5000&{query}")
+        return list(page["events"])
+
+    while whole(fin, "types=*")[-1].get("data", {}).get("number") != last:
+        await asyncio.sleep(0.05)
+    for token, query in (
+        (joe, "types=*&scope=mine"),
+        (ann, "types=invoice.issued&scope=mine"),
+        (fin, "types=*&scope=all"),
+        (fin, "types=invoice.issued,purchase.recorded&scope=all"),
+    ):
+        expected = await asyncio.to_thread(whole, token, query)
+        assert len(expected) >= 3
+        async with _feed(site, token, f"after=0&{query}") as feed:
+            assert await _events(feed, len(expected)) == expected
+
+
+def test_a_poll_is_woken_by_the_types_that_it_waits_for(site: System) -> None:
+    joe = site.token("joe")
+    after = _page(site, joe, "limit=5000&types=*")["position"]
+    with ThreadPoolExecutor(2) as threads:
+        query = f"after={after}&wait=20&types=invoice.issued"
+        poll = threads.submit(_page, site, joe, query)
+        purchases = threads.submit(_page, site, joe, f"after={after}&wait=20")
+        item = _buy(site, joe)
+        (bought,) = purchases.result()["events"]
+        assert bought["purchase"]["item"] == item
+        assert not poll.done()
+        number = _invoice(site, "joe")
+        (invoice,) = poll.result()["events"]
+        assert invoice["data"]["number"] == number
+
+
+async def test_what_a_socket_may_not_have_closes_it(site: System) -> None:
+    joe = site.token("joe")
+    for query, code in (
+        ("types=nothing.such", 4400),
+        ("types=", 4400),
+        ("types=*,invoice.issued", 4400),
+        ("types=invoice.issued&types=quiz.finished", 4400),
+        ("types=quiz.finished", 4403),
+        ("types=*&scope=all", 4403),
+        ("types=invoice.issued&after=9223372036854775807", 4409),
+    ):
+        assert await _code(site, joe, query) == code, query
+    assert await _code(site, "nobody's", "types=*") == 4401
+
+
+async def test_a_lost_permission_closes_the_sockets_that_live_on_it(site: System) -> None:
+    fin = site.token("fin")
+    query = "types=*&scope=all"
+    mask = "SELECT role_permissions FROM accounts_user WHERE username = 'fin'"
+    with psycopg.connect(site.servers()["DATABASE_OWNER_URL"], autocommit=True) as owner:
+        (before,) = owner.execute(mask).fetchone() or (0,)
+    change = "UPDATE accounts_user SET role_permissions = %s WHERE username = 'fin'"
+    async with _feed(site, fin, query) as wide, _feed(site, fin, "types=*&scope=mine") as own:
+        for feed in (wide, own):
+            assert json.loads(await feed.recv())["type"] == "hello"
+        _write(site, change, 0)
+        try:
+            await asyncio.wait_for(wide.wait_closed(), 20)
+            assert wide.close_code == 4403
+            # What a customer may see of its own it sees on.
+            number = _invoice(site, "fin")
+            (invoice,) = await _events(own, 1)
+            assert invoice["data"]["number"] == number
+        finally:
+            _write(site, change, before)

@@ -38,7 +38,7 @@ SILENCE_SECONDS = 5.0
 # worth a vacuum, which has this share of the time at most.
 VACUUM_EVENTS = 5_000
 VACUUM_SHARE = 0.02
-_VACUUM = f"VACUUM (SKIP_LOCKED, TRUNCATE off) {Outbox._meta.db_table}"
+VACUUM = f"VACUUM (SKIP_LOCKED, TRUNCATE off) {Outbox._meta.db_table}"
 
 
 class Relay:
@@ -119,7 +119,7 @@ class Relay:
                 await self._pause(POLL_SECONDS)
             if moved >= VACUUM_EVENTS and time.monotonic() > vacuum_at:
                 started = time.monotonic()
-                await connection.execute(_VACUUM)
+                await connection.execute(VACUUM)
                 moved, vacuum_at = 0, started + (time.monotonic() - started) / VACUUM_SHARE
 
     async def _tell(self, previous: int, rows: list[Row]) -> None:

@@ -6,13 +6,9 @@ as a stack that is in use does.
 
 import httpx
 
+from tests.stack.clients import Follower
 from tests.stack.shared import BUY, buy
-from tests.stack.stack import (
-    Follower,
-    Stack,
-    docker,
-    wait_for,
-)
+from tests.stack.stack import Stack, docker, wait_for
 
 
 def test_a_purchase_reaches_the_ledger_and_the_feed(stack: Stack):

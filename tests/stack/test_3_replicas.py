@@ -7,14 +7,9 @@ as a stack that is in use does.
 import json
 import time
 
+from tests.stack.clients import Follower, Load
 from tests.stack.shared import buy, nginx_log
-from tests.stack.stack import (
-    Follower,
-    Load,
-    Stack,
-    docker,
-    wait_for,
-)
+from tests.stack.stack import Stack, docker, wait_for
 
 
 def test_more_of_everything(stack: Stack):

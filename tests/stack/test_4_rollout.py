@@ -13,16 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.stack.clients import Follower, Upload, everything_watched
 from tests.stack.shared import buy
-from tests.stack.stack import (
-    ROOT,
-    Follower,
-    Stack,
-    Upload,
-    checkout_with,
-    everything_watched,
-    wait_for,
-)
+from tests.stack.stack import ROOT, Stack, checkout_with, wait_for
 
 MIGRATION = """
 from django.db import migrations

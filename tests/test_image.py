@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -73,3 +74,15 @@ def test_nothing_that_is_kept_out_of_the_repository_gets_into_the_image() -> Non
 def test_the_tests_of_every_app_are_run() -> None:
     (paths,) = re.findall(r"^testpaths = (.*)$", (ROOT / "pyproject.toml").read_text(), re.M)
     assert paths == '["*/tests", "tests"]'
+
+
+def test_every_app_has_its_place_among_the_layers() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    linter = project["tool"]["importlinter"]
+    layers = {
+        name for layer in linter["contracts"][0]["layers"] for name in re.split("[ :|]+", layer)
+    }
+    for config in shop_apps():
+        if config.name != "shop":
+            assert config.name in layers, "Say in pyproject.toml where the app stands."
+            assert config.name in linter["root_packages"]

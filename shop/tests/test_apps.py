@@ -48,7 +48,10 @@ def test_a_new_app_touches_its_own_folder_and_one_line_of_settings(
     }  # fmt: skip
     assert seen["customer"]["needed"] == "insight:read_all"
     assert seen["rules"] == {"api/v1/toys/": ["insight:read_all"], "toys/": ["insight:read_all"]}
-    assert seen["toys"] == {"toys": ["horse"]}
+    # The log's new type of events, and who follows it.
+    assert seen["types"] == ["toy.made"]
+    assert seen["events"] == [{"name": "horse"}]
+    assert seen["toys"] == {"toys": ["horse", "copy"]}
     # Templates and static files.
     assert "<li>horse</li>" in seen["analyst"]["text"]
     assert "toys/toys.js" in seen["analyst"]["text"]
@@ -58,7 +61,7 @@ def test_a_new_app_touches_its_own_folder_and_one_line_of_settings(
     # Health and metrics.
     assert seen["health before"]["error"] == "the box is empty"
     assert seen["health"]["ok"]
-    assert "\nshop_toys 1.0\n" in seen["metrics"]
+    assert "\nshop_toys 2.0\n" in seen["metrics"]
     assert 'shop_up{dependency="postgresql"} 1.0' in seen["metrics"]
     # What only grows: the role has no right to change it, and a trigger holds the owner off.
     insufficient_privilege = "42501"

@@ -11,6 +11,8 @@ class ToysConfig(ShopAppConfig):
     name = "toys"
     api_urls = "toys.urls"
     page_urls = "toys.page_urls"
+    event_types = "toys.events"
+    followers = ("toys.followers.ToyFollower",)
     append_only = ("Toy",)
     health_checks = {"toybox": "toys.health.check_toybox"}
     metrics = ("toys.metrics.collect_toys",)

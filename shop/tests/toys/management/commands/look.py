@@ -9,14 +9,18 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.urls import get_resolver
 
 from accounts.models import User
 from accounts.rules import Rule, required_by
+from events.followers import declared_followers, follow
+from events.services import emit
+from events.tests.log import number
 from shop.celery import app
 
+from ...events import TOY_MADE
 from ...models import Toy
 
 
@@ -64,7 +68,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         settings.ALLOWED_HOSTS = ["testserver"]
         seen: dict[str, Any] = {"health before": toybox()}
-        Toy.objects.create(name="horse")
+        with transaction.atomic():
+            Toy.objects.create(name="horse")
+            emit(TOY_MADE, data={"name": "horse"})
         users = {
             name: User.objects.create(username=name, userid=name)
             for name in ("customer", "analyst")
@@ -83,6 +89,14 @@ class Command(BaseCommand):
                 "text": page.content.decode(),
                 "navigation": client.get("/").content.decode().count('<a href="/toys/">Toys</a>'),
             }
+        types = client.get("/api/v1/events/types/").json()
+        seen["types"] = [type["type"] for type in types if type["type"] == "toy.made"]
+        number()
+        events = client.get("/api/v1/events/?types=toy.made").json()["events"]
+        seen["events"] = [event["data"] for event in events]
+        # The first turn makes the follower's row, the second applies what there is.
+        follow(declared_followers()["toys"])
+        follow(declared_followers()["toys"])
         seen["toys"] = client.get("/api/v1/toys/").json()
         seen["health"] = toybox()
         seen["metrics"] = Client().get("/metrics").content.decode()

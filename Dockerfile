@@ -7,8 +7,11 @@ ARG PIP_INDEX_URL
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/venv
 WORKDIR /app
-COPY requirements.lock ./
-RUN /opt/venv/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
+# Set to anything, it adds what DOCUMENT_STORAGE=s3 needs.
+ARG IMAGE_S3
+COPY requirements.lock requirements-s3.lock ./
+RUN /opt/venv/bin/pip install --quiet --require-hashes --only-binary :all: \
+    -r requirements.lock ${IMAGE_S3:+-r requirements-s3.lock}
 COPY . .
 # Collect static files as production serves them. The secrets here exist for this line only.
 RUN secret="$(head -c 48 /dev/urandom | base64 -w 0)" \

@@ -38,9 +38,12 @@ lint: .venv/.installed-dev ## check style, imports, types, migrations and the pr
 schema: .venv/.installed-dev ## write docs/openapi.json anew
 	ENVIRONMENT=development $(PYTHON) manage.py spectacular --format openapi-json --file docs/openapi.json
 
-lock: .venv/.installed-dev ## write requirements.lock anew: everything that requirements.txt brings, with hashes
+lock: .venv/.installed-dev ## write requirements.lock anew: everything that requirements.txt and its extra bring, with hashes
 	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --output-file requirements.lock requirements.txt
+	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header --constraint requirements.lock \
+	    --output-file requirements-s3.lock requirements-s3.txt
 
 bench: .venv/.installed-bench ## run the benchmarks, print tables of ratios and put them into docs/performance.md
 	@command -v wrk >/dev/null || { echo "The benchmarks need wrk: apt-get install wrk" >&2; exit 1; }
@@ -87,7 +90,7 @@ $(PYTHON):
 	@$(INSTALL) -r requirements.txt -r requirements-local.txt
 	@touch $@
 
-.venv/.installed-dev: requirements-dev.txt requirements.txt requirements-local.txt | $(PYTHON)
+.venv/.installed-dev: requirements-dev.txt requirements.txt requirements-local.txt requirements-s3.txt | $(PYTHON)
 	@echo "Installing requirements-dev.txt"
 	@$(INSTALL) -r requirements-dev.txt
 	@touch .venv/.installed $@

@@ -49,6 +49,12 @@ def check_email(email: str) -> None:
         raise ValidationError(_validate.message, code="invalid", params={"value": email})
 
 
+def verified_address(user: User) -> str | None:
+    """Return the account's address if it is verified."""
+    found = EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True)
+    return user.email if found.exists() else None
+
+
 def lock_email(email: str) -> None:
     """Wait, inside a transaction, for every other transaction about this address.
 

@@ -3,10 +3,10 @@
 The row is the job. It is written in the transaction of the change that it tells of, so no request
 waits for a mail server. A mail is claimed before it is sent, and never sent twice. If the worker
 dies or the connection breaks after the claim, its outcome is unknown and stays so.
+:mod:`shop.core.jobs` and :mod:`shop.core.smtp` hold what every such queue has in common.
 """
 
 import contextlib
-import smtplib
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.db import connection, transaction
-from django.db.models import F, Q
-from django.db.models.expressions import Combinable
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from accounts.emails import lock_email
 from accounts.models import OutgoingMail
-from shop.celery import app
-from shop.core.smtp import REFUSED, refusal
+from shop.celery import hint
+from shop.core.jobs import backoff, due, from_now, stale
+from shop.core.smtp import Outcome, Refusal, send_once
 
 logger = structlog.get_logger(__name__)
 
@@ -31,7 +31,6 @@ QUEUED_MAX = 10_000
 KEPT = timedelta(days=7)
 ATTEMPTS = 12
 FIRST_DELAY_SECONDS = 10
-LONGEST_DELAY_SECONDS = 1800
 SENDING_SECONDS = 120
 """A mail has an unknown outcome if its worker reports nothing for this long."""
 BATCH_SECONDS = 60
@@ -74,37 +73,23 @@ def mail_queue(*, kind: str, recipient: str, subject: str, body: str, origin: st
 
 def _too_many(purpose: str, recipient: str, origin: str) -> bool:
     earlier = OutgoingMail.objects.filter(recipient=recipient, purpose=purpose)
-    hour = earlier.filter(created_at__gt=_from_now(-3600))
+    hour = earlier.filter(created_at__gt=from_now(-3600))
     queued = OutgoingMail.objects.filter(status=OutgoingMail.Status.QUEUED)
     return (
         hour.filter(origin=origin).count() >= HOURLY_FROM_ONE_ADDRESS
         or hour.count() >= HOURLY
-        or earlier.filter(created_at__gt=_from_now(-24 * 3600)).count() >= DAILY
+        or earlier.filter(created_at__gt=from_now(-24 * 3600)).count() >= DAILY
         or queued[:QUEUED_MAX].count() >= QUEUED_MAX
     )
 
 
 def announce() -> None:
     """Tell the workers that mails wait. If the broker is away, the sweep finds them."""
-    try:
-        app.send_task("accounts.send_mails", retry=False, expires=60)
-    except Exception as error:
-        logger.warning("mail.announcement_lost", reason=type(error).__name__)
+    hint("accounts.send_mails", expires=60)
 
 
-# Only the database's clock counts, as for reports.
-
-
-def _from_now(seconds: float) -> Combinable:
-    return Now() + timedelta(seconds=seconds)
-
-
-def _due() -> Q:
-    # The clock can be set back, too. So a time further ahead than any delay counts as due.
-    ahead = _from_now(LONGEST_DELAY_SECONDS + 60)
-    return Q(status=OutgoingMail.Status.QUEUED) & (
-        Q(next_attempt_at__lte=Now()) | Q(next_attempt_at__gt=ahead)
-    )
+def _due() -> QuerySet[OutgoingMail]:
+    return OutgoingMail.objects.filter(due(), status=OutgoingMail.Status.QUEUED)
 
 
 def mails_send() -> int:
@@ -118,13 +103,13 @@ def mails_send() -> int:
         if not alone:
             return 0
         while reachable and time.monotonic() < until:
-            mail = OutgoingMail.objects.filter(_due()).order_by("next_attempt_at", "pk").first()
+            mail = _due().order_by("next_attempt_at", "pk").first()
             if mail is None:
                 break
             reachable = _send(mail)
             sent += OutgoingMail.objects.filter(pk=mail.pk, status=OutgoingMail.Status.SENT).count()
     # A mail may have come after the last look, while its announcement found us still here.
-    if reachable and OutgoingMail.objects.filter(_due()).exists():
+    if reachable and _due().exists():
         announce()
     return sent
 
@@ -144,35 +129,29 @@ def _only_sender() -> Iterator[bool]:
 
 
 def _send(mail: OutgoingMail) -> bool:
-    """Try to send a mail. Return whether the mail server could be reached.
-
-    Connect before the claim, so that a server that is away leaves the mail unchanged. After the
-    claim only an answer that certainly means "not accepted" puts the mail back.
-    """
-    mailer = get_connection(fail_silently=False)
-    try:
-        mailer.open()
-    except (OSError, smtplib.SMTPException) as error:
-        _not_accepted(mail, error, final=False)
-        return False
-    claimed = OutgoingMail.objects.filter(
+    """Try to send a mail. Return whether the mail server could be reached."""
+    queued = OutgoingMail.objects.filter(
         pk=mail.pk, status=OutgoingMail.Status.QUEUED, attempts=mail.attempts
-    ).update(status=OutgoingMail.Status.SENDING, claim=uuid.uuid4(), claimed_at=Now(), error="")
-    try:
-        if claimed:
-            mailer.send_messages([_message(mail)])
-    except REFUSED as error:
-        _not_accepted(mail, error, final=refusal(error).permanent)
-    except Exception as error:
-        # After a lost connection or a timeout the server may have the mail.
-        logger.warning("mail.outcome_unknown", mail_id=mail.pk, reason=type(error).__name__)
-        _finish(mail, OutgoingMail.Status.FAILED, UNKNOWN_OUTCOME)
-    else:
-        if claimed:
+    )
+    sending = {
+        "status": OutgoingMail.Status.SENDING,
+        "claim": uuid.uuid4(),
+        "claimed_at": Now(),
+        "error": "",
+    }
+    delivery = send_once(_message(mail), claim=lambda: bool(queued.update(**sending)))
+    match delivery.outcome:
+        case Outcome.UNREACHABLE:
+            _not_accepted(mail, delivery.refusal, final=False)
+            return False
+        case Outcome.REFUSED:
+            _not_accepted(mail, delivery.refusal, final=delivery.refusal.permanent)
+        case Outcome.UNKNOWN:
+            reason = type(delivery.error).__name__
+            logger.warning("mail.outcome_unknown", mail_id=mail.pk, reason=reason)
+            _finish(mail, OutgoingMail.Status.FAILED, UNKNOWN_OUTCOME)
+        case Outcome.SENT:
             _finish(mail, OutgoingMail.Status.SENT, "")
-    finally:
-        with contextlib.suppress(OSError, smtplib.SMTPException):
-            mailer.close()
     return True
 
 
@@ -189,22 +168,20 @@ def _message(mail: OutgoingMail) -> EmailMessage:
     )
 
 
-def _not_accepted(mail: OutgoingMail, error: Exception, *, final: bool) -> None:
+def _not_accepted(mail: OutgoingMail, refusal: Refusal, *, final: bool) -> None:
     """Queue a mail for a later attempt. Fail it after the last one, or if none can succeed."""
-    words = refusal(error).words
-    logger.warning("mail.not_accepted", mail_id=mail.pk, reason=words, final=final)
-    reason = f"The mail server did not take it: {words}"
+    logger.warning("mail.not_accepted", mail_id=mail.pk, reason=refusal.words, final=final)
+    reason = f"The mail server did not take it: {refusal.words}"
     attempts = mail.attempts + 1
     if final or attempts >= ATTEMPTS:
         _finish(mail, OutgoingMail.Status.FAILED, reason)
         return
-    delay = min(FIRST_DELAY_SECONDS * 2**attempts, LONGEST_DELAY_SECONDS)
     OutgoingMail.objects.filter(pk=mail.pk, attempts=mail.attempts).update(
         status=OutgoingMail.Status.QUEUED,
         attempts=attempts,
         claim=None,
         error=reason,
-        next_attempt_at=_from_now(delay),
+        next_attempt_at=from_now(backoff(FIRST_DELAY_SECONDS, attempts)),
     )
 
 
@@ -217,9 +194,8 @@ def _finish(mail: OutgoingMail, status: OutgoingMail.Status, error: str) -> None
 
 def mails_sweep() -> None:
     """Give up mails whose workers died while sending, and announce due ones."""
-    stale = Q(claimed_at__lt=_from_now(-SENDING_SECONDS)) | Q(claimed_at__gt=_from_now(60))
-    OutgoingMail.objects.filter(stale, status=OutgoingMail.Status.SENDING).update(
+    OutgoingMail.objects.filter(stale(SENDING_SECONDS), status=OutgoingMail.Status.SENDING).update(
         status=OutgoingMail.Status.FAILED, finished_at=Now(), error=UNKNOWN_OUTCOME, body=""
     )
-    if OutgoingMail.objects.filter(_due()).exists():
+    if _due().exists():
         announce()

@@ -51,7 +51,7 @@ def fresh_env(example: str, given: dict[str, str]) -> tuple[str, list[str]]:
     values |= given
     lines = []
     for line in example.splitlines():
-        match = re.match(r"#?([A-Z_]+)=", line)
+        match = re.match(r"#?([A-Z0-9_]+)=", line)
         if match and match[1] in values:
             line = f"{match[1]}={quoted(values[match[1]])}"
         lines.append(line)
@@ -85,7 +85,7 @@ def main() -> int:
     """Write the file. Return the exit status."""
     target = CHECKOUT / ".env"
     example = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
-    names = set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) - IN_USE
+    names = set(re.findall(r"^#?([A-Z0-9_]+)=", example, re.M)) - IN_USE
     given = {name: os.environ[name] for name in names if os.environ.get(name)}
     try:
         text, missing = fresh_env(example, given)

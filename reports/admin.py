@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
+from documents.upkeep import documents_requeue
 from reports.models import Report
-from reports.queue import reports_requeue
 from shop.core.admin_tools import ReadOnlyAdmin
 
 
@@ -28,7 +28,7 @@ class ReportAdmin(ReadOnlyAdmin):
     def queue_again(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
         """Leave out those that may have been mailed: nobody gets one report twice."""
         reports = list(queryset)
-        count = reports_requeue([report.pk for report in reports])
+        count = documents_requeue([report.pk for report in reports])
         if reports:
             LogEntry.objects.log_actions(
                 user_id=request.user.pk or 0,

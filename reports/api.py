@@ -3,8 +3,6 @@
 from typing import Any, cast
 from uuid import UUID
 
-from django.core.files.storage import default_storage
-from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -14,11 +12,13 @@ from rest_framework.views import APIView
 from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.rules import needs
+from documents.downloads import download
 from reports import selectors
 from reports.models import Report
 from reports.serializers import ReportInputSerializer, ReportSerializer
 from reports.services import report_request
-from shop.core.errors import ApplicationError, Conflict, NotFound
+from shop.core.admission import account_holder
+from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from shop.core.schema import REPLAYED, Answer, answers
@@ -37,21 +37,6 @@ EXAMPLE = {
     "error": "",
 }
 _ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
-
-
-class NotReady(Conflict):
-    """The PDF is not rendered yet."""
-
-    code = "not_ready"
-    detail = "The PDF is not ready yet."
-
-
-class Gone(ApplicationError):
-    """The PDF was there and has been removed, because its time was over."""
-
-    status = 410
-    code = "gone"
-    detail = "The PDF is no longer kept. Ask for the report again."
 
 
 def _report(request: Request, id: str) -> Report:
@@ -158,28 +143,25 @@ class ReportPDFView(APIView):
     @extend_schema(
         operation_id="reports_pdf",
         summary="Download a report",
-        parameters=[OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)],
+        description="One range of bytes can be asked for (`Range`), and the `ETag` compared.",
+        parameters=[
+            OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH),
+            OpenApiParameter(
+                "Range",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                examples=[OpenApiExample("the first kilobyte", "bytes=0-1023")],
+            ),
+        ],
         responses={
             (200, "application/pdf"): OpenApiTypes.BINARY,
+            (206, "application/pdf"): OpenApiTypes.BINARY,
+            304: OpenApiResponse(description="It is what `If-None-Match` names."),
             409: OpenApiResponse(_ENVELOPE, description="It is not ready yet (`not_ready`)."),
             410: OpenApiResponse(_ENVELOPE, description="It is no longer kept (`gone`)."),
+            416: OpenApiResponse(_ENVELOPE, description="It has no such bytes."),
         },
     )
     def get(self, request: Request, id: str) -> Any:
-        report = _report(request, id)
-        if report.removed_at is not None:
-            raise Gone()
-        if not report.has_pdf:
-            raise NotReady()
-        try:
-            file = default_storage.open(str(report.pdf))
-        except FileNotFoundError:
-            raise NotFound("The stored PDF is missing.", code="pdf_missing") from None
-        response = FileResponse(
-            file,
-            content_type="application/pdf",
-            as_attachment=True,
-            filename=f"{report.kind}-{report.since}-{report.until}.pdf",
-        )
-        response["Cache-Control"] = "private, no-store"
-        return response
+        user = cast(User, request.user)
+        return download(request._request, _report(request, id), account_holder(user.pk))

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from accounts.emails import verified_address
 from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.rules import needs, requires
@@ -17,7 +18,7 @@ from reports import selectors
 from reports.access import may_request, may_see_all_reports
 from reports.models import Report
 from reports.serializers import ReportInputSerializer
-from reports.services import report_request, verified_address
+from reports.services import report_request
 from shop.core.errors import ApplicationError, ValidationFailed
 from shop.core.idempotency import parse_idempotency_key
 from shop.core.pagination import paginate

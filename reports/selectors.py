@@ -13,6 +13,7 @@ from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
 from accounts.models import User
+from documents.models import Document
 from purchases.models import Purchase
 from reports.access import may_see_all_reports
 from reports.contents import (
@@ -23,7 +24,7 @@ from reports.contents import (
     StatementHeader,
     StatementLine,
 )
-from reports.models import Report
+from reports.models import Kind, Report
 from shop.core.errors import NotFound
 from shop.core.replica import database_that_has
 
@@ -40,7 +41,7 @@ def reports_for(user: User) -> QuerySet[Report]:
     queryset = Report.objects.select_related("requested_by")
     if may_see_all_reports(user):
         return queryset
-    return queryset.filter(requested_by=user).exclude(kind=Report.Kind.SALES)
+    return queryset.filter(requested_by=user).exclude(kind=Kind.SALES)
 
 
 def report_of(user: User, id: UUID) -> Report:
@@ -60,27 +61,28 @@ def snapshot(using: str) -> Iterator[None]:
         yield
 
 
-def report_to_render(report: Report) -> Report:
+def report_to_render(report: Document) -> Document:
     """Return the report from the database to read it and its purchases from.
 
     That is the replica if it has replayed the claim: then it has all that was committed before.
     """
     same = {"pk": report.pk, "claim": report.claim}
-    using = database_that_has(lambda alias: Report.objects.using(alias).filter(**same).exists())
-    return Report.objects.using(using).select_related("requested_by").get(pk=report.pk)
+    using = database_that_has(lambda alias: Document.objects.using(alias).filter(**same).exists())
+    return Document.objects.using(using).select_related("requested_by").get(pk=report.pk)
 
 
-def _purchases(report: Report) -> QuerySet[Purchase]:
-    begin = datetime.combine(report.since, time.min, tzinfo=UTC)
-    end = datetime.combine(report.until, time.max, tzinfo=UTC)
+def _purchases(report: Document) -> QuerySet[Purchase]:
+    since, until = report.period
+    begin = datetime.combine(since, time.min, tzinfo=UTC)
+    end = datetime.combine(until, time.max, tzinfo=UTC)
     purchases = Purchase.objects.using(report._state.db)
     queryset = purchases.filter(timestamp__gte=begin, timestamp__lte=end)
-    if report.kind == Report.Kind.STATEMENT:
+    if report.kind == Kind.STATEMENT:
         queryset = queryset.filter(customer_id=report.requested_by_id)
     return queryset
 
 
-def _totals(report: Report) -> tuple[list[MonthTotal], list[CurrencyTotal]]:
+def _totals(report: Document) -> tuple[list[MonthTotal], list[CurrencyTotal]]:
     queryset = _purchases(report).order_by()
     # The stubs know no columns that come in through a mapping, hence `Any`.
     sums: dict[str, Any] = {"purchases": Count("pk"), "amount": Sum(_AMOUNT)}
@@ -108,9 +110,10 @@ def _totals(report: Report) -> tuple[list[MonthTotal], list[CurrencyTotal]]:
     )
 
 
-def statement_header(report: Report) -> StatementHeader:
+def statement_header(report: Document) -> StatementHeader:
     """Return a statement's customer, period and totals."""
     months, totals = _totals(report)
+    since, until = report.period
     customer = report.requested_by
     return StatementHeader(
         report_id=report.pk,
@@ -118,15 +121,15 @@ def statement_header(report: Report) -> StatementHeader:
         username=customer.username,
         userid=customer.userid,
         email=customer.email,
-        since=report.since,
-        until=report.until,
+        since=since,
+        until=until,
         generated_at=timezone.now(),
         months=months,
         totals=totals,
     )
 
 
-def statement_lines(report: Report) -> Iterator[StatementLine]:
+def statement_lines(report: Document) -> Iterator[StatementLine]:
     """Yield the period's purchases, oldest first, through a server-side cursor."""
     rows = (
         _purchases(report)
@@ -144,21 +147,22 @@ def statement_lines(report: Report) -> Iterator[StatementLine]:
         )
 
 
-def sales_header(report: Report) -> SalesHeader:
+def sales_header(report: Document) -> SalesHeader:
     """Return the period and totals of everybody's purchases."""
     months, totals = _totals(report)
+    since, until = report.period
     return SalesHeader(
         report_id=report.pk,
         shop_name=settings.SITE_NAME,
-        since=report.since,
-        until=report.until,
+        since=since,
+        until=until,
         generated_at=timezone.now(),
         months=months,
         totals=totals,
     )
 
 
-def sales_lines(report: Report) -> Iterator[SalesLine]:
+def sales_lines(report: Document) -> Iterator[SalesLine]:
     """Yield what each customer bought in the period, by username and currency."""
     rows = (
         _purchases(report)

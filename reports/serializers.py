@@ -16,6 +16,9 @@ class ReportInputSerializer(serializers.Serializer[Any]):
 class ReportSerializer(serializers.ModelSerializer[Report]):
     username = serializers.CharField(source="requested_by.username", help_text="Who asked for it.")
     userid = serializers.CharField(source="requested_by.userid")
+    kind = serializers.ChoiceField(choices=Report.Kind.choices, read_only=True)
+    since = serializers.DateField(read_only=True)
+    until = serializers.DateField(read_only=True)
     status = serializers.ChoiceField(
         source="public_status", choices=["queued", "rendering", "ready", "sent", "failed"]
     )
@@ -42,4 +45,4 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
         read_only_fields = fields
 
     def get_pdf(self, report: Report) -> str | None:
-        return f"/api/v1/reports/{report.pk}/pdf/" if report.has_pdf else None
+        return f"/api/v1/reports/{report.pk}/pdf/" if report.is_stored else None

@@ -1,29 +1,24 @@
 """Requesting a report: what an account may ask for, and how much of it.
 
-The steps a worker takes a report through are in :mod:`reports.rendering_job` and
-:mod:`reports.mailing`, the order in which workers take them in :mod:`reports.queue`.
+What becomes of it then is for :mod:`documents`; what it shows, for :mod:`reports.kinds`.
 """
 
 import math
-import uuid
 from datetime import date, timedelta
 from typing import Any
 
-import structlog
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet, Sum, Window
 from django.utils import timezone
 
+from accounts.emails import verified_address
 from accounts.models import User
+from documents.upkeep import announce
 from reports.access import check_request
 from reports.models import Report
-from shop.celery import app
 from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 from shop.core.idempotency import IdempotencyKeyReused
-
-logger = structlog.get_logger(__name__)
 
 UNFINISHED_MAX = 10
 QUOTA_WINDOW = timedelta(hours=1)
@@ -132,28 +127,3 @@ def _check_limits(reports: QuerySet[Report]) -> None:
 
 def _seconds(wait: timedelta) -> int:
     return max(1, math.ceil(wait.total_seconds()))
-
-
-def verified_address(user: User) -> str | None:
-    """Return the account's address if it is verified."""
-    found = EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).first()
-    return user.email if found else None
-
-
-def announce(report_id: uuid.UUID, *, expires: float | None = None) -> bool:
-    """Tell a worker that there is a report to take; return whether the broker took the message.
-
-    The message is a hint: the worker takes whichever report is next. A broker that is away is no
-    harm, since the sweep looks again. A message that no worker took for ``expires`` seconds is
-    dropped.
-    """
-    try:
-        app.send_task(
-            "reports.deliver", kwargs={"report_id": str(report_id)}, retry=False, expires=expires
-        )
-    except Exception as error:
-        logger.warning(
-            "report.announcement_lost", report_id=str(report_id), reason=type(error).__name__
-        )
-        return False
-    return True

@@ -3,12 +3,15 @@
 import os
 from typing import Any
 
+import structlog
 from celery import Celery, Task, signals
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 from shop.core.apps import beat_schedule
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+
+logger = structlog.get_logger(__name__)
 
 app = Celery("shop")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -42,4 +45,18 @@ def _close_inherited_connections(**kwargs: Any) -> None:
         pools.pop(connection.alias, None)
 
 
-__all__ = ["Task", "app"]
+def hint(task: str, *, expires: float | None = None, **arguments: str) -> bool:
+    """Tell a worker that there are jobs for a task; return whether the broker took the message.
+
+    A broker that is away is no harm, since a sweep looks again. A message that no worker took for
+    ``expires`` seconds is dropped.
+    """
+    try:
+        app.send_task(task, kwargs=arguments, retry=False, expires=expires)
+    except Exception as error:
+        logger.warning("job.hint_lost", task=task, reason=type(error).__name__, **arguments)
+        return False
+    return True
+
+
+__all__ = ["Task", "app", "hint"]

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "shop",
     "accounts",
     "events",
+    "documents",
     "purchases",
     "reports",
     "django.contrib.admin",
@@ -167,7 +168,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A message of a worker that died is handed out again after about this long; the sweep of
-    # `reports.tasks` covers what this does not.
+    # `documents.tasks` covers what this does not.
     "visibility_timeout": 1200,
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
@@ -320,10 +321,21 @@ APPEND_SLASH = True
 STATIC_URL = "/static/"
 STATIC_ROOT = env.text("STATIC_ROOT", BASE_DIR / "staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Where documents are kept. A store that has a bucket is read even if the folder takes new ones.
 STORAGES = {
     "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": env.text("REPORTS_DIR", DATA_DIR / "reports"), "base_url": None},
+        "BACKEND": "documents.storage.DocumentStorage",
+        "OPTIONS": {
+            "kind": env.choice("DOCUMENT_STORAGE", "file", ("file", "s3")),
+            "location": env.text("REPORTS_DIR", DATA_DIR / "reports"),
+            "s3": {
+                "bucket": env.text("S3_BUCKET", ""),
+                "endpoint": env.text("S3_ENDPOINT", ""),
+                "region": env.text("S3_REGION", ""),
+                "access_key": env.secret("S3_ACCESS_KEY", optional=True),
+                "secret_key": env.secret("S3_SECRET_KEY", optional=True),
+            },
+        },
     },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -423,18 +435,20 @@ DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 configure_structlog()
 
-# --- Reports -------------------------------------------------------------------------------
+# --- Documents: what is rendered, stored and mailed -------------------------------------------
 
+# The variables begin with REPORTS_, as reports were the first kind of documents.
 # A claim that was not renewed for this long belongs to a worker that died.
-REPORTS_CLAIM_SECONDS = env.integer("REPORTS_CLAIM_SECONDS", 30, minimum=2)
+DOCUMENT_CLAIM_SECONDS = env.integer("REPORTS_CLAIM_SECONDS", 30, minimum=2)
 # A mail whose worker says nothing for this long has an unknown outcome.
-REPORTS_SENDING_SECONDS = env.integer("REPORTS_SENDING_SECONDS", 120, minimum=2)
-REPORTS_SWEEP_SECONDS = env.integer("REPORTS_SWEEP_SECONDS", 10, minimum=1)
-REPORTS_RETRY_SECONDS = env.integer("REPORTS_RETRY_SECONDS", 10, minimum=1)
-# What one report may hold, how long its PDF is kept, and how much of them for each account.
+DOCUMENT_SENDING_SECONDS = env.integer("REPORTS_SENDING_SECONDS", 120, minimum=2)
+DOCUMENT_SWEEP_SECONDS = env.integer("REPORTS_SWEEP_SECONDS", 10, minimum=1)
+DOCUMENT_RETRY_SECONDS = env.integer("REPORTS_RETRY_SECONDS", 10, minimum=1)
+# How long files are kept, and how much of them for each account.
+DOCUMENT_KEEP_DAYS = env.integer("REPORTS_KEEP_DAYS", 90, minimum=1, maximum=36_500)
+DOCUMENT_MEGABYTES_PER_ACCOUNT = env.integer("REPORTS_MEGABYTES_PER_ACCOUNT", 500, minimum=1)
+DOCUMENT_RENDER_ATTEMPTS = 5
+DOCUMENT_MAIL_ATTEMPTS = 12
+DOCUMENT_ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024
+# What one report may hold.
 REPORTS_MAX_LINES = env.integer("REPORTS_MAX_LINES", 200_000, minimum=1)
-REPORTS_KEEP_DAYS = env.integer("REPORTS_KEEP_DAYS", 90, minimum=1, maximum=36_500)
-REPORTS_MEGABYTES_PER_ACCOUNT = env.integer("REPORTS_MEGABYTES_PER_ACCOUNT", 500, minimum=1)
-REPORTS_RENDER_ATTEMPTS = 5
-REPORTS_MAIL_ATTEMPTS = 12
-REPORTS_ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024

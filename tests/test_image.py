@@ -18,6 +18,7 @@ BESIDE_PACKAGES = {
     "manage.py",
     "pyproject.toml",
     "requirements.lock",
+    "requirements-s3.lock",
     "static",
     "templates",
 }

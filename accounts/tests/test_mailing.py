@@ -18,8 +18,8 @@ from accounts.mailing import UNKNOWN_OUTCOME, mail_queue, mails_send, mails_swee
 from accounts.models import OutgoingMail, User
 from accounts.tasks import purge
 from accounts.tests.conftest import PASSWORD
-from reports.tests.smtp import SMTPServer, smtp_server
 from shop.celery import app
+from tests.smtp import SMTPServer, smtp_server
 
 pytestmark = pytest.mark.django_db
 

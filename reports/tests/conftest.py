@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from accounts.models import User
 from purchases.models import Purchase
-from reports.tests.smtp import SMTPServer, smtp_server
+from tests.smtp import SMTPServer, smtp_server
 
 
 def make_user(name: str, *, verified: bool = True, **fields: Any) -> User:
@@ -46,6 +46,14 @@ def buy(user: User, *, count: int = 3, price: str = "1195.30", currency: str = "
         for number in range(count)
     )
     return Decimal(price) * 2 * count
+
+
+def kept_in(folder: Path) -> dict[str, Any]:
+    """Return the storage of documents in a folder, as the settings describe it."""
+    return {
+        "BACKEND": "documents.storage.DocumentStorage",
+        "OPTIONS": {"kind": "file", "location": str(folder), "s3": {}},
+    }
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 30.0, every: float = 0.05) -> Any:
@@ -109,12 +117,9 @@ def deployment(settings: Any, tmp_path: Path, mail_server: SMTPServer) -> dict[s
         "REPORTS_RETRY_SECONDS": "1",
     }
     for name, value in short.items():
-        setattr(settings, name, int(value))
+        setattr(settings, name.replace("REPORTS", "DOCUMENT"), int(value))
     storages = dict(django_settings.STORAGES)
-    storages["default"] = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(tmp_path / "stored"), "base_url": None},
-    }
+    storages["default"] = kept_in(tmp_path / "stored")
     settings.STORAGES = storages
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mail_server.port

@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from reports import mailing, queue, services
+from documents import mailing, upkeep
+from reports import services
 from reports.models import Report
 from reports.tests.conftest import make_user
 from shop.celery import app
@@ -142,7 +143,7 @@ def test_sales_reports_are_lost_with_staff(staff: User) -> None:
     assert as_user(staff).get(f"{URL}{id}/").status_code == 404
     assert as_user(staff).get(URL).json()["results"] == []
     Report.objects.update(status=Report.Status.READY, rendered_at=timezone.now())
-    mailing.report_mail(Report.objects.get().pk)
+    mailing.document_mail(Report.objects.get().pk)
     report = Report.objects.get()
     assert (report.status, report.error) == (Report.Status.FAILED, mailing.NO_LONGER_ALLOWED)
 
@@ -187,9 +188,9 @@ def test_requeue_leaves_out_what_may_have_been_mailed(joe: User, sent: list[Any]
     report = Report.objects.get()
     failed = Report.objects.filter(pk=report.pk)
     failed.update(status="failed", claim=report.pk, rendered_at=timezone.now())
-    assert queue.reports_requeue([report.pk]) == 0
+    assert upkeep.documents_requeue([report.pk]) == 0
     failed.update(claim=None)
-    assert queue.reports_requeue([report.pk]) == 1
+    assert upkeep.documents_requeue([report.pk]) == 1
     assert Report.objects.get().status == Report.Status.READY
 
 
@@ -201,10 +202,10 @@ def test_a_sweep_sends_few_messages_that_do_not_pile_up(
             requested_by=joe, kind="statement", since="2024-01-01", until="2024-01-31",
             idempotency_key=str(number),
         )  # fmt: skip
-    assert queue.reports_sweep() == 0
+    assert upkeep.documents_sweep() == 0
     Report.objects.update(created_at=timezone.now() - timedelta(minutes=5))
-    assert queue.reports_sweep() == 20
-    assert len(sent) == queue.HINTS
+    assert upkeep.documents_sweep() == 20
+    assert len(sent) == upkeep.HINTS
     assert all(expiring)
 
 
@@ -239,8 +240,8 @@ def test_pdfs_past_their_time_or_space_are_removed(
     joe: User, ann: User, settings: Any, tmp_path: Any
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
-    settings.REPORTS_MEGABYTES_PER_ACCOUNT = 3
-    settings.REPORTS_KEEP_DAYS = 10
+    settings.DOCUMENT_MEGABYTES_PER_ACCOUNT = 3
+    settings.DOCUMENT_KEEP_DAYS = 10
     now = timezone.now()
 
     def stored(user: User, days: int, megabytes: int, status: str = "sent") -> Report:
@@ -249,16 +250,17 @@ def test_pdfs_past_their_time_or_space_are_removed(
             created_at=now - timedelta(days=days), rendered_at=now - timedelta(days=days),
             status=status, size=megabytes * 1_000_000,
         )  # fmt: skip
-        report.pdf.save(f"test/{report.pk}.pdf", ContentFile(b"%PDF"))
+        report.file = default_storage.save(f"test/{report.pk}.pdf", ContentFile(b"%PDF"))
+        report.save()
         return report
 
     old, large = stored(ann, 11, 1), stored(joe, 3, 2)
     recent, waiting = stored(joe, 1, 2), stored(joe, 12, 2, "ready")
     forgotten = stored(ann, 400, 1)
-    names = {report.pk: str(report.pdf) for report in (old, large, recent, waiting)}
+    names = {report.pk: report.file for report in (old, large, recent, waiting)}
     try:
-        assert queue.reports_purge() == {"pdfs": 3, "reports": 1}
-        kept = set(Report.objects.exclude(pdf="").values_list("pk", flat=True))
+        assert upkeep.documents_purge() == {"pdfs": 3, "reports": 1}
+        kept = set(Report.objects.exclude(file="").values_list("pk", flat=True))
         assert kept == {recent.pk, waiting.pk}
         assert [default_storage.exists(names[pk]) for pk in (old.pk, large.pk)] == [False, False]
         assert default_storage.exists(names[recent.pk])
@@ -266,7 +268,7 @@ def test_pdfs_past_their_time_or_space_are_removed(
         response = as_user(ann).get(f"{URL}{old.pk}/pdf/")
         assert (response.status_code, code(response)) == (410, "gone")
         assert as_user(ann).get(f"{URL}{old.pk}/").json()["pdf"] is None
-        assert queue.reports_purge() == {"pdfs": 0, "reports": 0}
+        assert upkeep.documents_purge() == {"pdfs": 0, "reports": 0}
     finally:
         for name in names.values():
             default_storage.delete(name)

@@ -20,12 +20,14 @@ from django.utils import timezone
 from pypdf import PdfReader
 
 from accounts.models import User
+from documents import mailing, queue, rendering_job, upkeep
 from documents.rendered import RenderingFailed
-from reports import mailing, queue, rendering_job, services
+from documents.storage import store
+from reports import services
 from reports.models import Report
 from reports.tests.conftest import Worker, buy, wait_until
-from reports.tests.smtp import SMTPServer
 from shop.celery import app
+from tests.smtp import SMTPServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 StartWorker = Callable[[], Worker]
@@ -54,7 +56,7 @@ def sweep_until(report: Report, *wanted: str, seconds: float = 30.0) -> None:
     """Do what beat does, more often, until the report has come that far."""
 
     def done() -> bool:
-        queue.reports_sweep()
+        upkeep.documents_sweep()
         return status(report) in wanted
 
     wait_until(done, seconds, every=0.3)
@@ -113,7 +115,7 @@ def test_worker_killed_while_rendering(
     assert report.attempts == 2
     assert len(mail_server.accepted) == len(mail_server.received) == 1
     # What the first worker had begun to write is gone.
-    assert list(Path(report.pdf.path).parent.iterdir()) == [Path(report.pdf.path)]
+    assert list(Path(store.path(report.file)).parent.iterdir()) == [Path(store.path(report.file))]
 
 
 def test_worker_killed_between_rendering_and_mail(
@@ -146,8 +148,8 @@ def test_worker_killed_after_the_mail_was_handed_over(
     sweep_until(report, "failed")
     assert report.error == mailing.UNKNOWN_OUTCOME
     start_worker()
-    queue.reports_sweep()
-    assert queue.reports_requeue([report.pk]) == 0
+    upkeep.documents_sweep()
+    assert upkeep.documents_requeue([report.pk]) == 0
     # What is asked for later is mailed; had the first been announced again, it would be before it.
     later = request(joe)
     wait_until(lambda: status(later) == "sent")
@@ -162,14 +164,14 @@ def test_worker_killed_after_the_mail_was_handed_over(
 def ready(joe: User, deployment: Any) -> Report:
     buy(joe)
     report = request(joe)
-    rendering_job.report_render(report.pk)
+    rendering_job.document_render(report.pk)
     assert status(report) == "ready"
     return report
 
 
 def again(report: Report) -> None:
     Report.objects.update(next_attempt_at=timezone.now())
-    mailing.report_mail(report.pk)
+    mailing.document_mail(report.pk)
 
 
 @pytest.mark.parametrize("mode", ["refuse", "silent"])
@@ -177,7 +179,7 @@ def test_a_mail_that_was_certainly_not_taken_is_sent_later(
     ready: Report, mail_server: SMTPServer, mode: str, settings: Any
 ) -> None:
     # Long enough for the attempt that is not due to be noticed if it were made.
-    settings.REPORTS_RETRY_SECONDS = 60
+    settings.DOCUMENT_RETRY_SECONDS = 60
     mail_server.mode = mode
     queue.work()
     assert (status(ready), ready.mail_attempts) == ("ready", 1)
@@ -196,12 +198,12 @@ def test_a_mail_that_may_have_been_taken_is_never_sent_again(
     ready: Report, mail_server: SMTPServer, mode: str
 ) -> None:
     mail_server.mode = mode
-    mailing.report_mail(ready.pk)
+    mailing.document_mail(ready.pk)
     mail_server.mode = "ok"
     assert (status(ready), ready.error) == ("failed", mailing.UNKNOWN_OUTCOME)
     again(ready)
-    queue.reports_sweep()
-    assert queue.reports_requeue([ready.pk]) == 0
+    upkeep.documents_sweep()
+    assert upkeep.documents_requeue([ready.pk]) == 0
     assert (len(mail_server.received), len(mail_server.accepted)) == (1, 0)
 
 
@@ -221,7 +223,7 @@ def at_once(work: Callable[[], Any], times: int = 6) -> list[Any]:
 
 
 def test_simultaneous_deliveries_are_one_mail(ready: Report, mail_server: SMTPServer) -> None:
-    at_once(lambda: mailing.report_mail(ready.pk))
+    at_once(lambda: mailing.document_mail(ready.pk))
     assert status(ready) == "sent"
     assert len(mail_server.received) == 1
 
@@ -243,23 +245,23 @@ def test_simultaneous_requests_with_one_key_are_one_report(joe: User) -> None:
 def test_mail_server_that_stays_away_fails_the_report(
     ready: Report, settings: Any, mail_server: SMTPServer
 ) -> None:
-    settings.REPORTS_MAIL_ATTEMPTS = 2
+    settings.DOCUMENT_MAIL_ATTEMPTS = 2
     settings.EMAIL_PORT = 9
-    mailing.report_mail(ready.pk)
+    mailing.document_mail(ready.pk)
     assert status(ready) == "ready"
     again(ready)
     assert status(ready) == "failed"
     settings.EMAIL_PORT = mail_server.port
-    assert queue.reports_requeue([ready.pk]) == 1
-    mailing.report_mail(ready.pk)
+    assert upkeep.documents_requeue([ready.pk]) == 1
+    mailing.document_mail(ready.pk)
     assert status(ready) == "sent"
 
 
 def test_large_pdf_is_linked_instead_of_attached(
     ready: Report, settings: Any, mail_server: SMTPServer
 ) -> None:
-    settings.REPORTS_ATTACHMENT_MAX_BYTES = 10
-    mailing.report_mail(ready.pk)
+    settings.DOCUMENT_ATTACHMENT_MAX_BYTES = 10
+    mailing.document_mail(ready.pk)
     (mail,) = mail_server.accepted
     assert not mail.is_multipart()
     assert "/reports/" in str(mail.get_payload())
@@ -269,13 +271,13 @@ def test_a_permanent_refusal_ends_the_report_and_says_why(
     ready: Report, mail_server: SMTPServer
 ) -> None:
     mail_server.mode = "reject"
-    mailing.report_mail(ready.pk)
+    mailing.document_mail(ready.pk)
     assert (status(ready), ready.mail_attempts) == ("failed", 1)
     assert ready.error == f"{mailing.NOT_ACCEPTED}: 550 no such mailbox"
     # It was certainly not mailed, so an operator may try again.
     mail_server.mode = "ok"
-    assert queue.reports_requeue([ready.pk]) == 1
-    mailing.report_mail(ready.pk)
+    assert upkeep.documents_requeue([ready.pk]) == 1
+    mailing.document_mail(ready.pk)
     assert status(ready) == "sent"
 
 
@@ -286,7 +288,7 @@ def test_what_is_over_the_servers_size_goes_as_a_link(
     if mode == "announces 2000":
         mail_server.size = 2000
     mail_server.size_enforced = 2000
-    mailing.report_mail(ready.pk)
+    mailing.document_mail(ready.pk)
     assert status(ready) == "sent"
     (mail,) = mail_server.accepted
     assert not mail.is_multipart()
@@ -294,8 +296,8 @@ def test_what_is_over_the_servers_size_goes_as_a_link(
 
 
 def test_a_pdf_that_is_gone_is_made_again(ready: Report, mail_server: SMTPServer) -> None:
-    Path(ready.pdf.path).unlink()
-    mailing.report_mail(ready.pk)
+    Path(store.path(ready.file)).unlink()
+    mailing.document_mail(ready.pk)
     assert (status(ready), ready.error) == ("queued", "The stored PDF is missing.")
     Report.objects.update(next_attempt_at=timezone.now())
     queue.work()
@@ -316,19 +318,19 @@ def test_many_reports_of_one_account_keep_nobody_waiting(
 ) -> None:
     theirs = [request(joe, until=day) for day in range(20, 25)]
     anns = request(ann)
-    first = queue._take_queued()
+    first = queue.take_queued()
     assert first is not None
     assert first[0] == theirs[0].pk
     # While one of joe's is rendered, the next worker takes ann's and a third takes none.
-    second = queue._take_queued()
+    second = queue.take_queued()
     assert second is not None
     assert second[0] == anns.pk
-    assert queue._take_queued() is None
+    assert queue.take_queued() is None
     # Whoever had fewer pages lately comes first, whatever was asked for earlier.
     Report.objects.filter(pk=theirs[0].pk).update(status="sent", pages=900, rendered_at=Now())
     Report.objects.filter(pk=anns.pk).update(status="sent", pages=1, rendered_at=Now())
     later = request(ann, until=30)
-    third = queue._take_queued()
+    third = queue.take_queued()
     assert third is not None
     assert third[0] == later.pk
 
@@ -338,7 +340,7 @@ def test_workers_that_look_at_once_take_one_report_of_an_account(
 ) -> None:
     for day in range(20, 25):
         request(joe, until=day)
-    taken = at_once(queue._take_queued)
+    taken = at_once(queue.take_queued)
     assert len([each for each in taken if each is not None]) == 1
 
 
@@ -371,21 +373,21 @@ def test_rendering_that_always_fails_ends_in_a_clear_error(
     def broken(**_: Any) -> None:
         raise RenderingFailed("volume 1: secret detail")
 
-    settings.REPORTS_RENDER_ATTEMPTS = 2
+    settings.DOCUMENT_RENDER_ATTEMPTS = 2
     monkeypatch.setattr("reports.rendering.render_statement", broken)
     report = request(joe)
-    rendering_job.report_render(report.pk)
+    rendering_job.document_render(report.pk)
     assert status(report) == "queued"
-    rendering_job.report_render(report.pk)
+    rendering_job.document_render(report.pk)
     assert (status(report), report.error) == ("failed", "The PDF could not be made.")
 
 
 def test_sales_report_adds_up(joe: User, ann: User, staff: User, deployment: Any) -> None:
     joes, anns = buy(joe), buy(ann, price="0.10", currency="USD")
     report = request(staff, "sales")
-    rendering_job.report_render(report.pk)
+    rendering_job.document_render(report.pk)
     assert status(report) == "ready"
-    text = "\n".join(page.extract_text() for page in PdfReader(report.pdf.path).pages)
+    text = "\n".join(page.extract_text() for page in PdfReader(store.path(report.file)).pages)
     for expected in ("joe", "ann", f"{joes:.2f}", f"{anns:.2f}"):
         assert expected in text
 
@@ -406,7 +408,7 @@ def test_a_worker_whose_clock_is_ahead_gives_no_report_away(
         Report.objects.filter(pk=report.pk).update(status=state, claim=uuid4(), claimed_at=Now())
     tomorrow = timezone.now() + timedelta(days=1)
     monkeypatch.setattr(timezone, "now", lambda: tomorrow)
-    queue.reports_sweep()
+    upkeep.documents_sweep()
     assert [status(report) for report in reports] == ["rendering", "sending"]
 
 
@@ -426,7 +428,7 @@ def test_no_report_waits_for_a_clock_that_was_put_back(
     Report.objects.update(
         status=state, claim=uuid4(), claimed_at=ahead, created_at=ahead, next_attempt_at=ahead
     )
-    assert queue.reports_sweep() == (swept != "failed")
+    assert upkeep.documents_sweep() == (swept != "failed")
     assert status(ready) == swept
     queue.work()
     assert status(ready) == end

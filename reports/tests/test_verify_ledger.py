@@ -77,7 +77,7 @@ def test_damage_is_found(customer: User, damage: str, broken: str) -> None:
 def test_a_finished_report_without_its_pdf_is_found(customer: User) -> None:
     Report.objects.create(
         kind="statement", requested_by=customer, since="2024-05-01", until="2024-05-31",
-        status=Report.Status.SENT, pdf="2024/05/none.pdf", sha256="0" * 64,
+        status=Report.Status.SENT, file="2024/05/none.pdf", sha256="0" * 64,
     )  # fmt: skip
     output = StringIO()
     with pytest.raises(CommandError):

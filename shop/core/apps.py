@@ -77,6 +77,8 @@ class ShopAppConfig(AppConfig):
     """Entries of Celery's beat schedule."""
     error_dialects: ClassVar[Sequence[str]] = ()
     """``Dialect``s of routes whose errors have a shape of their own."""
+    document_kinds: ClassVar[Sequence[str]] = ()
+    """Classes of ``documents.kinds.Kind``."""
     event_types: ClassVar[str] = ""
     """The module that declares the app's types of events."""
     followers: ClassVar[Sequence[str]] = ()
@@ -116,6 +118,11 @@ def ledger_checks() -> Iterator[Any]:
     for config in shop_apps():
         for checks in config.ledger_checks:
             yield from import_string(checks)
+
+
+def document_kinds() -> list[Any]:
+    """Return one of each kind of document that the apps declare."""
+    return [import_string(kind)() for config in shop_apps() for kind in config.document_kinds]
 
 
 def _tables(kind: str) -> list[str]:

@@ -1,16 +1,38 @@
-"""What the answer of a mail server means for mails that may be sent only once."""
+"""Mails that may be sent only once: the one attempt, and what a mail server's answer means.
 
+The connection is made before the mail is claimed, so that a server that is away leaves its job as
+it was. After the claim only an answer that certainly means "not accepted" allows another attempt.
+"""
+
+import contextlib
+import enum
 import smtplib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from django.core.mail import EmailMessage, get_connection
 
 REASON_MAX = 300
+TOO_LARGE = 552
+"""SMTP's code for a mail over the server's or the mailbox's size (RFC 5321, RFC 1870)."""
 
-REFUSED = (
+_REFUSED = (
     smtplib.SMTPRecipientsRefused,
     smtplib.SMTPResponseException,
     smtplib.SMTPNotSupportedError,
 )
 """Errors after which the server certainly has not taken the mail; after others it may have."""
+
+
+class Outcome(enum.Enum):
+    """What has become of a mail. After ``UNKNOWN`` it must not be sent again."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+    NOT_CLAIMED = "not claimed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +45,64 @@ class Refusal:
     code: int | None
     words: str
     permanent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt to send a mail: its outcome, and the error that it ended with, if any."""
+
+    outcome: Outcome
+    error: Exception | None = None
+
+    @property
+    def refusal(self) -> Refusal:
+        """Return what the error says."""
+        return refusal(self.error or Exception())
+
+
+def send_once(
+    message: EmailMessage, *, claim: Callable[[], bool], smaller: EmailMessage | None = None
+) -> Delivery:
+    """Try to send a mail that ``claim`` claims; return what has become of it.
+
+    ``claim`` is called once the server is reached, and says whether the mail is still to be sent.
+    ``smaller`` goes instead where the message is over the server's size.
+    """
+    mailer = get_connection(fail_silently=False)
+    try:
+        mailer.open()
+    except (OSError, smtplib.SMTPException) as error:
+        return Delivery(Outcome.UNREACHABLE, error)
+    try:
+        if smaller is not None and len(message.message().as_bytes()) > _size_limit(mailer):
+            message, smaller = smaller, None
+        if not claim():
+            return Delivery(Outcome.NOT_CLAIMED)
+        return _send(mailer, message, smaller)
+    finally:
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            mailer.close()
+
+
+def _send(mailer: Any, message: EmailMessage, smaller: EmailMessage | None) -> Delivery:
+    try:
+        mailer.send_messages([message])
+    except _REFUSED as error:
+        if smaller is not None and refusal(error).code == TOO_LARGE:
+            # The server certainly has not taken it, so the smaller mail is the first one.
+            return _send(mailer, smaller, None)
+        return Delivery(Outcome.REFUSED, error)
+    except Exception as error:
+        # A lost connection, a timeout, the task's time limit: the server may have the mail.
+        return Delivery(Outcome.UNKNOWN, error)
+    return Delivery(Outcome.SENT)
+
+
+def _size_limit(mailer: Any) -> float:
+    """Return the bytes that the server says it takes (RFC 1870); infinite where it says nothing."""
+    features = getattr(getattr(mailer, "connection", None), "esmtp_features", {})
+    size = features.get("size", "")
+    return float(size) if size.isdigit() and int(size) else float("inf")
 
 
 def refusal(error: Exception) -> Refusal:

@@ -33,7 +33,7 @@ def test_the_committed_schema_is_what_the_code_says(client: Client):
     assert served == committed, "Run `make schema`."
 
 
-NAME = re.compile(r"^#?([A-Z_]+)=", re.M)
+NAME = re.compile(r"^#?([A-Z0-9_]+)=", re.M)
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_every_setting_from_the_environment_is_explained(
     assert not of_settings & of_compose
     composed = (ROOT / "docker-compose.yml").read_text()
     composed += (ROOT / "docker-compose.secrets.yml").read_text()
-    used = set(re.findall(r"\$\{([A-Z_]+)", composed)) | set(
-        re.findall(r"^ +([A-Z_]+):", composed, re.M)
+    used = set(re.findall(r"\$\{([A-Z0-9_]+)", composed)) | set(
+        re.findall(r"^ +([A-Z0-9_]+):", composed, re.M)
     )
     # Compose itself reads this one. We set the others, for the containers.
     assert of_compose - used == {"COMPOSE_FILE"}
@@ -108,14 +108,15 @@ def test_a_stack_uses_its_own_servers():
 
 
 def test_the_image_installs_what_requirements_say():
-    locked = (ROOT / "requirements.lock").read_text()
-    versions = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", locked, re.M))
-    for line in (ROOT / "requirements.txt").read_text().splitlines():
-        name, _, version = re.sub(r"\[.*\]", "", line).partition("==")
-        name = re.sub(r"[-_.]+", "-", name).lower()
-        assert versions[name] == version, f"Run `make lock`: {line}"
-    blocks = re.split(r"^(?=\S)", locked, flags=re.M)[1:]
-    assert all("--hash=sha256:" in block for block in blocks)
+    for name in ("requirements", "requirements-s3"):
+        locked = (ROOT / f"{name}.lock").read_text()
+        versions = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", locked, re.M))
+        for line in (ROOT / f"{name}.txt").read_text().splitlines():
+            package, _, version = re.sub(r"#.*|\[.*\]", "", line).partition("==")
+            package = re.sub(r"[-_.]+", "-", package).lower()
+            assert versions.get(package, "") == version, f"Run `make lock`: {line}"
+        blocks = re.split(r"^(?=\S)", locked, flags=re.M)[1:]
+        assert all("--hash=sha256:" in block for block in blocks)
 
 
 def test_the_container_serves_as_the_procfile_does():

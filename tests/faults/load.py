@@ -21,7 +21,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
-from reports.tests.smtp import SMTPServer
+from tests.smtp import SMTPServer
 from tests.system import ROOT, System, wait_for
 
 ANSWER_SECONDS = 6.0

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reports.tests.smtp import smtp_server
 from tests.faults.faults import FAKETIME, FAULTS, faked_clock, fill_the_disk, jump, small_disk
 from tests.faults.load import Load, Verdict, recovery
+from tests.smtp import smtp_server
 from tests.system import running
 
 HEAD = [

@@ -1,4 +1,4 @@
-"""Figures of reports for Prometheus, read at each scrape."""
+"""Figures of documents for Prometheus, read at each scrape."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ SELECT status, count(*) FROM reports_report WHERE status NOT IN ('sent', 'failed
 """
 
 
-def collect_reports() -> Iterator[GaugeMetricFamily]:
-    """Yield how many reports are under way."""
+def collect_documents() -> Iterator[GaugeMetricFamily]:
+    """Yield how many documents are under way."""
     with connection.cursor() as cursor:
         cursor.execute(_UNFINISHED)
         rows = cursor.fetchall()

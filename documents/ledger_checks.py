@@ -1,11 +1,11 @@
-"""What holds of reports, for ``manage.py verify_ledger``."""
+"""What holds of documents, for ``manage.py verify_ledger``."""
 
 import hashlib
 from collections.abc import Iterator
 
-from django.core.files.storage import default_storage
 from django.db import connection
 
+from documents.storage import store
 from shop.core.ledger import LedgerCheck, Say
 
 # Those whose PDF has to be there.
@@ -18,12 +18,12 @@ WHERE status IN ('ready', 'sending', 'sent') AND removed_at IS NULL
 def _pdfs(say: Say) -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute(_FINISHED)
-        reports = cursor.fetchall()
-    for id, name, digest, status in reports:
-        if not name or not default_storage.exists(name):
+        documents = cursor.fetchall()
+    for id, name, digest, status in documents:
+        if not name or not store.exists(name):
             yield f"report {id} is {status} and has no PDF"
             continue
-        with default_storage.open(name, "rb") as file:
+        with store.open(name, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != digest:
             yield f"report {id} is {status} and its PDF is not the one that was made"

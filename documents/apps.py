@@ -1,0 +1,23 @@
+"""What documents add to the whole."""
+
+from shop.core.apps import ShopAppConfig
+
+
+class DocumentsConfig(ShopAppConfig):
+    """What is rendered, stored and mailed; other apps declare the kinds."""
+
+    name = "documents"
+    metrics = ("documents.metrics.collect_documents",)
+    ledger_checks = ("documents.ledger_checks.CHECKS",)
+    beat = {
+        "sweep-documents": {
+            "task": "reports.sweep",
+            "schedule": 15.0,
+            "options": {"expires": 15},
+        },
+        "purge-documents": {
+            "task": "reports.purge",
+            "schedule": 3600.0,
+            "options": {"expires": 600},
+        },
+    }

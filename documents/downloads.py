@@ -1,0 +1,155 @@
+"""Downloads of documents: through us always, whole or by ranges (RFC 9110, sections 13 and 14).
+
+A file in a folder is sent as any file. One in a remote store is streamed: threads of its own wait
+for the store, so that one that hangs keeps nothing else from being served.
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import AsyncGenerator, Iterator
+from typing import IO, Any
+
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header
+
+from documents.kinds import kind_of
+from documents.models import Document
+from documents.s3 import RemoteFile, StoreAway
+from documents.storage import store
+from shop.core.errors import ApplicationError, Conflict, NotFound, Unavailable, error_body
+from shop.core.threads import Threads
+from shop.server.streaming import streamed
+
+BLOCK = 256 * 1024
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+class NotReady(Conflict):
+    """The file is not rendered yet."""
+
+    code = "not_ready"
+    detail = "The PDF is not ready yet."
+
+
+class Gone(ApplicationError):
+    """The file was there and has been removed, because its time was over."""
+
+    status = 410
+    code = "gone"
+    detail = "The PDF is no longer kept. Ask for the report again."
+
+
+class RangeNotSatisfiable(ApplicationError):
+    """The file has no byte of what was asked for."""
+
+    status = 416
+    code = "range_not_satisfiable"
+    detail = "The file is shorter than that."
+
+
+def download(request: HttpRequest, document: Document, holder: str) -> Any:
+    """Answer with the document's file, or what is asked for of it, to whom may have it.
+
+    ``holder`` is who takes a place for it in the room of streams. Raises ``Gone``, ``NotReady``,
+    ``NotFound`` where the file is missing, and ``Unavailable`` where the store is away.
+    """
+    if document.removed_at is not None:
+        raise Gone()
+    if not document.is_stored:
+        raise NotReady()
+    kind = kind_of(document)
+    etag = f'"{document.sha256}"' if document.sha256 else None
+    headers = {
+        "Content-Disposition": content_disposition_header(True, kind.file_name(document)) or "",
+        "Cache-Control": "private, no-cache" if etag else "private, no-store",
+        "Accept-Ranges": "bytes",
+        **({"ETag": etag} if etag else {}),
+    }
+    answer = get_conditional_response(request, etag=etag, response=HttpResponse(headers=headers))
+    if answer is not None and answer.status_code != 200:
+        return answer
+    try:
+        file = store.read(document.file)
+    except FileNotFoundError:
+        raise NotFound("The stored PDF is missing.", code="pdf_missing") from None
+    except StoreAway:
+        raise Unavailable("The file cannot be read at the moment. Try again shortly.") from None
+    size = file.seek(0, io.SEEK_END)
+    start, stop = _asked_for(request, etag, size)
+    if start >= stop and size:
+        file.close()
+        refused = JsonResponse(error_body(RangeNotSatisfiable()), status=416)
+        refused["Content-Range"] = f"bytes */{size}"
+        return refused
+    headers["Content-Length"] = str(stop - start)
+    if (start, stop) != (0, size):
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    part = _Part(file, start, stop)
+    response: Any
+    if isinstance(getattr(file, "raw", None), RemoteFile):
+        response = streamed(request, _Remote(part, holder), **headers)
+    else:
+        response = FileResponse(part, headers=headers)
+    response["Content-Type"] = kind.media_type
+    response.status_code = 206 if "Content-Range" in headers else 200
+    return response
+
+
+def _asked_for(request: HttpRequest, etag: str | None, size: int) -> tuple[int, int]:
+    """Return the first byte and the one after the last; equal ones where there are none.
+
+    A range that is not understood, or of another version of the file, asks for the whole.
+    """
+    asked = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if request.method != "GET" or asked is None or asked[0] == "bytes=-":
+        return 0, size
+    if request.headers.get("If-Range", etag) != etag:
+        return 0, size
+    first, last = asked[1], asked[2]
+    if not first:
+        return max(0, size - int(last)), size
+    if last and int(last) < int(first):
+        return 0, size
+    return min(int(first), size), min(int(last) + 1, size) if last else size
+
+
+class _Part:
+    """Some bytes of a file, as what Django and the server take for a file."""
+
+    def __init__(self, file: IO[bytes], start: int, stop: int) -> None:
+        self._file = file
+        self._left = stop - start
+        file.seek(start)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+
+_threads = Threads(8, "documents")
+
+
+class _Remote:
+    """A part of a file in a remote store, as the source of a stream."""
+
+    def __init__(self, part: _Part, holder: str) -> None:
+        self._part = part
+        self.holder = holder
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        try:
+            while block := await _threads.run(self._part.read, BLOCK):
+                yield block
+        finally:
+            _threads.run(self._part.close)
+
+    def blocks_here(self) -> Iterator[bytes]:
+        with contextlib.closing(self._part):
+            while block := self._part.read(BLOCK):
+                yield block

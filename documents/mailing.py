@@ -1,0 +1,197 @@
+"""Mailing a rendered document to its account: once, or with the word that nobody knows.
+
+:mod:`shop.core.smtp` says what each answer of a mail server means.
+"""
+
+import uuid
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import F
+from django.db.models.functions import Now
+
+from accounts.emails import verified_address
+from documents.kinds import kind_of
+from documents.models import Document
+from documents.storage import store
+from shop.core.jobs import backoff, from_now
+from shop.core.smtp import Delivery, Outcome, send_once
+
+logger = structlog.get_logger(__name__)
+
+UNKNOWN_OUTCOME = (
+    "Outcome unknown: the mail may or may not have been delivered. It is not sent again; "
+    "the PDF can be downloaded."
+)
+NO_LONGER_ALLOWED = "The account may no longer have this document."
+NO_ADDRESS = "The account has no verified e-mail address to mail it to."
+NOT_ACCEPTED = "The mail server did not take the mail"
+NOT_READ = "The stored file cannot be read at the moment, and the mail is tried again."
+
+
+def document_mail(document_id: uuid.UUID) -> bool:
+    """Mail a ready document to its account, once; do nothing where it is not ready.
+
+    Return whether mail server and store could be reached, or did not have to be.
+    """
+    document = (
+        Document.objects.select_related("requested_by")
+        .filter(pk=document_id, status=Document.Status.READY)
+        .first()
+    )
+    if document is None:
+        return True
+    address = verified_address(document.requested_by)
+    if address is None or not kind_of(document).is_allowed(document):
+        _give_up(document, NO_ADDRESS if address is None else NO_LONGER_ALLOWED)
+        return True
+    try:
+        attachment = _attachment(document)
+    except FileNotFoundError as error:
+        _render_again(document, error)
+        return True
+    except OSError as error:
+        _put_off(document, error)
+        return False
+    return _send(document, address, attachment)
+
+
+def _send(document: Document, address: str, attachment: bytes | None) -> bool:
+    """Make the one attempt and write its outcome; return whether the server could be reached."""
+    claim = uuid.uuid4()
+    ready = Document.objects.filter(pk=document.pk, status=Document.Status.READY)
+    sending: dict[str, Any] = {
+        "status": Document.Status.SENDING,
+        "claim": claim,
+        "claimed_at": Now(),
+        "mail_attempts": F("mail_attempts") + 1,
+    }
+    with_link = _message(document, address, None)
+    delivery = send_once(
+        with_link if attachment is None else _message(document, address, attachment),
+        claim=lambda: bool(ready.update(**sending)),
+        smaller=None if attachment is None else with_link,
+    )
+    mine = Document.objects.filter(pk=document.pk, claim=claim)
+    match delivery.outcome:
+        case Outcome.UNREACHABLE:
+            _not_accepted(document, None, delivery)
+            return False
+        case Outcome.REFUSED:
+            _not_accepted(document, claim, delivery)
+        case Outcome.UNKNOWN:
+            reason = type(delivery.error).__name__
+            logger.warning("document.outcome_unknown", document_id=str(document.pk), reason=reason)
+            mine.update(status=Document.Status.FAILED, error=UNKNOWN_OUTCOME)
+        case Outcome.SENT:
+            # Also where the sweep gave this worker up meanwhile: the mail did go out.
+            mine.update(status=Document.Status.SENT, emailed_at=Now(), error="")
+            logger.info("document.sent", document_id=str(document.pk), kind=document.kind)
+    return True
+
+
+# --- the message ------------------------------------------------------------------------------
+
+
+def _attachment(document: Document) -> bytes | None:
+    """Return the file, or ``None`` where it is too large for a mail."""
+    if (document.size or 0) > settings.DOCUMENT_ATTACHMENT_MAX_BYTES:
+        return None
+    with store.read(document.file) as file:
+        return file.read()
+
+
+def _message(document: Document, address: str, attachment: bytes | None) -> EmailMessage:
+    kind = kind_of(document)
+    words = kind.words(document)
+    where = (
+        "It is attached to this mail"
+        if attachment is not None
+        else "It is too large for a mail, so it is not attached"
+    )
+    message = EmailMessage(
+        subject=f"{settings.SITE_NAME}: {words.subject}",
+        body=(
+            f"Hello {document.requested_by.username},\n\n"
+            f"{words.sentence}\n"
+            f"{where}, and you can download it at {settings.SITE_URL}{words.link}\n\n"
+            f"{settings.SITE_NAME}\n"
+        ),
+        to=[address],
+        headers={"Message-ID": kind.message_id(document), "Auto-Submitted": "auto-generated"},
+    )
+    if attachment is not None:
+        message.attach(kind.file_name(document), attachment, kind.media_type)
+    return message
+
+
+# --- outcomes ---------------------------------------------------------------------------------
+
+
+def _not_accepted(document: Document, claim: uuid.UUID | None, delivery: Delivery) -> None:
+    """Put a document back to ready for a later attempt, or fail it where none would help.
+
+    ``claim`` is ``None`` where the server could not even be reached: that is never the document's
+    fault, so no answer then is permanent.
+    """
+    refused = delivery.refusal
+    told = f"{NOT_ACCEPTED}: {refused.words}" if refused.words else f"{NOT_ACCEPTED}."
+    logger.warning("document.mail_not_accepted", document_id=str(document.pk), reason=told)
+    attempts = document.mail_attempts + 1
+    last = attempts >= settings.DOCUMENT_MAIL_ATTEMPTS
+    changes: dict[str, Any] = {
+        "claim": None,
+        "next_attempt_at": from_now(backoff(settings.DOCUMENT_RETRY_SECONDS, attempts)),
+    }
+    if claim is None:
+        # What a connection failed by names hosts and accounts, which is for the log.
+        _ready(document).update(
+            status=Document.Status.FAILED if last else Document.Status.READY,
+            mail_attempts=attempts,
+            error=f"{NOT_ACCEPTED}.",
+            **changes,
+        )
+    else:
+        failed = last or refused.permanent
+        Document.objects.filter(pk=document.pk, claim=claim).update(
+            status=Document.Status.FAILED if failed else Document.Status.READY,
+            error=told,
+            **changes,
+        )
+
+
+def _ready(document: Document) -> Any:
+    """Return the row, where nobody has tried to mail it since."""
+    return Document.objects.filter(
+        pk=document.pk, status=Document.Status.READY, mail_attempts=document.mail_attempts
+    )
+
+
+def _put_off(document: Document, error: OSError) -> None:
+    """Try again later, as often as it takes: the store is away, which is nobody's attempt."""
+    logger.warning("document.store_away", document_id=str(document.pk), reason=str(error))
+    _ready(document).update(
+        error=NOT_READ, next_attempt_at=from_now(settings.DOCUMENT_RETRY_SECONDS)
+    )
+
+
+def _give_up(document: Document, told: str) -> None:
+    Document.objects.filter(pk=document.pk, status=Document.Status.READY).update(
+        status=Document.Status.FAILED, claim=None, error=told
+    )
+
+
+def _render_again(document: Document, error: OSError) -> None:
+    """Queue a document anew whose stored file is gone."""
+    logger.warning("document.file_missing", document_id=str(document.pk), reason=str(error))
+    final = document.attempts >= settings.DOCUMENT_RENDER_ATTEMPTS
+    Document.objects.filter(pk=document.pk, status=Document.Status.READY).update(
+        status=Document.Status.FAILED if final else Document.Status.QUEUED,
+        claim=None,
+        file="",
+        rendered_at=None,
+        error="The stored PDF is missing.",
+        next_attempt_at=from_now(settings.DOCUMENT_RETRY_SECONDS),
+    )

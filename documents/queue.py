@@ -1,0 +1,96 @@
+"""The order in which workers take documents.
+
+A Celery message only wakes a worker, which then takes whichever document is next: one of the
+account that had the fewest pages rendered within the hour. An account has one document rendered at
+a time. So neither many nor long documents of one account keep another's waiting for more than one
+of them.
+"""
+
+import time
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce, Now
+
+from documents import kinds
+from documents.mailing import document_mail
+from documents.models import Document
+from documents.rendering_job import claimed, render_claimed
+from documents.upkeep import documents_sweep, due
+from shop.core import jobs
+
+# The key of the advisory lock under which one worker at a time takes a document: "repo" in ASCII.
+TAKE_LOCK = 0x7265706F
+WORK_SECONDS = 240.0
+"""A worker's task ends after about this long and asks for another, well before its time limit."""
+
+REST_SECONDS = 30.0
+"""How long a worker leaves a mail server or a store alone that it could not reach."""
+
+FAIR_WINDOW = timedelta(hours=1)
+"""The pages of an account within this time decide when it is next."""
+
+
+def work() -> None:
+    """Mail and render what is next until nothing is due or the time is over."""
+    started = time.monotonic()
+    mail_rests_until = 0.0
+    while time.monotonic() < started + WORK_SECONDS:
+        if time.monotonic() >= mail_rests_until and (ready := _take_ready()):
+            if not document_mail(ready):
+                mail_rests_until = time.monotonic() + REST_SECONDS
+            continue
+        taken = take_queued()
+        if taken is None:
+            return
+        if not render_claimed(*taken):
+            # The store takes nothing, so there is nothing to be done that is not done again.
+            return
+    # What is left is for other tasks, which any worker may take.
+    documents_sweep()
+
+
+def take_queued() -> tuple[uuid.UUID, uuid.UUID] | None:
+    """Claim the queued document that is next; return its id and the claim."""
+    same = Document.objects.filter(requested_by=OuterRef("requested_by")).order_by()
+    recent = same.filter(
+        rendered_at__gt=Now() - FAIR_WINDOW, created_at__gt=Now() - timedelta(days=1)
+    ).values("requested_by")
+    waiting = (
+        Document.objects.filter(due(), status=Document.Status.QUEUED, kind__in=kinds.names())
+        .exclude(Exists(same.filter(status=Document.Status.RENDERING)))
+        .annotate(
+            pages_lately=Coalesce(Subquery(recent.annotate(sum=Sum("pages")).values("sum")), 0)
+        )
+        .order_by("pages_lately", "created_at", "pk")
+    )
+    claim = uuid.uuid4()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # Two workers that look at once would take two documents of one account.
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TAKE_LOCK])
+        document_id = waiting.values_list("pk", flat=True).first()
+        taken = document_id is not None and Document.objects.filter(
+            pk=document_id, status=Document.Status.QUEUED
+        ).update(**claimed(claim))
+    return (document_id, claim) if document_id is not None and taken else None
+
+
+def _take_ready() -> uuid.UUID | None:
+    """Return a rendered document whose mail is due, and keep other workers from it for a while."""
+    with transaction.atomic():
+        document_id = (
+            Document.objects.select_for_update(skip_locked=True)
+            .filter(due(), status=Document.Status.READY, kind__in=kinds.names())
+            .order_by("next_attempt_at")
+            .values_list("pk", flat=True)
+            .first()
+        )
+        if document_id is not None:
+            Document.objects.filter(pk=document_id).update(
+                next_attempt_at=jobs.from_now(settings.DOCUMENT_CLAIM_SECONDS)
+            )
+    return document_id

@@ -1,0 +1,144 @@
+"""Rendering: a worker claims a document, renders its file and stores it.
+
+See :mod:`shop.core.jobs` for what a claim is. The store is asked first whether it takes files, so
+that one that is away costs no rendering and no attempt.
+"""
+
+import contextlib
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
+
+from documents.kinds import kind_of
+from documents.models import Document
+from documents.rendered import RenderingFailed, TooLong
+from documents.storage import store
+from shop.core.jobs import backoff, from_now
+
+logger = structlog.get_logger(__name__)
+
+STORE_AWAY = "It cannot be stored at the moment, and is tried again."
+
+
+def document_render(document_id: uuid.UUID) -> None:
+    """Render a queued document and store its file; do nothing where it is not queued."""
+    claim = uuid.uuid4()
+    queued = Document.objects.filter(pk=document_id, status=Document.Status.QUEUED)
+    if queued.update(**claimed(claim)):
+        render_claimed(document_id, claim)
+
+
+def claimed(claim: uuid.UUID) -> dict[str, object]:
+    """Return the columns by which a queued document becomes one that is being rendered."""
+    return {
+        "status": Document.Status.RENDERING,
+        "claim": claim,
+        "claimed_at": Now(),
+        "attempts": F("attempts") + 1,
+    }
+
+
+def render_claimed(document_id: uuid.UUID, claim: uuid.UUID) -> bool:
+    """Render a document that this worker has claimed, and store its file.
+
+    Return whether the store took it, or did not have to: ``False`` where it is away.
+    """
+    document = Document.objects.select_related("requested_by").get(pk=document_id)
+    kind = kind_of(document)
+    folder = f"{document.created_at:%Y/%m}/{document.pk}-"
+    # The claim is in the name, so that no two workers ever write the same file.
+    name = f"{folder}{claim.hex}{kind.suffix}"
+    about = {"document_id": str(document.pk), "kind": document.kind}
+    logger.info("document.rendering", **about, attempt=document.attempts)
+    try:
+        with _renewing(claim):
+            # A worker that was killed after it had stored this document has left its file.
+            store.clear(folder)
+            store.check()
+    except OSError as error:
+        logger.warning("document.store_away", **about, reason=str(error))
+        _put_back(document, claim, attempts=F("attempts") - 1, error=STORE_AWAY)
+        return False
+    try:
+        with tempfile.TemporaryDirectory(prefix="document-") as work, _renewing(claim):
+            output = Path(work) / f"document{kind.suffix}"
+            rendered = kind.render(document, output)
+            store.put(name, output)
+    except TooLong as error:
+        _rendering_failed(document, claim, str(error), error, final=True)
+        return True
+    except RenderingFailed as error:
+        _rendering_failed(document, claim, "The PDF could not be made.", error)
+        return True
+    except OSError as error:
+        _rendering_failed(document, claim, "The PDF could not be stored.", error)
+        return True
+    stored = Document.objects.filter(pk=document.pk, claim=claim).update(
+        status=Document.Status.READY,
+        file=name,
+        pages=rendered.pages,
+        size=rendered.size,
+        sha256=rendered.sha256,
+        rendered_at=Now(),
+        next_attempt_at=Now(),
+        error="",
+    )
+    if stored:
+        logger.info("document.ready", **about, pages=rendered.pages)
+    else:
+        # The sweep has given the document to another worker meanwhile.
+        store.delete(name)
+    return True
+
+
+def _rendering_failed(
+    document: Document, claim: uuid.UUID, told: str, error: Exception, *, final: bool = False
+) -> None:
+    logger.warning("document.rendering_failed", document_id=str(document.pk), reason=str(error))
+    if final or document.attempts >= settings.DOCUMENT_RENDER_ATTEMPTS:
+        _put_back(document, claim, status=Document.Status.FAILED, error=told)
+    else:
+        _put_back(document, claim, error=told)
+
+
+def _put_back(document: Document, claim: uuid.UUID, **changes: Any) -> None:
+    delay = backoff(settings.DOCUMENT_RETRY_SECONDS, document.attempts - 1)
+    Document.objects.filter(pk=document.pk, claim=claim).update(
+        **{
+            "status": Document.Status.QUEUED,
+            "claim": None,
+            "next_attempt_at": from_now(delay),
+            **changes,
+        }
+    )
+
+
+@contextlib.contextmanager
+def _renewing(claim: uuid.UUID) -> Iterator[None]:
+    """Renew a claim from a thread, so that only a dead worker's goes stale."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(settings.DOCUMENT_CLAIM_SECONDS / 4):
+            with contextlib.suppress(Exception):
+                Document.objects.filter(claim=claim, status=Document.Status.RENDERING).update(
+                    claimed_at=Now()
+                )
+            connection.close()
+
+    thread = threading.Thread(target=renew, name="renew", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -1,0 +1,149 @@
+"""What workers leave behind: documents of dead workers, those nobody was told of, old files."""
+
+import uuid
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, F, Q, QuerySet, Sum, Window
+from django.db.models.functions import Now
+
+from documents import kinds
+from documents.mailing import UNKNOWN_OUTCOME
+from documents.models import Document
+from documents.storage import store
+from shop.celery import hint
+from shop.core import jobs
+
+HINTS = 8
+"""Messages that one sweep sends: enough to wake the workers, too few to pile up."""
+
+ROWS_KEPT = timedelta(days=365)
+"""How long a document stays in the list after its file was removed."""
+
+_BATCH = 500
+
+
+def announce(document_id: uuid.UUID, *, expires: float | None = None) -> bool:
+    """Tell a worker that there is a document to take; return whether the broker took the message.
+
+    The worker takes whichever document is next.
+    """
+    return hint("reports.deliver", expires=expires, report_id=str(document_id))
+
+
+def due() -> Q:
+    """Return the condition that a document's next attempt is due."""
+    return jobs.due(
+        max(
+            jobs.LONGEST_DELAY_SECONDS,
+            settings.DOCUMENT_CLAIM_SECONDS,
+            settings.DOCUMENT_RETRY_SECONDS,
+        )
+    )
+
+
+def documents_sweep() -> int:
+    """Give up on dead workers and wake others if documents are due; return how many are."""
+    abandoned = Document.objects.filter(
+        jobs.stale(settings.DOCUMENT_CLAIM_SECONDS), status=Document.Status.RENDERING
+    )
+    abandoned.filter(attempts__gte=settings.DOCUMENT_RENDER_ATTEMPTS).update(
+        status=Document.Status.FAILED,
+        claim=None,
+        error="Rendering was interrupted too often.",
+    )
+    abandoned.update(status=Document.Status.QUEUED, claim=None, next_attempt_at=Now())
+    Document.objects.filter(
+        jobs.stale(settings.DOCUMENT_SENDING_SECONDS), status=Document.Status.SENDING
+    ).update(status=Document.Status.FAILED, error=UNKNOWN_OUTCOME)
+    young = jobs.from_now(-settings.DOCUMENT_SWEEP_SECONDS)
+    waited = Q(created_at__lt=young) | Q(created_at__gt=Now())
+    waiting = Document.objects.filter(
+        due(),
+        Q(waited, status=Document.Status.QUEUED) | Q(status=Document.Status.READY),
+        kind__in=kinds.names(),
+    ).order_by("next_attempt_at")
+    ids = list(waiting.values_list("pk", flat=True)[:_BATCH])
+    for document_id in ids[:HINTS]:
+        if not announce(document_id, expires=60):
+            break
+    return len(ids)
+
+
+def documents_requeue(ids: Collection[uuid.UUID]) -> int:
+    """Start failed documents anew that were certainly not mailed; return how many those were."""
+    again: dict[str, Any] = {
+        "attempts": 0,
+        "mail_attempts": 0,
+        "error": "",
+        "next_attempt_at": Now(),
+    }
+    failed = Document.objects.filter(
+        pk__in=ids, status=Document.Status.FAILED, claim=None, emailed_at=None
+    )
+    with transaction.atomic():
+        count = failed.filter(Q(rendered_at=None) | Q(removed_at__isnull=False)).update(
+            status=Document.Status.QUEUED, rendered_at=None, removed_at=None, **again
+        )
+        count += failed.update(status=Document.Status.READY, **again)
+    for document_id in list(ids)[:HINTS]:
+        if not announce(document_id):
+            break
+    return count
+
+
+def documents_purge() -> dict[str, int]:
+    """Remove files past their time and those over an account's space, oldest first.
+
+    Documents stay in the list for a year more. Return how many files and how many documents went.
+    """
+    done = Document.objects.filter(status__in=[Document.Status.SENT, Document.Status.FAILED])
+    stored = done.exclude(file="")
+    # Their removal was interrupted.
+    removed = _remove(stored.filter(removed_at__isnull=False))
+    deleted = 0
+    for kind in kinds.kinds():
+        removed += _remove(stored.filter(kind=kind.name, rendered_at__lt=Now() - kind.kept()))
+        forgotten = Now() - kind.kept() - ROWS_KEPT
+        deleted += _forget(done.filter(kind=kind.name, file="", created_at__lt=forgotten))
+    return {"pdfs": removed + _remove_over_space(stored), "reports": deleted}
+
+
+def _remove_over_space(stored: QuerySet[Document]) -> int:
+    expendable = stored.filter(kind__in=[kind.name for kind in kinds.kinds() if kind.expendable])
+    space = settings.DOCUMENT_MEGABYTES_PER_ACCOUNT * 1_000_000
+    over = (
+        expendable.values("requested_by")
+        .annotate(files=Count("pk"), bytes=Sum("size"))
+        .filter(bytes__gt=space)
+        .values_list("requested_by", flat=True)
+    )
+    removed = 0
+    for account in over:
+        newest_first = Window(Sum("size"), order_by=[F("created_at").desc(), F("pk").desc()])
+        of_account = expendable.filter(requested_by=account).annotate(used=newest_first)
+        removed += _remove(of_account.filter(used__gt=space))
+    return removed
+
+
+def _forget(documents: QuerySet[Document]) -> int:
+    deleted = 0
+    while keys := list(documents.values_list("pk", flat=True)[:_BATCH]):
+        deleted += Document.objects.filter(pk__in=keys).delete()[0]
+    return deleted
+
+
+def _remove(documents: QuerySet[Document]) -> int:
+    removed = 0
+    while rows := list(documents.order_by().values_list("pk", "file")[:_BATCH]):
+        keys = [key for key, _ in rows]
+        # First nobody can have the files, then they go, and then their rows forget them. What is
+        # interrupted is done again, and a file that is being moved meanwhile is not kept.
+        Document.objects.filter(pk__in=keys, removed_at=None).update(removed_at=Now())
+        for _, name in rows:
+            store.delete(name)
+        removed += Document.objects.filter(pk__in=keys).update(file="")
+    return removed

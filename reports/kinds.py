@@ -1,0 +1,108 @@
+"""The two kinds of reports, as documents are rendered and mailed."""
+
+import contextlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from django.conf import settings
+
+from documents.kinds import Kind, Words
+from documents.models import Document
+from documents.rendered import Rendered, TooLong
+from reports import models, selectors
+from reports.access import may_request
+from shop.core.database import unhurried
+
+T = TypeVar("T")
+
+
+class ReportKind(Kind):
+    """What statements and sales reports have in common."""
+
+    title: ClassVar[str]
+
+    @abstractmethod
+    def render_lines(
+        self, document: Document, output: Path, reading: contextlib.ExitStack
+    ) -> Rendered:
+        """Write the report; close ``reading``, the snapshot, after its last line."""
+
+    def render(self, document: Document, output: Path) -> Rendered:
+        document = selectors.report_to_render(document)
+        using = document._state.db or "default"
+        with contextlib.ExitStack() as reading:
+            reading.enter_context(unhurried(using))
+            reading.enter_context(selectors.snapshot(using))
+            return self.render_lines(document, output, reading)
+
+    def is_allowed(self, document: Document) -> bool:
+        user = document.requested_by
+        return user.is_active and may_request(user, self.name)
+
+    def words(self, document: Document) -> Words:
+        period = f"{document.since} to {document.until}"
+        return Words(
+            subject=f"{self.title} {period}",
+            sentence=f"the {self.title} you asked for, {period}, is ready.",
+            link="/reports/",
+        )
+
+    def stem(self, document: Document) -> str:
+        return f"{self.name}-{document.since}-{document.until}"
+
+    def message_id(self, document: Document) -> str:
+        return f"<report-{document.pk}@scalable-shop>"
+
+
+class Statement(ReportKind):
+    """What one customer bought."""
+
+    name = models.Kind.STATEMENT.value
+    title = "statement"
+
+    def render_lines(
+        self, document: Document, output: Path, reading: contextlib.ExitStack
+    ) -> Rendered:
+        # Only a worker renders, but the web process imports this module too.
+        from reports.rendering import render_statement
+
+        return render_statement(
+            header=selectors.statement_header(document),
+            lines=_bounded(_closing(selectors.statement_lines(document), reading)),
+            output=output,
+        )
+
+
+class Sales(ReportKind):
+    """What all customers bought."""
+
+    name = models.Kind.SALES.value
+    title = "sales report"
+
+    def render_lines(
+        self, document: Document, output: Path, reading: contextlib.ExitStack
+    ) -> Rendered:
+        from reports.rendering import render_sales
+
+        return render_sales(
+            header=selectors.sales_header(document),
+            lines=_bounded(_closing(selectors.sales_lines(document), reading)),
+            output=output,
+        )
+
+
+def _closing(lines: Iterator[T], reading: contextlib.ExitStack) -> Iterator[T]:
+    """Yield the lines and end the snapshot after the last, as typesetting may take minutes."""
+    yield from lines
+    reading.close()
+
+
+def _bounded(lines: Iterator[T]) -> Iterator[T]:
+    """Yield the lines; raise ``TooLong`` where they are more than one report may have."""
+    most = settings.REPORTS_MAX_LINES
+    for number, line in enumerate(lines):
+        if number == most:
+            raise TooLong(f"It would have more than {most} lines. Ask for a shorter period.")
+        yield line

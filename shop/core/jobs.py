@@ -1,0 +1,38 @@
+"""Rows that are jobs: a worker claims one, and a Celery message is only a hint that it is there.
+
+A claim is a conditional update that commits. The work is done outside any transaction, and another
+conditional update writes its outcome. Whatever dies in between leaves a row that a sweep
+understands.
+
+The database's clock is the only one, so that workers whose clocks differ agree on what is due. It
+can be set back, too. So a due time further ahead than the longest delay that is ever scheduled is
+treated as past.
+"""
+
+from datetime import timedelta
+
+from django.db.models import Q
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+
+LONGEST_DELAY_SECONDS = 1800
+
+
+def from_now(seconds: float) -> Combinable:
+    """Return the moment that many seconds ahead."""
+    return Now() + timedelta(seconds=seconds)
+
+
+def due(longest: float = LONGEST_DELAY_SECONDS) -> Q:
+    """Return the condition that a job's next attempt is due, where no delay is longer."""
+    return Q(next_attempt_at__lte=Now()) | Q(next_attempt_at__gt=from_now(longest + 60))
+
+
+def stale(seconds: float) -> Q:
+    """Return the condition that a claim was not renewed for that many seconds."""
+    return Q(claimed_at__lt=from_now(-seconds)) | Q(claimed_at__gt=from_now(seconds))
+
+
+def backoff(first: float, attempts: int) -> float:
+    """Return the seconds until the next attempt: twice as many after each that failed."""
+    return min(first * 2 ** min(attempts, 20), LONGEST_DELAY_SECONDS)

@@ -8,6 +8,7 @@ class EventsConfig(ShopAppConfig):
 
     name = "events"
     api_urls = "events.urls"
+    websocket_urls = "events.routing"
     append_only = ("Event",)
     maintained = ("Outbox",)
     health_checks = {

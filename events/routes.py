@@ -1,4 +1,3 @@
-"""The log's paths that are answered before Django, or that Django never sees."""
+"""The log's path that is answered before Django sees a request that waits."""
 
 EVENTS = "/api/v1/events/"
-FEEDS = frozenset({"/ws/purchases/", "/ws/events/"})

@@ -4,7 +4,7 @@ from django.urls import path
 
 from events.consumers import FeedConsumer
 
-websocket_urlpatterns = [
+urlpatterns = [
     path("ws/purchases/", FeedConsumer.as_asgi()),
     path("ws/events/", FeedConsumer.as_asgi(takes_types=True)),
 ]

@@ -50,8 +50,6 @@ from accounts.holders import Holders
 from accounts.quotas import check_page
 from events.hub import hub
 from events.longpoll import LongPollMiddleware
-from events.routes import FEEDS
-from events.routing import websocket_urlpatterns
 from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
 from purchases.ingest.engine import ingest
 from purchases.ingest.middleware import IngestMiddleware
@@ -59,7 +57,7 @@ from purchases.routes import BULK
 from shop.core.addresses import forwarded
 from shop.core.errors import ApplicationError, error_shape, send_error
 from shop.core.refusals import at_a_pace
-from shop.routes import BEFORE_DJANGO
+from shop.routes import BEFORE_DJANGO, SOCKETS, websocket_urlpatterns
 from shop.server.bodies import SMALL_BYTES, Bodies
 from shop.server.failures import Failures
 from shop.server.gate import Gate
@@ -168,7 +166,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
             await receive()
             await send_error(send, error, message="websocket.http.response")
             return
-        if scope["path"] in FEEDS:
+        if scope["path"] in SOCKETS:
             await _websockets(scope, receive, send)
         else:
             await _no_route(receive, send)

@@ -42,10 +42,10 @@ from accounts.rules import CredentialKind, Rule, required_by
 from documents import downloads
 from documents.storage import DocumentStorage
 from events.models import Event
-from events.routing import websocket_urlpatterns
 from purchases.models import Purchase
 from reports.models import Report
 from shop.celery import app as celery_app
+from shop.routes import websocket_urlpatterns
 from tests.system import ROOT, System
 
 ROLE_ACTORS = tuple(role for role in ROLES if role != "customer")

@@ -60,6 +60,8 @@ class ShopAppConfig(AppConfig):
     """The module of the URL patterns below ``/api/v1/``."""
     page_urls: ClassVar[str] = ""
     """The module of the URL patterns below ``/``."""
+    websocket_urls: ClassVar[str] = ""
+    """The module of the URL patterns of websockets, below ``/``."""
     classic_urls: ClassVar[str] = ""
     """The module of the original service's URL patterns, which also exist below a prefix."""
     append_only: ClassVar[Sequence[str]] = ()

@@ -10,12 +10,11 @@ from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 
 from events.routes import EVENTS
-from events.routing import websocket_urlpatterns
 from purchases.ingest.http import PATHS
 from shop.celery import app as celery
 from shop.core.metrics import registry
 from shop.core.paths import spellings
-from shop.routes import BEFORE_DJANGO
+from shop.routes import BEFORE_DJANGO, websocket_urlpatterns
 from tests.kubernetes.rendering import CHECKOUT, Document, named, pod_spec, render
 
 

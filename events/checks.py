@@ -8,6 +8,8 @@ import msgspec
 from django.core.checks import CheckMessage, Error, register
 
 from accounts.permissions import Permission
+from events.followers import declared_followers
+from events.models import FollowerCursor
 from events.types import EventType, declared
 
 NUMBER_MAX = 2**15 - 1
@@ -18,7 +20,7 @@ _PARTS = frozenset(permission.part for permission in Permission)
 
 @register
 def event_types(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """events.E001 to E003: two types share a name or number, or a type is not well declared."""
+    """events.E001 to E003: types share a name or a number, or one is not well declared."""
     types = declared()
     messages: list[CheckMessage] = []
     for id, what, values in (
@@ -36,6 +38,17 @@ def event_types(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         for fault in _faults(type)
     ]
     return messages
+
+
+@register
+def followers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """events.E004: followers share a name, or one has none that its row could have."""
+    names = Counter(follower.name for follower in declared_followers())
+    return [
+        Error(f"{count} followers are called {name!r}.", id="events.E004")
+        for name, count in names.items()
+        if count > 1 or not 1 <= len(name) <= FollowerCursor.NAME_MAX_LENGTH
+    ]
 
 
 def _faults(type: EventType) -> list[str]:

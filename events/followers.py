@@ -73,12 +73,9 @@ class Follower(ABC):
         """Remove all that was derived, in the cursor's transaction."""
 
 
-def declared_followers() -> dict[str, Follower]:
-    """Return every follower that an app declares, by name."""
-    followers: list[Follower] = [
-        import_string(path)() for config in shop_apps() for path in config.followers
-    ]
-    return {follower.name: follower for follower in followers}
+def declared_followers() -> list[Follower]:
+    """Return every follower that an app declares."""
+    return [import_string(path)() for config in shop_apps() for path in config.followers]
 
 
 def follow(follower: Follower) -> float:

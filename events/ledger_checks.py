@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
+import msgspec
 from django.db import connection
 
+from events.models import Event
 from events.selectors import POSITION_FLOORS
+from events.types import declared
 from shop.core.ledger import LedgerCheck, Say, no_rows
 
 _COUNTS = """
@@ -30,6 +33,22 @@ def _gaps(say: Say) -> Iterator[str]:
         yield from (str(row[0]) for row in cursor.fetchall())
 
 
+def _undeclared(say: Say) -> Iterator[str]:
+    # A number that was given to another type would be found here too: its data do not fit.
+    numbers = [type.number for type in declared()]
+    unknown = Event.objects.exclude(type__in=numbers).values_list("position", flat=True)
+    yield from map(str, unknown.iterator(chunk_size=1000))
+    for type in declared():
+        if type.load is not None:
+            continue
+        events = Event.objects.filter(type=type.number).values_list("position", "payload")
+        for position, payload in events.order_by("position").iterator(chunk_size=1000):
+            try:
+                msgspec.convert(payload, type.data)
+            except msgspec.ValidationError:
+                yield str(position)
+
+
 CHECKS = (
     no_rows(
         "No position is given twice, and none is below 1.",
@@ -37,6 +56,7 @@ CHECKS = (
            GROUP BY position HAVING count(*) > 1 OR position < 1""",
     ),
     LedgerCheck("No gap in the positions.", _gaps),
+    LedgerCheck("Every event has a declared type, and data as that declares them.", _undeclared),
     no_rows(
         "No event is in the log or the outbox twice.",
         """SELECT id FROM (SELECT id FROM events_event UNION ALL SELECT id FROM events_outbox)

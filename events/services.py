@@ -1,5 +1,6 @@
 """The one way for an app to say that something happened."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from events.models import Outbox
 from events.types import EventType, numbered
 
 PAYLOAD_MAX_BYTES = 16 * 1024
+# NUL as JSON escapes it: the one character that PostgreSQL does not store.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _EMIT = f"""
 INSERT INTO {Outbox._meta.db_table} (id, type, customer_id, payload)
@@ -28,7 +31,7 @@ def emit(
 
     Raises ``TransactionManagementError`` outside of a transaction, ``LookupError`` for a type that
     no app declares, ``msgspec.ValidationError`` for data that are not as declared, and
-    ``ValueError`` for too much of it.
+    ``ValueError`` for too much of it, or text that PostgreSQL does not store.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError(
@@ -54,4 +57,6 @@ def _checked(type: EventType, data: Any) -> str:
     encoded = msgspec.json.encode(msgspec.convert(plain, type.data))
     if len(encoded) > PAYLOAD_MAX_BYTES:
         raise ValueError(f"{type.name}: the data take {len(encoded)} bytes.")
+    if _NUL.search(encoded):
+        raise ValueError(f"{type.name}: the data hold a NUL.")
     return encoded.decode()

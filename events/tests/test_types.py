@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -17,6 +18,7 @@ from knox.models import AuthToken
 from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.permissions import role_mask
+from events.ledger_checks import CHECKS
 from events.models import Event, Outbox
 from events.representation import Row, encode, present
 from events.selectors import events_after
@@ -75,6 +77,32 @@ def test_who_sees_which_types(toy: None) -> None:
     assert seen("operator", everything=True) == {RESTARTED.number}
     assert seen("operator", everything=False) == {RESTARTED.number}
     assert seen("admin", everything=True) == {type.number for type in declared()}
+
+
+def test_followers_have_names_of_their_own(toy: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    config: Any = apps.get_app_config("events")
+    monkeypatch.setattr(config, "followers", 2 * tuple(config.followers))
+    assert _checks() == {"events.E004"}
+
+
+@pytest.mark.django_db
+def test_verify_ledger_finds_events_that_nobody_declares_so(
+    toy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (check,) = [check for check in CHECKS if "declared type" in check.what]
+
+    def broken() -> list[str]:
+        return list(check.find_broken(lambda line: None))
+
+    emit(INVOICE, data={"number": "A-1", "total": "1"})
+    emit(QUIZ, data={"score": 1})
+    positions = [str(row.position) for row in number()]
+    assert broken() == []
+    # One type is gone, and another one has got its number.
+    reused = replace(QUIZ, number=INVOICE.number)
+    monkeypatch.setattr(toys, "EVENT_TYPES", (reused,))
+    forget_declared()
+    assert sorted(broken()) == positions
 
 
 # --- emit ------------------------------------------------------------------------------------
@@ -142,6 +170,11 @@ def test_what_is_not_declared_or_too_much_is_refused(toy: None) -> None:
         emit(replace(INVOICE, number=30_009), data={"number": "A-1", "total": "1"})
     with pytest.raises(ValueError, match="bytes"):
         emit(INVOICE, data={"number": "x" * PAYLOAD_MAX_BYTES, "total": "1"})
+    for text in ("a\0b", "\\\0", "\ud800"):
+        with pytest.raises(ValueError, match=r"NUL|surrogates"):
+            emit(INVOICE, data={"number": text, "total": "1"})
+    assert emit(INVOICE, data={"number": r"a\u0000", "total": "1"})
+    Outbox.objects.all().delete()
     recorded = named("purchase.recorded")
     assert recorded is not None
     with pytest.raises(ValueError, match="takes an id"):

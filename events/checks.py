@@ -8,7 +8,7 @@ import msgspec
 from django.core.checks import CheckMessage, Error, register
 
 from accounts.permissions import Permission
-from events.followers import declared_followers
+from events.followers import every_declared
 from events.models import FollowerCursor
 from events.types import EventType, declared
 
@@ -43,7 +43,7 @@ def event_types(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register
 def followers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """events.E004: followers share a name, or one has none that its row could have."""
-    names = Counter(follower.name for follower in declared_followers())
+    names = Counter(follower.name for follower in every_declared())
     return [
         Error(f"{count} followers are called {name!r}.", id="events.E004")
         for name, count in names.items()

@@ -73,9 +73,14 @@ class Follower(ABC):
         """Remove all that was derived, in the cursor's transaction."""
 
 
-def declared_followers() -> list[Follower]:
-    """Return every follower that an app declares."""
+def every_declared() -> list[Follower]:
+    """Return every follower that an app declares, those too that share a name."""
     return [import_string(path)() for config in shop_apps() for path in config.followers]
+
+
+def declared_followers() -> dict[str, Follower]:
+    """Return every follower that an app declares, by name."""
+    return {follower.name: follower for follower in every_declared()}
 
 
 def follow(follower: Follower) -> float:

@@ -46,7 +46,7 @@ class Lag:
 
 def lags() -> list[Lag]:
     """Return how far each declared follower has come; one that never ran is at position 0."""
-    names = [follower.name for follower in declared_followers()]
+    names = list(declared_followers())
     if not names:
         return []
     latest = latest_position()

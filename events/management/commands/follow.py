@@ -19,7 +19,7 @@ class Command(BaseCommand):
         from events.followers import declared_followers, rebuild
         from events.following import Following
 
-        followers = {follower.name: follower for follower in declared_followers()}
+        followers = declared_followers()
         names = options["names"] or ([] if options["rebuild"] else list(followers))
         if unknown := [name for name in names if name not in followers]:
             raise CommandError(f"No app declares the follower {', '.join(unknown)}.")

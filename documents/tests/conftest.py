@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
-from django.core.files.storage import default_storage
 
 from accounts.models import User
 from documents.models import Document
@@ -43,7 +42,7 @@ def use(settings: Any, kind: str, folder: Path, s3: S3 | None = None) -> Documen
             },
         }
     }
-    assert default_storage.kind == kind
+    assert store.kind == kind
     return store
 
 

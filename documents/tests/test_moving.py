@@ -192,8 +192,8 @@ def test_killed_again_and_again_it_loses_nothing(
             command,
             cwd=BASE_DIR,
             env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         deadline = time.monotonic() + 60
         while process.poll() is None and len(s3.names()) < files and time.monotonic() < deadline:

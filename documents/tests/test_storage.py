@@ -148,7 +148,7 @@ def test_a_bucket_without_the_library_says_what_to_install(
     s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
-    with pytest.raises(ImproperlyConfigured, match="pip install -r requirements-s3.txt"):
+    with pytest.raises(ImproperlyConfigured, match=r"pip install -r requirements-s3\.txt"):
         DocumentStorage("file", tmp_path, s3.options)
     with pytest.raises(ImproperlyConfigured, match="S3_BUCKET"):
         DocumentStorage("s3", tmp_path, {})

@@ -63,7 +63,7 @@ async def _asked(scope: Any) -> tuple[Caller, dict[str, Any]] | None:
     """
     try:
         request_of(scope).get_host()
-        pairs = parse_qsl(scope["query_string"].decode("ascii"))
+        pairs = parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True)
     except (DisallowedHost, ValueError):
         return None
     query = dict(pairs)

@@ -32,13 +32,12 @@ def load(keys: Sequence[UUID]) -> Mapping[UUID, Mapping[str, Any]]:
     return {key: {"at": data["received_at"], "purchase": data} for key, data in found}
 
 
-EVENT_TYPES = (
-    EventType(
-        "purchase.recorded",
-        PURCHASE_RECORDED,
-        "purchases",
-        "A purchase was recorded. The event has it as `purchase`, in the place of `data`.",
-        PurchaseData,
-        load,
-    ),
+RECORDED = EventType(
+    "purchase.recorded",
+    PURCHASE_RECORDED,
+    "purchases",
+    "A purchase was recorded. The event has it as `purchase`, in the place of `data`.",
+    PurchaseData,
+    load,
 )
+EVENT_TYPES = (RECORDED,)

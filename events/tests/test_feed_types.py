@@ -167,6 +167,16 @@ def test_a_poll_is_woken_by_the_types_that_it_waits_for(site: System) -> None:
         assert invoice["data"]["number"] == number
 
 
+@pytest.mark.parametrize("query", ["types=", "types=nothing.such", "types=*,*", "scope="])
+def test_who_waits_is_refused_as_who_does_not(site: System, query: str) -> None:
+    joe = site.token("joe")
+    answers = [
+        site.request("GET", f"/api/v1/events/?{query}&wait={wait}", token=joe) for wait in (0, 5)
+    ]
+    assert [answer.status for answer in answers] == [400, 400]
+    assert answers[0].json() == answers[1].json()
+
+
 async def test_what_a_socket_may_not_have_closes_it(site: System) -> None:
     joe = site.token("joe")
     for query, code in (

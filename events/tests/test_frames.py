@@ -42,7 +42,7 @@ def test_readers_of_the_same_events_share_a_frame(monkeypatch: pytest.MonkeyPatc
         hub = Hub()
         hub._started.set()
         readers: dict[str, Reader] = {}
-        got: dict[str, list[int]] = {}
+        got: dict[str, list[Frame]] = {}
         for name, customer, everything, types in (
             ("all purchases", 1, True, {1}),
             ("all purchases too", 2, True, {1}),

@@ -111,7 +111,7 @@ def copy(lines: int) -> float:
     from django.db import connection, transaction
 
     from accounts.models import User
-    from shop.core.database import unhurried
+    from shop.core.database import no_statement_timeout
 
     customers = list(
         User.objects.filter(userid__startswith="bulk").values_list("pk", flat=True)[:CUSTOMERS]
@@ -136,7 +136,7 @@ def copy(lines: int) -> float:
         f"{id}\t{customers[number % len(customers)]}\n" for number, id in enumerate(ids)
     )
     started = time.perf_counter()
-    with unhurried(), transaction.atomic(), connection.cursor() as cursor:
+    with no_statement_timeout(), transaction.atomic(), connection.cursor() as cursor:
         with cursor.copy(
             "COPY purchases_purchase (id, item, quantity, price, currency, timestamp,"
             " received_at, dedupe_key, fingerprint, customer_id, recorded_by_id) FROM STDIN"

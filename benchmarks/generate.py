@@ -48,9 +48,9 @@ def generate(purchases: int, customers: int) -> None:
     """Fill an empty ledger. Raise ``SystemExit`` if it is not empty."""
     from django.db import connection
 
-    from shop.core.database import unhurried
+    from shop.core.database import no_statement_timeout
 
-    with unhurried(), connection.cursor() as cursor:
+    with no_statement_timeout(), connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM purchases_purchase)")
         if cursor.fetchone() == (True,):
             raise SystemExit("The ledger is not empty.")

@@ -83,18 +83,18 @@ def main() -> None:
     from django.db import connection
 
     from events.selectors import latest_position
-    from shop.core.database import unhurried
+    from shop.core.database import no_statement_timeout
 
     call_command("migrate", verbosity=0)
     rows = []
     for events in (0, options.events):
-        with unhurried(), connection.cursor() as cursor:
+        with no_statement_timeout(), connection.cursor() as cursor:
             cursor.execute(_FILL, {"position": latest_position(), "count": events})
             cursor.execute("VACUUM ANALYZE events_event")
         for transaction in ("none", "open since before"):
             measured = asyncio.run(_measure(options.numbered, transaction))
             rows.append([f"{events:,}".replace(",", " "), *measured])
-            with unhurried(), connection.cursor() as cursor:
+            with no_statement_timeout(), connection.cursor() as cursor:
                 cursor.execute("VACUUM events_outbox")
     head = ["events in the log", "transaction", "numbered", "events/s", "a look at nothing, ms",
             "outbox, MB"]  # fmt: skip

@@ -26,7 +26,7 @@ from purchases.formats import Format
 from purchases.models import Purchase
 from shop.core import pace
 from shop.core.admission import account_holder
-from shop.core.database import Unanswered, connect, unhurried
+from shop.core.database import Unanswered, connect, no_statement_timeout
 from shop.core.merged import Merged
 from shop.server.streaming import streamed
 
@@ -159,7 +159,7 @@ class Export:
         """Yield the export over the calling thread's connection."""
         encoder = self.format.encoder()
         yield encoder.begin()
-        with unhurried(self.using), connections[self.using].cursor() as cursor:
+        with no_statement_timeout(self.using), connections[self.using].cursor() as cursor:
             header = _FILE_HEADER_BYTES + _ROW_HEADER_BYTES
             with cast(Any, cursor).copy(self.statement) as copy:
                 for row in copy:

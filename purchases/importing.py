@@ -22,7 +22,7 @@ from purchases.services import Customers, Rehearsal, record_purchases
 from purchases.tables import Dialect, Table, missing_columns, open_table
 from purchases.validation import parse_purchase
 from shop.core.cells import unguard
-from shop.core.database import unhurried
+from shop.core.database import no_statement_timeout
 from shop.core.errors import ApplicationError, FieldError, ValidationFailed
 from shop.core.money import plain_number
 
@@ -91,7 +91,7 @@ def import_purchases(path: Path, options: ImportOptions, progress: Progress) -> 
         if options.dry_run:
             # Who runs the import reads the whole ledger.
             caller = replace(caller, permissions=int(ALL))
-        with unhurried(), _rolled_back() if options.dry_run else nullcontext():
+        with no_statement_timeout(), _rolled_back() if options.dry_run else nullcontext():
             record = _Recorder(options.dry_run)
             for chunk in ahead(chunks(reader.lines(caller))):
                 record(chunk, result, rejected)

@@ -13,7 +13,7 @@ from documents.models import Document
 from documents.rendered import Rendered, TooLong
 from reports import models, selectors
 from reports.access import may_request
-from shop.core.database import unhurried
+from shop.core.database import no_statement_timeout
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class ReportKind(Kind):
         document = selectors.report_to_render(document)
         using = document._state.db or "default"
         with contextlib.ExitStack() as reading:
-            reading.enter_context(unhurried(using))
+            reading.enter_context(no_statement_timeout(using))
             reading.enter_context(selectors.snapshot(using))
             return self.render_lines(document, output, reading)
 

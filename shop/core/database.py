@@ -116,7 +116,7 @@ async def connect(using: str = "default", options: str = "") -> psycopg.AsyncCon
 
 
 @contextlib.contextmanager
-def unhurried(using: str = "default") -> Iterator[None]:
+def no_statement_timeout(using: str = "default") -> Iterator[None]:
     """Let statements of this thread's connection take as long as they need, during the block.
 
     No client may wait for such work. Enter and leave the block outside of transactions.

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection
 
-from shop.core.database import Unanswered, connection_class, unhurried
+from shop.core.database import Unanswered, connection_class, no_statement_timeout
 
 
 def _parameters() -> dict[str, Any]:
@@ -36,7 +36,7 @@ def test_the_application_ends_a_statement_unless_nobody_waits_for_it() -> None:
     raw: Any = connection.connection
     usual, raw.answer_seconds = raw.answer_seconds, 0.2
     try:
-        with unhurried(), connection.cursor() as cursor:
+        with no_statement_timeout(), connection.cursor() as cursor:
             cursor.execute("SHOW statement_timeout")
             assert cursor.fetchone() == ("0",)
             cursor.execute("SELECT pg_sleep(0.4)")

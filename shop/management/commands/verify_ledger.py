@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from shop.core.apps import ledger_checks
-from shop.core.database import unhurried
+from shop.core.database import no_statement_timeout
 
 EXAMPLES = 5
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         findings = 0
         checks = list(ledger_checks())
         # All checks use one snapshot, so that concurrent purchases cannot look like damage.
-        with unhurried(), transaction.atomic():
+        with no_statement_timeout(), transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             for check in checks:

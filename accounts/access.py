@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from accounts.permissions import Permission, allows, sufficient
 from shop.core.errors import Forbidden
@@ -34,6 +34,38 @@ class Caller:
         return allows(self.permissions, permission)
 
 
+class Audience(NamedTuple):
+    """Those who get the events about one account, and perhaps those that it recorded for others."""
+
+    account: int
+    and_recorded: bool
+
+
+def audience_of(caller: Caller, *, everything: bool) -> Audience | None:
+    """Return in which audience a caller is; ``None`` is that of everybody's events."""
+    return None if everything else Audience(caller.id, is_client_program(caller))
+
+
+def keeps(caller: Caller, audience: Audience | None) -> bool:
+    """Return whether the caller still reads what it recorded, if that is in the audience."""
+    if audience is None or not audience.and_recorded:
+        return True
+    return is_client_program(caller) or may_see_everything(caller)
+
+
+def audiences_of(customer_id: int | None, recorder_id: int | None) -> list[Audience]:
+    """Return who gets an event, besides those who get everybody's.
+
+    ``recorder_id`` is that of a client program which recorded it for somebody else.
+    """
+    audiences = []
+    if customer_id is not None:
+        audiences += [Audience(customer_id, False), Audience(customer_id, True)]
+    if recorder_id is not None:
+        audiences.append(Audience(recorder_id, True))
+    return audiences
+
+
 def check(permissions: int, needed: Permission, detail: str | None = None) -> None:
     """Raise ``Forbidden``, which names the needed permission, if the mask lacks it."""
     if not allows(permissions, needed):
@@ -48,11 +80,6 @@ def allowed(needed: Permission) -> Callable[[Any], bool]:
 def may_read_purchases(caller: Caller) -> bool:
     """Return whether the caller may read purchases, at least its own."""
     return caller.permissions & _READ_PURCHASES != 0
-
-
-def may_read(caller: Caller, *, everything: bool) -> bool:
-    """Return whether the caller may read everybody's purchases, or else its own."""
-    return may_see_everything(caller) if everything else may_read_purchases(caller)
 
 
 def may_see_everything(caller: Caller) -> bool:

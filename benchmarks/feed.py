@@ -181,7 +181,7 @@ def _event(number: int) -> str:
         "at": moment,
         "purchase": purchase,
     }
-    return frame([encode(Numbered(number, None, 1, event)).text], number).text
+    return frame([encode(Numbered(number, None, None, 1, event)).text], number).text
 
 
 def _publish(kind: str, rate: float, seconds: float) -> None:

@@ -164,7 +164,7 @@ def _bytes_sent() -> list[list[Any]]:
     from events.representation import encode
     from events.selectors import events_after
 
-    found = events_after(0, customer_id=None, limit=500)
+    found = events_after(0, audience=None, limit=500)
     encoded = [encode(event) for event in found]
     events = [event.text for event in encoded]
     announcement: Announcement = {

@@ -151,7 +151,7 @@ def _next_batch(follower: Follower, position: int) -> Batch:
             type__in=sorted(type.number for type in follower.types),
         )
         .order_by("position")
-        .values_list("position", "key", "type", "customer_id", "payload", "at")
+        .values_list(*Row._fields)
     )
     events = [Row(*row) for row in rows[: follower.batch]]
     # With a batch that is not full the follower has seen the log's end as it was before.

@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from accounts.access import Caller
+from accounts.access import Audience, Caller, audience_of, audiences_of
 from accounts.authentication import callers_by_credential
 from events.channel import Announcement, announcements
 from events.reader import (
@@ -54,6 +54,7 @@ PLACES = 50_000
 
 # Numbers of the types of events that somebody wants; ``None`` is every type.
 Types = frozenset[int] | None
+_ByTypes = defaultdict[Types, set[Reader]]
 
 
 class Waiting:
@@ -95,10 +96,10 @@ class Hub:
         self._heard = 0.0
         self._readers: set[Reader] = set()
         # By whose events they get, and of which types; ``None`` is everybody's, or every type.
-        self._audiences: defaultdict[int | None, defaultdict[Types, set[Reader]]] = defaultdict(
+        self._audiences: defaultdict[Audience | None, _ByTypes] = defaultdict(
             lambda: defaultdict(set)
         )
-        self._waiting: defaultdict[int | None, set[Waiting]] = defaultdict(set)
+        self._waiting: defaultdict[Audience | None, set[Waiting]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
         self._catching_up = asyncio.Lock()
         self._started = asyncio.Event()
@@ -210,15 +211,15 @@ class Hub:
         if not events:
             return
         self._deliver_to(None, events)
-        mine: dict[int, list[Encoded]] = defaultdict(list)
+        mine: dict[Audience, list[Encoded]] = defaultdict(list)
         for event in events:
-            customer = event.customer_id
-            if customer is not None and (customer in self._audiences or customer in self._waiting):
-                mine[customer].append(event)
-        for customer_id, own in mine.items():
-            self._deliver_to(customer_id, own)
+            for audience in audiences_of(event.customer_id, event.recorder_id):
+                if audience in self._audiences or audience in self._waiting:
+                    mine[audience].append(event)
+        for audience, own in mine.items():
+            self._deliver_to(audience, own)
 
-    def _deliver_to(self, audience: int | None, events: list[Encoded]) -> None:
+    def _deliver_to(self, audience: Audience | None, events: list[Encoded]) -> None:
         """Give events to one audience: those who get one customer's, or everybody's."""
         for types, readers in self._audiences.get(audience, {}).items():
             if wanted := of_types(events, types):
@@ -279,7 +280,7 @@ class Hub:
         holder = account_holder(reader.caller.id)
         await self._ready()
         self._readers.add(reader)
-        self._audiences[reader.customer_id][reader.types].add(reader)
+        self._audiences[reader.audience][reader.types].add(reader)
         if after is None:
             # Start after the newest position in the table, even if this hub has not been told of
             # it yet.
@@ -298,7 +299,7 @@ class Hub:
                 holder,
                 _replay,
                 reader.position,
-                customer_id=reader.customer_id,
+                audience=reader.audience,
                 until=end,
                 types=reader.types,
             )
@@ -312,12 +313,12 @@ class Hub:
         """Forget a reader whose socket has closed."""
         reader.cancel()
         self._readers.discard(reader)
-        audience = self._audiences[reader.customer_id]
+        audience = self._audiences[reader.audience]
         audience[reader.types].discard(reader)
         if not audience[reader.types]:
             del audience[reader.types]
         if not audience:
-            del self._audiences[reader.customer_id]
+            del self._audiences[reader.audience]
 
     async def events(
         self,
@@ -337,10 +338,10 @@ class Hub:
         """
         deadline = time.monotonic() + seconds
         holder = account_holder(caller.id)
-        customer_id = None if everything else caller.id
+        audience = audience_of(caller, everything=everything)
         await self._ready()
         while True:
-            with self._waits(customer_id, Waiting(after, types)) as waiting:
+            with self._waits(audience, Waiting(after, types)) as waiting:
                 await self.check_position(holder, after)
                 if after < self.position:
                     found, waiting.after = await self._clients.run(
@@ -369,14 +370,14 @@ class Hub:
                 after = waiting.after
 
     @contextmanager
-    def _waits(self, customer_id: int | None, waiting: Waiting) -> Iterator[Waiting]:
-        self._waiting[customer_id].add(waiting)
+    def _waits(self, audience: Audience | None, waiting: Waiting) -> Iterator[Waiting]:
+        self._waiting[audience].add(waiting)
         try:
             yield waiting
         finally:
-            self._waiting[customer_id].discard(waiting)
-            if not self._waiting[customer_id]:
-                del self._waiting[customer_id]
+            self._waiting[audience].discard(waiting)
+            if not self._waiting[audience]:
+                del self._waiting[audience]
 
     def _wake_everybody(self) -> None:
         for waiting in [each for some in self._waiting.values() for each in some]:
@@ -412,16 +413,16 @@ def of_types(events: list[Encoded], types: Types) -> list[Encoded]:
 
 def _heard(position: int) -> list[Encoded]:
     """Return everybody's events after the position, as many as are read at once."""
-    events = events_after(position, customer_id=None, limit=CATCH_UP_LIMIT, types=None)
+    events = events_after(position, audience=None, limit=CATCH_UP_LIMIT, types=None)
     return [encode(event) for event in events]
 
 
 def _replay(
-    position: int, *, customer_id: int | None, until: int, types: Types
+    position: int, *, audience: Audience | None, until: int, types: Types
 ) -> tuple[Frame | None, int | None]:
     """Return a frame of events after the position, and where the next one goes on, if it does."""
     events = events_after(
-        position, customer_id=customer_id, limit=CATCH_UP_LIMIT, until=until, types=types
+        position, audience=audience, limit=CATCH_UP_LIMIT, until=until, types=types
     )
     if not events:
         return None, None

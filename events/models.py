@@ -19,7 +19,8 @@ class Outbox(models.Model):
     """An event without a position: it is written in the transaction of what it tells of.
 
     ``key`` names the event; that of a recorded purchase is the purchase's id. ``type`` is the
-    number of a declared type. Without a ``payload`` the type's loader finds the data by the keys.
+    number of a declared type. ``recorder_id`` is the client program that recorded it for the
+    customer, and reads it too. Without a ``payload`` the type's loader finds the data by the keys.
 
     The table has no key, whatever Django believes, because one would cost a purchase more than the
     rest of its event. ``xid`` has a block range index, which costs an insert next to nothing; by
@@ -36,6 +37,7 @@ class Outbox(models.Model):
         db_constraint=False,
         null=True,
     )
+    recorder_id = models.BigIntegerField(null=True)
     payload = models.JSONField(null=True)
     xid = models.BigIntegerField(db_default=TransactionId())
 
@@ -64,6 +66,7 @@ class Event(models.Model):
         db_constraint=False,
         null=True,
     )
+    recorder_id = models.BigIntegerField(null=True)
     payload = models.JSONField(null=True)
     at = models.DateTimeField()
 
@@ -71,6 +74,11 @@ class Event(models.Model):
         ordering = ["position"]
         indexes = [
             models.Index(fields=["customer", "position"], name="events_by_customer"),
+            models.Index(
+                fields=["recorder_id", "position"],
+                condition=models.Q(recorder_id__isnull=False),
+                name="events_by_recorder",
+            ),
             # What is rare is found among many purchases, which cost nothing here.
             models.Index(
                 fields=["type", "position"],

@@ -29,15 +29,15 @@ WITH waiting AS MATERIALIZED (
     SELECT ctid AS place, id, customer_id FROM {Outbox._meta.db_table} WHERE xid >= %(xid)s
 ), moved AS (
     DELETE FROM {Outbox._meta.db_table} WHERE ctid = ANY (ARRAY({{batch}}))
-    RETURNING id, type, customer_id, payload
+    RETURNING id, type, customer_id, recorder_id, payload
 ), numbered AS (
-    INSERT INTO {Event._meta.db_table} (position, id, type, customer_id, payload, at)
-    SELECT %(position)s + row_number() OVER (ORDER BY id), id, type, customer_id, payload,
-           coalesce(uuid_extract_timestamp(id), now())
+    INSERT INTO {Event._meta.db_table} (position, id, type, customer_id, recorder_id, payload, at)
+    SELECT %(position)s + row_number() OVER (ORDER BY id), id, type, customer_id, recorder_id,
+           payload, coalesce(uuid_extract_timestamp(id), now())
     FROM moved
-    RETURNING position, id, type, customer_id, payload, at
+    RETURNING position, id, type, customer_id, recorder_id, payload, at
 )
-SELECT position, id, type, customer_id, payload, at, (SELECT count(*) FROM waiting),
+SELECT position, id, type, customer_id, recorder_id, payload, at, (SELECT count(*) FROM waiting),
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 FROM numbered ORDER BY position
 """  # noqa: S608
@@ -82,4 +82,4 @@ class Numbering:
         self.left = waiting - len(found)
         if not self.left:
             self.xid = xid
-        return [Row(*row[:6]) for row in found]
+        return [Row(*row[:7]) for row in found]

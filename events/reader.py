@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
-from accounts.access import Caller
+from accounts.access import Caller, audience_of, keeps
 from accounts.authentication import Credential
 from events.types import readable
 from shop.server.sockets import text_frame
@@ -70,6 +70,7 @@ class Reader:
         self.caller = caller
         self.credential = credential
         self.everything = everything
+        self.audience = audience_of(caller, everything=everything)
         self.types = types
         self.position = 0
         self.greeted = False
@@ -83,14 +84,10 @@ class Reader:
         self._close_code: int | None = None
         self._writer = asyncio.create_task(self._write())
 
-    @property
-    def customer_id(self) -> int | None:
-        """Return whose events this reader gets; ``None`` for everybody's."""
-        return None if self.everything else self.caller.id
-
     def may_go_on(self, caller: Caller) -> bool:
         """Return whether the caller may still read all that the socket was opened for."""
-        return self.types <= readable(caller.permissions, everything=self.everything)
+        permitted = readable(caller.permissions, everything=self.everything)
+        return self.types <= permitted and keeps(caller, self.audience)
 
     def put(self, frame: Frame) -> None:
         """Send a frame or queue it; a reader that lets too many wait is closed with 4408."""

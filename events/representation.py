@@ -23,6 +23,7 @@ class Row(NamedTuple):
     key: UUID
     type: int
     customer_id: int | None
+    recorder_id: int | None
     payload: Any
     at: datetime
 
@@ -32,6 +33,7 @@ class Numbered(NamedTuple):
 
     position: int
     customer_id: int | None
+    recorder_id: int | None
     type: int
     data: EventData
 
@@ -39,14 +41,15 @@ class Numbered(NamedTuple):
 class Encoded(NamedTuple):
     """The same as JSON, as it is put into frames and announced from process to process.
 
-    ``type`` comes last: the relay of the version before, which knows one type, leaves it out, and
-    its hub does not look there.
+    What comes last the relay of the version before leaves out, which knows one type and no
+    recorder, and its hub does not look there.
     """
 
     position: int
     customer_id: int | None
     text: str
     type: int = PURCHASE_RECORDED
+    recorder_id: int | None = None
 
 
 def present(rows: Iterable[Row]) -> list[Numbered]:
@@ -72,6 +75,7 @@ def present(rows: Iterable[Row]) -> list[Numbered]:
         Numbered(
             row.position,
             row.customer_id,
+            row.recorder_id,
             row.type,
             {"position": row.position, **({} if row.type in unknown else said[row.key])},
         )
@@ -98,4 +102,4 @@ def _stored(rows: Iterable[Row]) -> dict[UUID, EventData]:
 def encode(event: Numbered) -> Encoded:
     """Return the event as compact JSON."""
     text = msgspec.json.encode(event.data).decode()
-    return Encoded(event.position, event.customer_id, text, event.type)
+    return Encoded(event.position, event.customer_id, text, event.type, event.recorder_id)

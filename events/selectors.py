@@ -4,10 +4,11 @@ from collections.abc import Collection
 
 from django.db import connection
 
-from accounts.access import Caller
+from accounts.access import Audience, Caller, audience_of
 from events.models import PURCHASE_RECORDED, Event
 from events.representation import Numbered, Row, present
 from shop.core.errors import Conflict
+from shop.core.merged import Merged
 
 PURCHASES = frozenset({PURCHASE_RECORDED})
 
@@ -43,19 +44,17 @@ def latest_position() -> int:
 def events_after(
     position: int,
     *,
-    customer_id: int | None,
+    audience: Audience | None,
     limit: int,
     until: int | None = None,
     types: Collection[int] | None = PURCHASES,
 ) -> list[Numbered]:
     """Return events after ``position``, in order.
 
-    ``customer_id`` limits them to one customer's, ``until`` to those up to a position, ``types`` to
+    ``audience`` limits them to what it gets, ``until`` to those up to a position, ``types`` to
     those of some types; ``None`` is everything.
     """
     queryset = Event.objects.filter(position__gt=position).order_by("position")
-    if customer_id is not None:
-        queryset = queryset.filter(customer_id=customer_id)
     if until is not None:
         queryset = queryset.filter(position__lte=until)
     if types is not None:
@@ -64,8 +63,17 @@ def events_after(
             if len(types) > 1
             else queryset.filter(type=next(iter(types), 0))
         )
-    rows = queryset.values_list("position", "key", "type", "customer_id", "payload", "at")[:limit]
-    return present(Row(*row) for row in rows)
+    rows = queryset.values_list(*Row._fields)
+    if audience is None:
+        events = Merged(rows)
+    elif not audience.and_recorded:
+        events = Merged(rows.filter(customer_id=audience.account))
+    else:
+        # An event's recorder is never its customer.
+        events = Merged(
+            rows.filter(customer_id=audience.account), rows.filter(recorder_id=audience.account)
+        )
+    return present(Row(*row) for row in events.first_rows(limit))
 
 
 def events_page(
@@ -87,7 +95,7 @@ def events_page(
         raise PositionUnknown()
     events = events_after(
         after,
-        customer_id=None if everything else caller.id,
+        audience=audience_of(caller, everything=everything),
         limit=limit,
         until=end,
         types=types,

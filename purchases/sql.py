@@ -30,10 +30,10 @@ WITH input AS MATERIALIZED (
     FROM input
     ORDER BY dedupe_key, id
     ON CONFLICT (dedupe_key) DO NOTHING
-    RETURNING id, customer_id, received_at, dedupe_key
+    RETURNING id, customer_id, recorded_by_id, received_at, dedupe_key
 ), logged AS (
-    INSERT INTO {Outbox._meta.db_table} (id, customer_id)
-    SELECT id, customer_id FROM recorded
+    INSERT INTO {Outbox._meta.db_table} (id, customer_id, recorder_id)
+    SELECT id, customer_id, nullif(recorded_by_id, customer_id) FROM recorded
 )
 SELECT replace(dedupe_key::text, '-', ''), id::text, received_at FROM recorded
 """  # noqa: S608

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -102,6 +103,54 @@ async def test_a_ledger_that_is_set_back_while_sockets_are_open_is_noticed(site:
     item = await asyncio.to_thread(_buy, site, ann)
     page = (await asyncio.to_thread(_poll, site, ann, again)).json()
     assert [event["purchase"]["item"] for event in page["events"]] == [item]
+
+
+async def test_a_till_hears_of_what_it_recorded_until_it_may_not_any_more(
+    site: System,
+) -> None:
+    """Live, replayed and by long poll; a right that is taken away closes what it had opened."""
+    till, staff = site.token("till"), site.token("staff")
+    end = await asyncio.to_thread(_end, site, till)
+    url = f"{site.ws_url}?after={end}"
+    headers = {"Authorization": f"Token {till}"}
+
+    def record(item: str, token: str = till) -> None:
+        body = {"item": item, "price": "1", "username": "joe", "userid": "005"}
+        assert site.request("POST", "/api/v1/purchases/", body, token).status == 201
+
+    async def items(feed: Any, count: int) -> list[str]:
+        found: list[str] = []
+        while len(found) < count:
+            message = json.loads(await asyncio.wait_for(feed.recv(), 20))
+            found += [event["purchase"]["item"] for event in message.get("events", [])]
+        return found
+
+    async with connect(url, additional_headers=headers) as feed:
+        poll = asyncio.create_task(asyncio.to_thread(_poll, site, till, end))
+        await asyncio.to_thread(_buy, site, site.token("ann"))
+        await asyncio.to_thread(record, "by staff", staff)
+        await asyncio.to_thread(record, "by the till")
+        assert await items(feed, 1) == ["by the till"]
+        polled = (await poll).json()["events"]
+        assert [event["purchase"]["item"] for event in polled] == ["by the till"]
+        async with connect(url, additional_headers=headers) as again:
+            assert await items(again, 1) == ["by the till"]
+        everything = {"Authorization": f"Token {staff}"}
+        async with connect(url + "&scope=all", additional_headers=everything) as all_of_it:
+            assert len(await items(all_of_it, 3)) == 3
+            with psycopg.connect(site.servers()["DATABASE_OWNER_URL"], autocommit=True) as owner:
+                change = "UPDATE accounts_user SET {} WHERE username = %s"
+                owner.execute(change.format("is_client = false"), ["till"])
+                owner.execute(
+                    "UPDATE knox_authtoken SET permissions = 1 FROM accounts_user AS account"
+                    " WHERE account.id = user_id AND username = 'staff'"
+                )
+                try:
+                    for socket in (feed, all_of_it):
+                        await asyncio.wait_for(socket.wait_closed(), 60)
+                        assert socket.close_code == 4403
+                finally:
+                    owner.execute(change.format("is_client = true"), ["till"])
 
 
 def test_every_poll_of_a_customer_is_woken_with_the_same_event(site: System) -> None:

@@ -11,4 +11,4 @@ def number(statement: str = MOVE_OLDEST, limit: int = BATCH) -> list[Row]:
     """Give events their positions, in the test's own transaction; return them in order."""
     with connection.cursor() as cursor:
         cursor.execute(statement, {"xid": 0, "limit": limit, "position": latest_position()})
-        return [Row(*row[:6]) for row in cursor.fetchall()]
+        return [Row(*row[:7]) for row in cursor.fetchall()]

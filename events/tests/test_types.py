@@ -133,7 +133,7 @@ def test_an_event_has_the_general_shape(toy: None) -> None:
     emit(INVOICE, customer=joe.pk, data={"number": "A-1", "total": "12.30"}, id=key)
     emit(RESTARTED)
     number()
-    found = events_after(0, customer_id=None, limit=10, types=None)
+    found = events_after(0, audience=None, limit=10, types=None)
     shown = [json.loads(encode(event).text) for event in found]
     by_name = {event["event"]: event for event in shown}
     told = by_name["invoice.issued"]
@@ -184,7 +184,7 @@ def test_what_is_not_declared_or_too_much_is_refused(toy: None) -> None:
 
 @pytest.mark.django_db
 def test_an_event_of_a_type_of_another_version_hurts_nobody() -> None:
-    row = Row(7, uuid.uuid4(), 31_000, None, {"secret": 1}, User().date_joined)
+    row = Row(7, uuid.uuid4(), 31_000, None, None, {"secret": 1}, User().date_joined)
     (event,) = present([row])
     assert json.loads(encode(event).text) == {"position": 7}
     assert all(31_000 not in readable(int(mask), everything=True) for mask in (P(0), ~P(0)))
@@ -300,7 +300,7 @@ def test_rare_types_are_found_by_an_index(toy: None, db: None) -> None:
         )
         cursor.execute("ANALYZE events_event")
     with CaptureQueriesContext(connection) as queries:
-        found = events_after(0, customer_id=None, limit=2, types={INVOICE.number, QUIZ.number})
+        found = events_after(0, audience=None, limit=2, types={INVOICE.number, QUIZ.number})
     assert [event.position for event in found] == [5000, 10000]
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {queries[0]['sql']}")

@@ -8,9 +8,11 @@ from django.db import migrations
 
 BATCH = 20_000
 COPY = """
-INSERT INTO events_event (position, id, type, customer_id, at)
-SELECT position, purchase_id, 1, customer_id, coalesce(uuid_extract_timestamp(purchase_id), now())
-FROM purchases_event
+INSERT INTO events_event (position, id, type, customer_id, recorder_id, at)
+SELECT position, purchase_id, 1, event.customer_id,
+       nullif(purchase.recorded_by_id, event.customer_id),
+       coalesce(uuid_extract_timestamp(purchase_id), now())
+FROM purchases_event AS event JOIN purchases_purchase AS purchase ON purchase.id = purchase_id
 WHERE position > (SELECT coalesce(max(position), 0) FROM events_event)
 ORDER BY position LIMIT %s
 """
@@ -35,6 +37,6 @@ def _is_view(schema_editor):
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("purchases", "0006_upload"), ("events", "0001_initial")]
+    dependencies = [("purchases", "0006_upload"), ("events", "0003_recorder")]
     operations = [migrations.RunPython(copy, migrations.RunPython.noop)]
     safe_because = {0: "It reads a table that others use, and writes one that nobody uses yet."}

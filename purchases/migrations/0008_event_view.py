@@ -13,8 +13,10 @@ from shop.core.locking import briefly
 _copy = importlib.import_module("purchases.migrations.0007_copy_events")
 
 SWAP = """
-INSERT INTO events_outbox (id, customer_id)
-SELECT purchase_id, customer_id FROM purchases_event WHERE position IS NULL ORDER BY purchase_id;
+INSERT INTO events_outbox (id, customer_id, recorder_id)
+SELECT purchase_id, event.customer_id, nullif(purchase.recorded_by_id, event.customer_id)
+FROM purchases_event AS event JOIN purchases_purchase AS purchase ON purchase.id = purchase_id
+WHERE position IS NULL ORDER BY purchase_id;
 
 ALTER TABLE purchases_event RENAME TO purchases_event_before;
 
@@ -33,18 +35,21 @@ CREATE TRIGGER purchases_event_insert INSTEAD OF INSERT ON purchases_event
     FOR EACH ROW EXECUTE FUNCTION purchases_event_insert();
 
 CREATE FUNCTION purchases_event_number() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    recorder bigint;
 BEGIN
     IF OLD.position IS NOT NULL OR NEW.position IS NULL
        OR NEW.purchase_id <> OLD.purchase_id OR NEW.customer_id <> OLD.customer_id THEN
         RAISE EXCEPTION 'The event log only grows: % of % is refused.', TG_OP, TG_TABLE_NAME
             USING ERRCODE = 'restrict_violation';
     END IF;
-    DELETE FROM events_outbox WHERE ctid = OLD.place AND id = OLD.purchase_id;
+    DELETE FROM events_outbox WHERE ctid = OLD.place AND id = OLD.purchase_id
+        RETURNING recorder_id INTO recorder;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    INSERT INTO events_event (position, id, type, customer_id, at)
-    VALUES (NEW.position, NEW.purchase_id, 1, NEW.customer_id,
+    INSERT INTO events_event (position, id, type, customer_id, recorder_id, at)
+    VALUES (NEW.position, NEW.purchase_id, 1, NEW.customer_id, recorder,
             coalesce(uuid_extract_timestamp(NEW.purchase_id), now()));
     RETURN NEW;
 END

@@ -89,7 +89,7 @@ def new_write(customer: User, *items: str) -> None:
 
 
 def new_read(after: int = 0) -> list[tuple[int, str]]:
-    events = events_after(after, customer_id=None, limit=500)
+    events = events_after(after, audience=None, limit=500)
     return [(event.position, event.data["purchase"]["item"]) for event in events]
 
 

@@ -14,6 +14,7 @@ from django.test import Client
 from knox.models import AuthToken
 
 from accounts.models import User
+from events.tests.log import number
 from purchases import exports
 from purchases.models import Purchase
 
@@ -37,15 +38,15 @@ class Ledger:
         # Somebody may buy for a till, and a till for itself.
         pairs += [("till2", "till"), ("till", "till")]
         self.made: dict[str, Purchase] = {}
-        for number in range(24):
-            by, who = pairs[number % len(pairs)]
+        for place in range(24):
+            by, who = pairs[place % len(pairs)]
             purchase = Purchase.objects.create(
                 customer=self.users[who],
                 recorded_by=self.users[by],
-                item=f"{by}-{who}-{number}",
-                price=Decimal(number),
+                item=f"{by}-{who}-{place}",
+                price=Decimal(place),
                 currency="EUR",
-                timestamp=BEGIN + timedelta(minutes=number * 7 % 24),
+                timestamp=BEGIN + timedelta(minutes=place * 7 % 24),
                 dedupe_key=uuid.uuid4(),
             )
             self.made[purchase.item] = purchase
@@ -167,3 +168,32 @@ def test_a_tills_page_is_read_from_two_indexes_in_order(ledger: Ledger) -> None:
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "purchases_by_recorder" in plan
     assert "Sort" not in plan
+
+
+def test_events_show_the_till_what_it_recorded(ledger: Ledger) -> None:
+    buys = [("till", "joe"), ("joe", "joe"), ("till2", "joe"), ("till", "ann"), ("till", "till")]
+    buys += [("till2", "till")]
+    clients = {name: ledger.of(name) for name in ledger.users}
+    for by, who in buys:
+        bought = {"username": who, "userid": who, "item": f"{by} for {who}", "price": "1"}
+        answer = clients[by].post("/api/v1/purchases/", bought, content_type="application/json")
+        assert answer.status_code == 201
+        number()
+
+    def seen(name: str, limit: int = 500) -> list[str]:
+        found: list[str] = []
+        after = 0
+        while True:
+            url = f"/api/v1/events/?after={after}&limit={limit}"
+            page = clients[name].get(url).json()
+            if not page["events"]:
+                return found
+            found += [event["purchase"]["item"] for event in page["events"]]
+            after = page["position"]
+
+    expected = ["till for joe", "till for ann", "till for till", "till2 for till"]
+    assert seen("till") == seen("till", limit=1) == expected
+    assert seen("till2") == ["till2 for joe", "till2 for till"]
+    assert seen("joe") == ["till for joe", "joe for joe", "till2 for joe"]
+    User.objects.filter(username="till").update(is_client=False)
+    assert seen("till") == ["till for till", "till2 for till"]

@@ -6,6 +6,7 @@ by the same connection that numbers, so a relay that lost its connection has los
 """
 
 import asyncio
+import math
 import signal
 import time
 from typing import Any
@@ -24,10 +25,13 @@ from shop.core.lookups import DatabaseThreads
 
 logger = structlog.get_logger(__name__)
 
-# How often an idle relay looks for new events; this is the feed's added delay when idle.
-POLL_SECONDS = 0.02
-# The least time between two announcements, so that events under load share frames.
-INTERVAL_SECONDS = 0.04
+# How often a relay looks for events after seconds without any. The first one waits so long.
+IDLE_SECONDS = 0.02
+# The shortest and the longest time between two looks while events come. The more come, the longer
+# it waits, so that events under load share frames and few events are told at once.
+SHORTEST_SECONDS = 0.005
+LONGEST_SECONDS = 0.04
+LONGEST_FROM_RATE = 200
 HEARTBEAT_SECONDS = 1.0
 STANDBY_SECONDS = 0.25
 RECONNECT_SECONDS = 0.5
@@ -39,6 +43,25 @@ SILENCE_SECONDS = 5.0
 VACUUM_EVENTS = 5_000
 VACUUM_SHARE = 0.02
 VACUUM = f"VACUUM (SKIP_LOCKED, TRUNCATE off) {Outbox._meta.db_table}"
+
+
+class Pace:
+    """How long the relay rests between two looks, by how many events it has found of late."""
+
+    def __init__(self) -> None:
+        self._rate = 0.0
+        self._at = time.monotonic()
+
+    def found(self, events: int) -> float:
+        """Count what a look has found; return the seconds from its beginning to the next."""
+        now = time.monotonic()
+        # Events in a second, where each counts less the longer it is ago.
+        self._rate = self._rate * math.exp(self._at - now) + events
+        self._at = now
+        if self._rate < 0.01:
+            return IDLE_SECONDS
+        wanted = LONGEST_SECONDS * self._rate / LONGEST_FROM_RATE
+        return min(max(wanted, SHORTEST_SECONDS), LONGEST_SECONDS)
 
 
 class Relay:
@@ -102,6 +125,7 @@ class Relay:
     ) -> None:
         announced = time.monotonic()
         moved, vacuum_at = 0, 0.0
+        pace = Pace()
         while not self.stopping.is_set():
             started = time.monotonic()
             previous = numbering.position
@@ -110,13 +134,12 @@ class Relay:
                 await self._tell(previous, rows)
                 announced = time.monotonic()
                 moved += len(rows)
-                if not numbering.left:
-                    await self._pause(max(0.0, INTERVAL_SECONDS - (announced - started)))
-            else:
-                if started - announced > HEARTBEAT_SECONDS:
-                    await self._announce(previous, previous, [])
-                    announced = started
-                await self._pause(POLL_SECONDS)
+            elif started - announced > HEARTBEAT_SECONDS:
+                await self._announce(previous, previous, [])
+                announced = started
+            if not numbering.left:
+                rest = pace.found(len(rows)) - (time.monotonic() - started)
+                await self._pause(max(0.0, rest))
             if moved >= VACUUM_EVENTS and time.monotonic() > vacuum_at:
                 started = time.monotonic()
                 await connection.execute(VACUUM)

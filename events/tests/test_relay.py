@@ -11,6 +11,7 @@ from accounts.access import Caller
 from accounts.models import User
 from events.models import Event, Outbox
 from events.numbering import BATCH, MOVE_IN_TURN, MOVE_OLDEST, Numbering
+from events.relay import IDLE_SECONDS, LONGEST_SECONDS, Pace
 from events.tests.log import number
 from purchases.entries import Entry
 from purchases.services import record_purchases
@@ -112,3 +113,29 @@ async def test_an_old_snapshot_does_not_make_the_relay_read_what_it_has_moved() 
         ((blocks,),) = await size.fetchall()
         assert blocks > 200
         assert read < blocks / 4
+
+
+def test_the_relay_looks_often_while_few_events_come_and_seldom_for_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("events.relay.time.monotonic", lambda: clock[0])
+    pace = Pace()
+
+    def rest(rate: float, seconds: float = 5.0) -> float:
+        """Return how long it rests after so many seconds with so many events in each."""
+        end, due, seen = clock[0] + seconds, clock[0], 0.0
+        while clock[0] < end:
+            found = 0
+            while rate and due < clock[0]:
+                due += 1 / rate
+                found += 1
+            seen = pace.found(found)
+            clock[0] += seen
+        return seen
+
+    assert pace.found(0) == IDLE_SECONDS
+    assert rest(20) < 0.01
+    assert 0.01 < rest(100) < 0.03
+    assert rest(1000) == LONGEST_SECONDS
+    assert rest(0, seconds=15) == IDLE_SECONDS

@@ -59,6 +59,7 @@ WELCOME = """
     mails           {mail}/
     customers       joe / demo-joe, ann / demo-ann
     client program  till / demo-till
+    with a role     fin / demo-fin (finance), eve / demo-eve (support)
     staff, admin    staff / demo-staff
   Ctrl-C stops it.
 

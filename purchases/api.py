@@ -62,7 +62,7 @@ FILTERS = [
     OpenApiParameter("min_price", _PRICE, description="Lowest price per unit."),
     OpenApiParameter("max_price", _PRICE, description="Highest price per unit."),
     OpenApiParameter("item", OpenApiTypes.STR, description="The item, exactly."),
-    OpenApiParameter("username", OpenApiTypes.STR, description="One customer's (staff)."),
+    OpenApiParameter("username", OpenApiTypes.STR, description="One customer's."),
 ]
 _LINKS = {
     "the purchase": ("purchases_retrieve", {"id": "$response.body#/id"}),
@@ -100,7 +100,10 @@ class PurchaseListView(APIView):
     @extend_schema(
         operation_id="purchases_list",
         summary="List purchases, newest first",
-        description="Your own purchases; staff sees everybody's. Keyset pages, without a count.",
+        description=(
+            "Your own purchases, with those that you recorded as a client program; everybody's "
+            "with `purchases:read_all`. Keyset pages, without a count."
+        ),
         parameters=[
             *FILTERS,
             *PAGE_PARAMETERS,

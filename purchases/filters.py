@@ -67,8 +67,7 @@ def filters_by_price(parameters: Mapping[str, str]) -> bool:
 class PurchaseFilter(django_filters.FilterSet):
     """``since`` and ``until`` (both inclusive), ``min_price``, ``max_price``, ``item`` (exact).
 
-    ``username`` narrows what staff sees to one customer; for everybody else it can only name
-    themselves, because the queryset holds nothing else.
+    ``username`` narrows what the caller sees to one customer, and never widens it.
     """
 
     since = MomentFilter(method="filter_since", label="Since")

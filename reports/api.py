@@ -87,9 +87,9 @@ class ReportListView(APIView):
         summary="Request a report",
         description=(
             "A worker renders the PDF and mails it to the account's verified address, once. "
-            "`sales`, every customer's purchases, is for staff. Without an `Idempotency-Key`, an "
-            "equal report that no worker has begun is the same report. PDFs are kept for a limited "
-            "time."
+            "`sales`, every customer's purchases, takes `reports:write_all`. Without an "
+            "`Idempotency-Key`, an equal report that no worker has begun is the same report. PDFs "
+            "are kept for a limited time."
         ),
         parameters=[IDEMPOTENCY_KEY],
         request=ReportInputSerializer,

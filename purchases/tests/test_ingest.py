@@ -25,7 +25,7 @@ from purchases.models import Purchase
 from purchases.validation import PurchaseInput
 from shop.core import background
 from shop.core.database import own_connection_parameters
-from shop.core.errors import ApplicationError, OutcomeUnknown, Unavailable
+from shop.core.errors import ApplicationError, Forbidden, OutcomeUnknown, Unavailable
 from shop.core.idempotency import IdempotencyKeyReused
 from shop.core.lookups import DatabaseThreads
 from tests.system import wait_for
@@ -95,6 +95,46 @@ def test_an_account_that_was_deactivated_is_refused_though_it_is_cached(digest: 
     assert isinstance(first, Recorded)
     assert isinstance(second, InvalidToken)
     assert Purchase.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "userid", "accepted"),
+    [
+        # The token may only read from now on; then it may record for its own account only.
+        ("UPDATE knox_authtoken SET permissions = 1", None, "purchases:write"),
+        ("UPDATE knox_authtoken SET permissions = 2", "006", "purchases:write_all"),
+        # The account is staff no more.
+        ("UPDATE accounts_user SET is_staff = false", "006", "purchases:write_all"),
+    ],
+)
+def test_a_right_that_was_taken_away_is_refused_though_it_is_cached(
+    digest: str, change: str, userid: str | None, accepted: str
+) -> None:
+    User.objects.update(is_staff=True)
+    User.objects.create(username="ann", userid="006")
+
+    async def take_away(ingest: Ingest) -> Any:
+        await DATABASE.run(_execute, change)
+
+    def buy(item: str) -> PurchaseInput:
+        return PurchaseInput(item, 1, Decimal("1.00"), "EUR", None, userid, None)
+
+    first, second, _, third = _run(
+        lambda i: _outcome(i, digest, buy("first")),
+        lambda i: _outcome(i, digest, buy("second")),
+        take_away,
+        lambda i: _outcome(i, digest, buy("third")),
+    )
+    assert isinstance(first, Recorded)
+    assert isinstance(second, Recorded)
+    assert isinstance(third, Forbidden)
+    assert third.accepted == accepted
+    assert Purchase.objects.count() == 2
+
+
+def _execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 def test_a_customer_who_was_renamed_is_shown_by_the_new_name(digest: str) -> None:

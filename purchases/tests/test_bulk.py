@@ -15,7 +15,7 @@ from purchases.entries import Entry
 from purchases.models import Purchase
 from purchases.models import Upload as UploadRow
 from purchases.services import record_purchases
-from purchases.tests.test_ledger import WHEN, Api, alice, bob, staff, till  # noqa: F401
+from purchases.tests.callers import WHEN, Api
 from purchases.validation import parse_purchase
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +42,7 @@ def counts(answer: Any) -> tuple[int, int, int]:
         [{"price": -1}, {"price": -1}, {"price": 3}],
     ],
 )
-def test_a_used_key_with_another_body_is_refused_as_a_whole(alice: Api, other: list[Any]):  # noqa: F811
+def test_a_used_key_with_another_body_is_refused_as_a_whole(alice: Api, other: list[Any]):
     lines = [{"price": 1}, {"price": 2}]
     assert counts(send(alice, *lines, key="k")) == (2, 0, 0)
     for query in ("", "?dry_run=1"):
@@ -55,7 +55,7 @@ def test_a_used_key_with_another_body_is_refused_as_a_whole(alice: Api, other: l
     assert again["Idempotent-Replayed"] == "true"
 
 
-def test_a_key_whose_lines_were_all_bad_is_used_too(alice: Api):  # noqa: F811
+def test_a_key_whose_lines_were_all_bad_is_used_too(alice: Api):
     first = send(alice, {"price": -1}, key="k")
     assert counts(first) == (0, 0, 1)
     assert "Idempotent-Replayed" not in first
@@ -64,14 +64,14 @@ def test_a_key_whose_lines_were_all_bad_is_used_too(alice: Api):  # noqa: F811
     assert send(alice, {"price": -1}, key="k", query="?count_equal=1").status_code == 422
 
 
-def test_a_bulk_key_names_nothing_that_a_single_key_can(alice: Api):  # noqa: F811
+def test_a_bulk_key_names_nothing_that_a_single_key_can(alice: Api):
     for name in ("k:1", "k:2"):
         assert alice.buy(key=name, timestamp=None).status_code == 201
     assert counts(send(alice, {"price": 9}, {"price": 8}, key="k")) == (2, 0, 0)
     assert alice.buy(key="k", timestamp=None).status_code == 201
 
 
-def test_an_upload_of_the_version_before_is_known_again(alice: Api):  # noqa: F811
+def test_an_upload_of_the_version_before_is_known_again(alice: Api):
     """That version gave the second line of a request with the key ``k`` the key ``k:2``."""
     lines = [{"price": number} for number in range(1, 2500)]
     now = datetime.now(UTC)
@@ -86,7 +86,7 @@ def test_an_upload_of_the_version_before_is_known_again(alice: Api):  # noqa: F8
     assert counts(send(alice, *lines, key="k")) == (0, 2499, 0)
 
 
-def test_a_key_column_is_the_identity_of_a_line(alice: Api, bob: Api):  # noqa: F811
+def test_a_key_column_is_the_identity_of_a_line(alice: Api, bob: Api):
     lines = [
         {"price": 1, "id": "a"},
         {"price": 1, "id": "b"},
@@ -123,12 +123,12 @@ def test_a_key_column_is_the_identity_of_a_line(alice: Api, bob: Api):  # noqa: 
         "?key=a&count_equal=1",
     ],
 )
-def test_options_that_make_no_sense_are_refused(alice: Api, query: str):  # noqa: F811
+def test_options_that_make_no_sense_are_refused(alice: Api, query: str):
     assert send(alice, {"price": 1, "a": 1}, query=query).status_code == 400
     assert send(alice, {"price": 1}, query="?count_equal=2").status_code == 400
 
 
-def test_equal_lines_are_counted_where_asked(alice: Api):  # noqa: F811
+def test_equal_lines_are_counted_where_asked(alice: Api):
     line = {"price": 1, "timestamp": WHEN}
     timeless = {"price": 1}
     assert counts(send(alice, line, line)) == (1, 1, 0)
@@ -140,9 +140,9 @@ def test_equal_lines_are_counted_where_asked(alice: Api):  # noqa: F811
 
 
 def test_a_dry_run_tells_what_would_be_and_not_what_others_bought(
-    alice: Api,  # noqa: F811
-    till: Api,  # noqa: F811
-    staff: Api,  # noqa: F811
+    alice: Api,
+    till: Api,
+    staff: Api,
 ):
     alice.buy(price="7.77")
     guess = {
@@ -161,14 +161,14 @@ def test_a_dry_run_tells_what_would_be_and_not_what_others_bought(
     assert counts(send(till, *lines, query="?dry_run=1")) == (1, 2, 0)
 
 
-def test_a_dry_run_takes_no_key(alice: Api):  # noqa: F811
+def test_a_dry_run_takes_no_key(alice: Api):
     for _ in range(2):
         assert counts(send(alice, {"price": 1}, query="?dry_run=1", key="k")) == (1, 0, 0)
     assert not UploadRow.objects.exists()
     assert counts(send(alice, {"price": 2}, key="k")) == (1, 0, 0)
 
 
-def test_an_upload_ends_when_its_client_or_its_time_is_gone(alice: Api):  # noqa: F811
+def test_an_upload_ends_when_its_client_or_its_time_is_gone(alice: Api):
     caller = Caller.of(alice.user)
     asked = 0
 
@@ -188,7 +188,7 @@ def test_an_upload_ends_when_its_client_or_its_time_is_gone(alice: Api):  # noqa
     assert not Purchase.objects.exists()
 
 
-def test_a_client_that_left_is_no_longer_worked_for(alice: Api):  # noqa: F811
+def test_a_client_that_left_is_no_longer_worked_for(alice: Api):
     client = Client(headers=alice.headers)
     path = "/api/v1/purchases/bulk/"
     environ: Any = {"shop.stopped": lambda: True}

@@ -1,0 +1,100 @@
+"""Who may what with accounts, and at the door of the admin."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.contrib.auth.models import Group
+from knox.models import AuthToken
+
+from accounts.models import User
+from tests.access import (
+    ADMIN_MODEL,
+    ELSEWHERE,
+    NO_METHOD,
+    OPEN,
+    OPEN_NO_METHOD,
+    PASSWORD,
+    PUBLIC,
+    READ_ONLY,
+    SIGNED_OUT,
+    Access,
+    admin,
+    api,
+    in_admin,
+    page,
+)
+
+ADMIN_DOOR = page(403, admin=302)
+FOR_GUESTS_ROW = {**dict.fromkeys(SIGNED_OUT, 200), "default": 302}
+FOR_GUESTS = {"GET": FOR_GUESTS_ROW, "POST": FOR_GUESTS_ROW}
+
+
+def _new_account(actor: str) -> dict[str, Any]:
+    name = f"new-{actor}"
+    return {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+
+
+def _objects(owner: User) -> dict[str, Any]:
+    return {
+        "admin/auth/group/": Group.objects.create(name="a group").pk,
+        "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
+        "admin/knox/authtoken/": AuthToken.objects.get(user=owner).digest,
+        "admin/accounts/user/": owner.pk,
+    }
+
+
+ACCESS = Access(
+    objects=_objects,
+    api={
+        "api/v1/accounts/": {"GET": OPEN_NO_METHOD, "POST": {"default": 201}},
+        "api/v1/accounts/me/": {"GET": api(), "POST": NO_METHOD},
+        # The owner's password is sent by everybody.
+        "api/v1/auth/token/": {
+            "GET": OPEN_NO_METHOD,
+            "POST": {"default": 200, "deactivated": 401},
+        },
+        "api/v1/auth/logout/": {"GET": NO_METHOD, "POST": api(204)},
+        "api/v1/live-ticket/": {"GET": NO_METHOD, "POST": api()},
+    },
+    pages={
+        "accounts/login/": FOR_GUESTS,
+        "accounts/logout/": {"GET": page(), "POST": ELSEWHERE},
+        "accounts/inactive/": READ_ONLY,
+        "accounts/signup/": FOR_GUESTS,
+        "accounts/reauthenticate/": {"GET": page(), "POST": page()},
+        "accounts/email/": {"GET": page(), "POST": ELSEWHERE},
+        "accounts/confirm-email/": READ_ONLY,
+        "accounts/password/change/": {"GET": page(), "POST": page()},
+        # Everybody here has a password; who has one is sent to change it.
+        "accounts/password/set/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        "accounts/password/reset/": PUBLIC,
+        "accounts/login/code/confirm/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        # The key in the link is the credential; the owner's address is verified already.
+        "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": {"GET": OPEN, "POST": {"default": 404}},
+        "accounts/password/reset/key/done/": READ_ONLY,
+        # The key is a wrong one, and the page says so.
+        "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": PUBLIC,
+        "accounts/password/reset/done/": READ_ONLY,
+        "admin/login/": {"GET": ADMIN_DOOR, "POST": ADMIN_DOOR},
+        # It is the page of all accounts that does it.
+        "admin/password_change/": {"GET": ELSEWHERE, "POST": OPEN_NO_METHOD},
+        "admin/accounts/user/<id>/password/": {"GET": admin(), "POST": admin()},
+        **in_admin("auth/group", ADMIN_MODEL),
+        **in_admin("account/emailaddress", ADMIN_MODEL),
+        # Tokens are made and revoked, never changed.
+        **in_admin(
+            "knox/authtoken",
+            ADMIN_MODEL | {"<path:object_id>/change/": {"GET": admin(), "POST": admin(403)}},
+        ),
+        # Accounts are deactivated, never deleted.
+        **in_admin(
+            "accounts/user",
+            ADMIN_MODEL | {"<path:object_id>/delete/": {"GET": admin(403), "POST": admin(403)}},
+        ),
+    },
+    bodies={
+        "api/v1/accounts/": _new_account,
+        "api/v1/auth/token/": {"username": "owner", "password": PASSWORD},
+        "accounts/login/": {"login": "owner", "password": "wrong"},
+    },
+)

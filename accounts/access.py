@@ -102,7 +102,5 @@ def may_record(caller: Caller) -> bool:
 
 
 def may_record_for_anyone(caller: Caller) -> bool:
-    """Return whether the caller may record other customers' purchases, as programs and staff
-    may.
-    """
+    """Return whether the caller may record others' purchases, as programs and staff may."""
     return caller.permissions & _WRITE_ALL_PURCHASES != 0

@@ -85,8 +85,8 @@ class MeetsRule(BasePermission):
     """A rule as a permission of REST framework; ``required`` of the view has one a method."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return whether the caller is signed in as required. Raise ``Forbidden`` without
-        rights.
+        """Return whether the caller is signed in as required. Raise ``Forbidden`` if not
+        allowed.
         """
         required: Required = getattr(view, "required", {})
         method = "GET" if request.method == "HEAD" else str(request.method)

@@ -1,6 +1,4 @@
-"""The ways to sign in, for the OpenAPI schema. drf-spectacular finds these classes by their
-mere existence.
-"""
+"""The ways to sign in, for the OpenAPI schema; drf-spectacular finds these classes itself."""
 
 from typing import Any
 

@@ -3,10 +3,10 @@
     python -m shop.local.embedded --durable python -m benchmarks.bulk
 
 Bulk reads NDJSON, validates, deduplicates and writes purchases and events in one transaction, as
-``POST /api/v1/purchases/bulk/`` does; the import does so with CSV and a transaction for each chunk,
+``POST /api/v1/purchases/bulk/`` does. The import does so with CSV and a transaction for each chunk,
 as ``manage.py import_purchases`` does. Each has a process of its own that reads a file and does
-nothing else. The reference gets the finished rows, keys and ids included, and copies them into the
-same two tables with their indexes and foreign keys, in one transaction. Runs alternate; the ratio
+nothing else. The reference gets the finished rows, keys and ids included. It copies them into the
+same two tables, with their indexes and foreign keys, in one transaction. Runs alternate; the ratio
 is that of neighbouring runs.
 """
 

@@ -3,7 +3,7 @@
     python -m benchmarks.start
 
 Installation is not included. The time goes from the start of the supervisor to the first
-``/healthz`` that answers 200, for which PostgreSQL, Valkey and the relay have to be well.
+``/healthz`` that answers 200. For that PostgreSQL, Valkey and the relay have to be well.
 """
 
 import argparse

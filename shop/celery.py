@@ -46,9 +46,9 @@ def _close_inherited_connections(**kwargs: Any) -> None:
 
 
 def hint(task: str, *, expires: float | None = None, **arguments: str) -> bool:
-    """Tell a worker that there are jobs for a task; return whether the broker took the message.
+    """Tell a worker that there are jobs for a task. Return whether the broker took the message.
 
-    A broker that is away is no harm, since a sweep looks again. A message that no worker took for
+    If the broker is away, a sweep finds the jobs later. A message that no worker takes for
     ``expires`` seconds is dropped.
     """
     try:

@@ -9,13 +9,14 @@ from email.message import Message
 
 
 class SMTPServer(socketserver.ThreadingTCPServer):
-    """Keeps what it accepted in ``accepted`` and what it read, accepted or not, in ``received``.
+    """Keeps accepted mails in ``accepted``, and all mails that it has read in ``received``.
 
-    ``perhaps`` is what it did not refuse: what a real server in its place may have delivered.
+    ``perhaps`` are the mails that it did not refuse, which a real server might have delivered.
 
-    ``mode``: ``ok``; ``refuse`` answers a finished mail with 451; ``reject`` the recipient with
-    550; ``drop`` and ``hang`` do so after a whole mail; ``silent`` does not even greet.
-    ``size`` is what it says that it takes at most, ``size_enforced`` what it does take.
+    ``mode`` is ``ok``; ``refuse``, which answers a finished mail with 451; ``reject``, which
+    answers the recipient with 550; ``drop`` or ``hang``, which do so after a whole mail; or
+    ``silent``, which does not even greet. ``size`` is the size that it announces, ``size_enforced``
+    the size that it accepts.
     """
 
     allow_reuse_address = True
@@ -99,7 +100,7 @@ class _Session(socketserver.StreamRequestHandler):
 
 @contextlib.contextmanager
 def smtp_server() -> Iterator[SMTPServer]:
-    """Run the server for the length of the context."""
+    """Run the server during the block."""
     with SMTPServer() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()

@@ -1,4 +1,4 @@
-"""The image holds every package of the shop, and nothing that it has no use for."""
+"""The image contains every package of the shop, and nothing that it does not need."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ BESIDE_PACKAGES = {
 
 
 def _is_sent(path: str, patterns: list[str]) -> bool:
-    """Return whether Docker sends the file to the build: the last pattern that fits it decides."""
+    """Return whether Docker sends the file to the build. The last pattern that fits decides."""
     parts = path.split("/")
     above = ["/".join(parts[: end + 1]) for end in range(len(parts))]
     sent = True

@@ -1,7 +1,7 @@
 """Tables that only grow: the database itself refuses to change or delete a row.
 
-An app declares its ``append_only`` models, whose rows the application's role may then only add.
-The trigger of the migration holds for the owner of the tables too.
+An app declares its ``append_only`` models, to which the application's role may then only add rows.
+The trigger of the migration stops even the owner of the tables.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ BEGIN
 END
 $$
 """
-# What keeps rows from being changed (16) and deleted (8), before (2) it happens to each row (1).
+# The trigger fires before (2) each row (1) is changed (16) or deleted (8).
 _GUARDED = """
 SELECT coalesce(bit_or(tgtype::int), 0) & 24 FROM pg_trigger
 WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A')
@@ -32,7 +32,7 @@ WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A')
 
 
 class AppendOnly(Operation):
-    """A migration's operation: from now on, rows of the model are only added."""
+    """An operation of a migration: from now on, rows of the model are only added."""
 
     reversible = True
 
@@ -40,7 +40,7 @@ class AppendOnly(Operation):
         self.model = model
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
-        """Change nothing: Django's idea of the model stays."""
+        """Change nothing, because Django's state of the model stays the same."""
 
     def database_forwards(
         self,

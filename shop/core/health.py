@@ -1,4 +1,4 @@
-"""Health: whether the process lives, and whether what it depends on takes writes."""
+"""Health: whether the process runs, and whether its dependencies take writes."""
 
 import time
 from collections.abc import Callable
@@ -20,10 +20,10 @@ DISK_BYTES = 64 * 1024
 
 
 class Unhealthy(Exception):
-    """A dependency answers, and what it says is not good."""
+    """A dependency answers, but reports a problem."""
 
 
-# A session that nobody can have: its key is shorter than any, and it has ended.
+# No user can have this session: its key is shorter than any, and it has ended.
 _WRITE = """
 INSERT INTO django_session (session_key, session_data, expire_date) VALUES ('health', '', now())
 ON CONFLICT (session_key) DO UPDATE SET expire_date = excluded.expire_date
@@ -40,7 +40,7 @@ def _valkey() -> None:
 
 
 def _disk() -> None:
-    # Uploads and what is rendered pass through the temporary folder.
+    # Uploads and rendered files pass through the temporary folder.
     with TemporaryFile(buffering=0) as file:
         file.write(bytes(DISK_BYTES))
 
@@ -54,7 +54,7 @@ _threads = ThreadPoolExecutor(12, thread_name_prefix="health")
 
 
 def checks() -> dict[str, Callable[[], None]]:
-    """Return what is checked, by name: what every app needs, and what each declares."""
+    """Return the checks by name: those of every app, and those that each app declares."""
     return _OWN | health_checks()
 
 

@@ -1,11 +1,10 @@
-"""Rows that are jobs: a worker claims one, and a Celery message is only a hint that it is there.
+"""Rows that are jobs: a worker claims one, and a Celery message is only a hint to look.
 
 A claim is a conditional update that commits. The work is done outside any transaction, and another
-conditional update writes its outcome. Whatever dies in between leaves a row that a sweep
-understands.
+conditional update writes its outcome. If the worker dies in between, a sweep recognises the row.
 
-The database's clock is the only one, so that workers whose clocks differ agree on what is due. It
-can be set back, too. So a due time further ahead than the longest delay that is ever scheduled is
+Only the database's clock counts, so that workers whose clocks differ agree on what is due. It can
+be set back, too. So a due time further ahead than the longest delay that is ever scheduled is
 treated as past.
 """
 
@@ -19,7 +18,7 @@ LONGEST_DELAY_SECONDS = 1800
 
 
 def from_now(seconds: float) -> Combinable:
-    """Return the moment that many seconds ahead."""
+    """Return the time that many seconds ahead, by the database's clock."""
     return Now() + timedelta(seconds=seconds)
 
 
@@ -34,5 +33,5 @@ def stale(seconds: float) -> Q:
 
 
 def backoff(first: float, attempts: int) -> float:
-    """Return the seconds until the next attempt: twice as many after each that failed."""
+    """Return the seconds until the next attempt, which double after each failed one."""
     return min(first * 2 ** min(attempts, 20), LONGEST_DELAY_SECONDS)

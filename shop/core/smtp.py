@@ -1,7 +1,8 @@
 """Mails that may be sent only once: the one attempt, and what a mail server's answer means.
 
-The connection is made before the mail is claimed, so that a server that is away leaves its job as
-it was. After the claim only an answer that certainly means "not accepted" allows another attempt.
+The connection is made before the mail is claimed, so that a server that is away leaves the job
+unchanged. After the claim only an answer that certainly means "not accepted" allows another
+attempt.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ _REFUSED = (
 
 
 class Outcome(enum.Enum):
-    """What has become of a mail. After ``UNKNOWN`` it must not be sent again."""
+    """The outcome of a mail. After ``UNKNOWN`` it must not be sent again."""
 
     SENT = "sent"
     REFUSED = "refused"
@@ -37,7 +38,7 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a mail was not taken: the server's code, if it gave one, and its words in one line.
+    """Why a mail was not taken: the server's code, if it gave one, and its text in one line.
 
     ``permanent`` is whether no later attempt would help (RFC 5321, 4.2.1: codes 5yz).
     """
@@ -49,24 +50,24 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt to send a mail: its outcome, and the error that it ended with, if any."""
+    """One attempt to send a mail: its outcome, and the error that ended it, if any."""
 
     outcome: Outcome
     error: Exception | None = None
 
     @property
     def refusal(self) -> Refusal:
-        """Return what the error says."""
+        """Return the text of the error."""
         return refusal(self.error or Exception())
 
 
 def send_once(
     message: EmailMessage, *, claim: Callable[[], bool], smaller: EmailMessage | None = None
 ) -> Delivery:
-    """Try to send a mail that ``claim`` claims; return what has become of it.
+    """Try to send a mail that ``claim`` claims. Return the outcome.
 
-    ``claim`` is called once the server is reached, and says whether the mail is still to be sent.
-    ``smaller`` goes instead where the message is over the server's size.
+    ``claim`` is called once the server is reached, and returns whether the mail must still be sent.
+    ``smaller`` is sent instead if the message exceeds the server's size.
     """
     mailer = get_connection(fail_silently=False)
     try:
@@ -93,20 +94,20 @@ def _send(mailer: Any, message: EmailMessage, smaller: EmailMessage | None) -> D
             return _send(mailer, smaller, None)
         return Delivery(Outcome.REFUSED, error)
     except Exception as error:
-        # A lost connection, a timeout, the task's time limit: the server may have the mail.
+        # After a lost connection, a timeout or the task's time limit the server may have the mail.
         return Delivery(Outcome.UNKNOWN, error)
     return Delivery(Outcome.SENT)
 
 
 def _size_limit(mailer: Any) -> float:
-    """Return the bytes that the server says it takes (RFC 1870); infinite where it says nothing."""
+    """Return the size that the server accepts (RFC 1870); infinite if it names none."""
     features = getattr(getattr(mailer, "connection", None), "esmtp_features", {})
     size = features.get("size", "")
     return float(size) if size.isdigit() and int(size) else float("inf")
 
 
 def refusal(error: Exception) -> Refusal:
-    """Return what the error of a mail that was not taken says."""
+    """Return why a mail was not taken, from the error."""
     code: int | None = None
     words: bytes | str = str(error)
     if isinstance(error, smtplib.SMTPRecipientsRefused):

@@ -1,4 +1,4 @@
-"""An app that a stranger made: its folder, one line of settings, and all it declares is there."""
+"""A stranger's app is its folder and one line of settings, and all its declarations take effect."""
 
 import json
 import os
@@ -20,7 +20,7 @@ TOYS = Path(__file__).with_name("toys")
 
 @pytest.fixture
 def seen(managed: dict[str, str], tmp_path: Path) -> dict[str, Any]:
-    """What a site with the app shows; its database is prepared as a deploy does it."""
+    """Return what a site with the app shows. Its database is prepared as in a deploy."""
     shutil.copytree(TOYS, tmp_path / "toys")
     (tmp_path / "with_toys.py").write_text(
         "from shop.settings import *\nINSTALLED_APPS += ['toys']\n"
@@ -39,7 +39,7 @@ def seen(managed: dict[str, str], tmp_path: Path) -> dict[str, Any]:
 def test_a_new_app_touches_its_own_folder_and_one_line_of_settings(
     seen: dict[str, Any], managed: dict[str, str]
 ) -> None:
-    # Routes and pages, each for whoever has the permission.
+    # Routes and pages, each for users with the permission.
     assert {name: seen[name]["api"] for name in ("nobody", "customer", "analyst")} == {
         "nobody": 401, "customer": 403, "analyst": 200,
     }  # fmt: skip
@@ -48,7 +48,7 @@ def test_a_new_app_touches_its_own_folder_and_one_line_of_settings(
     }  # fmt: skip
     assert seen["customer"]["needed"] == "insight:read_all"
     assert seen["rules"] == {"api/v1/toys/": ["insight:read_all"], "toys/": ["insight:read_all"]}
-    # The log's new type of events, and who follows it.
+    # The new event type, and its follower.
     assert seen["types"] == ["toy.made"]
     assert seen["events"] == [{"name": "horse"}]
     assert seen["toys"] == {"toys": ["horse", "copy"]}
@@ -63,7 +63,7 @@ def test_a_new_app_touches_its_own_folder_and_one_line_of_settings(
     assert seen["health"]["ok"]
     assert "\nshop_toys 2.0\n" in seen["metrics"]
     assert 'shop_up{dependency="postgresql"} 1.0' in seen["metrics"]
-    # What only grows: the role has no right to change it, and a trigger holds the owner off.
+    # Append-only tables: the role has no right to change rows, and a trigger stops the owner.
     insufficient_privilege = "42501"
     assert seen["refused"] == [insufficient_privilege, insufficient_privilege]
     with psycopg.connect(managed["DATABASE_OWNER_URL"], autocommit=True) as owner:

@@ -1,1 +1,1 @@
-"""An app that a stranger could have made. ``test_apps.py`` copies it elsewhere and installs it."""
+"""An app as a stranger could write it. ``test_apps.py`` copies it elsewhere and installs it."""

@@ -1,4 +1,4 @@
-"""What the log says of toys."""
+"""The event types of toys."""
 
 import msgspec
 

@@ -7,7 +7,7 @@ from .models import Toy
 
 
 class ToyFollower(Follower):
-    """Makes a second toy of each."""
+    """Makes a second toy of each toy."""
 
     name = "toys"
     types = (TOY_MADE,)
@@ -16,4 +16,4 @@ class ToyFollower(Follower):
         Toy.objects.bulk_create(Toy(name="copy") for _ in batch.events)
 
     def reset(self, cursor: Any) -> None:
-        """Leave the copies, which nobody may remove."""
+        """Keep the copies, because rows of toys are never deleted."""

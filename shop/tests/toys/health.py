@@ -4,6 +4,6 @@ from .models import Toy
 
 
 def check_toybox() -> None:
-    """Raise ``Unhealthy`` where there is no toy."""
+    """Raise ``Unhealthy`` if there is no toy."""
     if not Toy.objects.exists():
         raise Unhealthy("the box is empty")

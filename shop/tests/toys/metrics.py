@@ -6,5 +6,5 @@ from .models import Toy
 
 
 def collect_toys() -> Iterator[GaugeMetricFamily]:
-    """Yield how many toys there are."""
+    """Yield the number of toys."""
     yield GaugeMetricFamily("shop_toys", "Toys in the box.", value=Toy.objects.count())

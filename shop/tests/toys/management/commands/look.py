@@ -1,4 +1,4 @@
-"""What the site with the toys shows; prints it as JSON. Runs as the application's role."""
+"""Print as JSON what the site with the toys shows. Runs as the application's role."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ def routes(patterns: Any, prefix: str = "") -> Any:
 
 
 def refused(statement: str) -> str:
-    """Return how PostgreSQL refuses a statement, the SQLSTATE."""
+    """Return the SQLSTATE with which PostgreSQL refuses a statement."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(statement)
@@ -94,7 +94,7 @@ class Command(BaseCommand):
         number()
         events = client.get("/api/v1/events/?types=toy.made").json()["events"]
         seen["events"] = [event["data"] for event in events]
-        # The first turn makes the follower's row, the second applies what there is.
+        # The first turn makes the follower's row, the second applies the events.
         follow(declared_followers()["toys"])
         follow(declared_followers()["toys"])
         seen["toys"] = client.get("/api/v1/toys/").json()

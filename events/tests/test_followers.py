@@ -207,7 +207,11 @@ def start(tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
 
     def run() -> "subprocess.Popen[bytes]":
         command = [sys.executable, "manage.py", "follow"]
-        started.append(subprocess.Popen(command, cwd=ROOT, env=environment))
+        log = tmp_path / f"{len(started)}.log"
+        with log.open("wb") as output:
+            started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stderr=output))
+        # It says that it leads or stands by; from then on it knows SIGTERM.
+        wait_for(lambda: b"toy.sum" in log.read_bytes())
         return started[-1]
 
     yield run

@@ -73,7 +73,7 @@ FOLDERS = "accounts|benchmarks|deploy|documents|events|nginx|purchases|reports|s
 def test_files_that_the_documents_name_exist():
     """Decisions are left out, because they tell of their own time."""
     for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
-        for path in re.findall(rf"`((?:{FOLDERS})/[\w./-]*)`", document.read_text()):
+        for path in re.findall(rf"`((?:{FOLDERS})/[\w./-]*\.\w+)`", document.read_text()):
             assert (ROOT / path).exists(), f"{document.name}: {path}"
 
 

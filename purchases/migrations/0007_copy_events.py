@@ -6,6 +6,8 @@ on from its own last position, also after it was broken off.
 
 from django.db import migrations
 
+from shop.core.database import no_statement_timeout
+
 BATCH = 20_000
 COPY = """
 INSERT INTO events_event (position, id, type, customer_id, recorder_id, at)
@@ -21,7 +23,8 @@ ORDER BY position LIMIT %s
 def copy(apps, schema_editor):
     if _is_view(schema_editor):
         return
-    with schema_editor.connection.cursor() as cursor:
+    alias = schema_editor.connection.alias
+    with no_statement_timeout(alias), schema_editor.connection.cursor() as cursor:
         while True:
             cursor.execute(COPY, [BATCH])
             if cursor.rowcount < BATCH:

@@ -2,6 +2,7 @@
 
 from django.db import migrations
 
+from shop.core.database import no_statement_timeout
 from shop.core.locking import briefly
 
 MISSING = """
@@ -18,6 +19,8 @@ def drop(apps, schema_editor):
         cursor.execute("SELECT to_regclass('purchases_event_before') IS NULL")
         if cursor.fetchone() == (True,):
             return
+    alias = schema_editor.connection.alias
+    with no_statement_timeout(alias), schema_editor.connection.cursor() as cursor:
         cursor.execute(MISSING)
         (missing,) = cursor.fetchone()
     if missing:

@@ -108,6 +108,15 @@ class System:
         assert answer.status == 200, answer.body
         return str(answer.json()["token"])
 
+    def log_end(self, token: str) -> int:
+        """Return the position of the newest purchase that the token's account may see."""
+        position, is_full = 0, True
+        while is_full:
+            path = f"/api/v1/events/?after={position}&limit=5000"
+            page = self.request("GET", path, token=token).json()
+            position, is_full = page["position"], len(page["events"]) == 5000
+        return int(position)
+
     def mails(self) -> list[EmailMessage]:
         """Return every mail that was written, oldest first."""
         return [

@@ -32,15 +32,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield system
 
 
-def _end(system: System, token: str) -> int:
-    position, page = 0, {"events": [None]}
-    while page["events"]:
-        path = f"/api/v1/events/?after={position}&limit=5000"
-        page = system.request("GET", path, token=token).json()
-        position = page["position"]
-    return position
-
-
 def _poll(system: System, token: str, after: int, wait: int = 20) -> Answer:
     return system.request("GET", f"/api/v1/events/?after={after}&wait={wait}", token=token)
 
@@ -60,7 +51,7 @@ async def _close_code(url: str, token: str) -> int | None:
 
 async def test_a_position_never_given_out_is_refused_everywhere(site: System) -> None:
     joe = site.token("joe")
-    end = await asyncio.to_thread(_end, site, joe)
+    end = await asyncio.to_thread(site.log_end, joe)
     for beyond in (end + 1, end + 1000, 2**63 - 1):
         for wait in (0, 20):
             answer = await asyncio.to_thread(_poll, site, joe, beyond, wait)
@@ -76,11 +67,11 @@ async def test_a_position_never_given_out_is_refused_everywhere(site: System) ->
 async def test_a_ledger_that_is_set_back_while_sockets_are_open_is_noticed(site: System) -> None:
     """Like a restore of an older backup below running processes."""
     joe, ann = site.token("joe"), site.token("ann")
-    before = end = await asyncio.to_thread(_end, site, joe)
+    before = end = await asyncio.to_thread(site.log_end, joe)
     for _ in range(3):
         _buy(site, joe)
     while end < before + 3:
-        end = await asyncio.to_thread(_end, site, joe)
+        end = await asyncio.to_thread(site.log_end, joe)
     headers = {"Authorization": f"Token {joe}"}
     async with connect(f"{site.ws_url}?after={end}", additional_headers=headers) as feed:
         assert json.loads(await feed.recv())["position"] == end
@@ -98,7 +89,7 @@ async def test_a_ledger_that_is_set_back_while_sockets_are_open_is_noticed(site:
         await asyncio.wait_for(feed.wait_closed(), 20)
         assert feed.close_code == 4409
     assert (await asyncio.to_thread(_poll, site, joe, end)).status == 409
-    again = await asyncio.to_thread(_end, site, joe)
+    again = await asyncio.to_thread(site.log_end, joe)
     assert again <= end - 2
     item = await asyncio.to_thread(_buy, site, ann)
     page = (await asyncio.to_thread(_poll, site, ann, again)).json()
@@ -155,7 +146,7 @@ async def test_a_till_hears_of_what_it_recorded_until_it_may_not_any_more(
 
 def test_every_poll_of_a_customer_is_woken_with_the_same_event(site: System) -> None:
     joe, ann = site.token("joe"), site.token("ann")
-    after = _end(site, joe)
+    after = site.log_end(joe)
     with ThreadPoolExecutor(12) as threads:
         asked = [threads.submit(_poll, site, joe, after) for _ in range(10)]
         other = threads.submit(_poll, site, ann, after, 3)
@@ -173,7 +164,7 @@ def test_every_poll_of_a_customer_is_woken_with_the_same_event(site: System) -> 
 
 def test_polls_have_a_cap_and_others_do_not_feel_them(site: System) -> None:
     joe, ann = site.token("joe"), site.token("ann")
-    after = _end(site, joe)
+    after = site.log_end(joe)
     connections = []
     for _ in range(40):
         connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)

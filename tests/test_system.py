@@ -205,9 +205,7 @@ async def test_a_socket_ends_within_a_minute_of_the_right_to_it(system: System):
 
 def test_waiting_for_events_ends_when_one_comes(system: System):
     joe = system.token("joe")
-    after = system.request("GET", "/api/v1/events/?after=0&limit=5000", token=joe).json()[
-        "position"
-    ]
+    after = system.log_end(joe)
     body = _purchase()
     timer = threading.Timer(0.5, lambda: system.request("POST", "/api/v1/purchases/", body, joe))
     timer.start()

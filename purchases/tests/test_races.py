@@ -163,11 +163,6 @@ def _logged(system: System, token: str, after: int) -> list[str]:
         position = page.json()["position"]
 
 
-def _position(system: System, token: str) -> int:
-    page = system.request("GET", "/api/v1/events/?after=0&limit=5000", token=token).json()
-    return int(page["position"])
-
-
 def _expect_logged(system: System, token: str, after: int, ids: set[str]) -> None:
     """Wait until the log holds these purchases; each of them is there once."""
     wait_for(lambda: set(_logged(system, token, after)) >= ids, 10)
@@ -189,7 +184,7 @@ def till(system: System) -> str:
 def test_one_key_posted_200_times_at_once_is_one_purchase(
     system: System, joe: str, path: str
 ) -> None:
-    after = _position(system, joe)
+    after = system.log_end(joe)
     body, key = _body(), uuid.uuid4().hex
     answers = _send(system, [(path, joe, body, key)] * AT_ONCE)
     assert [_is_new(answer) for answer in answers].count(True) == 1
@@ -202,7 +197,7 @@ def test_one_key_posted_200_times_at_once_is_one_purchase(
 def test_one_content_posted_200_times_at_once_is_one_purchase(
     system: System, joe: str, path: str
 ) -> None:
-    after = _position(system, joe)
+    after = system.log_end(joe)
     body = _body(uuid.uuid4().int % 10**9)
     answers = _send(system, [(path, joe, body, None)] * AT_ONCE)
     assert [_is_new(answer) for answer in answers].count(True) == 1
@@ -213,7 +208,7 @@ def test_one_content_posted_200_times_at_once_is_one_purchase(
 @pytest.mark.system
 @pytest.mark.parametrize("path", PATHS)
 def test_mixed_keys_and_bodies_are_one_purchase_a_key(system: System, joe: str, path: str) -> None:
-    after = _position(system, joe)
+    after = system.log_end(joe)
     keys = [uuid.uuid4().hex for _ in range(10)]
     bodies = [_body(number) for number in (1, 2)]
     requests = [
@@ -240,7 +235,7 @@ def test_mixed_keys_and_bodies_are_one_purchase_a_key(system: System, joe: str, 
 
 @pytest.mark.system
 def test_both_paths_and_both_routes_share_one_key(system: System, joe: str) -> None:
-    after = _position(system, joe)
+    after = system.log_end(joe)
     body, key = _body(3), uuid.uuid4().hex
     paths = [API, f"{API}?plain", "/buy", "/buy?plain"]
     answers = _send(system, [(path, joe, body, key) for path in paths] * (AT_ONCE // 4))
@@ -251,7 +246,7 @@ def test_both_paths_and_both_routes_share_one_key(system: System, joe: str) -> N
 
 @pytest.mark.system
 def test_a_key_is_its_callers_own(system: System, joe: str, till: str) -> None:
-    after = _position(system, joe)
+    after = system.log_end(joe)
     body, key = _body(4, username="joe", userid="005", item=uuid.uuid4().hex), uuid.uuid4().hex
     answers = _send(system, [(API, token, body, key) for token in (joe, till)] * (AT_ONCE // 2))
     assert [_is_new(answer) for answer in answers].count(True) == 2

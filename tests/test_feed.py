@@ -101,7 +101,7 @@ async def test_a_till_hears_of_what_it_recorded_until_it_may_not_any_more(
 ) -> None:
     """Live, replayed and by long poll; a right that is taken away closes what it had opened."""
     till, staff = site.token("till"), site.token("staff")
-    end = await asyncio.to_thread(_end, site, till)
+    end = await asyncio.to_thread(site.log_end, till)
     url = f"{site.ws_url}?after={end}"
     headers = {"Authorization": f"Token {till}"}
 

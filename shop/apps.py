@@ -17,6 +17,6 @@ class ShopConfig(ShopAppConfig):
     )
 
     def ready(self) -> None:
-        from shop.core import checks  # noqa: F401
+        from shop.core import checks, declarations  # noqa: F401
 
         log_apps(settings.LOG_LEVEL)

@@ -3,16 +3,18 @@
 import json
 import os
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
-from shop.core import append_only
-from shop.core.apps import append_only_tables
+from shop.core import append_only, declarations
+from shop.core.apps import NavigationEntry, ShopAppConfig, append_only_tables, shop_apps
 from shop.tests.conftest import manage
 
 TOYS = Path(__file__).with_name("toys")
@@ -91,3 +93,37 @@ def test_a_table_that_only_grows_and_has_lost_its_trigger_is_found() -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         assert table in "\n".join(check.find_broken(print))
+
+
+class Mistaken(ShopAppConfig):
+    """An app in which everything is declared wrongly."""
+
+    name = "shop"
+    api_urls = "nowhere.urls"
+    metrics = ("shop.core.metrics.nothing",)
+    append_only = ("Nothing",)
+    health_checks = {"relay": "nowhere.check"}
+    navigation = (NavigationEntry("Nothing", "nothing", 1),)
+    beat = {"sweep-mails": {"task": "nothing", "schedule": 1.0}}
+    helth_checks = {"misspelt": "nowhere.check"}
+
+
+def test_what_is_declared_wrongly_is_found_by_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert declarations.declarations(None) == []
+    config = Mistaken("shop", import_module("shop"))
+    config.models = {}
+    monkeypatch.setattr(declarations, "shop_apps", lambda: [*shop_apps(), config])
+    monkeypatch.setattr(config, "apps", apps)
+    found = [(error.id, str(error.msg)) for error in declarations.declarations(None)]
+    for id, part in (
+        ("shop.E003", "There is nothing called helth_checks to declare."),
+        ("shop.E003", "api_urls names nowhere.urls: No module named 'nowhere'"),
+        ("shop.E003", "metrics names shop.core.metrics.nothing"),
+        ("shop.E003", "health_checks names nowhere.check"),
+        ("shop.E003", "append_only names Nothing"),
+        ("shop.E003", "navigation names nothing"),
+        ("shop.E004", "2 apps declare relay in their health_checks."),
+        ("shop.E004", "2 apps declare sweep-mails in their beat."),
+    ):
+        assert [each for each in found if each[0] == id and part in each[1]], part
+    assert len(found) == 8

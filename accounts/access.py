@@ -29,10 +29,6 @@ class Caller:
         """Return the caller for a signed-in ``User``."""
         return cls(user.pk, user.username, user.userid, user.permissions)
 
-    def may(self, permission: Permission) -> bool:
-        """Return whether the caller has the permission, or its ``_all`` form."""
-        return allows(self.permissions, permission)
-
 
 class Audience(NamedTuple):
     """Those who get the events about one account, and perhaps those that it recorded for others."""

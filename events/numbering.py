@@ -1,6 +1,6 @@
 """The one statement that gives positions: it moves events from the outbox to the log."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -23,10 +23,11 @@ FROM (
 ) AS turns
 ORDER BY turn, id LIMIT %(limit)s
 """
-# Whatever a transaction before `xid` wrote was moved before, or was rolled back.
+# Whatever another transaction wrote was moved before, or was rolled back.
 _MOVE = f"""
 WITH waiting AS MATERIALIZED (
-    SELECT ctid AS place, id, customer_id FROM {Outbox._meta.db_table} WHERE xid >= %(xid)s
+    SELECT ctid AS place, id, customer_id FROM {Outbox._meta.db_table}
+    WHERE xid >= %(xid)s OR xid = ANY (%(open)s::bigint[])
 ), moved AS (
     DELETE FROM {Outbox._meta.db_table} WHERE ctid = ANY (ARRAY({{batch}}))
     RETURNING id, type, customer_id, recorder_id, payload
@@ -38,7 +39,8 @@ WITH waiting AS MATERIALIZED (
     RETURNING position, id, type, customer_id, recorder_id, payload, at
 )
 SELECT position, id, type, customer_id, recorder_id, payload, at, (SELECT count(*) FROM waiting),
-       pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+       pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+       ARRAY(SELECT xid::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS xid)
 FROM numbered ORDER BY position
 """  # noqa: S608
 MOVE_OLDEST = _MOVE.format(batch=_OLDEST)
@@ -53,13 +55,15 @@ CONNECTION_OPTIONS = (
 
 @dataclass
 class Numbering:
-    """Where the numbering stands: the last position, and from which transaction on to look.
+    """Where the numbering stands: the last position, and whose events to look for.
 
-    ``xid`` is the first transaction that may still have something in the outbox.
+    Only a transaction that was ``open`` when the outbox was last found empty, or that is not before
+    ``xid``, may have something there. ``left`` is how many events were seen and not yet moved.
     """
 
     position: int
     xid: int = 0
+    open: list[int] = field(default_factory=list)
     left: int = 0
 
     async def move(self, connection: "psycopg.AsyncConnection[Any]") -> list[Row]:
@@ -70,16 +74,16 @@ class Numbering:
             statement, limit = MOVE_OLDEST, BATCH
         cursor = await connection.execute(
             statement,
-            {"xid": self.xid, "limit": limit, "position": self.position},
+            {"xid": self.xid, "open": self.open, "limit": limit, "position": self.position},
             prepare=True,
         )
         found = await cursor.fetchall()
         if not found:
             self.left = 0
             return []
-        *_, waiting, xid = found[-1]
+        *_, waiting, xid, still_open = found[-1]
         self.position = found[-1][0]
         self.left = waiting - len(found)
         if not self.left:
-            self.xid = xid
+            self.xid, self.open = xid, still_open
         return [Row(*row[:7]) for row in found]

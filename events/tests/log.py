@@ -10,5 +10,7 @@ from events.selectors import latest_position
 def number(statement: str = MOVE_OLDEST, limit: int = BATCH) -> list[Row]:
     """Give events their positions, in the test's own transaction; return them in order."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"xid": 0, "limit": limit, "position": latest_position()})
+        cursor.execute(
+            statement, {"xid": 0, "open": [], "limit": limit, "position": latest_position()}
+        )
         return [Row(*row[:7]) for row in cursor.fetchall()]

@@ -82,7 +82,11 @@ async def test_what_commits_late_is_found_though_later_transactions_are_numbered
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_an_old_snapshot_does_not_make_the_relay_read_what_it_has_moved() -> None:
+@pytest.mark.parametrize("begun", ["SELECT count(*) FROM events_outbox", "SELECT txid_current()"])
+async def test_an_open_transaction_does_not_make_the_relay_read_what_it_has_moved(
+    begun: str,
+) -> None:
+    """Be it one that reads an old snapshot, or one that may still write."""
     parameters = own_connection_parameters()
     async with (
         await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as relay,
@@ -91,7 +95,7 @@ async def test_an_old_snapshot_does_not_make_the_relay_read_what_it_has_moved() 
     ):
         await relay.execute("SET enable_seqscan = off")
         await report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        await report.execute("SELECT count(*) FROM events_outbox")
+        await report.execute(begun)
         numbering = Numbering(0)
         for _ in range(30):
             await other.execute(
@@ -104,6 +108,7 @@ async def test_an_old_snapshot_does_not_make_the_relay_read_what_it_has_moved() 
         plan: Any = await relay.execute(
             "EXPLAIN (ANALYZE, BUFFERS, FORMAT json)"
             f" SELECT ctid FROM events_outbox WHERE xid >= {numbering.xid}"
+            f" OR xid = ANY ('{{{','.join(map(str, numbering.open))}}}'::bigint[])"
         )
         ((found,),) = await plan.fetchall()
         scan = found[0]["Plan"]

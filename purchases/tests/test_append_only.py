@@ -106,7 +106,7 @@ def test_the_application_role_can_only_add_to_the_ledger(
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             as_application.execute(refused)
-    as_application.execute(MOVE_OLDEST, {"xid": 0, "limit": 1, "position": 0})
+    as_application.execute(MOVE_OLDEST, {"xid": 0, "open": [], "limit": 1, "position": 0})
     row = as_application.execute("SELECT id FROM events_event").fetchone()
     assert row == (purchase.pk,)
     # Where it may not, it is only warned.

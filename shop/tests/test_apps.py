@@ -58,6 +58,8 @@ def test_a_new_app_touches_its_own_folder_and_one_line_of_settings(
     assert "<li>horse</li>" in seen["analyst"]["text"]
     assert "toys/toys.js" in seen["analyst"]["text"]
     assert seen["static"]
+    # Websockets.
+    assert seen["socket"] == ["websocket.accept"]
     # Navigation.
     assert [seen[name]["navigation"] for name in ("nobody", "customer", "analyst")] == [0, 0, 1]
     # Health and metrics.

@@ -10,6 +10,7 @@ class ToysConfig(ShopAppConfig):
 
     name = "toys"
     api_urls = "toys.urls"
+    websocket_urls = "toys.routing"
     page_urls = "toys.page_urls"
     event_types = "toys.events"
     followers = ("toys.followers.ToyFollower",)

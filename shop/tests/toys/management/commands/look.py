@@ -5,6 +5,7 @@ import logging
 from io import StringIO
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.management import CommandError, call_command
@@ -57,6 +58,19 @@ def verified() -> str:
 def needed(view: Any) -> list[Rule]:
     """Return what a view declares to need."""
     return list((required_by(view) or {}).values())
+
+
+async def call(scope: dict[str, Any], said: list[Any]) -> None:
+    """Let the ASGI application answer a websocket that has just connected."""
+    from shop.asgi import application
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message["type"])
+
+    await application(scope | {"client": ("127.0.0.1", 1)}, receive, send)
 
 
 def toybox() -> Any:
@@ -118,6 +132,10 @@ class Command(BaseCommand):
         seen["schema"] = (
             Client().get("/documentation/openapi.json").json()["paths"]["/api/v1/toys/"]
         )
+        said: list[Any] = []
+        scope = {"path": "/ws/toys/", "type": "websocket", "headers": [], "query_string": b""}
+        async_to_sync(call)(scope, said)
+        seen["socket"] = said
         app.loader.init_worker()
         app.finalize()
         seen["beat"] = app.conf.beat_schedule["wind-toys"]

@@ -14,9 +14,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from accounts.authentication import given_token, origin_is_ours
+from tests.access import PASSWORD
 from tests.limits import forget_limits
+from tests.sessions import Browser
 from tests.system import System
-from tests.test_access import PASSWORD, Browser
 
 BASIC = "Basic cHJveHk6cHJveHk="
 

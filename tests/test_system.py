@@ -19,8 +19,9 @@ import websockets
 from pypdf import PdfReader
 from websockets.asyncio.client import connect
 
+from tests.access import PASSWORD
+from tests.sessions import Browser
 from tests.system import System, wait_for
-from tests.test_access import PASSWORD, Browser
 
 pytestmark = pytest.mark.system
 WHEN = "2024-05-31T15:54:32.204Z"

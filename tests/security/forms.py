@@ -4,7 +4,7 @@ from typing import Any
 
 from django.test import Client
 
-from tests.test_access import PASSWORD
+from tests.access import PASSWORD
 
 
 def sign_up_form(name: str) -> dict[str, str]:

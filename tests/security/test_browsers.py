@@ -16,10 +16,12 @@ from django.test import Client
 from websockets.asyncio.client import connect
 
 from accounts.mailing import mails_send
+from tests.access import PASSWORD
 from tests.limits import forget_limits
 from tests.security.forms import sign_up_form
+from tests.sessions import Browser
 from tests.system import ROOT, System
-from tests.test_access import PASSWORD, ROUTES, Browser, World, world
+from tests.world import ROUTES, World, world
 
 __all__ = ["world"]
 HTML = "text/html"

@@ -11,8 +11,9 @@ from knox.models import AuthToken
 from accounts.authentication import callers_by_digest
 from accounts.mailing import mails_send
 from accounts.models import User
+from tests.access import PASSWORD
 from tests.security.forms import sign_in_token
-from tests.test_access import PASSWORD, World, world
+from tests.world import World, world
 
 __all__ = ["world"]
 OTHER_PASSWORD = "violet-chair-77"

@@ -24,8 +24,9 @@ from reports.contents import (
     StatementLine,
 )
 from reports.rendering import render_statement
+from tests.access import PASSWORD
 from tests.security.forms import sign_up_form
-from tests.test_access import PASSWORD, World, world
+from tests.world import World, world
 
 __all__ = ["world"]
 

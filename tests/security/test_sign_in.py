@@ -17,8 +17,9 @@ from django.test import Client
 from accounts.attempts import AT_ONE_ADDRESS, Attempt, TooManyAttempts
 from accounts.mailing import mails_send
 from accounts.models import User
+from tests.access import PASSWORD
 from tests.security.forms import login, sign_in_token, sign_up_form
-from tests.test_access import PASSWORD, World, world
+from tests.world import World, world
 
 __all__ = ["world"]
 

@@ -111,9 +111,15 @@ class DocumentStorage(Storage):
         yield self.first
         yield from (store for store in self.stores.values() if store is not self.first)
 
+    def _until_found(self) -> Iterator[Store]:
+        yield from self._in_order()
+        if len(self.stores) > 1:
+            # A file may have been moved from the second to the first between the two looks.
+            yield self.first
+
     def read(self, name: str) -> IO[bytes]:
         """Return the file, which can be sought in, from whichever store has it."""
-        for store in self._in_order():
+        for store in self._until_found():
             try:
                 return store.open(name)
             except FileNotFoundError:
@@ -136,7 +142,7 @@ class DocumentStorage(Storage):
         self.first.put(name, source)
 
     def exists(self, name: str) -> bool:
-        return any(store.exists(name) for store in self._in_order())
+        return any(store.exists(name) for store in self._until_found())
 
     def delete(self, name: str) -> None:
         for store in self._in_order():

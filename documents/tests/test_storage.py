@@ -144,6 +144,27 @@ def test_both_stores_are_read_and_one_is_written(s3: S3, source: Path, tmp_path:
         assert not storage.exists(name)
 
 
+def test_a_file_that_is_moved_between_two_looks_is_found(
+    s3: S3, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = DocumentStorage("s3", tmp_path / "stored", s3.options)
+    folder, bucket = storage.stores["file"], storage.stores["s3"]
+    folder.put(NAME, source)
+    real = bucket.open
+
+    def open_and_move(name: str) -> Any:
+        monkeypatch.undo()
+        try:
+            return real(name)
+        finally:
+            bucket.put(name, source)
+            folder.delete(name)
+
+    monkeypatch.setattr(bucket, "open", open_and_move)
+    with storage.read(NAME) as file:
+        assert file.read() == CONTENT
+
+
 def test_a_bucket_without_the_library_says_what_to_install(
     s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,12 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.access import Caller, may_record_for_anyone, may_see_everything
+from accounts.access import (
+    Caller,
+    is_client_program,
+    may_record_for_anyone,
+    may_see_everything,
+)
 from accounts.permissions import Permission as P
 from accounts.quotas import check_requests
 from accounts.rules import OPEN, needs, requires
@@ -38,7 +43,7 @@ def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
     """Return the newest purchases, and a position read before them to continue the feed from."""
     position = latest_position()
     visible = selectors.purchases_visible_to(caller)
-    if not everything:
+    if not everything and may_see_everything(caller):
         visible = visible.filter(Q(customer_id=caller.id))
     rows = visible.order_by("-timestamp", "-id").first_rows(RECENT)
     return {
@@ -101,6 +106,7 @@ def shop(request: HttpRequest) -> HttpResponse:
         "given": given,
         "errors": errors,
         "may_name": may_record_for_anyone(caller),
+        "show_customers": is_client_program(caller),
         "idempotency_key": uuid.uuid4(),
         "scope": "mine",
     }
@@ -142,7 +148,7 @@ def purchase_list(request: HttpRequest) -> HttpResponse:
         "errors": errors,
         "given": {name: request.GET.get(name, "") for name in filters.filters},
         "query": query.urlencode(),
-        "everything": may_see_everything(caller),
+        "show_customers": may_see_everything(caller) or is_client_program(caller),
     }
     return render(request, "purchases/list.html", context, status=400 if errors else 200)
 
@@ -152,5 +158,5 @@ def purchase_list(request: HttpRequest) -> HttpResponse:
 def live(request: HttpRequest) -> HttpResponse:
     """Show everybody's purchases as they come; for staff."""
     caller = Caller.of(request.user)
-    context = {**_recent(caller, everything=True), "scope": "all"}
+    context = {**_recent(caller, everything=True), "scope": "all", "show_customers": True}
     return render(request, "purchases/live.html", context)

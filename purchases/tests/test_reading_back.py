@@ -197,3 +197,15 @@ def test_events_show_the_till_what_it_recorded(ledger: Ledger) -> None:
     assert seen("joe") == ["till for joe", "joe for joe", "till2 for joe"]
     User.objects.filter(username="till").update(is_client=False)
     assert seen("till") == ["till for till", "till2 for till"]
+
+
+def test_pages_show_the_till_whom_it_recorded_for(ledger: Ledger) -> None:
+    browser = Client()
+    browser.force_login(ledger.users["till"])
+    for path in ("/", "/purchases/"):
+        page = browser.get(path).text
+        assert "<th>Customer</th>" in page
+        assert all((name in page) == (name in ledger.tills()) for name in ledger.made), path
+    browser.force_login(ledger.users["joe"])
+    for path in ("/", "/purchases/"):
+        assert "<th>Customer</th>" not in browser.get(path).text

@@ -21,7 +21,7 @@ function say(name, text) {
 function show(purchase) {
   if (seen.has(purchase.id)) return;
   seen.add(purchase.id);
-  const row = purchaseRow(purchase, scope === "all");
+  const row = purchaseRow(purchase, "customers" in feed.dataset);
   row.classList.add("fresh");
   setTimeout(() => row.classList.remove("fresh"), 2500);
   rows.prepend(row);

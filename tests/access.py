@@ -1,7 +1,7 @@
-"""Rows of the table of who may what, which each app has in its ``tests/access.py``.
+"""Rows of the access table, which each app has in its ``tests/access.py``.
 
-A row has the status of a route and method for each of ``ACTORS``, and ``default`` for whoever is
-not named. 302 from a page is the way to the sign-in.
+A row has the status of a route and method for each of ``ACTORS``, and ``default`` for all others. A
+page answers 302 to redirect to the sign-in.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ ACTORS = ("anonymous", "owner", "other", *ROLE_ACTORS, "revoked", "deactivated")
 SIGNED_OUT = ("anonymous", "revoked", "deactivated")
 SECRET = "a present that nobody else may know of"
 PASSWORD = "orchid-lamp-42"
-"""The owner's."""
+"""The owner's password."""
 
 Row = dict[str, int]
 Rows = dict[str, dict[str, Row]]
@@ -29,10 +29,11 @@ Body = Mapping[str, Any] | list[Any] | Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Access:
-    """Who may what on the routes of one app.
+    """The access to the routes of one app.
 
-    ``sockets`` say what a socket is told: ``hello``, or the code it is closed with. ``bodies`` are
-    what a POST sends, or make it for an actor: JSON to the API, the fields of a form to a page.
+    ``sockets`` have the first message, ``hello``, or the close code. ``bodies`` have the body of a
+    POST, or a function that makes it for an actor: JSON for the API, the fields of a form for a
+    page.
     """
 
     api: Rows = field(default_factory=dict)
@@ -40,21 +41,21 @@ class Access:
     sockets: dict[str, dict[str, str]] = field(default_factory=dict)
     bodies: Mapping[str, Body] = field(default_factory=dict)
     objects: Callable[[User], Mapping[str, Any]] = lambda owner: {}
-    """Makes objects of the owner, and returns their ids by what their routes begin with."""
+    """Make objects of the owner. Return their ids by the prefix of their routes."""
 
 
 def api(default: int = 200, **others: int) -> Row:
-    """Return a row of the API, which answers 401 to whoever is not signed in."""
+    """Return a row of the API, which answers 401 without a sign-in."""
     return {**dict.fromkeys(SIGNED_OUT, 401), "default": default, **others}
 
 
 def page(default: int = 200, **others: int) -> Row:
-    """Return a row of a page, which sends whoever is not signed in to the sign-in."""
+    """Return a row of a page, which redirects to the sign-in without one."""
     return {**dict.fromkeys(SIGNED_OUT, 302), "default": default, **others}
 
 
 def admin(status: int = 200) -> Row:
-    """Return a row of the admin, which sends all but admins to its door."""
+    """Return a row of the admin, which redirects everybody but admins."""
     return {"default": 302, "admin": status}
 
 
@@ -64,7 +65,7 @@ OPEN_NO_METHOD = {"default": 405}
 PUBLIC = {"GET": OPEN, "POST": OPEN}
 READ_ONLY = {"GET": OPEN, "POST": OPEN_NO_METHOD}
 ELSEWHERE = {"default": 302}
-# Who reads everybody's purchases and reports.
+# The roles that read everybody's purchases and reports.
 READERS = ("support", "finance", "analyst", "auditor", "admin")
 READ = dict.fromkeys(READERS, 200)
 

@@ -1,8 +1,8 @@
-"""Who may what: every route of the URL configuration and the schema, for every kind of caller.
+"""The access table: every route of the URL configuration and the schema, for every kind of caller.
 
-The routes are read from the URL configuration, the operations from ``docs/openapi.json``. A route
-without a row in its app's ``tests/access.py`` fails, and so does a row without a route. The
-objects behind the routes are one owner's.
+The routes come from the URL configuration, the operations from ``docs/openapi.json``. A route
+without a row in its app's ``tests/access.py`` fails, and so does a row without a route. All objects
+behind the routes belong to one owner.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ def _by_actor(row: Row) -> Row:
 
 
 def _sent(route: str, row: Row) -> Row:
-    """Return the row of a form: whom a page sends to the sign-in is refused what it sends."""
+    """Return the row of a form: actors that its page redirects to the sign-in get 403."""
     if route.startswith("admin/"):
         signed_in: tuple[str, ...] = ("admin",)
     else:
@@ -61,7 +61,7 @@ def _sent(route: str, row: Row) -> Row:
 
 PAGES = {
     route: methods
-    # The last one starts the sign-in anew, whoever comes without a code under way.
+    # These answer signed-out actors, too; the last one starts the sign-in anew.
     if route in ("accounts/logout/", "admin/logout/", "accounts/login/code/confirm/")
     else methods | {"POST": _sent(route, methods["POST"])}
     for route, methods in PAGES.items()
@@ -128,7 +128,7 @@ def _request(world: World, route: str, method: str, actor: str) -> tuple[int, by
 
 
 def _tried(world: World, route: str, method: str, actor: str) -> tuple[int, bytes, str]:
-    """Make the request, check that nothing of the owner's leaked or changed, and take it back."""
+    """Make the request, check that nothing of the owner leaked or changed, and roll back."""
     before = world.state()
     savepoint = transaction.savepoint()
     status, content, location = _request(world, route, method, actor)
@@ -152,7 +152,7 @@ def test_status(world: World, route: str) -> None:
         for actor in ACTORS:
             found[actor], _, locations[actor] = _tried(world, route, method, actor)
         assert found == expected, method
-        # Nobody is ever sent to another site.
+        # Nobody is ever redirected to another site.
         assert not [place for place in locations.values() if place and not place.startswith("/")]
         assert not [place for place in locations.values() if place.startswith("//")]
 
@@ -163,7 +163,7 @@ def test_methods_that_no_route_takes_change_nothing(world: World) -> None:
         for method in OTHER_METHODS:
             savepoint = transaction.savepoint()
             status, _, _ = _request(world, route, method, "owner")
-            # Some of the pages that Django brings answer any method as they answer GET.
+            # Some of Django's pages answer any method like GET.
             assert status in ((401, 405) if route in API else (200, 302, 403, 404, 405, 503))
             assert world.state() == before, (method, route)
             transaction.savepoint_rollback(savepoint)
@@ -171,7 +171,7 @@ def test_methods_that_no_route_takes_change_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("route", sorted(route for route in API if "<" in route))
 def test_what_is_somebody_elses_looks_like_what_is_not_there(world: World, route: str) -> None:
-    """The answer about another's object is the answer about no object, byte for byte."""
+    """Another owner's object and a missing object get the same answer, byte for byte."""
     client = world.client("other", api=True)
     theirs = client.get(world.paths[route])
     nothing = client.get(
@@ -244,7 +244,7 @@ def test_every_route_declares_what_it_needs() -> None:
 
 
 def test_a_token_without_what_a_route_needs_is_refused_and_told_what_that_is(world: World) -> None:
-    """The account may do everything; it is the token that may not."""
+    """The account may do everything, but its token may not."""
     client = world.client("admin", api=True)
     tried = 0
     for route, method, rule in _rules():
@@ -275,7 +275,7 @@ def _narrow(world: World, actor: str, mask: int) -> None:
 
 
 def test_what_needs_everybodys_says_so(world: World) -> None:
-    """On routes that the caller may use for what is its own."""
+    """Routes that the caller may use for its own things."""
     other = world.client("other", api=True)
     sales = {"kind": "sales", "since": "2024-05-01", "until": "2024-05-31"}
     asked = [
@@ -313,7 +313,7 @@ async def _socket(url: str, token: str | None) -> str:
 
 @pytest.mark.system
 async def test_sockets(system: System) -> None:
-    """The deactivated account is signed up and deactivated from outside, as staff would do it."""
+    """Staff deactivates the account from outside, after its sign-up."""
     name = f"gone-{uuid.uuid4().hex[:8]}"
     account = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
     assert system.request("POST", "/api/v1/accounts/", account).status == 201

@@ -50,13 +50,13 @@ def _routes(patterns: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield route, pattern
 
 
-# Of two patterns for one route the first is the one that answers.
+# Of two patterns for one route Django uses the first.
 ROUTES = dict(reversed([*_routes(get_resolver().url_patterns)]))
 
 
 @dataclass
 class World:
-    """Who there is, and what is the owner's."""
+    """The callers, and the owner's objects."""
 
     users: dict[str, User]
     tokens: dict[str, str]
@@ -75,7 +75,7 @@ class World:
         return self.objects["api/v1/reports/"]
 
     def client(self, actor: str, *, api: bool) -> Client:
-        """Return a client with the actor's credential; take away what the actor has lost."""
+        """Return a client with the actor's credential. Take away what the actor has lost."""
         if actor == "anonymous":
             return Client()
         owner = self.users["owner"]
@@ -94,7 +94,7 @@ class World:
         return client
 
     def state(self) -> tuple[Any, ...]:
-        """Return what nobody but the owner, client programs and admins may change."""
+        """Return the state that only the owner, client programs and admins may change."""
         owner = self.users["owner"]
         return (
             list(Purchase.objects.filter(customer=owner).values_list("pk", flat=True)),
@@ -108,7 +108,7 @@ class World:
 
 
 class Storage(DocumentStorage):
-    """Leaves no file open, as many a test reads the headers of an answer only."""
+    """Storage that leaves no file open, because many tests read only the headers of an answer."""
 
     def read(self, name: str) -> IO[bytes]:
         with super().read(name) as file:

@@ -1,4 +1,4 @@
-"""Who may what with accounts, and at the door of the admin."""
+"""The access to accounts, and to the sign-in of the admin."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ ACCESS = Access(
     api={
         "api/v1/accounts/": {"GET": OPEN_NO_METHOD, "POST": {"default": 201}},
         "api/v1/accounts/me/": {"GET": api(), "POST": NO_METHOD},
-        # The owner's password is sent by everybody.
+        # Everybody sends the owner's password.
         "api/v1/auth/token/": {
             "GET": OPEN_NO_METHOD,
             "POST": {"default": 200, "deactivated": 401},
@@ -65,18 +65,18 @@ ACCESS = Access(
         "accounts/email/": {"GET": page(), "POST": ELSEWHERE},
         "accounts/confirm-email/": READ_ONLY,
         "accounts/password/change/": {"GET": page(), "POST": page()},
-        # Everybody here has a password; who has one is sent to change it.
+        # All accounts here have a password, so they are redirected to the page that changes it.
         "accounts/password/set/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
         "accounts/password/reset/": PUBLIC,
         "accounts/login/code/confirm/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
-        # The key in the link is the credential; the owner's address is verified already.
+        # The key in the link is the credential. The owner's address is verified already.
         "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": {"GET": OPEN, "POST": {"default": 404}},
         "accounts/password/reset/key/done/": READ_ONLY,
-        # The key is a wrong one, and the page says so.
+        # The key is wrong, and the page says so.
         "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": PUBLIC,
         "accounts/password/reset/done/": READ_ONLY,
         "admin/login/": {"GET": ADMIN_DOOR, "POST": ADMIN_DOOR},
-        # It is the page of all accounts that does it.
+        # The site's page changes the password instead.
         "admin/password_change/": {"GET": ELSEWHERE, "POST": OPEN_NO_METHOD},
         "admin/accounts/user/<id>/password/": {"GET": admin(), "POST": admin()},
         **in_admin("auth/group", ADMIN_MODEL),

@@ -1,4 +1,4 @@
-"""What a view's declaration does, on views of the test's own."""
+"""What the declaration of a view does, on views of this test."""
 
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_a_page_asks_for_a_session_and_a_permission(alice: User) -> None:
         200,
     ]
     assert status("GET", alice) == 403
-    # Whatever the page does not declare needs a session at least.
+    # A method that the page does not declare needs a session at least.
     assert status("PUT", AnonymousUser()) == 302
     alice.give_roles(["operator"])
     assert status("GET", alice) == 200

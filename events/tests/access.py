@@ -1,4 +1,4 @@
-"""Who may what with the event log."""
+"""The access to the event log."""
 
 from tests.access import (
     ADMIN_READ_ONLY,

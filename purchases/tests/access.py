@@ -1,4 +1,4 @@
-"""Who may what with purchases."""
+"""The access to purchases."""
 
 import uuid
 from datetime import UTC, datetime
@@ -62,7 +62,7 @@ ACCESS = Access(
         **{f"^{CLASSIC_PREFIX[1:]}/{route}": methods for route, methods in CLASSIC.items()},
     },
     pages={
-        # Who is signed in sends a form that lacks the price.
+        # Signed-in actors send a form without a price.
         "": {"GET": OPEN, "POST": page(400)},
         "purchases/": {"GET": page(), "POST": OPEN_NO_METHOD},
         "live/": {"GET": page(403, **READ), "POST": OPEN_NO_METHOD},

@@ -1,10 +1,10 @@
-"""Who may what with what no app owns: health, documentation, and the admin's own pages."""
+"""The access to pages of no app: health, documentation, and the admin's own pages."""
 
 from django.contrib.admin import site as admin_site
 
 from tests.access import ELSEWHERE, OPEN_NO_METHOD, READ_ONLY, Access, admin
 
-# No relay runs beside the test, which is what everybody is told.
+# No relay runs beside the test, so this answers 503 to everybody.
 NO_RELAY = {"GET": {"default": 503}, "POST": OPEN_NO_METHOD}
 
 APP_LIST = next(
@@ -34,7 +34,7 @@ ACCESS = Access(
             "GET": admin(404),
             "POST": admin(404),
         },
-        # One page for each app with models in the admin; the route names them all.
+        # Each app with models has a page in the admin, and this route names them all.
         APP_LIST: {"GET": admin(), "POST": admin()},
         "admin/(?P<url>.*)$": {"GET": admin(404), "POST": admin(404)},
     },

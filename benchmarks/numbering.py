@@ -30,6 +30,12 @@ SELECT uuidv7(), n FROM generate_series(1, %(count)s) AS n
 """
 BATCH = 64
 POLLS = 50
+# What else is under way, begun before the events.
+TRANSACTIONS = {
+    "none": "",
+    "a reader": "SELECT count(*) FROM events_outbox",
+    "a writer": "SELECT txid_current()",
+}
 
 
 async def _measure(events: int, transaction: str) -> list[Any]:
@@ -47,9 +53,9 @@ async def _measure(events: int, transaction: str) -> list[Any]:
         await connect(**parameters, autocommit=True) as writer,
         await connect(**parameters) as other,
     ):
-        if transaction != "none":
+        if statement := TRANSACTIONS[transaction]:
             await other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            await other.execute("SELECT count(*) FROM events_outbox")
+            await other.execute(statement)
         numbering = Numbering(await asyncio.to_thread(latest_position))
         spent, size, done, next_vacuum = 0.0, 0, 0, 5_000
         while done < events:
@@ -69,6 +75,7 @@ async def _measure(events: int, transaction: str) -> list[Any]:
             looks.append((time.perf_counter() - started) * 1000)
         cursor = await writer.execute("SELECT pg_relation_size('events_outbox')")
         (size,) = await cursor.fetchone() or (0,)
+        await other.rollback()
     return [transaction, done, f"{done / spent:.0f}", spread(looks), f"{size / 1e6:.1f}"]
 
 
@@ -91,7 +98,7 @@ def main() -> None:
         with no_statement_timeout(), connection.cursor() as cursor:
             cursor.execute(_FILL, {"position": latest_position(), "count": events})
             cursor.execute("VACUUM ANALYZE events_event")
-        for transaction in ("none", "open since before"):
+        for transaction in TRANSACTIONS:
             measured = asyncio.run(_measure(options.numbered, transaction))
             rows.append([f"{events:,}".replace(",", " "), *measured])
             with no_statement_timeout(), connection.cursor() as cursor:

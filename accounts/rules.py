@@ -116,7 +116,7 @@ def requires(**required: Rule) -> Callable[[Page], Page]:
     Who is not signed in is sent to the sign-in.
     """
     rules = {
-        method: replace(rule, credentials=rule.credentials & CredentialKind.SESSION)
+        method: rule if rule.is_open else replace(rule, credentials=CredentialKind.SESSION)
         for method, rule in required.items()
     }
 

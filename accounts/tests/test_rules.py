@@ -81,6 +81,8 @@ def test_a_page_asks_for_a_session_and_a_permission(alice: User) -> None:
     assert status("GET", alice) == 403
     # A method that the page does not declare needs a session at least.
     assert status("PUT", AnonymousUser()) == 302
+    only_tokens = needs(Permission.LOGS_READ_ALL, credentials=CredentialKind.TOKEN)
+    assert not (required_by(requires(GET=only_tokens)(page)) or {})["GET"].is_open
     alice.give_roles(["operator"])
     assert status("GET", alice) == 200
     declared = required_by(page)

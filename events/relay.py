@@ -70,6 +70,7 @@ class Relay:
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
         self._silent_until = 0.0
+        self._telling: asyncio.Task[None] | None = None
         self._threads = DatabaseThreads(1, "relay")
 
     async def run(self) -> None:
@@ -131,7 +132,11 @@ class Relay:
             previous = numbering.position
             rows = await numbering.move(connection)
             if rows:
-                await self._tell(previous, rows)
+                # While more waits, the next events are moved as these are announced.
+                await self._told()
+                self._telling = asyncio.create_task(self._tell(previous, rows))
+                if not numbering.left:
+                    await self._told()
                 announced = time.monotonic()
                 moved += len(rows)
             elif started - announced > HEARTBEAT_SECONDS:
@@ -144,6 +149,13 @@ class Relay:
                 started = time.monotonic()
                 await connection.execute(VACUUM)
                 moved, vacuum_at = 0, started + (time.monotonic() - started) / VACUUM_SHARE
+        await self._told()
+
+    async def _told(self) -> None:
+        """Wait until all that was to be announced is announced."""
+        if self._telling is not None:
+            await self._telling
+            self._telling = None
 
     async def _tell(self, previous: int, rows: list[Row]) -> None:
         """Announce events that have just got their positions, in the order of these."""

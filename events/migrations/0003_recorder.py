@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from shop.core.locking import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):
@@ -8,6 +9,10 @@ class Migration(migrations.Migration):
     # An index that is built beside the running site cannot be built inside a transaction.
     atomic = False
     dependencies = [("events", "0002_follower_cursor")]
+    safe_because = {
+        1: "The version before has no such tables; they are made in the same deploy.",
+        2: "The same.",
+    }
     operations = [
         migrations.AddField("outbox", "recorder_id", models.BigIntegerField(null=True)),
         migrations.AddField("event", "recorder_id", models.BigIntegerField(null=True)),

@@ -5,7 +5,8 @@ works on the new tables. Three kinds of migrations are refused:
 
 * those that remove what the old version uses;
 * those that add what its writes would miss;
-* those that hold a lock while PostgreSQL reads or rewrites a whole table.
+* those that hold a lock while PostgreSQL reads or rewrites a whole table, or while another table in
+  use is changed.
 
 A reason in the migration itself allows what only a human can judge::
 
@@ -31,6 +32,8 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models.expressions import Value
 from django.db.models.functions import Now
+
+from shop.core.locking import AddIndexConcurrently, RemoveIndexConcurrently
 
 # Operations that change no existing table, or change it briefly and compatibly.
 _SAFE = (
@@ -108,9 +111,14 @@ def check_migration(migration: Migration, state: ProjectState) -> list[Finding]:
     findings: list[Finding] = []
     needed: set[int] = set()
     new: set[str] = set()
+    changed = False
     state = state.clone()
     for place, operation in enumerate(migration.operations):
         reasons = [] if migration.initial else list(_judge(operation, migration, state, new))
+        if not migration.initial and _changes(operation, migration, state, new):
+            if changed and not reasons:
+                reasons = [_TOGETHER]
+            changed = True
         if reasons and allowed.get(place, "").strip():
             needed.add(place)
         else:
@@ -123,6 +131,41 @@ def check_migration(migration: Migration, state: ProjectState) -> list[Finding]:
         for place in sorted(set(allowed) - needed - {finding.place for finding in findings})
     ]
     return findings
+
+
+_TOGETHER = (
+    "the lock of a change before it is kept meanwhile, and where this fails the other cannot be"
+    " repeated; give it a migration of its own"
+)
+
+
+def _changes(
+    operation: Operation, migration: Migration, state: ProjectState, new: set[str]
+) -> bool:
+    """Return whether the operation changes a table that the running version uses."""
+    if isinstance(operation, operations.SeparateDatabaseAndState):
+        state = state.clone()
+        for inner in operation.database_operations:
+            if _changes(inner, migration, state, new):
+                return True
+            inner.state_forwards(migration.app_label, state)
+        return False
+    if isinstance(operation, _SAFE) or getattr(operation, "model_name_lower", "") in new:
+        return False
+    if isinstance(operation, operations.RunSQL):
+        return operation.sql != operations.RunSQL.noop
+    if isinstance(operation, operations.RunPython):
+        return operation.code is not operations.RunPython.noop
+    if isinstance(operation, operations.AlterField):
+        after = state.clone()
+        operation.state_forwards(migration.app_label, after)
+        context = Context(migration.app_label, state, after, migration)
+        old, altered = (
+            context.field(each, operation.model_name, operation.name) for each in (state, after)
+        )
+        editor: Any = connection.schema_editor()
+        return bool(editor._field_should_be_altered(old, altered))
+    return True
 
 
 def _judge(
@@ -251,6 +294,8 @@ def _(operation: operations.RemoveIndex, context: Context) -> Iterator[str]:
 @_refuse.register(postgres.AddIndexConcurrently)
 @_refuse.register(postgres.RemoveIndexConcurrently)
 def _concurrently(operation: Operation, context: Context) -> Iterator[str]:
+    if not isinstance(operation, (AddIndexConcurrently, RemoveIndexConcurrently)):
+        yield "it fails beside a long transaction; use that of shop.core.locking"
     if context.migration.atomic:
         yield "it cannot run in a transaction; set atomic = False"
 

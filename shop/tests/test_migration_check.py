@@ -10,7 +10,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models.functions import Now, Random
 
-from shop.core import migration_check
+from shop.core import locking, migration_check
 from shop.core.migration_check import check_migration, check_project
 
 BOOK = migrations.CreateModel(
@@ -129,7 +129,7 @@ REFUSED = {
         "NOT VALID",
     ),
     "an index": (migrations.AddIndex("book", INDEX), "AddIndexConcurrently"),
-    "an index in a transaction": (postgres.AddIndexConcurrently("book", INDEX), "atomic = False"),
+    "an index in a transaction": (locking.AddIndexConcurrently("book", INDEX), "atomic = False"),
     "a dropped index": (migrations.RemoveIndex("book", "by_title"), "RemoveIndexConcurrently"),
     "a constraint": (migrations.AddConstraint("book", CHECK), "AddConstraintNotValid"),
     "a unique constraint": (
@@ -201,8 +201,43 @@ def test_the_first_migration_is_exempt(operation: Any) -> None:
 
 
 def test_concurrent_indexes_are_taken_outside_a_transaction() -> None:
-    assert check(postgres.AddIndexConcurrently("book", INDEX), atomic=False) == []
-    assert check(postgres.RemoveIndexConcurrently("book", "by_title"), atomic=False) == []
+    assert check(locking.AddIndexConcurrently("book", INDEX), atomic=False) == []
+    assert check(locking.RemoveIndexConcurrently("book", "by_title"), atomic=False) == []
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        postgres.AddIndexConcurrently("book", INDEX),
+        postgres.RemoveIndexConcurrently("book", "by_title"),
+    ],
+)
+def test_concurrent_indexes_are_those_that_wait(operation: Any) -> None:
+    assert ["long transaction" in line for line in check(operation, atomic=False)] == [True]
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+@pytest.mark.parametrize(
+    "second",
+    [
+        TAKEN["a column with a default"],
+        TAKEN["a longer text"],
+        TAKEN["a dropped check"],
+        migrations.SeparateDatabaseAndState([TAKEN["a longer text"]], []),
+    ],
+)
+def test_two_changes_of_tables_in_use_are_two_migrations(second: Any, atomic: bool) -> None:
+    first = TAKEN["a column that may be null"]
+    refused = check(first, second, atomic=atomic)
+    assert ["operation 1, " in line and "migration of its own" in line for line in refused] == [
+        True
+    ]
+    assert check(first, second, atomic=atomic, safe_because={1: "Nobody has it yet."}) == []
+
+
+@pytest.mark.parametrize("second", ["a new table", "words only", "a field forgotten", "nothing"])
+def test_what_changes_no_table_in_use_comes_with_a_change(second: str) -> None:
+    assert check(TAKEN["a column that may be null"], TAKEN[second]) == []
 
 
 def test_a_table_of_the_same_migration_is_new() -> None:
@@ -216,8 +251,8 @@ def test_a_constraint_is_validated_in_a_migration_of_its_own() -> None:
     added = postgres.AddConstraintNotValid("book", CHECK)
     validated = postgres.ValidateConstraint("book", "priced")
     assert check(validated) == []
-    assert check(added, validated, atomic=False) == []
     assert ["next migration" in line for line in check(added, validated)] == [True]
+    assert ["of its own" in line for line in check(added, validated, atomic=False)] == [True]
 
 
 def test_a_reason_lets_its_own_operation_pass_and_no_other() -> None:

@@ -11,6 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
 from shop.core.apps import append_only_tables, maintained_tables
+from shop.core.locking import LOCK_MILLISECONDS, patiently
 
 LOCK = 7_265_001_913
 
@@ -27,15 +28,21 @@ class Command(BaseCommand):
             # A second start at the same time waits for the first.
             cursor.execute("SET lock_timeout = 0")
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-            cursor.execute("RESET lock_timeout")
+            cursor.execute(f"SET lock_timeout = '{LOCK_MILLISECONDS}ms'")
             try:
                 executor = MigrationExecutor(connection)
                 if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
-                    call_command("migrate", verbosity=options["verbosity"], interactive=False)
+                    # What was applied stays; a migration that did not get its lock is repeated.
+                    patiently(lambda: self._migrate(options["verbosity"]))
                     self.stdout.write(f"Applied {len(plan)} migrations.")
                 self._grant()
             finally:
+                cursor.execute("RESET lock_timeout")
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+    @staticmethod
+    def _migrate(verbosity: int) -> None:
+        call_command("migrate", verbosity=verbosity, interactive=False)
 
     def _grant(self) -> None:
         role = settings.DATABASE_APPLICATION.get("user", "")

@@ -24,7 +24,7 @@ DUMP = (
 )
 RESTORE = (
     "exec pg_restore -h /var/run/postgresql --exit-on-error --single-transaction --no-owner"
-    ' --no-privileges --clean --if-exists -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
+    ' --no-privileges -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
 )
 TAR_REPORTS = (
     'cd "$1" || exit 2; find . -type f -name "*.pdf" -print0'
@@ -41,6 +41,12 @@ FROM {{log}}
 """  # noqa: S608
 LOG = "SELECT coalesce(to_regclass('events_event'), to_regclass('purchases_event'))"
 """The version before this one, which may still run, has the log under the second name."""
+ANEW = """
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+GRANT USAGE ON SCHEMA public TO public;
+"""
+"""The tables of an empty stack go, since those of another version are not those of the backup."""
 EMPTY = """
 DO $$ BEGIN
   IF to_regclass('purchases_purchase') IS NOT NULL THEN
@@ -129,6 +135,7 @@ def restore(stack: Stack, path: Path) -> None:
         with (folder / "reports.tar").open("rb") as files:
             stack.run_once("worker", "tar", "-C", REPORTS, "-x", stdin=files)
         print_line("Restoring the database.")
+        stack.sql(ANEW)
         words = ["docker", "exec", "-i", stack.running_container("postgres"), "sh", "-c", RESTORE]
         with (folder / "database.dump").open("rb") as dump:
             run(words, stdin=dump, capture_output=True)

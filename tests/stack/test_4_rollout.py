@@ -203,10 +203,17 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack, tmp_path: Path):
     with stack.client() as client:
         assert client.get("/healthz").text == "Success"
     stack.sql("TRUNCATE accounts_user CASCADE")
+    # Another version may have a view where the backup has a table, and tables of its own.
+    for change in (
+        "ALTER TABLE purchases_upload RENAME TO purchases_body",
+        "CREATE VIEW purchases_upload AS SELECT * FROM purchases_body",
+    ):
+        stack.sql(change)
     # A restore that breaks in the middle can be repeated.
     refused_restore(stack, with_half_a_dump(backup, tmp_path))
     stack.make_target("restore", "--file", str(backup))
     assert stack.totals() == totals
+    assert stack.sql("SELECT to_regclass('purchases_body')") == ""
     with stack.client("joe") as client:
         assert client.get(f"/api/v1/reports/{report}/pdf/").content == pdf
         with Follower(stack, "joe", f"scope=mine&after={lost}") as follower:

@@ -1,5 +1,10 @@
 """What documents add to the whole."""
 
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import storages
+
 from shop.core.apps import ShopAppConfig
 
 
@@ -21,3 +26,8 @@ class DocumentsConfig(ShopAppConfig):
             "options": {"expires": 600},
         },
     }
+
+    def ready(self) -> None:
+        """Make the storage, so that a process whose store is not configured does not start."""
+        described: Any = settings.STORAGES["default"]
+        storages.create_storage(described)

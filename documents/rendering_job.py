@@ -5,6 +5,7 @@ that one that is away costs no rendering and no attempt.
 """
 
 import contextlib
+import shutil
 import tempfile
 import threading
 import uuid
@@ -69,8 +70,8 @@ def render_claimed(document_id: uuid.UUID, claim: uuid.UUID) -> bool:
         _put_back(document, claim, attempts=F("attempts") - 1, error=STORE_AWAY)
         return False
     try:
-        with tempfile.TemporaryDirectory(prefix="document-") as work, _renewing(claim):
-            output = Path(work) / f"document{kind.suffix}"
+        with _folder(document) as work, _renewing(claim):
+            output = work / f"document{kind.suffix}"
             rendered = kind.render(document, output)
             store.put(name, output)
     except TooLong as error:
@@ -98,6 +99,16 @@ def render_claimed(document_id: uuid.UUID, claim: uuid.UUID) -> bool:
         # The sweep has given the document to another worker meanwhile.
         store.delete(name)
     return True
+
+
+@contextlib.contextmanager
+def _folder(document: Document) -> Iterator[Path]:
+    """Make a folder to render in, and remove those of workers that were killed in the middle."""
+    prefix = f"document-{document.pk}-"
+    for leftover in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        yield Path(folder)
 
 
 def _rendering_failed(

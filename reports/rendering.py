@@ -86,7 +86,7 @@ def render_statement(
         ("Userid", header.userid, "Generated", _moment(header.generated_at)),
         ("Email", header.email, "Report", str(header.report_id)),
     ]
-    with tempfile.TemporaryDirectory(prefix="report-") as folder:
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix="report-") as folder:
         pages = Pages(Path(folder), _TABLES, volume_pages)
         _write_front(pages, header, facts)
         check = _Check(header.totals)
@@ -129,7 +129,7 @@ def render_sales(
         ("Period", _period(header.since, header.until), "Generated", _moment(header.generated_at)),
         ("", "", "Report", str(header.report_id)),
     ]
-    with tempfile.TemporaryDirectory(prefix="report-") as folder:
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix="report-") as folder:
         pages = Pages(Path(folder), _TABLES, volume_pages)
         _write_front(pages, header, facts)
         check = _Check(header.totals)

@@ -1,5 +1,6 @@
 """A kind of the tests' own, by the short path: rendered, stored and mailed, store away or not."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,6 +144,20 @@ def test_a_store_that_is_away_puts_the_mail_off(
     use(settings, "s3", tmp_path, s3)
     assert work(document).status == "sent"
     assert (Note.rendered, len(mail.outbox)) == (1, 1)
+
+
+def test_what_a_killed_worker_was_rendering_is_cleared_away(
+    joe: User, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(settings, "file", tmp_path / "stored")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    document = ask(joe)
+    left = tmp_path / f"document-{document.pk}-left"
+    others = tmp_path / "document-of-another"
+    for folder in (left, others):
+        (folder / "volumes").mkdir(parents=True)
+    assert work(document).status == "sent"
+    assert sorted(path.name for path in tmp_path.glob("document-*")) == [others.name]
 
 
 def test_a_kind_of_another_version_is_left_to_it(joe: User, settings: Any, tmp_path: Path) -> None:

@@ -64,7 +64,10 @@ def typeset(
         dir=output.parent, prefix=f".{output.name}.", suffix=".partial", delete=False
     )
     try:
-        with partial as file, tempfile.TemporaryDirectory(prefix="volumes-") as folder:
+        with (
+            partial as file,
+            tempfile.TemporaryDirectory(dir=output.parent, prefix="volumes-") as folder,
+        ):
             joined = JoinedPdf(file)
             target = Path(folder)
             with _Child(run, pages.volumes[0][0], target) as child:

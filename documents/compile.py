@@ -48,7 +48,7 @@ def render_short(
     """Compile a template with data and write the PDF (PDF/UA-1) to ``output``.
 
     ``data`` holds what JSON can. Each text is one line, cleaned as for any document; a text of more
-    lines is a list. The same input gives the same bytes. Raises ``RenderingTimeout``,
+    lines is a list. The same input gives the same bytes. Raise ``RenderingTimeout``,
     ``RenderingFailed``, and ``OSError`` where the disk is full.
     """
     pdf = compile_pdf(template, data, generated=generated, seconds=seconds)

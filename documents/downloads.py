@@ -52,7 +52,7 @@ class RangeNotSatisfiable(ApplicationError):
 def download(request: HttpRequest, document: Document, holder: str) -> Any:
     """Answer with the document's file, or what is asked for of it, to whom may have it.
 
-    ``holder`` is who takes a place for it in the room of streams. Raises ``Gone``, ``NotReady``,
+    ``holder`` is who takes a place for it in the room of streams. Raise ``Gone``, ``NotReady``,
     ``NotFound`` where the file is missing, and ``Unavailable`` where the store is away.
     """
     if document.removed_at is not None:

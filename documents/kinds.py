@@ -47,7 +47,7 @@ class Kind(ABC):
     def render(self, document: Document, output: Path) -> Rendered:
         """Read what the document is about and write it to ``output``.
 
-        Raises ``RenderingFailed``, or ``OSError`` where the disk is full.
+        Raise ``RenderingFailed``, or ``OSError`` where the disk is full.
         """
 
     @abstractmethod

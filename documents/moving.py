@@ -32,7 +32,7 @@ class Moved(enum.Enum):
 def move_all(target: str) -> Iterator[tuple[str, Moved]]:
     """Move what is stored to ``target``; yield each file's name and what has become of it.
 
-    Raises ``OSError`` where a store is away.
+    Raise ``OSError`` where a store is away.
     """
     old, new = store.stores[S3 if target == FOLDER else FOLDER], store.stores[target]
     last = uuid.UUID(int=0)

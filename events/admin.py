@@ -1,4 +1,4 @@
-"""The event log in the admin: to look at, never to change."""
+"""The event log in the admin, read-only."""
 
 from typing import Any
 

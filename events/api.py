@@ -54,7 +54,7 @@ def events_parameters(query: Any) -> tuple[int, int, int, Asked]:
 class EventListView(APIView):
     """The event log."""
 
-    # Which permission that takes depends on the types that are asked for.
+    # The permission depends on the types that the client names.
     required = {"GET": SIGNED_IN}
 
     @extend_schema(
@@ -148,7 +148,7 @@ class EventListView(APIView):
         caller = Caller.of(request.user)
         after, limit, _, asked = events_parameters(request.query_params)
         selection = asked.allowed_to(caller)
-        # `wait` is honoured by events.longpoll, in front of this view, where waiting holds no
+        # events.longpoll, in front of this view, answers `wait`, because there a wait holds no
         # thread.
         events, position = selectors.events_page(
             caller,

@@ -1,10 +1,10 @@
-"""What the event log adds to the whole."""
+"""The declarations of the event log."""
 
 from shop.core.apps import ShopAppConfig
 
 
 class EventsConfig(ShopAppConfig):
-    """The event log, and how it is followed: the relay, the hub, the feed and the long poll."""
+    """The event log and its readers: the relay, the hub, the feed and the long poll."""
 
     name = "events"
     api_urls = "events.urls"

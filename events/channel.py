@@ -12,16 +12,18 @@ from events.representation import Encoded
 GROUP = "events"
 TIMEOUT_SECONDS = 2.0
 SILENCE_SECONDS = 10.0
-"""The relay says something every second. The layer gives a receiver no sign of a lost connection,
-so a subscription that brings nothing for this long is made anew."""
+"""How long a hub waits for an announcement before it renews its subscription.
+
+The relay announces something every second, and the channel layer does not report a lost connection.
+"""
 
 
 class Announcement(TypedDict):
-    """What the relay says after it has numbered events.
+    """The relay's announcement of events that it has numbered.
 
     ``previous`` is the position before the first of ``events``; a hub whose own position differs
-    knows that it missed something. ``events`` are those of ``Encoded``, as lists on arrival. An
-    announcement without events is the relay's heartbeat.
+    has missed something. ``events`` are ``Encoded``, which arrive as lists. An announcement without
+    events is the relay's heartbeat.
     """
 
     type: str
@@ -31,7 +33,7 @@ class Announcement(TypedDict):
 
 
 async def announce(previous: int, position: int, events: Sequence[Encoded]) -> None:
-    """Tell the hubs; raises what the layer raises, and ``TimeoutError`` where it takes too long."""
+    """Tell the hubs; raise the layer's errors, and ``TimeoutError`` where it takes too long."""
     announcement: Announcement = {
         "type": "events",
         "previous": previous,
@@ -43,9 +45,9 @@ async def announce(previous: int, position: int, events: Sequence[Encoded]) -> N
 
 
 async def announcements() -> AsyncIterator[Announcement]:
-    """Yield what the relay says until it is silent; raises what the layer raises.
+    """Yield the relay's announcements until it is silent; raise the layer's errors.
 
-    The layer is this iterator's alone: at the end its connections and channels go.
+    The iterator has a layer of its own, and closes its connections and channels at the end.
     """
     layer = get_channel_layer()
     try:

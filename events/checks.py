@@ -1,4 +1,4 @@
-"""What holds of the apps' declarations of events, as system checks with ids."""
+"""System checks, with ids, of the events and followers that the apps declare."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ _PARTS = frozenset(permission.part for permission in Permission)
 
 @register
 def event_types(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """events.E001 to E003: types share a name or a number, or one is not well declared."""
+    """events.E001 to E003: two types share a name or a number, or a declaration is invalid."""
     types = declared()
     messages: list[CheckMessage] = []
     for id, what, values in (
@@ -42,7 +42,7 @@ def event_types(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register
 def followers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """events.E004: followers share a name, or one has none that its row could have."""
+    """events.E004: two followers share a name, or a name does not fit its row."""
     names = Counter(follower.name for follower in every_declared())
     return [
         Error(f"{count} followers are called {name!r}.", id="events.E004")

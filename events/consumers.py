@@ -40,7 +40,7 @@ QUERY_MAX_BYTES = 2048
 
 
 class Refused(Exception):
-    """The socket is closed with this code instead of being served."""
+    """The server closes the socket with this code instead of serving it."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 def parse_after(value: str | None) -> int | None:
-    """Return a position; ``ValueError`` for anything but 0 to 2⁶³-1."""
+    """Return a position; raise ``ValueError`` for anything but 0 to 2⁶³-1."""
     if value is None:
         return None
     if not (value.isascii() and value.isdigit() and len(value) <= 19):
@@ -72,7 +72,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
         self.places = contextlib.ExitStack()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one socket without a channel of its own: the hub subscribes for all of them."""
+        """Serve one socket, which needs no channel, because the hub subscribes for all of them."""
         self.scope = scope
         self.channel_layer = None
         self.base_send = send
@@ -117,16 +117,17 @@ class FeedConsumer(AsyncWebsocketConsumer):
             close=self._close,
             send_frame=self.scope.get("extensions", {}).get("shop.frames", {}).get("send"),
         )
-        # Joining may replay much; meanwhile the socket's own messages are still attended to.
+        # Joining may replay many events; meanwhile the consumer still handles the client's
+        # messages.
         self.joining = asyncio.create_task(self._join(self.reader, after))
 
     async def _refuse(self, code: int, reason: str) -> None:
-        # Only an accepted socket can be closed with a code that the client gets to see.
+        # A client sees the close code only of a socket that the server has accepted.
         await self.accept()
         await self.close(code=code, reason=reason)
 
     async def _deny(self, error: ApplicationError) -> None:
-        """Answer the handshake itself with an error, as a request would be."""
+        """Answer the handshake with an HTTP error, as for a request."""
         if "websocket.http.response" not in self.scope.get("extensions", {}):
             await self._refuse(CLOSE_TRY_AGAIN_LATER, error.errors[0].detail)
             return
@@ -158,7 +159,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
         return after, asked, given.get("ticket")
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Refuse what a client says: the feed goes one way."""
+        """Refuse the client's message, because the feed goes one way."""
         if self.reader is not None:
             self.reader.close(CLOSE_BAD_REQUEST)
         else:

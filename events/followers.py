@@ -1,9 +1,9 @@
-"""Followers: what is derived from the event log, and how far each of them has come.
+"""Followers: they derive data from the event log, each with a cursor of its own.
 
-A follower says which types of events it wants and what it does with a batch of them. Its row in
-``events_followercursor`` holds its position. Whoever has locked that row leads. The position moves
-in the transaction of what is derived from the batch, so each event is applied exactly once,
-wherever a process dies, and however many of them run.
+A follower names the types of events that it wants, and applies them in batches. Its row in
+``events_followercursor`` holds its position, and the process that has locked the row leads. One
+transaction moves the position and writes the derived data. So each event is applied exactly once,
+wherever a process dies, and however many processes run.
 
 An app declares its followers in its ``ShopAppConfig``::
 
@@ -31,9 +31,9 @@ from shop.core.outages import is_outage, sqlstate
 logger = structlog.get_logger(__name__)
 
 BATCH = 1000
-# How long a follower that has applied everything waits until it looks again.
+# How long a follower that has applied everything waits before it reads again.
 IDLE_SECONDS = 0.5
-# A batch that failed is tried again after 1 s, and then after twice as long each time.
+# A follower retries a failed batch after 1 s, and then after twice as long each time.
 RETRY_MAX_SECONDS = 60
 LOCK_NOT_AVAILABLE = "55P03"
 
@@ -44,9 +44,9 @@ class StandingBy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The wanted events after the position ``after``, all of those up to ``until``, in order.
+    """All wanted events after the position ``after``, up to ``until``, in order.
 
-    The rows are the log's own: where a type has a loader they hold no payload.
+    The rows are those of the log, which hold no payload where a type has a loader.
     """
 
     after: int
@@ -55,7 +55,7 @@ class Batch:
 
 
 class Follower(ABC):
-    """Something that is derived from the event log. Its name is for good, because a row has it."""
+    """A derivation of the event log. Its name never changes, because it is the key of a row."""
 
     name: ClassVar[str]
     types: ClassVar[Sequence[EventType]]
@@ -63,18 +63,18 @@ class Follower(ABC):
 
     @abstractmethod
     def apply(self, cursor: Any, batch: Batch) -> None:
-        """Derive from a batch, in the cursor's transaction and with nothing outside of it.
+        """Derive data from a batch, inside the cursor's transaction and without other effects.
 
-        What it raises undoes the batch, which is tried again later; no event is passed over.
+        An exception rolls the batch back, and the batch is retried later; no event is skipped.
         """
 
     @abstractmethod
     def reset(self, cursor: Any) -> None:
-        """Remove all that was derived, in the cursor's transaction."""
+        """Remove all derived data, in the cursor's transaction."""
 
 
 def every_declared() -> list[Follower]:
-    """Return every follower that an app declares, those too that share a name."""
+    """Return every follower that an app declares, also two with the same name."""
     return [import_string(path)() for config in shop_apps() for path in config.followers]
 
 
@@ -86,8 +86,8 @@ def declared_followers() -> dict[str, Follower]:
 def follow(follower: Follower) -> float:
     """Apply the next batch of events; return in how many seconds to look again.
 
-    Raises ``StandingBy`` where another process leads, and what the database raises where it is
-    away. Anything else that goes wrong is logged, and noted for health and metrics.
+    Raise ``StandingBy`` where another process leads, and the database's errors in an outage. Log
+    any other failure, and note it for health and metrics.
     """
     try:
         return _apply_next(follower)
@@ -100,10 +100,9 @@ def follow(follower: Follower) -> float:
 
 
 def rebuild(follower: Follower) -> None:
-    """Remove all that was derived, and let the follower begin anew at position 0.
+    """Remove all derived data, and let the follower begin anew at position 0.
 
-    Waits for the batch that is being applied; raises what the database raises where that takes
-    too long.
+    Wait for the current batch to end; raise the database's error where that takes too long.
     """
     _make_row(follower)
     with transaction.atomic(durable=True), connection.cursor() as cursor:
@@ -114,7 +113,7 @@ def rebuild(follower: Follower) -> None:
 
 
 def _apply_next(follower: Follower) -> float:
-    # The lock on the row elects the leader, and keeps out one that was thought dead.
+    # The lock on the row elects the leader, and fences off an earlier leader that still runs.
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         row = _lock(follower)
         now = timezone.now()
@@ -154,7 +153,7 @@ def _next_batch(follower: Follower, position: int) -> Batch:
         .values_list(*Row._fields)
     )
     events = [Row(*row) for row in rows[: follower.batch]]
-    # With a batch that is not full the follower has seen the log's end as it was before.
+    # A batch that is not full reaches the end of the log that was read before it.
     until = events[-1].position if len(events) == follower.batch else max(end, position)
     return Batch(position, until, events)
 
@@ -164,7 +163,7 @@ def _make_row(follower: Follower) -> None:
 
 
 def _note_failure(follower: Follower, reason: str) -> float:
-    """Say in the row that a batch failed; return in how many seconds it is tried again."""
+    """Note in the row that a batch failed; return in how many seconds it is retried."""
     _make_row(follower)
     with transaction.atomic(durable=True):
         row = FollowerCursor.objects.select_for_update().get(pk=follower.name)

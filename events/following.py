@@ -17,7 +17,7 @@ RECONNECT_SECONDS = 1.0
 
 
 class Following:
-    """Followers that run until SIGTERM or SIGINT. A batch that is begun is finished or undone."""
+    """Followers that run until SIGTERM or SIGINT. The current batch is committed or rolled back."""
 
     def __init__(self, followers: Iterable[Follower]) -> None:
         self.stopping = threading.Event()
@@ -32,7 +32,7 @@ class Following:
             signal.signal(number, lambda *_: self.stopping.set())
         for thread in self._threads:
             thread.start()
-        # A signal is handled between two waits of the main thread.
+        # Python handles a signal between two waits of the main thread.
         while not self.stopping.wait(1.0):
             continue
         for thread in self._threads:

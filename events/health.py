@@ -8,7 +8,7 @@ from shop.core.health import Unhealthy
 RELAY_LOCK = 0x73686F70
 RELAY_LAG_SECONDS = 10
 
-# What waits has no order that could be asked for, and is little while a relay works.
+# The outbox has no order to query by, and is short while a relay works.
 WAITING = """
 SELECT count(*), coalesce(extract(epoch FROM
          clock_timestamp() - min(uuid_extract_timestamp(id))), 0)
@@ -24,7 +24,7 @@ SELECT EXISTS (
 
 
 def waiting() -> tuple[int, float]:
-    """Return how many events wait for a position, 10 000 at most, and seconds since the first."""
+    """Return how many events wait for a position, 10 000 at most, and the first one's age in s."""
     with connection.cursor() as cursor:
         cursor.execute(WAITING)
         count, age = cursor.fetchone() or (0, 0)
@@ -32,7 +32,7 @@ def waiting() -> tuple[int, float]:
 
 
 def check_relay() -> None:
-    """Raise ``Unhealthy`` where no relay leads, or events wait longer than they should."""
+    """Raise ``Unhealthy`` where no relay leads, or events wait too long for a position."""
     with connection.cursor() as cursor:
         cursor.execute(_LEADING)
         (leading,) = cursor.fetchone() or (False,)

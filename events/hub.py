@@ -1,12 +1,11 @@
 """The hub: one subscription to the event log for each live process, fanned out to its readers.
 
-A frame is serialised once for all sockets that are to get the same events. The hub keeps a
-position. An announcement that does not follow it, or silence, makes it read the event table, so
-what Valkey or the relay lost is repaired here, once for all readers.
+The hub serialises a frame once for all sockets that get the same events. It keeps a position. After
+an announcement that does not follow its position, or after silence, it reads the event log. So the
+hub repairs what Valkey or the relay lost, once for all readers.
 
-What the hub reads for itself, and what it reads for clients, have threads of their own, so that no
-number of clients delays the repair. The threads encode as well: what is many events is no work for
-the event loop.
+The hub's own reads and the reads for clients run in separate threads, so that clients never delay
+the repair. These threads also encode the events, because many events would block the event loop.
 """
 
 import asyncio
@@ -52,7 +51,7 @@ SILENCE_SECONDS = 2.0
 START_SECONDS = 5.0
 PLACES = 50_000
 
-# Numbers of the types of events that somebody wants; ``None`` is every type.
+# Numbers of the types of events that a reader wants; ``None`` is every type.
 Types = frozenset[int] | None
 _ByTypes = defaultdict[Types, set[Reader]]
 
@@ -60,8 +59,8 @@ _ByTypes = defaultdict[Types, set[Reader]]
 class Waiting:
     """A long poll that waits for its next event.
 
-    It is made before the table is read, or an event in between would be missed. ``events`` are
-    those after ``after`` that the hub has heard of since.
+    It is made before the hub reads the log, or it would miss an event in between. ``events`` are
+    those after ``after`` that the relay has announced since.
     """
 
     def __init__(self, after: int, types: Types) -> None:
@@ -71,7 +70,7 @@ class Waiting:
         self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def give(self, events: list[Encoded]) -> None:
-        """Keep what is wanted and after ``after``, and wake the poll if that is anything."""
+        """Keep the wanted events after ``after``, and wake the poll if there are any."""
         fresh = [event for event in of_types(events, self.types) if event.position > self.after]
         if fresh:
             self.events += fresh
@@ -95,7 +94,7 @@ class Hub:
         self.addresses = _room("addresses", settings.QUOTA_ADDRESS_SOCKETS)
         self._heard = 0.0
         self._readers: set[Reader] = set()
-        # By whose events they get, and of which types; ``None`` is everybody's, or every type.
+        # Readers by audience and types; ``None`` is everybody's events, or every type.
         self._audiences: defaultdict[Audience | None, _ByTypes] = defaultdict(
             lambda: defaultdict(set)
         )
@@ -111,14 +110,14 @@ class Hub:
     # --- life ----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start listening; returns at once, and readers wait until the position is known."""
+        """Start listening and return at once; readers wait until the position is known."""
         works = (self._listen, self._watch, self._beat, self._check_credentials)
         self._tasks = [
             background.start(work, name=f"hub.{work.__name__.strip('_')}") for work in works
         ]
 
     def drain(self) -> None:
-        """Let everybody go who waits for an event; nobody is to wait from now on."""
+        """End every long poll, and let no client wait from now on."""
         self.draining = True
         self._wake_everybody()
 
@@ -148,8 +147,8 @@ class Hub:
 
     async def _hear(self, heard: Announcement) -> None:
         if heard["position"] < self.position:
-            # A look at the table has overtaken it. A relay that says nothing else numbers a ledger
-            # that was set back, so this does not count as hearing it.
+            # A read of the log has overtaken it. After a restore the relay announces only such old
+            # positions, so this does not count as a sign of life.
             return
         self._heard = time.monotonic()
         if not self._started.is_set() or heard["position"] == self.position:
@@ -162,14 +161,14 @@ class Hub:
         await self._catch_up()
 
     async def _watch(self) -> None:
-        """Read the table whenever the relay has not been heard."""
+        """Read the log whenever the relay is silent."""
         while True:
             if not self._started.is_set() or time.monotonic() - self._heard > SILENCE_SECONDS:
                 await self._catch_up()
             await asyncio.sleep(0.5)
 
     async def _beat(self) -> None:
-        """Keep sockets awake; asks nothing of PostgreSQL or Valkey, which may be away."""
+        """Send heartbeats to sockets, without PostgreSQL or Valkey, which may be away."""
         while True:
             await asyncio.sleep(settings.FEED_HEARTBEAT_SECONDS)
             for reader in list(self._readers):
@@ -197,7 +196,7 @@ class Hub:
                     self._set_back(latest)
 
     def _set_back(self, latest: int) -> None:
-        """Go on from an earlier position: a ledger was restored that does not reach as far."""
+        """Go on from an earlier position, because an older ledger was restored."""
         logger.warning("hub.set_back", position=self.position, latest=latest)
         self.position = latest
         for reader in list(self._readers):
@@ -206,7 +205,7 @@ class Hub:
         self._wake_everybody()
 
     def _deliver(self, events: list[Encoded], position: int) -> None:
-        """Give events, which follow the hub's position, to every live reader; never waits."""
+        """Give events, which follow the hub's position, to every live reader, without waiting."""
         self.position = position
         if not events:
             return
@@ -233,7 +232,7 @@ class Hub:
         if not reader.live or reader.position >= events[-1].position:
             return
         if reader.position >= events[0].position:
-            # The replay has already given the first of them.
+            # The replay has already sent the first of them.
             fresh = [event for event in events if event.position > reader.position]
             whole = frame((event.text for event in fresh), fresh[-1].position)
         reader.position = events[-1].position
@@ -263,8 +262,8 @@ class Hub:
     async def check_position(self, holder: str, position: int) -> None:
         """Raise ``PositionUnknown`` where the position was never given out.
 
-        Another process may have told a client of a position that this one has not heard of yet, so
-        the primary is asked before that is said.
+        Another process may have sent a client a position that this hub does not know yet, so the
+        hub asks the primary before it refuses one.
         """
         if position > self.position:
             latest = await self._latest.find(holder, None)
@@ -274,16 +273,15 @@ class Hub:
     async def join(self, reader: Reader, after: int | None) -> None:
         """Register a reader and bring it from ``after`` (``None``: from now) to the present.
 
-        Raises ``PositionUnknown``, ``Unavailable``, or what the database raises; the reader is then
-        to be closed by who asked.
+        Raise ``PositionUnknown``, ``Unavailable``, or the database's errors; the caller must then
+        close the reader.
         """
         holder = account_holder(reader.caller.id)
         await self._ready()
         self._readers.add(reader)
         self._audiences[reader.audience][reader.types].add(reader)
         if after is None:
-            # Start after the newest position in the table, even if this hub has not been told of
-            # it yet.
+            # Start after the newest position in the log, even if this hub does not know it yet.
             latest = await self._latest.find(holder, None)
             reader.position = max(latest or 0, self.position)
         else:
@@ -333,8 +331,8 @@ class Hub:
     ) -> tuple[list[str], int]:
         """Return a page of events as JSON and its position, as the REST view would.
 
-        Waits until there is one, ``seconds`` at most, and until ``left`` is done. Raises
-        ``PositionUnknown``, ``Unavailable``, ``ShareUsedUp``, or what the database raises.
+        Wait for an event for ``seconds`` at most, and no longer than until ``left`` is done. Raise
+        ``PositionUnknown``, ``Unavailable``, ``ShareUsedUp``, or the database's errors.
         """
         deadline = time.monotonic() + seconds
         holder = account_holder(caller.id)
@@ -384,7 +382,7 @@ class Hub:
             waiting.wake()
 
     async def _check_credentials(self) -> None:
-        """Close the sockets whose callers have lost what they were let in for."""
+        """Close the sockets whose credentials have ended or lost a permission that they need."""
         while True:
             await asyncio.sleep(settings.FEED_CREDENTIALS_SECONDS)
             credentials = {reader.credential for reader in self._readers}
@@ -402,17 +400,17 @@ class Hub:
 
 
 def _room(name: str, share: int) -> Room:
-    """Return a room for what clients hold open; a share of 0 sets no limit."""
+    """Return a room for sockets or long polls; a share of 0 sets no limit."""
     return Room(name, total=PLACES, share=share or PLACES)
 
 
 def of_types(events: list[Encoded], types: Types) -> list[Encoded]:
-    """Return those of the events that are of one of the types."""
+    """Return the events that have one of the types."""
     return events if types is None else [event for event in events if event.type in types]
 
 
 def _heard(position: int) -> list[Encoded]:
-    """Return everybody's events after the position, as many as are read at once."""
+    """Return everybody's events after the position, ``CATCH_UP_LIMIT`` at most."""
     events = events_after(position, audience=None, limit=CATCH_UP_LIMIT, types=None)
     return [encode(event) for event in events]
 
@@ -420,7 +418,7 @@ def _heard(position: int) -> list[Encoded]:
 def _replay(
     position: int, *, audience: Audience | None, until: int, types: Types
 ) -> tuple[Frame | None, int | None]:
-    """Return a frame of events after the position, and where the next one goes on, if it does."""
+    """Return a frame of events after the position, and where the next page begins, if any."""
     events = events_after(
         position, audience=audience, limit=CATCH_UP_LIMIT, until=until, types=types
     )

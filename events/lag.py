@@ -12,7 +12,7 @@ from shop.core.health import Unhealthy
 
 STUCK_SECONDS = 60
 
-# The log has an event at each position, so the first that is not applied is found by the key.
+# The log has no gaps, so the primary key finds the first event that is not applied.
 _LAGS = """
 SELECT declared.name, coalesce(cursor.position, 0), coalesce(cursor.failures, 0),
        coalesce(extract(epoch FROM now() - cursor.failing_since), 0),
@@ -27,7 +27,7 @@ LEFT JOIN events_followercursor AS cursor ON cursor.name = declared.name
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """A follower's position, how many events and seconds it lags, and what fails."""
+    """A follower's position, its lag in events and seconds, and its failures."""
 
     name: str
     position: int
@@ -39,13 +39,13 @@ class Lag:
 
     @property
     def is_stuck(self) -> bool:
-        """Return whether it has not come on for a while, though there is something to apply."""
+        """Return whether it has made no progress for a while, though events wait."""
         still = self.seconds > STUCK_SECONDS and self.still_seconds > STUCK_SECONDS
         return still or self.failing_seconds > STUCK_SECONDS
 
 
 def lags() -> list[Lag]:
-    """Return how far each declared follower has come; one that never ran is at position 0."""
+    """Return the lag of each declared follower; one that never ran is at position 0."""
     names = list(declared_followers())
     if not names:
         return []
@@ -60,14 +60,14 @@ def lags() -> list[Lag]:
 
 
 def check_followers() -> None:
-    """Raise ``Unhealthy`` where a follower does not come on."""
+    """Raise ``Unhealthy`` where a follower makes no progress."""
     stuck = [f"{lag.name} lags by {lag.events} events" for lag in lags() if lag.is_stuck]
     if stuck:
         raise Unhealthy(", ".join(stuck))
 
 
 def collect_followers() -> Iterator[GaugeMetricFamily]:
-    """Yield how far the followers lag, and how often the next batch has failed."""
+    """Yield the followers' lag, and how often the next batch has failed."""
     position = GaugeMetricFamily(
         "shop_follower_position", "How far a follower has come.", labels=["follower"]
     )

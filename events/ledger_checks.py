@@ -1,4 +1,4 @@
-"""What holds of the event log, for ``manage.py verify_ledger``."""
+"""Invariants of the event log, for ``manage.py verify_ledger``."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,8 @@ _COUNTS = """
 SELECT (SELECT count(*) FROM events_outbox), count(*), coalesce(max(position), 0)
 FROM events_event
 """
-# A restore makes one above what its backup holds, and leaves its end in the database.
+# A restore skips positions after those of the backup, and stores the end of the gap in the
+# database.
 _GAPS = f"""
 SELECT position FROM (
   SELECT position, lag(position, 1, 0::bigint) OVER (ORDER BY position) AS previous
@@ -34,7 +35,7 @@ def _gaps(say: Say) -> Iterator[str]:
 
 
 def _undeclared(say: Say) -> Iterator[str]:
-    # A number that was given to another type would be found here too: its data do not fit.
+    # This also finds a number that was reused for another type, because the old data do not fit.
     numbers = [type.number for type in declared()]
     unknown = Event.objects.exclude(type__in=numbers).values_list("position", flat=True)
     yield from map(str, unknown.iterator(chunk_size=1000))

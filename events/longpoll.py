@@ -1,4 +1,4 @@
-"""``GET /api/v1/events/?wait=``: holds a request until there is something to answer."""
+"""``GET /api/v1/events/?wait=``: holds a request until there is an event."""
 
 import asyncio
 import time
@@ -22,10 +22,10 @@ from shop.server.answers import HEADERS, App, request_id
 
 
 class LongPollMiddleware:
-    """The ASGI application in front of Django that answers whoever is willing to wait for events.
+    """The ASGI application in front of Django that answers requests with `wait`.
 
-    The answer is that of the Django view, which answers everybody else, and every request that is
-    malformed or not signed in. Waiting costs no thread and no query.
+    The answer is that of the Django view. The view answers all other requests, also malformed ones
+    and those without a caller. A wait costs no thread and no query.
     """
 
     def __init__(self, app: App) -> None:
@@ -57,9 +57,9 @@ class LongPollMiddleware:
 
 
 async def _asked(scope: Any) -> tuple[Caller, dict[str, Any]] | None:
-    """Return who waits and for what; ``None`` where the view has to answer.
+    """Return the caller and what it waits for; ``None`` where the view has to answer.
 
-    Raises what :func:`sign_in` raises.
+    Raise the errors of :func:`sign_in`.
     """
     try:
         request_of(scope).get_host()
@@ -94,7 +94,7 @@ async def _asked(scope: Any) -> tuple[Caller, dict[str, Any]] | None:
 async def _wait(
     scope: Any, receive: Any, send: Any, caller: Caller, parameters: dict[str, Any]
 ) -> None:
-    """Answer when there is something, or the time is over, unless the client has left."""
+    """Answer when there is an event or the time is over, unless the client has left."""
     check_requests(caller)
     left = asyncio.create_task(_left(receive))
     try:
@@ -122,5 +122,5 @@ async def _answer(scope: Any, send: Any, events: list[str], position: int) -> No
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-    # The waiting is the client's own wish, and none of the time that the answer took.
+    # The client asked for the wait, so it is no part of the response time.
     observe_request("GET", EVENTS[1:], 200, time.perf_counter() - started)

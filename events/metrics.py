@@ -9,7 +9,7 @@ from events.selectors import latest_position
 
 
 def collect_log() -> Iterator[GaugeMetricFamily]:
-    """Yield how far the log is numbered, and what is left to number."""
+    """Yield the last position, and how many events wait for one, and since when."""
     count, age = waiting()
     yield GaugeMetricFamily(
         "shop_event_position", "Highest position of the event log.", value=latest_position()

@@ -5,26 +5,26 @@ from django.db import models
 from django.utils import timezone
 
 PURCHASE_RECORDED = 1
-"""The number of the type that has the outbox's default, because it is most of what happens."""
+"""The outbox's default type, because most events are recorded purchases."""
 
 
 class TransactionId(models.Func):
-    """The number of the transaction that writes. Later transactions have larger numbers."""
+    """The id of the writing transaction. Later transactions have larger ids."""
 
     template = "txid_current()"
     output_field = models.BigIntegerField()
 
 
 class Outbox(models.Model):
-    """An event without a position: it is written in the transaction of what it tells of.
+    """An event without a position, written in the transaction of the change that it reports.
 
     ``key`` names the event; that of a recorded purchase is the purchase's id. ``type`` is the
     number of a declared type. ``recorder_id`` is the client program that recorded it for the
     customer, and reads it too. Without a ``payload`` the type's loader finds the data by the keys.
 
-    The table has no key, whatever Django believes, because one would cost a purchase more than the
-    rest of its event. ``xid`` has a block range index, which costs an insert next to nothing; by
-    it the relay passes over what it has moved before.
+    The table has no primary key in PostgreSQL, though Django assumes one. A key would cost a
+    purchase more than the rest of its event. ``xid`` has a block range index (BRIN), which costs an
+    insert almost nothing. With it the relay skips the rows that it has moved before.
     """
 
     key = models.UUIDField(db_column="id", primary_key=True)
@@ -79,7 +79,7 @@ class Event(models.Model):
                 condition=models.Q(recorder_id__isnull=False),
                 name="events_by_recorder",
             ),
-            # What is rare is found among many purchases, which cost nothing here.
+            # Finds rare types among many purchases, which are not in this index.
             models.Index(
                 fields=["type", "position"],
                 condition=models.Q(type__gt=PURCHASE_RECORDED),
@@ -97,10 +97,10 @@ class Event(models.Model):
 
 
 class FollowerCursor(models.Model):
-    """How far a follower has come in the log. Whoever has locked the row leads.
+    """A follower's cursor in the log. The process that has locked the row leads.
 
-    A batch that cannot be applied leaves ``position`` where it is. Since when that is so, and when
-    it is tried again, is noted beside it.
+    A batch that fails leaves ``position`` where it is. The row then says since when the batch
+    fails, and when it is retried.
     """
 
     NAME_MAX_LENGTH = 64
@@ -121,7 +121,7 @@ class FollowerCursor(models.Model):
         return self.name
 
     def move_to(self, position: int) -> None:
-        """Note that everything up to the position is applied; nothing fails any more."""
+        """Note that everything up to the position is applied, and clear the failures."""
         self.position = position
         self.moved_at = timezone.now()
         self.failures, self.reason = 0, ""

@@ -10,12 +10,12 @@ from events.representation import Row
 
 BATCH = 500
 BATCH_MAX = 10_000
-# When more waits than a batch, so many batches clear it: what comes meanwhile has a part in each.
+# A backlog is numbered in this many batches, so that new events get a part of each.
 BATCHES = 20
 
 _OLDEST = "SELECT place FROM waiting ORDER BY id LIMIT %(limit)s"
-# Each customer in turn, in the customer's own order: behind an upload of one customer nobody
-# else's purchase waits until all of it is numbered.
+# Customers take turns, each in its own order. So no customer's purchase waits until a whole upload
+# of another customer is numbered.
 _IN_TURN = """
 SELECT place
 FROM (
@@ -23,7 +23,7 @@ FROM (
 ) AS turns
 ORDER BY turn, id LIMIT %(limit)s
 """
-# Whatever another transaction wrote was moved before, or was rolled back.
+# The rows of any other transaction were moved before, or rolled back.
 _MOVE = f"""
 WITH waiting AS MATERIALIZED (
     SELECT ctid AS place, id, customer_id FROM {Outbox._meta.db_table}
@@ -46,7 +46,8 @@ FROM numbered ORDER BY position
 MOVE_OLDEST = _MOVE.format(batch=_OLDEST)
 MOVE_IN_TURN = _MOVE.format(batch=_IN_TURN)
 
-# The few rows that are not yet deleted are found by their transaction, whatever is left of others.
+# The plan must use the index on xid, because dead rows make the outbox much larger than the few
+# live ones.
 CONNECTION_OPTIONS = (
     " -c enable_seqscan=off -c max_parallel_workers_per_gather=0 -c jit=off"
     " -c plan_cache_mode=force_generic_plan -c work_mem=64MB"
@@ -55,10 +56,10 @@ CONNECTION_OPTIONS = (
 
 @dataclass
 class Numbering:
-    """Where the numbering stands: the last position, and whose events to look for.
+    """The last position, and the transactions whose events to look for.
 
-    Only a transaction that was ``open`` when the outbox was last found empty, or that is not before
-    ``xid``, may have something there. ``left`` is how many events were seen and not yet moved.
+    Only the transactions that were ``open`` when the relay last found the outbox empty, and those
+    from ``xid`` on, may have events there. ``left`` counts events that were seen and not moved yet.
     """
 
     position: int

@@ -1,4 +1,4 @@
-"""One socket of the live feed, as the hub sees it: what waits for it, and how it is closed."""
+"""One socket of the live feed, as the hub sees it: its queue of frames, and how it closes."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ Close = Callable[[int], Awaitable[None]]
 
 
 class Frame:
-    """A message, serialised once for all sockets that are to get it, as text and on the wire."""
+    """A message, serialised once for all its sockets, as text and as bytes on the wire."""
 
     __slots__ = ("data", "text")
 
@@ -46,14 +46,13 @@ def frame(events: Iterable[str], position: int) -> Frame:
 
 
 class Reader:
-    """One socket's place in the feed, and the frames that wait for it.
+    """One socket's place in the feed, and its queue of frames.
 
-    ``position`` is the highest position whose events have been put to it. A reader is ``greeted``
-    once it was sent the first message, and ``live`` once it has been given everything up to the
-    hub's position.
+    ``position`` is the highest position that was sent or queued. A reader is ``greeted`` after its
+    first message, and ``live`` once it has everything up to the hub's position.
 
-    A frame goes out at once by ``send_frame``, where the server has it and nothing waits. That
-    returns ``False`` when the socket's buffer is full. Queued frames go by ``send``, in order.
+    ``send_frame``, where the server offers it, sends a frame at once if the queue is empty. It
+    returns ``False`` when the socket's buffer is full. ``send`` sends queued frames, in order.
     """
 
     def __init__(
@@ -85,12 +84,12 @@ class Reader:
         self._writer = asyncio.create_task(self._write())
 
     def may_go_on(self, caller: Caller) -> bool:
-        """Return whether the caller may still read all that the socket was opened for."""
+        """Return whether the caller may still read all the events of this socket."""
         permitted = readable(caller.permissions, everything=self.everything)
         return self.types <= permitted and keeps(caller, self.audience)
 
     def put(self, frame: Frame) -> None:
-        """Send a frame or queue it; a reader that lets too many wait is closed with 4408."""
+        """Send a frame or queue it; close a reader whose queue is full with 4408."""
         if self._close_code is not None:
             return
         if (
@@ -148,10 +147,10 @@ class Reader:
             if self._close_code != CLOSE_TOO_SLOW:
                 raise
         except Exception as error:
-            # The connection broke; its consumer hears of that and unregisters the reader.
+            # The connection broke; the consumer gets the disconnect and unregisters the reader.
             logger.debug("feed.send_failed", reason=type(error).__name__)
             return
-        # The close frame waits behind what the client has not read; the server's own ping ends a
-        # connection that never takes it.
+        # The close frame waits behind data that the client has not read. If the client never reads
+        # it, the server's ping timeout ends the connection.
         with contextlib.suppress(Exception):
             await self._close(self._close_code or 1000)

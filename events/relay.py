@@ -25,37 +25,37 @@ from shop.core.lookups import DatabaseThreads
 
 logger = structlog.get_logger(__name__)
 
-# How often a relay looks for events after seconds without any. The first one waits so long.
+# The relay polls this often after seconds without an event, so the first event waits so long.
 IDLE_SECONDS = 0.02
-# The shortest and the longest time between two looks while events come. The more come, the longer
-# it waits, so that events under load share frames and few events are told at once.
+# The shortest and the longest poll interval while events come. The interval grows with the rate, so
+# that few events are announced at once, and many share a frame.
 SHORTEST_SECONDS = 0.005
 LONGEST_SECONDS = 0.04
 LONGEST_FROM_RATE = 200
 HEARTBEAT_SECONDS = 1.0
 STANDBY_SECONDS = 0.25
 RECONNECT_SECONDS = 0.5
-# How long nothing is announced after Valkey did not take it in time: each try would hold up the
-# numbering, and hubs that hear nothing read the table.
+# How long the relay announces nothing after Valkey timed out. Each attempt would delay the
+# numbering, and hubs that hear nothing read the log.
 SILENCE_SECONDS = 5.0
-# What was moved is dead weight in the outbox, where every look passes by it. So many events are
-# worth a vacuum, which has this share of the time at most.
+# Every poll reads past the dead rows of moved events. After this many events the relay runs VACUUM,
+# for this share of its time at most.
 VACUUM_EVENTS = 5_000
 VACUUM_SHARE = 0.02
 VACUUM = f"VACUUM (SKIP_LOCKED, TRUNCATE off) {Outbox._meta.db_table}"
 
 
 class Pace:
-    """How long the relay rests between two looks, by how many events it has found of late."""
+    """The relay's poll interval, adapted to the recent rate of events."""
 
     def __init__(self) -> None:
         self._rate = 0.0
         self._at = time.monotonic()
 
     def found(self, events: int) -> float:
-        """Count what a look has found; return the seconds from its beginning to the next."""
+        """Count the events of one poll; return the seconds from its start to the next poll."""
         now = time.monotonic()
-        # Events in a second, where each counts less the longer it is ago.
+        # Events a second, as an exponentially decaying average.
         self._rate = self._rate * math.exp(self._at - now) + events
         self._at = now
         if self._rate < 0.01:
@@ -95,7 +95,7 @@ class Relay:
         parameters = own_connection_parameters() | {
             "autocommit": True,
             "application_name": "relay",
-            # Statements are short, so a long one means that something is wrong.
+            # All statements are short, so a long one is a fault.
             "options": "-c statement_timeout=30s -c timezone=UTC -c idle_session_timeout=0"
             + CONNECTION_OPTIONS,
         }
@@ -132,7 +132,7 @@ class Relay:
             previous = numbering.position
             rows = await numbering.move(connection)
             if rows:
-                # While more waits, the next events are moved as these are announced.
+                # While more events wait, the relay moves the next ones during this announcement.
                 await self._told()
                 self._telling = asyncio.create_task(self._tell(previous, rows))
                 if not numbering.left:
@@ -152,20 +152,20 @@ class Relay:
         await self._told()
 
     async def _told(self) -> None:
-        """Wait until all that was to be announced is announced."""
+        """Wait until all pending announcements are sent."""
         if self._telling is not None:
             await self._telling
             self._telling = None
 
     async def _tell(self, previous: int, rows: list[Row]) -> None:
-        """Announce events that have just got their positions, in the order of these."""
+        """Announce the events that were just numbered, in the order of their positions."""
         for start in range(0, len(rows), BATCH):
             some = rows[start : start + BATCH]
             if time.monotonic() >= self._silent_until:
                 try:
                     events = await self._threads.run(_encoded, some)
                 except Exception as error:
-                    # They are numbered; hubs that are not told read the table.
+                    # The events are numbered; hubs that hear nothing read the log.
                     logger.warning("relay.announcement_lost", reason=type(error).__name__)
                 else:
                     await self._announce(previous, some[-1].position, events)
@@ -177,7 +177,7 @@ class Relay:
         try:
             await announce(previous, position, events)
         except Exception as error:
-            # The announcement is only a hint: hubs that hear nothing read the table.
+            # The announcement is only a hint: hubs that hear nothing read the log.
             logger.warning("relay.announcement_lost", reason=type(error).__name__)
             if isinstance(error, TimeoutError):
                 self._silent_until = time.monotonic() + SILENCE_SECONDS

@@ -1,4 +1,4 @@
-"""An event as the outside sees it."""
+"""An event as API, feed and announcements show it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """An event of the log: whose it is, its type's number, and what the API shows."""
+    """An event of the log: its customer, its recorder, its type's number, and its API data."""
 
     position: int
     customer_id: int | None
@@ -39,10 +39,10 @@ class Numbered(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """The same as JSON, as it is put into frames and announced from process to process.
+    """An event as JSON, for frames and for announcements between processes.
 
-    What comes last the relay of the version before leaves out, which knows one type and no
-    recorder, and its hub does not look there.
+    The previous version's relay leaves out the last fields, because it knows one type and no
+    recorder. Its hub ignores them.
     """
 
     position: int
@@ -55,8 +55,8 @@ class Encoded(NamedTuple):
 def present(rows: Iterable[Row]) -> list[Numbered]:
     """Return the events of the rows, in their order, with the data that their types load.
 
-    An event of a type that only another version of the shop declares says nothing; nobody can ask
-    for it here.
+    An event whose type only another version of the shop declares has no data; no client can ask for
+    it here.
     """
     rows = list(rows)
     by_type: defaultdict[int, list[Row]] = defaultdict(list)
@@ -84,7 +84,7 @@ def present(rows: Iterable[Row]) -> list[Numbered]:
 
 
 def _stored(rows: Iterable[Row]) -> dict[UUID, EventData]:
-    """Return what events say whose data are stored with them."""
+    """Return the data of events that store them in their payload."""
     customers = {row.customer_id for row in rows if row.customer_id is not None}
     userids: dict[int | None, str] = {}
     if customers:

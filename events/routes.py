@@ -1,3 +1,3 @@
-"""The log's path that is answered before Django sees a request that waits."""
+"""The log's path whose waiting requests are answered before Django."""
 
 EVENTS = "/api/v1/events/"

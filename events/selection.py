@@ -1,4 +1,4 @@
-"""Whose events a caller asks for and of which types, and whether it may have them."""
+"""The scope and types of events that a caller asks for, and whether it may read them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ EVERY_TYPE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Events of some types, by their numbers: one customer's, or everybody's."""
+    """A scope and types of events: one customer's events or everybody's; numbers of types."""
 
     types: frozenset[int]
     everything: bool
@@ -21,14 +21,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request names: a scope, if any, and numbers of types; ``None`` is every type."""
+    """The scope of a request, if any, and the numbers of its types; ``None`` is every type."""
 
     scope: str | None = None
     types: frozenset[int] | None = PURCHASES
 
     @classmethod
     def parse(cls, query: Mapping[str, str], *, takes_types: bool = True) -> "Asked":
-        """Return what a query asks for; raise ``ValidationFailed`` for what there is not."""
+        """Return what a query asks for; raise ``ValidationFailed`` for unknown scopes or types."""
         scope = query.get("scope")
         if scope not in (None, "mine", "all"):
             raise ValidationFailed([FieldError("invalid", "scope is mine or all.", "scope")])
@@ -36,9 +36,9 @@ class Asked:
         return cls(scope) if value is None else cls(scope, _numbers(value))
 
     def allowed_to(self, caller: Caller) -> Selection:
-        """Return what the caller gets; raise ``Forbidden`` for what it may not read.
+        """Return the selection for the caller; raise ``Forbidden`` where it may not read it.
 
-        Without a scope it gets everybody's where it may read everybody's of what it asks for.
+        Without a scope the caller gets everybody's events, if it may read those of all its types.
         """
         if self.scope is None:
             everything = bool(_shared(self.types, readable(caller.permissions, everything=True)))
@@ -52,7 +52,7 @@ class Asked:
 
 
 def _shared(asked: frozenset[int] | None, allowed: frozenset[int]) -> frozenset[int]:
-    """Return what is asked for if all of it is allowed; of every type what is allowed."""
+    """Return the types if all are allowed; for every type, those that are allowed."""
     if asked is None:
         return allowed
     return asked if asked <= allowed else frozenset()

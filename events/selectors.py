@@ -21,8 +21,8 @@ class PositionUnknown(Conflict):
     attr = "after"
 
 
-# A setting of the database, in which a restore leaves how far positions may have come since its
-# backup, so that one which was given out before is never given to another event.
+# A restore stores in this setting of the database how far positions may have come since its backup.
+# So no position is ever given to two events.
 POSITION_FLOORS = (
     "string_to_array(nullif(current_setting('shop.position_floors', true), ''), ',')::bigint[]"
 )
@@ -34,7 +34,7 @@ FROM {Event._meta.db_table}
 
 
 def latest_position() -> int:
-    """Return the highest position that was given out, 0 where none was."""
+    """Return the highest position that was given out, or 0."""
     with connection.cursor() as cursor:
         cursor.execute(LATEST_POSITION)
         row = cursor.fetchone()
@@ -51,8 +51,8 @@ def events_after(
 ) -> list[Numbered]:
     """Return events after ``position``, in order.
 
-    ``audience`` limits them to what it gets, ``until`` to those up to a position, ``types`` to
-    those of some types; ``None`` is everything.
+    ``audience`` limits them to its events, ``until`` to those up to a position, ``types`` to some
+    types; ``None`` sets no limit.
     """
     queryset = Event.objects.filter(position__gt=position).order_by("position")
     if until is not None:
@@ -84,11 +84,10 @@ def events_page(
     everything: bool,
     types: Collection[int] | None = PURCHASES,
 ) -> tuple[list[Numbered], int]:
-    """Return a page of events and the position up to which the caller has now seen everything.
+    """Return a page of events, and the position up to which the caller has seen everything.
 
-    With a page that is not full that is the log's end as it was before the page was read, so an
-    event that is numbered meanwhile is never skipped. Raises ``PositionUnknown`` for a position
-    beyond the end.
+    If the page is not full, that is the end of the log, read before the page. So an event that is
+    numbered meanwhile is never skipped. Raise ``PositionUnknown`` for a position beyond the end.
     """
     end = latest_position()
     if after > end:

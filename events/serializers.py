@@ -25,7 +25,7 @@ class OtherEventSerializer(serializers.Serializer[Any]):
     customer = serializers.CharField(
         allow_null=True, help_text="The userid of the customer it is about, if it is about one."
     )
-    # A field called `data` would hide what a serializer has by that name.
+    # A field called `data` would hide the serializer's own property.
     locals()["data"] = serializers.DictField(help_text="By the schema of the type.")
 
 

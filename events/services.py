@@ -1,4 +1,4 @@
-"""The one way for an app to say that something happened."""
+""":func:`emit`, the only way for an app to write an event."""
 
 import re
 from typing import Any
@@ -23,19 +23,19 @@ VALUES (coalesce(%s, uuidv7()), %s, %s, %s) RETURNING id
 def emit(
     type: EventType, *, customer: int | None = None, data: Any = None, id: UUID | None = None
 ) -> UUID:
-    """Write an event in the transaction of the change that it tells of; return its key.
+    """Write an event in the transaction of the change that it reports; return its key.
 
     The event exists exactly if that transaction is committed. ``customer`` is the id of the account
-    that it is about. ``data`` is of the type's struct, or has its fields; a type with a loader
-    takes ``id``, by which that finds the data, and no data.
+    that it is about. ``data`` is the type's struct, or a mapping with its fields. A type with a
+    loader takes no data but an ``id``, by which the loader finds them.
 
-    Raises ``TransactionManagementError`` outside of a transaction, ``LookupError`` for a type that
-    no app declares, ``msgspec.ValidationError`` for data that are not as declared, and
-    ``ValueError`` for too much of it, or text that PostgreSQL does not store.
+    Raise ``TransactionManagementError`` outside of a transaction, ``LookupError`` for a type that
+    no app declares, ``msgspec.ValidationError`` for data that do not fit the struct, and
+    ``ValueError`` for data that are too large, or text that PostgreSQL does not store.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError(
-            f"{type.name}: an event is written in the transaction of what it tells of."
+            f"{type.name}: emit() needs the transaction of the change."
         )
     if numbered(type.number) is not type:
         raise LookupError(f"No app declares {type.name}.")
@@ -52,7 +52,7 @@ def emit(
 
 def _checked(type: EventType, data: Any) -> str:
     """Return the data as JSON, exactly as the type's struct declares them."""
-    # A struct checks nothing when it is made; what it would be read from is checked.
+    # msgspec checks types when it decodes, not when a struct is made.
     plain = {} if data is None else msgspec.to_builtins(data)
     encoded = msgspec.json.encode(msgspec.convert(plain, type.data))
     if len(encoded) > PAYLOAD_MAX_BYTES:

@@ -1,4 +1,4 @@
-"""Who opens a socket of the feed, or asks for events and waits."""
+"""The caller of a socket or a long poll."""
 
 from io import BytesIO
 from typing import Any
@@ -21,17 +21,18 @@ _tickets = SharedThreads(2, "tickets")
 
 
 def request_of(scope: Any) -> HttpRequest:
-    """Return what Django would know of a request, or of a socket's handshake, by its headers."""
-    # Django knows the schemes of requests only; a socket's are the same two by other names.
+    """Return a Django request with the headers of a request or of a socket's handshake."""
+    # Django knows http and https only, which a socket calls ws and wss.
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     plain = {"method": "GET", "query_string": b"", "scheme": scheme}
     return ASGIRequest({**scope, **plain}, BytesIO())
 
 
 async def sign_in(scope: Any, ticket: str | None = None) -> tuple[Caller, Credential] | None:
-    """Return whose request it is and by which credential; ``None`` for nobody's.
+    """Return the caller and its credential; ``None`` for an anonymous request.
 
-    A token counts before a ticket, and that before a session. What is given must be good.
+    A token counts before a ticket, and a ticket before a session. If one is invalid, the next is
+    not tried.
     """
     request = request_of(scope)
     holder = scope["shop.holder"]

@@ -29,12 +29,12 @@ Load = Callable[[Sequence[UUID]], Mapping[UUID, Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """A type of events: its name in the API, and its number in the log, which is never used again.
+    """A type of events: its name in the API, and its number in the log, which is never reused.
 
-    Whoever may read the ``part`` sees the events, its own or everybody's. ``data`` is the
-    ``msgspec.Struct`` of what they say, which is stored with each event. With ``load`` nothing is:
-    that finds by the events' keys everything they show beside position and name, and ``data`` is
-    any type that msgspec makes a schema of.
+    A caller that may read the ``part`` sees the events, its own or everybody's. ``data`` is the
+    ``msgspec.Struct`` that is stored with each event. A type with ``load`` stores nothing: the
+    loader finds, by the events' keys, all that they show beside position and name. ``data`` is then
+    any type for which msgspec makes a schema.
     """
 
     name: str
@@ -55,7 +55,7 @@ class EventType:
         return f"{own}_all" if everything or not _is_permission(own) else own
 
     def is_readable(self, permissions: int, *, everything: bool) -> bool:
-        """Return whether these permissions let read the events, own ones or everybody's."""
+        """Return whether these permissions allow to read the events, own ones or everybody's."""
         needed = permission_of(self.needed(everything=everything))
         return permissions & sufficient(needed) != 0
 
@@ -100,13 +100,13 @@ def named(name: str) -> EventType | None:
 
 @lru_cache(maxsize=1000)
 def readable(permissions: int, *, everything: bool) -> frozenset[int]:
-    """Return the numbers of the types that these permissions let read."""
+    """Return the numbers of the types that these permissions allow to read."""
     return frozenset(
         type.number for type in declared() if type.is_readable(permissions, everything=everything)
     )
 
 
 def forget_declared() -> None:
-    """Ask the apps again, for tests that declare types of their own."""
+    """Forget the cached types, for tests that declare types of their own."""
     for remembered in (declared, _by_number, _by_name, readable):
         remembered.cache_clear()

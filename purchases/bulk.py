@@ -98,7 +98,7 @@ def spool(stream: Any, length: int | None) -> IO[bytes]:
     """Return a temporary file with the whole body of a request.
 
     ``length`` is its Content-Length, if it has one. A body that came as such a file is not stored
-    again. Raises ``PayloadTooLarge`` and ``IncompleteBody``.
+    again. Raise ``PayloadTooLarge`` and ``IncompleteBody``.
     """
     if isinstance(stream, SpooledTemporaryFile):
         return stream
@@ -150,7 +150,7 @@ def body_digest(file: IO[bytes], *options: object) -> str:
 def record_lines(lines: Iterator[Line], upload: Upload) -> BulkResult:
     """Record the good ones of many lines in one transaction and return what became of them all.
 
-    Raises ``TooManyLines``, ``TooSlow``, ``ClientGone``, ``IdempotencyKeyReused`` and whatever the
+    Raise ``TooManyLines``, ``TooSlow``, ``ClientGone``, ``IdempotencyKeyReused`` and whatever the
     database raises, with nothing recorded, and ``OutcomeUnknown`` where it is not known whether
     the commit came through.
     """
@@ -187,7 +187,7 @@ def _claim(upload: Upload) -> bool:
     """Take the request's key; return whether the same request was carried out before.
 
     Of two requests with one key that come at once, the second waits here for the first, before it
-    has written anything. Raises ``IdempotencyKeyReused`` where the key came with another body.
+    has written anything. Raise ``IdempotencyKeyReused`` where the key came with another body.
     """
     if upload.idempotency_key is None:
         return False

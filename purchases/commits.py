@@ -19,7 +19,7 @@ LOCK_MILLISECONDS = 150
 def ledger_transaction() -> Iterator[None]:
     """Hold a transaction open for the block, and commit it.
 
-    Raises ``OutcomeUnknown`` where the connection breaks while the commit is on its way; after any
+    Raise ``OutcomeUnknown`` where the connection breaks while the commit is on its way; after any
     other exception nothing of the transaction was recorded.
     """
     try:

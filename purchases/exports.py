@@ -181,7 +181,7 @@ class _Rows:
         self._ended = False
 
     async def next(self) -> list[memoryview]:
-        """Return the next rows; none at the end. Raises ``Unanswered`` where they do not come."""
+        """Return the next rows; none at the end. Raise ``Unanswered`` where they do not come."""
         return await _answered(self._next(), SILENCE_SECONDS)
 
     async def _next(self) -> list[memoryview]:

@@ -36,7 +36,7 @@ class Identity:
     def entry(self, caller: Caller, purchase: PurchaseInput, data: Mapping[str, Any]) -> Entry:
         """Return the entry for a line; ``data`` is what the line says, by column.
 
-        Raises ``ValidationFailed`` where the line has no key.
+        Raise ``ValidationFailed`` where the line has no key.
         """
         if self.key:
             return Entry(caller, purchase, _row_key(self.key, data), scope="row")
@@ -83,7 +83,7 @@ def _row_key(columns: tuple[str, ...], data: Mapping[str, Any]) -> str:
 def key_columns(text: str) -> tuple[str, ...]:
     """Return the columns that ``COLUMN[,COLUMN]`` names, as in a line of CSV.
 
-    Raises ``ValidationFailed`` for an empty name, one that is there twice, and too many.
+    Raise ``ValidationFailed`` for an empty name, one that is there twice, and too many.
     """
     names = tuple(name.strip() for name in split_names(text))
     too_long = any(len(name) > KEY_COLUMN_MAX_LENGTH for name in names)
@@ -96,7 +96,7 @@ def key_columns(text: str) -> tuple[str, ...]:
 def split_names(text: str) -> list[str]:
     """Return the parts between commas; quotes, doubled inside, make a comma part of a name.
 
-    Raises ``ValidationFailed`` for quotes that make no sense.
+    Raise ``ValidationFailed`` for quotes that make no sense.
     """
     try:
         (names,) = csv.reader([text], strict=True, skipinitialspace=True)

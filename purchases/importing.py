@@ -40,7 +40,7 @@ class ImportOptions:
     ``date_format`` is for ``strptime``; ``None`` means ISO 8601. ``zone`` is given to times that
     have no offset. ``decimal`` stands before decimals, ``thousands`` between groups of digits.
     ``key`` and ``count_equal`` are those of :class:`~purchases.identity.Identity`; without either,
-    every row needs a time. Raises ``UnknownFormat`` where the file is read.
+    every row needs a time. Raise ``UnknownFormat`` where the file is read.
     """
 
     columns: dict[str, str]

@@ -64,7 +64,7 @@ def _unreadable(detail: str) -> ValidationFailed:
 def _physical_lines(file: IO[bytes], most: int | None = None) -> Iterator[tuple[int, bytes]]:
     """Yield the numbered lines; of one that is longer than allowed, a little more than allowed.
 
-    Raises ``TooManyLines`` after ``most`` lines.
+    Raise ``TooManyLines`` after ``most`` lines.
     """
     number = 0
     pace = Pace()
@@ -131,7 +131,7 @@ def _elements(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the text of each element of a JSON array, whatever it is.
 
     Only strings, brackets and commas are looked at; whether an element is JSON is for the decoder
-    to say. Raises ``ValidationFailed`` for what is no array and ``_Malformed`` for an end that is
+    to say. Raise ``ValidationFailed`` for what is no array and ``_Malformed`` for an end that is
     none, for an element larger than a block and for too many tokens.
     """
     buffer = file.read(_BLOCK).removeprefix(BOM).lstrip()
@@ -258,7 +258,7 @@ def csv_rows(file: IO[bytes], most: int | None = None, *, delimiter: str = ",") 
     """Yield the rows of CSV, the header included; blank lines, of delimiters too, are skipped.
 
     A row that cannot be read has its first line as its only cell, and reading goes on with the line
-    after: a quote that stays open takes no other line with it. Raises ``TooManyLines`` after
+    after: a quote that stays open takes no other line with it. Raise ``TooManyLines`` after
     ``most`` lines.
     """
     lines = _RowLines(file, most)
@@ -290,7 +290,7 @@ def csv_header(rows: Iterator[Row]) -> list[str]:
 def csv_lines(file: IO[bytes], key: tuple[str, ...] = ()) -> Iterator[Line]:
     """Yield ``(line number, row or error)`` of CSV whose first line names the columns.
 
-    A row holds the fields of a purchase and the columns of ``key``. Raises ``ValidationFailed``
+    A row holds the fields of a purchase and the columns of ``key``. Raise ``ValidationFailed``
     for a header without price or a column of the key, or with a name twice.
     """
     rows = csv_rows(file, PHYSICAL_LINES)

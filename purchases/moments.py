@@ -41,7 +41,7 @@ class Moments:
 
     ``date_format`` is for ``strptime``; ``None`` stands for ISO 8601. ``zone`` is that of times
     without an offset. Where ``first_of_two``, a time that the clocks showed twice is the first of
-    the two. Raises ``UnknownFormat``.
+    the two. Raise ``UnknownFormat``.
     """
 
     date_format: str | None

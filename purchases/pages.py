@@ -55,7 +55,7 @@ def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
 def _typed(given: dict[str, str]) -> dict[str, str]:
     """Return the fields of a form with the price in plain digits, however it was typed.
 
-    Raises ``ValidationFailed`` for a price that could mean two, or in another currency.
+    Raise ``ValidationFailed`` for a price that could mean two, or in another currency.
     """
     data = {name: value for name, value in given.items() if value}
     if "price" not in data:

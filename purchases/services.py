@@ -49,7 +49,7 @@ def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
     ``ApplicationError`` as its outcome and does not touch its neighbours. When this returns, what
     is ``Recorded`` is committed, unless the caller holds a transaction of its own open.
 
-    Raises ``OperationalError`` where PostgreSQL cannot do it now and nothing was recorded, and
+    Raise ``OperationalError`` where PostgreSQL cannot do it now and nothing was recorded, and
     ``OutcomeUnknown`` where that cannot be said.
     """
     if connection.in_atomic_block:

@@ -172,7 +172,7 @@ def _currency(value: Any, length: int) -> str:
 def parse_moment(value: Any) -> datetime:
     """Return an ISO 8601 time with an offset as a datetime in UTC.
 
-    Raises ``ValueError`` with a sentence that says what is wrong. Digits beyond the microsecond
+    Raise ``ValueError`` with a sentence that says what is wrong. Digits beyond the microsecond
     are dropped.
     """
     if not isinstance(value, str):

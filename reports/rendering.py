@@ -76,7 +76,7 @@ def render_statement(
     `lines` is read once and may be of any length; consecutive lines of one month (UTC) stand
     under one heading and bookmark. The same input gives the same bytes.
 
-    Raises `TotalsDisagree`, `RenderingTimeout` after `time_limit` seconds of typesetting,
+    Raise `TotalsDisagree`, `RenderingTimeout` after `time_limit` seconds of typesetting,
     `RenderingFailed` when typesetting fails otherwise, `ValueError` for an amount with more than
     two decimals or a time without an offset, and `OSError` when the disk is full.
     """

@@ -64,7 +64,7 @@ def report_request(
     """Queue a report for the account; return it and whether it was requested before.
 
     ``since`` and ``until`` both belong to the period. Without a key, an equal report that no worker
-    has begun is the same report. Raises ``Forbidden``, ``EmailNotVerified``, ``ValidationFailed``,
+    has begun is the same report. Raise ``Forbidden``, ``EmailNotVerified``, ``ValidationFailed``,
     ``IdempotencyKeyReused``, ``TooManyReports`` or ``ReportQuotaUsedUp``.
     """
     check_request(caller_user, kind)

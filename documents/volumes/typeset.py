@@ -47,7 +47,7 @@ def typeset(
 ) -> Rendered:
     """Write the pages as one PDF to ``output``, replacing it only when it is complete.
 
-    Each volume is joined while the next one is typeset. Raises ``RenderingTimeout`` after
+    Each volume is joined while the next one is typeset. Raise ``RenderingTimeout`` after
     ``time_limit`` seconds, ``RenderingFailed`` when typesetting fails otherwise, and ``OSError``
     when the disk is full.
     """

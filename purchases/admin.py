@@ -1,4 +1,4 @@
-"""The ledger in the admin: to look at, never to change."""
+"""The ledger in the admin, read-only."""
 
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Search by one exact value at a time, so that each search is one index's work."""
+        """Search by one exact value at a time, so that each search uses one index."""
         term = search_term.strip()
         if not term:
             return queryset, False

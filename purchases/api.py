@@ -83,7 +83,7 @@ EXAMPLE = {
 
 
 def filtered(request: Request) -> Merged[Purchase]:
-    """Return what the caller may see and has asked for; raises for a filter that is malformed."""
+    """Return the visible, filtered purchases; raise ``ValidationFailed`` for a malformed filter."""
     caller = Caller.of(request.user)
     visible = selectors.purchases_visible_to(caller, database_for(caller.id))
     filters, purchases = PurchaseFilter.narrow(visible, request.query_params)
@@ -93,7 +93,7 @@ def filtered(request: Request) -> Merged[Purchase]:
 
 
 class PurchaseListView(APIView):
-    """The ledger."""
+    """The list of purchases."""
 
     required = {"GET": needs(P.PURCHASES_READ), "POST": needs(P.PURCHASES_WRITE)}
 
@@ -201,7 +201,7 @@ class PurchaseView(APIView):
 
 
 class _BulkParser(BaseParser):
-    """Lets the content type through; the view reads the body itself, line by line."""
+    """Accepts every content type, because the view reads the body itself, line by line."""
 
     def __init__(self, media_type: str = "*/*") -> None:
         self.media_type = media_type
@@ -329,7 +329,7 @@ class BulkView(APIView):
             try:
                 result = record_lines(lines, upload)
             finally:
-                # A quota counts work, also that which recorded nothing.
+                # The quota counts lines that the server read, also those that it did not record.
                 count_lines(upload.caller, lines.count)
         return Response(
             {
@@ -343,7 +343,7 @@ class BulkView(APIView):
 
 
 class _Counted(Iterator[Line]):
-    """Lines, and how many of them were read."""
+    """Lines, with a count of those read so far."""
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines

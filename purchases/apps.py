@@ -1,4 +1,4 @@
-"""What the ledger adds to the whole."""
+"""The declarations of the ledger."""
 
 from accounts.access import allowed
 from accounts.permissions import Permission

@@ -1,8 +1,8 @@
 """Many purchases at once: a body of NDJSON, CSV or a JSON array, read line by line.
 
-The body is put aside on disk first, so that a slow client holds no transaction open, and is then
-recorded in one transaction: either every good line is in the ledger or, with an error, none is.
-Memory stays flat: lines are read and recorded in chunks.
+The server first writes the body to disk, so that a slow client holds no transaction open. It then
+records the lines in one transaction: either every valid line is in the ledger or, after an error,
+none. Memory stays flat, because the server reads and records the lines in chunks.
 """
 
 import time
@@ -48,7 +48,7 @@ class TooSlow(Unavailable):
 
 
 class ClientGone(Unavailable):
-    """Nobody waits for the answer any more; nothing was recorded."""
+    """The client has left; nothing was recorded."""
 
 
 class IncompleteBody(ApplicationError):
@@ -60,12 +60,12 @@ class IncompleteBody(ApplicationError):
 
 @dataclass(slots=True)
 class BulkResult:
-    """What became of the lines; ``errors`` holds the first of those that were rejected."""
+    """Counts of the lines by outcome; ``errors`` holds the first rejected lines."""
 
     recorded: int = 0
     duplicates: int = 0
     rejected: int = 0
-    # Whether the same request, by its Idempotency-Key, was carried out before.
+    # Whether this request repeats an earlier one with its Idempotency-Key.
     replayed: bool = False
     errors: list[dict[str, Any]] = field(default_factory=list)
 
@@ -97,8 +97,8 @@ T = TypeVar("T")
 def spool(stream: Any, length: int | None) -> IO[bytes]:
     """Return a temporary file with the whole body of a request.
 
-    ``length`` is its Content-Length, if it has one. A body that came as such a file is not stored
-    again. Raise ``PayloadTooLarge`` and ``IncompleteBody``.
+    ``length`` is its Content-Length, if it has one. A body that is such a file already is returned
+    as it is. Raise ``PayloadTooLarge`` and ``IncompleteBody``.
     """
     if isinstance(stream, SpooledTemporaryFile):
         return stream
@@ -121,12 +121,12 @@ def spool(stream: Any, length: int | None) -> IO[bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """What a bulk request asks for.
+    """The options of a bulk request.
 
-    ``idempotency_key`` is the request's own; ``body`` is then the digest of all that it asks for,
-    as :func:`body_digest` makes it. ``identity`` tells its lines apart where that is not left to
-    the request's key and the contents. ``stopped`` says whether nobody waits for the answer any
-    more; ``seconds`` are what the whole work may take.
+    ``idempotency_key`` is the request's own; ``body`` is then its :func:`body_digest`. ``identity``
+    identifies each line; without it a line is identified by the request's key and its number, or by
+    its content. ``stopped`` returns whether the client has left; ``seconds`` is the time limit of
+    the work.
     """
 
     caller: Caller
@@ -148,35 +148,30 @@ def body_digest(file: IO[bytes], *options: object) -> str:
 
 
 def record_lines(lines: Iterator[Line], upload: Upload) -> BulkResult:
-    """Record the good ones of many lines in one transaction and return what became of them all.
+    """Record the valid lines in one transaction; return counts of all lines.
 
-    Raise ``TooManyLines``, ``TooSlow``, ``ClientGone``, ``IdempotencyKeyReused`` and whatever the
-    database raises, with nothing recorded, and ``OutcomeUnknown`` where it is not known whether
-    the commit came through.
+    Raise ``TooManyLines``, ``TooSlow``, ``ClientGone``, ``IdempotencyKeyReused`` or the database's
+    errors, with nothing recorded, and ``OutcomeUnknown`` where the commit may have succeeded.
     """
     result = BulkResult()
     clock = _Clock(upload)
     with ledger_transaction():
-        with connection.cursor() as cursor:
-            # Foreign keys are checked with each chunk, while the next one is being read,
-            # instead of all together at the end.
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         result.replayed = _claim(upload)
-        _record_chunks(ahead(chunks(_entries(lines, upload, clock))), upload, clock, result)
+        _record_chunks(prefetched(chunks(_entries(lines, upload, clock))), upload, clock, result)
         if upload.dry_run:
             transaction.set_rollback(True)
     return result
 
 
 class _Clock:
-    """Ends the work on an upload for which there is no time left, or nobody."""
+    """Ends the work on an upload after its time limit, or after its client has left."""
 
     def __init__(self, upload: Upload) -> None:
         self._upload = upload
         self._end = time.monotonic() + upload.seconds
 
     def check(self) -> None:
-        """Raise ``ClientGone`` or ``TooSlow`` where going on is of no use."""
+        """Raise ``ClientGone`` or ``TooSlow`` where the work has to end."""
         if self._upload.stopped():
             raise ClientGone()
         if time.monotonic() > self._end:
@@ -184,10 +179,10 @@ class _Clock:
 
 
 def _claim(upload: Upload) -> bool:
-    """Take the request's key; return whether the same request was carried out before.
+    """Claim the request's key; return whether an earlier request with this key succeeded.
 
-    Of two requests with one key that come at once, the second waits here for the first, before it
-    has written anything. Raise ``IdempotencyKeyReused`` where the key came with another body.
+    Of two concurrent requests with one key, the second waits here for the first, before it has
+    written anything. Raise ``IdempotencyKeyReused`` where the key came with another body.
     """
     if upload.idempotency_key is None:
         return False
@@ -233,21 +228,22 @@ def _entry(upload: Upload, purchase: PurchaseInput, data: Any, number: int) -> E
         return upload.identity.entry(upload.caller, purchase, data)
     if upload.idempotency_key is None:
         return Entry(upload.caller, purchase)
-    # Neither part holds a delimiter, so no two lines of any two requests have one key.
+    # Neither part can contain the delimiter, so the keys of two lines always differ.
     key = delimited(upload.idempotency_key, number)
     return Entry(upload.caller, purchase, key, scope="line")
 
 
 def chunks(items: Iterator[T]) -> Iterator[list[T]]:
-    """Yield the items, as many at a time as one statement records."""
+    """Yield lists of at most ``CHUNK`` items, which one statement records."""
     while chunk := list(islice(items, CHUNK)):
         yield chunk
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield the items, making the next in a thread while the caller is busy with this one.
+def prefetched(items: Iterator[T]) -> Iterator[T]:
+    """Yield the items, and prepare the next in a thread while the caller handles this one.
 
-    So PostgreSQL writes one chunk while the next is read and validated. At most two are in memory.
+    So PostgreSQL writes one chunk while the server reads and validates the next. At most two are in
+    memory.
     """
     end = object()
     with ThreadPoolExecutor(1, thread_name_prefix="bulk") as thread:
@@ -260,7 +256,7 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
 def _record_chunks(
     chunks: Iterator[Chunk], upload: Upload, clock: _Clock, result: BulkResult
 ) -> None:
-    """Record the chunks one after the other, each prepared while the one before is written."""
+    """Record the chunks in order, and prepare each while PostgreSQL writes the one before."""
     customers = Customers()
     met: dict[str, Found] = {}
     by_line = upload.idempotency_key is not None and upload.identity is None
@@ -283,7 +279,8 @@ def _record_chunks(
                     )
             except DatabaseError:
                 if writing is not None:
-                    # The write has failed, and with it the transaction.
+                    # The write failed first and ended the transaction, so its error is the one to
+                    # raise.
                     writing[2].result()
                 raise
             if writing is not None:
@@ -294,7 +291,7 @@ def _record_chunks(
 
 
 def _as_before(entries: list[Entry]) -> list[Entry]:
-    """Return the entries with the keys that versions before the table of uploads gave lines."""
+    """Return the entries with the line keys of versions before the table of uploads."""
     return [
         msgspec.structs.replace(
             entry,

@@ -30,14 +30,14 @@ FIELDS = ("username", "userid", "price", "timestamp")
 
 
 def classic_purchase(data: Any) -> Any:
-    """Return only the fields the original service knew, so that others cannot slip in."""
+    """Return only the fields that the original service knew."""
     if not isinstance(data, Mapping):
         return data
     return {name: data[name] for name in FIELDS if name in data}
 
 
 def classic_recorded(purchase: PurchaseData) -> dict[str, str]:
-    """Return the original service's answer to a purchase that is in the ledger."""
+    """Return the original service's answer to a recorded purchase."""
     return {
         "status": "Ok!",
         "message": "Purchase successfully recorded!",
@@ -160,7 +160,7 @@ class _ListView(ClassicView):
     def list(self, request: Request, username: str, head: dict[str, Any]) -> HttpResponseBase:
         caller = Caller.of(request.user)
         purchases = Merged(selectors.purchases_of(caller, username))
-        # The purchases are written into this object, so its last brace is left out.
+        # The exporter writes the purchases into this object, so the last brace is cut off.
         format = formats.original(msgspec.json.encode(head)[:-1])
         return exports.answer(request._request, purchases, format, caller=caller)
 

@@ -1,4 +1,4 @@
-"""Commits to the ledger: whether a failed one may have recorded, and whether a lock held it up."""
+"""Commits to the ledger: a failed one may have recorded, or have met a lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,17 +10,17 @@ from shop.core.errors import OutcomeUnknown
 from shop.core.outages import is_commit_lost
 
 BATCH_LOCK_MILLISECONDS = 50
-"""How long purchases of many accounts wait for what somebody's transaction holds."""
+"""How long a batch of several accounts waits for a lock of another transaction."""
 LOCK_MILLISECONDS = 150
-"""The same of a purchase that was held up before, and is tried by itself."""
+"""How long a purchase waits for a lock when it is retried alone."""
 
 
 @contextmanager
 def ledger_transaction() -> Iterator[None]:
     """Hold a transaction open for the block, and commit it.
 
-    Raise ``OutcomeUnknown`` where the connection breaks while the commit is on its way; after any
-    other exception nothing of the transaction was recorded.
+    Raise ``OutcomeUnknown`` where the connection breaks during the commit; after any other
+    exception nothing of the transaction was recorded.
     """
     try:
         with transaction.atomic():
@@ -32,9 +32,9 @@ def ledger_transaction() -> Iterator[None]:
 
 
 def is_held(error: BaseException | None) -> bool:
-    """Return whether somebody's transaction holds a row or a key that the statement needs.
+    """Return whether another transaction holds a row or a key that the statement needs.
 
-    PostgreSQL names the row then. Without one it is the whole table, which a migration holds.
+    PostgreSQL's message then names the row. Otherwise a migration holds the whole table.
     """
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return error.diag.context is not None

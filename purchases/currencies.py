@@ -1,10 +1,10 @@
-"""The currencies of ISO 4217: those of today, and the withdrawn ones with their last months."""
+"""The currencies of ISO 4217: the current ones, and the withdrawn ones with their last months."""
 
 from datetime import datetime
 from functools import cache
 
-# The withdrawn codes of ISO 4217 (its list three), each with the year and month of its end. A
-# library has today's list only.
+# The withdrawn codes of ISO 4217 (its list three), each with the year and month of its end, because
+# the library has the current list only.
 _WITHDRAWN = """
 ADP 2003-07, AFA 2003-01, ALK 1989-12, ANG 2025-06, AOK 1991-03, AON 2000-02, AOR 2000-02,
 ARA 1992-01, ARP 1985-07, ARY 1990-12, ATS 2002-03, AYM 2005-10, AZM 2005-12, BAD 1998-07,
@@ -30,7 +30,7 @@ ZWL 2024-08, ZWN 2006-09, ZWR 2009-06
 
 @cache
 def currencies() -> frozenset[str]:
-    """Return the codes of today."""
+    """Return the current codes."""
     import pycountry
 
     return frozenset(currency.alpha_3 for currency in pycountry.currencies)
@@ -46,9 +46,9 @@ def withdrawn() -> dict[str, tuple[int, int]]:
 
 
 def was_valid(code: str, moment: datetime) -> bool:
-    """Return whether the code was of ISO 4217 at that time, to the month in which it ended.
+    """Return whether the code was in ISO 4217 at that time, to the month in which it ended.
 
-    When a code began is not asked: the standard does not say it.
+    The start of a code is not checked, because the standard does not give it.
     """
     if code in currencies():
         return True

@@ -1,7 +1,7 @@
-"""What is recorded: a purchase that somebody asks for, the keys that identify it, its outcome.
+"""A purchase on its way into the ledger: the request, its keys, and its outcome.
 
-A purchase passes ``PurchaseInput`` (its fields are valid), ``Entry`` (who asks for it) and
-``KeyedEntry`` (whose it is, and what tells it from every other), and ends as an ``Outcome``.
+A purchase is first a ``PurchaseInput`` (its fields are valid), then an ``Entry`` (its caller is
+known), then a ``KeyedEntry`` (its customer and its keys are known), and ends as an ``Outcome``.
 """
 
 from datetime import datetime
@@ -20,39 +20,39 @@ from shop.core.idempotency import IdempotencyKeyReused
 
 
 class RowKeyReused(IdempotencyKeyReused):
-    """A row of a file has the key of an earlier one, and says something else."""
+    """A row of a file has the key of an earlier row, with other values."""
 
     detail = "A row with this key was recorded before and says something else."
 
 
 class KeyHeld(Unavailable):
-    """A transaction that is not at its end has the same purchase, such as a bulk request's."""
+    """An open transaction, such as a bulk request's, is recording the same purchase."""
 
     detail = "This purchase is being recorded by another request. Try again shortly."
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A purchase to record: who asks, what, and under which idempotency key.
+    """A purchase to record: its caller, its fields, and its idempotency key.
 
-    ``scope`` says whose key that is: ``key`` is a request's, ``line`` a bulk request's with the
+    ``scope`` is the kind of the key: ``key`` is a request's, ``line`` a bulk request's with the
     line's number, ``row`` a row's own. Keys of different scopes never name the same purchase.
     """
 
     caller: Caller
     purchase: PurchaseInput
     idempotency_key: str | None = None
-    # What identifies a purchase that has neither a key nor a time of its own, so that trying it
-    # again does not record it twice: 32 hexadecimal digits.
+    # Identifies a purchase that has neither a key nor a timestamp, so that a retry does not record
+    # it twice: 32 hexadecimal digits.
     nonce: str | None = None
     scope: str = "key"
-    # How many equal lines of the same file came before, where equal lines are different purchases.
+    # How many equal lines precede this one in its file, where equal lines are different purchases.
     occurrence: int | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
-    """A purchase that is in the ledger; ``replayed`` where it was there before.
+    """A recorded purchase; ``replayed`` where an earlier request recorded it.
 
-    ``values`` are those of ``PURCHASE_FIELDS``.
+    ``values`` has the order of ``PURCHASE_FIELDS``.
     """
 
     values: tuple[Any, ...]
@@ -61,12 +61,12 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def purchase(self) -> PurchaseData:
-        """Return the purchase as the API shows it; who records many never asks."""
+        """Return the purchase as the API shows it, made on demand because batches need none."""
         return purchase_data(*self.values)
 
 
 Outcome = Recorded | ApplicationError
-# The fingerprint of a purchase that is in the ledger, and its values, those of PURCHASE_FIELDS.
+# The fingerprint and the PURCHASE_FIELDS of a recorded purchase.
 Found = tuple[str | None, tuple[Any, ...]]
 
 
@@ -86,7 +86,7 @@ class KeyedEntry(msgspec.Struct, gc=False):
 
 
 def authorise(caller: Caller, purchase: PurchaseInput) -> None:
-    """Raise ``Forbidden`` where the caller may not record, or not for whom it names."""
+    """Raise ``Forbidden`` where the caller may not record purchases for this customer."""
     if may_record_for_anyone(caller):
         return
     if not may_record(caller):
@@ -101,8 +101,8 @@ def authorise(caller: Caller, purchase: PurchaseInput) -> None:
         raise Forbidden(detail, attr=attr, accepted=Permission.PURCHASES_WRITE_ALL.code)
 
 
-def whose(entry: Entry) -> tuple[Any, ...]:
-    """Return what purchases have in common that may wait for each other: who records for whom."""
+def lane_of(entry: Entry) -> tuple[Any, ...]:
+    """Return the lane of a purchase: its caller and its customer, whose purchases share locks."""
     caller, purchase = entry.caller, entry.purchase
     if not may_record_for_anyone(caller):
         return (caller.id,)
@@ -110,7 +110,7 @@ def whose(entry: Entry) -> tuple[Any, ...]:
 
 
 def identify(index: int, entry: Entry, customer_id: int, username: str, userid: str) -> KeyedEntry:
-    """Return the entry as a row of the ledger, with what tells it from every other."""
+    """Return the entry as a row of the ledger, with its deduplication key and its fingerprint."""
     purchase = entry.purchase
     content = delimited(
         customer_id,
@@ -129,7 +129,7 @@ def identify(index: int, entry: Entry, customer_id: int, username: str, userid: 
     elif purchase.timestamp is not None or entry.occurrence is not None:
         dedupe_key = digest("content" + DELIMITER + content)
     else:
-        # Without a key and without a time nothing tells a repeat from a second purchase.
+        # Without a key and a timestamp, a repeat looks like a second purchase.
         dedupe_key = entry.nonce or uuid4().hex
     return KeyedEntry(index, customer_id, username, userid, entry, dedupe_key, fingerprint)
 
@@ -143,7 +143,7 @@ def timestamp_text(purchase: PurchaseInput) -> str | None:
 
 
 def recorded_row(row: KeyedEntry, id: str, received_at: datetime) -> Recorded:
-    """Return the outcome of a row that has just been recorded."""
+    """Return the outcome of a row that the statement recorded."""
     purchase = row.entry.purchase
     values = (
         id,
@@ -153,7 +153,7 @@ def recorded_row(row: KeyedEntry, id: str, received_at: datetime) -> Recorded:
         purchase.quantity,
         purchase.price,
         purchase.currency,
-        # A purchase without a time of its own gets that of its receipt.
+        # A purchase without a timestamp gets the time of its receipt.
         purchase.timestamp or received_at,
         received_at,
     )

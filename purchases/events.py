@@ -23,7 +23,7 @@ WHERE purchase.id = ANY (%s::uuid[])
 
 
 def load(keys: Sequence[UUID]) -> Mapping[UUID, Mapping[str, Any]]:
-    """Return what the events of these purchases say, by the purchase's id."""
+    """Return the API data of these purchases by id, as their events show them."""
     connection.ensure_connection()
     # Django's own cursor takes twice as long for as many rows.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:

@@ -1,8 +1,8 @@
-"""Exports: a list of purchases of any length, in the memory of one block.
+"""Exports: lists of purchases of any length, in the memory of one block.
 
-PostgreSQL writes the rows and streams them with ``COPY``. A short list is answered at once; a long
-one is handed to the event loop (:mod:`shop.server.streaming`), which reads from PostgreSQL only as
-fast as the client reads.
+PostgreSQL writes the rows and streams them with ``COPY``. The view answers a short list at once. It
+hands a long one to the event loop (:mod:`shop.server.streaming`), which reads from PostgreSQL only
+as fast as the client reads.
 """
 
 import asyncio
@@ -31,33 +31,33 @@ from shop.core.merged import Merged
 from shop.server.streaming import streamed
 
 AT_ONCE = 1000
-"""How many purchases are answered at once."""
+"""A list with more purchases than this is streamed."""
 BLOCK_BYTES = 64 * 1024
 ANSWER_SECONDS = 5.0
 """How long PostgreSQL may take to begin a transaction."""
 SILENCE_SECONDS = 120.0
-"""How long PostgreSQL may look for the purchases of the next block."""
+"""How long PostgreSQL may take to find the purchases of the next block."""
 CANCEL_SECONDS = 3.0
 GATHER_SECONDS = 0.001
-"""How long PostgreSQL may write ahead; it sends 8 kB at once, and to wait for each costs more."""
+"""How long PostgreSQL may write ahead. It sends 8 kB at once, and a wait for each costs more."""
 
 T = TypeVar("T")
 
 _FIELDS = (
     "id", "customer_id", "item", "quantity", "price", "currency", "timestamp", "received_at",
 )  # fmt: skip
-# Where each row is one text, binary is the text itself behind six bytes of lengths.
+# Each row is one text, so the binary format is six bytes of lengths and the text itself.
 _COPY = "COPY ({}) TO STDOUT (FORMAT binary)"
 _FILE_HEADER_BYTES = 19
 _ROW_HEADER_BYTES = 6
-# PostgreSQL sees by itself, each second, whether we are still there.
+# PostgreSQL checks each second whether our connection still exists.
 _SETTINGS = (
     "BEGIN READ ONLY; SET LOCAL statement_timeout = 0;"
     " SET LOCAL max_parallel_workers_per_gather = 0;"
     " SET LOCAL client_connection_check_interval = '1s';"
 )
-# The order comes from an index, because to sort a large ledger would take a temporary file as
-# large. What an index of prices finds has to be sorted, if that is little.
+# An index must give the order, because a sort of a large ledger would take an equally large
+# temporary file. Only the few rows that an index of prices finds are sorted.
 _IN_ORDER = f"{_SETTINGS} SET LOCAL enable_sort = off"
 _KEYS_FIRST = f"{_SETTINGS} SET LOCAL random_page_cost = 1.1"
 
@@ -70,7 +70,7 @@ def answer(
     caller: Caller,
     keys_first: bool = False,
 ) -> HttpResponseBase:
-    """Answer with the purchases, which are in order.
+    """Answer with the queryset's purchases, in its order.
 
     ``keys_first`` is for filters that an index knows but does not keep in that order.
     """
@@ -102,7 +102,7 @@ def answer(
 
 
 def _statement(queryset: QuerySet[Purchase], format: Format) -> str:
-    """Return the SELECT that writes the queryset's purchases, one a row, in its order."""
+    """Return the SELECT that writes the queryset's purchases, one per row, in its order."""
     sql, parameters = queryset.values_list(*_FIELDS).query.sql_with_params()
     order = ", ".join(
         f'p."{name.removeprefix("-")}" {"DESC" if name.startswith("-") else "ASC"}'
@@ -110,7 +110,7 @@ def _statement(queryset: QuerySet[Purchase], format: Format) -> str:
     )
     connection = connections[queryset.db]
     connection.ensure_connection()
-    # The accounts are joined after the order is made, so that the order is an index's.
+    # The accounts are joined after the ordering, so that an index can give the order.
     return (
         f"SELECT {format.row} FROM ({mogrify(sql, parameters, connection)}) AS p"  # noqa: S608
         f" JOIN LATERAL (SELECT {format.names} AS names FROM accounts_user"
@@ -129,7 +129,7 @@ class Export:
     settings: str
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
-        """Yield the export, over a connection of its own; raise what PostgreSQL raises."""
+        """Yield the export, over a connection of its own; raise PostgreSQL's errors."""
         connection = await connect(self.using)
         copy = connection.cursor().copy(self.statement)
         try:
@@ -149,7 +149,7 @@ class Export:
                         began = time.monotonic()
                     yield block + encoder.end()
                 except BaseException:
-                    # Left to itself, psycopg would read what PostgreSQL has still to say.
+                    # Otherwise psycopg would read the rest of PostgreSQL's output.
                     await _end(connection)
                     raise
         finally:
@@ -170,9 +170,9 @@ class Export:
 
 
 class _Rows:
-    """What a ``COPY`` that has begun gives, about a block at a time.
+    """The output of a running ``COPY``, about a block at a time.
 
-    psycopg's own ``read`` takes a coroutine for each row, and more time than all the rest.
+    psycopg's own ``read`` runs a coroutine for each row, which takes more time than all the rest.
     """
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
@@ -181,7 +181,7 @@ class _Rows:
         self._ended = False
 
     async def next(self) -> list[memoryview]:
-        """Return the next rows; none at the end. Raise ``Unanswered`` where they do not come."""
+        """Return the next rows; none at the end. Raise ``Unanswered`` after a timeout."""
         return await _answered(self._next(), SILENCE_SECONDS)
 
     async def _next(self) -> list[memoryview]:
@@ -192,7 +192,7 @@ class _Rows:
         while bytes_left > 0:
             size, row = get(1)
             if size > 0:
-                # What is shorter is the end of the file.
+                # A shorter message is the end of the file.
                 if size > self._header:
                     rows.append(row[self._header :])
                     bytes_left -= size
@@ -207,7 +207,7 @@ class _Rows:
         return rows
 
     async def _receive(self, in_vain: int) -> None:
-        """Take what PostgreSQL has sent, after so many times that brought no row."""
+        """Take the data that PostgreSQL has sent, after so many reads without a row."""
         if in_vain == 1:
             await asyncio.sleep(GATHER_SECONDS)
         elif in_vain > 1:
@@ -215,7 +215,7 @@ class _Rows:
         self._connection.pgconn.consume_input()
 
     def _end(self) -> PQGen[None]:
-        """Take the result of the whole; raise what PostgreSQL has raised."""
+        """Take the result of the statement; raise PostgreSQL's error."""
         self._ended = True
         connection = self._connection.pgconn
         while True:
@@ -243,7 +243,7 @@ async def _answered(answer: Awaitable[T], seconds: float) -> T:
 
 
 async def _end(connection: psycopg.AsyncConnection[Any]) -> None:
-    """End whatever the connection is doing, and the connection."""
+    """Cancel the connection's statement, and close the connection."""
     with contextlib.suppress(Exception):
         await connection.cancel_safe(timeout=CANCEL_SECONDS)
     await connection.close()

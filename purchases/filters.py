@@ -29,7 +29,7 @@ class MomentField(forms.CharField):
             if len(text) == 10:
                 day = date.fromisoformat(text)
                 return datetime(day.year, day.month, day.day, tzinfo=UTC), True
-            # A plus sign that nobody escaped arrives as a space.
+            # A plus sign that the client did not escape arrives as a space.
             return parse_moment(text.replace(" ", "+", 1) if text[10:11] in "Tt" else text), False
         except ValueError:
             raise forms.ValidationError(
@@ -60,7 +60,7 @@ class PriceFilter(django_filters.NumberFilter):
 
 
 def filters_by_price(parameters: Mapping[str, str]) -> bool:
-    """Return whether the query filters by price: then no index yields the page in time order."""
+    """Return whether the query filters by price, because then no index gives the time order."""
     return bool(parameters.get("min_price") or parameters.get("max_price"))
 
 
@@ -87,7 +87,7 @@ class PurchaseFilter(django_filters.FilterSet):
     def narrow(
         cls, purchases: Merged[Purchase], parameters: Mapping[str, str]
     ) -> tuple["PurchaseFilter", Merged[Purchase]]:
-        """Return the filters, and what they leave of the purchases: nothing, if they are wrong."""
+        """Return the filters and the purchases that pass them: none, if a filter is invalid."""
         filters = [cls(parameters, queryset=part) for part in purchases.parts]
         if not filters[0].is_valid():
             return filters[0], Merged(Purchase.objects.none())
@@ -96,7 +96,8 @@ class PurchaseFilter(django_filters.FilterSet):
     def filter_username(
         self, queryset: QuerySet[Purchase], name: str, value: str
     ) -> QuerySet[Purchase]:
-        # A value rather than a join, so that the customer's index gives the order too.
+        # The filter takes an id instead of a join, so that the customer's index also gives the
+        # order.
         customer = User.objects.named(value).values("pk")
         return queryset.filter(customer_id=Subquery(customer[:1]))
 

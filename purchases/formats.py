@@ -1,8 +1,8 @@
-"""The formats of exports: what PostgreSQL writes of each purchase, and what goes around it.
+"""The formats of exports: SQL expressions for the rows, and code for the frame around them.
 
-PostgreSQL writes the rows, because Python would take several times as long for each of them, in
-the thread of everything else. The expressions write what :func:`shop.core.cells.guard` and
-``msgspec`` would; a test compares them.
+PostgreSQL writes the rows, because Python would take several times as long and block other threads.
+The expressions write the same as :func:`shop.core.cells.guard` and ``msgspec``; a test compares
+them.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,20 +17,20 @@ COLUMNS = tuple(PurchaseData.__annotations__)
 
 
 class Encoder(Protocol):
-    """The bytes of one export, in the order in which its methods are called."""
+    """The bytes of one export; the caller uses the methods in this order."""
 
     def begin(self) -> bytes:
         """Return what comes before the rows."""
 
     def add(self, rows: Rows) -> bytes:
-        """Return some rows, of which there is at least one."""
+        """Return rows, at least one."""
 
     def end(self) -> bytes:
         """Return what comes after the rows."""
 
 
 class Plain:
-    """Rows with something before and after them, and ``between`` in front of all but the first."""
+    """Rows with a head and a tail, and ``between`` in front of all rows but the first."""
 
     def __init__(self, head: bytes = b"", tail: bytes = b"", between: bytes = b"") -> None:
         self._head, self._tail, self._between = head, tail, between
@@ -57,8 +57,9 @@ class Plain:
 class Format:
     """How a purchase is written.
 
-    ``row`` is an SQL expression over ``p``, a row of the ledger, and ``c.names``, which is
-    ``names``, an expression over an account that PostgreSQL need not evaluate for every row.
+    ``row`` is an SQL expression over ``p``, a row of the ledger, and ``c.names``. The latter is the
+    value of ``names``, an expression over an account, so that PostgreSQL need not evaluate it for
+    every row.
     """
 
     names: str
@@ -69,7 +70,7 @@ class Format:
 
 
 def joined(*parts: str) -> str:
-    """Return the expression of several texts, one after the other."""
+    """Return the expression that concatenates several texts."""
     return " || ".join(parts)
 
 
@@ -78,7 +79,7 @@ def _literal(text: str) -> str:
 
 
 def iso(column: str) -> str:
-    """Return the expression of what :func:`purchases.representation.iso` writes."""
+    """Return the expression of a time as :func:`purchases.representation.iso` writes it."""
     return f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 
@@ -96,7 +97,7 @@ def _guarded(column: str) -> str:
 def _cell(column: str, quotes: str = '""') -> str:
     """Return the expression of a text between the quotes of a CSV cell.
 
-    ``quotes`` is what a quote in the text becomes.
+    ``quotes`` replaces a quote in the text.
     """
     return (
         f"CASE WHEN {column} ~ {_SUSPICIOUS}"
@@ -107,7 +108,7 @@ def _cell(column: str, quotes: str = '""') -> str:
 def _formula_cell(column: str) -> str:
     """Return the expression of ``="text"`` between the quotes of a CSV cell.
 
-    A spreadsheet takes no such cell for a number or a date.
+    A spreadsheet never reads such a cell as a number or a date.
     """
     return joined("""'=""'""", _cell(column, '""""'), """'""'""")
 
@@ -147,16 +148,16 @@ def csv(
 
 
 CSV = csv()
-# A spreadsheet knows UTF-8 by the mark in front.
+# A spreadsheet recognises UTF-8 by the byte order mark.
 _MARK = "\ufeff"
 CSV_COMMA = csv(head=_MARK, text=_formula_cell)
 CSV_SEMICOLON = csv(";", head=_MARK, text=_formula_cell, decimal_comma=True)
-# Languages in which a comma is not the decimal sign, so that it is what separates cells.
+# Languages whose decimal sign is not a comma, so that a comma separates cells.
 _POINT = frozenset({"bn", "en", "fa", "he", "hi", "ja", "ko", "ms", "ta", "th", "ur", "zh"})
 
 
 def csv_for_spreadsheets(accept_language: str) -> Format:
-    """Return CSV as a spreadsheet in the client's first language opens it."""
+    """Return CSV that a spreadsheet in the client's first language can open."""
     language = accept_language.partition(",")[0].partition(";")[0].partition("-")[0].strip().lower()
     return CSV_COMMA if language in _POINT or not language.isalpha() else CSV_SEMICOLON
 
@@ -197,7 +198,7 @@ JSONL = Format(
 
 
 def original(head: bytes) -> Format:
-    """Return a JSON object that begins with ``head`` and has the purchases as the original did."""
+    """Return a JSON object that begins with ``head``, with the original service's fields."""
     return Format(
         names=joined(
             """'","username":'""",

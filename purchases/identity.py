@@ -1,4 +1,4 @@
-"""What tells one line of a file from every other, so that reading it again records nothing."""
+"""The identity of a line of a file, by which a second run recognises recorded lines."""
 
 import csv
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ KEY_COLUMN_MAX_LENGTH = 100
 
 
 class Identity:
-    """The rule by which lines are told apart, and what it has met in one file.
+    """The rule that identifies lines, and the lines that it has seen in one file.
 
-    With ``key``, names of columns, a line's values in them are its identity among all that the
-    caller records by such keys. With ``count_equal`` the second of equal lines is another purchase
-    than the first, and is the same purchase as the second of another run. With neither, equal lines
-    are one purchase. ``equal`` counts the lines that equal an earlier one; for that, about 70 bytes
-    of each line are kept.
+    With ``key``, names of columns, the line's values in these columns identify it among all the
+    caller's lines with such keys. With ``count_equal`` the second of two equal lines is another
+    purchase than the first. It is the same purchase as the second one of another run. With neither,
+    equal lines are one purchase. ``equal`` counts the lines that equal an earlier one; this takes
+    about 70 bytes of memory for each line.
     """
 
     def __init__(self, *, key: tuple[str, ...] = (), count_equal: bool = False) -> None:
@@ -34,7 +34,7 @@ class Identity:
         self._again: dict[int, int] = {}
 
     def entry(self, caller: Caller, purchase: PurchaseInput, data: Mapping[str, Any]) -> Entry:
-        """Return the entry for a line; ``data`` is what the line says, by column.
+        """Return the entry for a line; ``data`` holds the line's values by column.
 
         Raise ``ValidationFailed`` where the line has no key.
         """
@@ -44,7 +44,7 @@ class Identity:
         return Entry(caller, purchase, occurrence=occurrence if self.count_equal else None)
 
     def _occurrence(self, purchase: PurchaseInput) -> int:
-        """Return how many lines before this one were equal to it."""
+        """Return how many earlier lines equal this one."""
         content = hash(
             (
                 purchase.userid,
@@ -81,9 +81,9 @@ def _row_key(columns: tuple[str, ...], data: Mapping[str, Any]) -> str:
 
 
 def key_columns(text: str) -> tuple[str, ...]:
-    """Return the columns that ``COLUMN[,COLUMN]`` names, as in a line of CSV.
+    """Return the columns of ``COLUMN[,COLUMN]``, which is read as a line of CSV.
 
-    Raise ``ValidationFailed`` for an empty name, one that is there twice, and too many.
+    Raise ``ValidationFailed`` for an empty or repeated name, and for too many names.
     """
     names = tuple(name.strip() for name in split_names(text))
     too_long = any(len(name) > KEY_COLUMN_MAX_LENGTH for name in names)
@@ -96,7 +96,7 @@ def key_columns(text: str) -> tuple[str, ...]:
 def split_names(text: str) -> list[str]:
     """Return the parts between commas; quotes, doubled inside, make a comma part of a name.
 
-    Raise ``ValidationFailed`` for quotes that make no sense.
+    Raise ``ValidationFailed`` for misplaced quotes.
     """
     try:
         (names,) = csv.reader([text], strict=True, skipinitialspace=True)

@@ -1,4 +1,4 @@
-"""Import of purchases from a table of any column names; the command is only its command line."""
+"""Import of purchases from a table with any column names."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.access import Caller
 from accounts.permissions import ALL
 from accounts.services import system_account
-from purchases.bulk import BulkResult, ahead, chunks
+from purchases.bulk import BulkResult, chunks, prefetched
 from purchases.entries import Entry, Found, Recorded
 from purchases.identity import Identity
 from purchases.moments import Moments
@@ -26,19 +26,19 @@ from shop.core.database import no_statement_timeout
 from shop.core.errors import ApplicationError, FieldError, ValidationFailed
 from shop.core.money import plain_number
 
-# The client program that imported purchases are recorded by.
+# The client program that records imported purchases.
 
 Progress = Callable[[BulkResult, float], None]
-# The number of a line, its cells, and its purchase or what is wrong with it.
+# The number of a line, its cells, and its purchase or its error.
 Line = tuple[int, list[str], Entry | ApplicationError]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """How to read the file: field names to column names, and how its cells are written.
+    """How to read the file: column names by field name, and the format of the cells.
 
-    ``date_format`` is for ``strptime``; ``None`` means ISO 8601. ``zone`` is given to times that
-    have no offset. ``decimal`` stands before decimals, ``thousands`` between groups of digits.
+    ``date_format`` is for ``strptime``; ``None`` means ISO 8601. ``zone`` is the zone of times
+    without an offset. ``decimal`` stands before decimals, ``thousands`` between groups of digits.
     ``key`` and ``count_equal`` are those of :class:`~purchases.identity.Identity`; without either,
     every row needs a time. Raise ``UnknownFormat`` where the file is read.
     """
@@ -55,16 +55,16 @@ class ImportOptions:
 
     @property
     def has_identity(self) -> bool:
-        """Return whether a row without a time can be told from others."""
+        """Return whether a row needs no time to be identified."""
         return bool(self.key) or self.count_equal
 
 
 @dataclass(slots=True)
 class ImportResult(BulkResult):
-    """What became of the lines of a file.
+    """Counts of a file's lines by outcome.
 
-    ``equal`` counts lines that equal an earlier line of the file; ``rejected_path`` is the file
-    with the rejected ones, if there are any.
+    ``equal`` counts lines that equal an earlier line of the file; ``rejected_path`` is the file of
+    rejected lines, if there are any.
     """
 
     equal: int = 0
@@ -75,9 +75,9 @@ def import_purchases(path: Path, options: ImportOptions, progress: Progress) -> 
     """Record the file's purchases, a transaction for each chunk of lines.
 
     ``progress`` is called after each chunk with the result so far and the share of the file that
-    has been read, 0 to 1. Rejected lines are written beside the file with their reasons. Raises
-    ``ValidationFailed`` for a file without the columns, ``OSError`` for the file, and what the
-    database raises; what was recorded until then stays, and a second run skips it.
+    has been read, 0 to 1. Rejected lines are written beside the file with their reasons. Raise
+    ``ValidationFailed`` for a file without the columns, ``OSError`` for the file, and the
+    database's errors. Lines recorded before the error stay, and a second run skips them.
     """
     result = ImportResult()
     size = max(1, path.stat().st_size)
@@ -89,11 +89,11 @@ def import_purchases(path: Path, options: ImportOptions, progress: Progress) -> 
         rejected = Rejected(stack, path, table, options.dialect.encoding)
         caller = Caller.of(system_account("importer"))
         if options.dry_run:
-            # Who runs the import reads the whole ledger.
+            # An operator runs the import, and may read the whole ledger.
             caller = replace(caller, permissions=int(ALL))
         with no_statement_timeout(), _rolled_back() if options.dry_run else nullcontext():
             record = _Recorder(options.dry_run)
-            for chunk in ahead(chunks(reader.lines(caller))):
+            for chunk in prefetched(chunks(reader.lines(caller))):
                 record(chunk, result, rejected)
                 progress(result, source.tell() / size)
     result.equal = identity.equal
@@ -154,7 +154,7 @@ class _Reader:
                 if name == "timestamp":
                     data[name] = self._moments.read(cell)
                 elif name == "item" and not cell.isprintable():
-                    # Lines within a cell become words of one item.
+                    # A line break within a cell becomes a space of the item.
                     data[name] = " ".join(cell.splitlines())
                 elif name in ("price", "quantity") and not self._plain:
                     data[name] = plain_number(cell, self._options.decimal, self._options.thousands)
@@ -167,14 +167,14 @@ class _Reader:
 
 @contextmanager
 def _rolled_back() -> Iterator[None]:
-    """A transaction that is never committed, for the customers that a dry run meets first."""
+    """A transaction that is rolled back, for the customers that a dry run would create."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
 class _Recorder:
-    """Records chunks of lines, or finds out what would become of them."""
+    """Records chunks of lines or, in a dry run, only counts them."""
 
     def __init__(self, dry_run: bool) -> None:
         self._dry_run = dry_run

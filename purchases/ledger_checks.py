@@ -1,4 +1,4 @@
-"""What holds of purchases and their events, for ``manage.py verify_ledger``.
+"""Invariants of purchases and their events, for ``manage.py verify_ledger``.
 
 Joins run from the primary keys, so that the whole ledger is read once in the order of its ids.
 """
@@ -9,7 +9,7 @@ from django.db import connection
 
 from shop.core.ledger import LedgerCheck, Say, no_rows
 
-# What was recorded, with or without a position.
+# The events of purchases, with or without a position.
 _EVENTS = """(
     SELECT id, customer_id FROM events_event WHERE type = 1
     UNION ALL SELECT id, customer_id FROM events_outbox WHERE type = 1)"""
@@ -49,8 +49,8 @@ CHECKS = (
            LEFT JOIN purchases_purchase AS purchase ON purchase.id = event.id
            WHERE purchase.id IS NULL OR purchase.customer_id IS DISTINCT FROM event.customer_id""",  # noqa: S608
     ),
-    # No foreign key says so: the statement that records has just found both accounts, and a
-    # trigger keeps every account.
+    # There is no foreign key, because the statement that records finds both accounts, and a trigger
+    # keeps every account.
     no_rows(
         "Every purchase's customer and recorder have accounts.",
         """SELECT purchase.id FROM purchases_purchase AS purchase

@@ -1,11 +1,11 @@
 """The lines of an upload: NDJSON, CSV or a JSON array in, a numbered object or error each out.
 
-Uploads are hostile until proven otherwise. So every reader is linear: it looks at no byte more than
-a fixed number of times. It holds no more than a block of the file, and no parser sees more at once
-than a line may have. What cannot be read is the error of its own line, as far as the format lets
-the reader find the next one.
+The readers expect hostile uploads. So every reader is linear: it reads each byte a bounded number
+of times. It holds no more than a block of the file, and no parser gets more at once than the
+longest line. An unreadable line gets an error of its own, if the format lets the reader find the
+next line.
 
-All of them read at a pace that leaves the processor to others (:mod:`shop.core.pace`).
+All of them yield the processor to other requests (:mod:`shop.core.pace`).
 """
 
 import csv
@@ -21,14 +21,14 @@ from shop.core.pace import Pace
 from shop.core.parsers import BOM, decode_json
 
 LINES = 100_000
-# Blank lines cost time too, so an upload may not have any number of them.
+# Blank lines cost time too, so their number is limited.
 PHYSICAL_LINES = 10 * LINES
 LINE_MAX_BYTES = 16 * 1024
-# The strings, brackets and commas of a JSON array; a purchase has about thirty.
+# The most strings, brackets and commas of a JSON array; a purchase has about thirty.
 TOKENS = 50 * LINES
-# After so many lines or tokens a reader looks whether it is time to rest.
+# A reader checks after this many lines or tokens whether it has to pause.
 STEP = 16
-# So often a line is read again to find out where a row of CSV ends.
+# How often a reader reads a line again to find the end of a row of CSV.
 READS = 4
 _BLOCK = 256 * 1024
 
@@ -37,9 +37,9 @@ CSV = "text/csv"
 JSON = "application/json"
 CONTENT_TYPES = (NDJSON, CSV, JSON)
 
-# The number of a line, and what it says or what is wrong with it.
+# The number of a line, and its content or its error.
 Line = tuple[int, Any]
-# The number of a row's first line, its cells, and what is wrong with it, if anything is.
+# The number of a row's first line, its cells, and its error, if any.
 Row = tuple[int, list[str], ApplicationError | None]
 
 
@@ -52,7 +52,7 @@ class TooManyLines(ApplicationError):
 
 
 class LineTooLong(PayloadTooLarge):
-    """A line is longer than any purchase."""
+    """A line is longer than any valid purchase."""
 
     detail = f"A line has at most {LINE_MAX_BYTES} bytes."
 
@@ -62,7 +62,7 @@ def _unreadable(detail: str) -> ValidationFailed:
 
 
 def _physical_lines(file: IO[bytes], most: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """Yield the numbered lines; of one that is longer than allowed, a little more than allowed.
+    """Yield the numbered lines; cut a line that is too long a little above the limit.
 
     Raise ``TooManyLines`` after ``most`` lines.
     """
@@ -106,14 +106,14 @@ _OPENING = frozenset(b"[{")
 
 
 class _Malformed(ValueError):
-    """Where the next element begins cannot be told."""
+    """The reader cannot find the next element."""
 
 
 def json_lines(file: IO[bytes]) -> Iterator[Line]:
     """Yield ``(place, element or error)`` of a JSON array.
 
-    An element that is no JSON is an error of its own; a place from which on the elements cannot
-    be told apart is the last error.
+    An element that is no JSON is an error of its own. Where the reader cannot find the next
+    element, it ends with a last error.
     """
     number = 0
     try:
@@ -128,11 +128,11 @@ def json_lines(file: IO[bytes]) -> Iterator[Line]:
 
 
 def _elements(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the text of each element of a JSON array, whatever it is.
+    """Yield the text of each element of a JSON array, valid or not.
 
-    Only strings, brackets and commas are looked at; whether an element is JSON is for the decoder
-    to say. Raise ``ValidationFailed`` for what is no array and ``_Malformed`` for an end that is
-    none, for an element larger than a block and for too many tokens.
+    The reader looks at strings, brackets and commas only; the decoder validates each element. Raise
+    ``ValidationFailed`` where there is no array, and ``_Malformed`` for a wrong end, an element
+    larger than a block, or too many tokens.
     """
     buffer = file.read(_BLOCK).removeprefix(BOM).lstrip()
     while not buffer and (block := file.read(_BLOCK)):
@@ -198,11 +198,11 @@ def _check_end(rest: bytes, file: IO[bytes]) -> None:
 
 
 class _RowLines(Iterator[str]):
-    """What a CSV reader reads, with a memory of the lines that its current row has taken."""
+    """The input of a CSV reader, which remembers the lines of the current row."""
 
     def __init__(self, file: IO[bytes], most: int | None) -> None:
         self._coming = _physical_lines(file, most)
-        # Lines to read again, each with how often it was read before.
+        # Lines to read again, each with the number of earlier reads.
         self._again: deque[tuple[int, bytes, int]] = deque()
         self._taken: list[tuple[int, bytes, int]] = []
         self._size = 0
@@ -234,7 +234,8 @@ class _RowLines(Iterator[str]):
         while not self._taken and not line.strip():
             number, line, reads = self._next()
         if self._taken and reads == READS:
-            # Quotes that open and never close would have each line read again for each before it.
+            # Otherwise quotes that never close would make the reader read each line once for every
+            # earlier line.
             self._again.appendleft((number, line, reads))
             raise csv.Error("a quote is not closed")
         self._taken.append((number, line, reads))
@@ -250,16 +251,15 @@ class _RowLines(Iterator[str]):
 
 
 def _text(line: bytes) -> str:
-    # Bytes that are not UTF-8 become lone surrogates, which validation refuses by line.
+    # Bytes that are not UTF-8 become lone surrogates, which validation refuses for their line.
     return line.decode("utf-8", "surrogateescape")
 
 
 def csv_rows(file: IO[bytes], most: int | None = None, *, delimiter: str = ",") -> Iterator[Row]:
     """Yield the rows of CSV, the header included; blank lines, of delimiters too, are skipped.
 
-    A row that cannot be read has its first line as its only cell, and reading goes on with the line
-    after: a quote that stays open takes no other line with it. Raise ``TooManyLines`` after
-    ``most`` lines.
+    An unreadable row has its first line as its only cell, and the reader goes on with the next
+    line. So an open quote spoils no other line. Raise ``TooManyLines`` after ``most`` lines.
     """
     lines = _RowLines(file, most)
     reader = csv.reader(lines, strict=True, delimiter=delimiter)
@@ -280,7 +280,7 @@ def csv_rows(file: IO[bytes], most: int | None = None, *, delimiter: str = ",") 
 
 
 def csv_header(rows: Iterator[Row]) -> list[str]:
-    """Return the cells of the first row; raise ``ValidationFailed`` if it cannot be read."""
+    """Return the cells of the first row; raise ``ValidationFailed`` if it is unreadable."""
     _, header, error = next(rows, (1, [], None))
     if error is not None:
         raise _unreadable(f"The header: {error}")
@@ -299,7 +299,7 @@ def csv_lines(file: IO[bytes], key: tuple[str, ...] = ()) -> Iterator[Line]:
         raise _bad_header("The first line must name each column once, with price.")
     if missing := [name for name in key if name not in columns]:
         raise _bad_header(f"The first line has no column {', '.join(missing)}.")
-    # Columns that nobody asks for cost nothing, however many there are.
+    # Columns that are not used cost nothing, however many there are.
     wanted = [(columns.index(name), name) for name in {*FIELDS, *key} if name in columns]
     for number, row, error in rows:
         if error is not None:
@@ -307,7 +307,7 @@ def csv_lines(file: IO[bytes], key: tuple[str, ...] = ()) -> Iterator[Line]:
         elif len(row) != len(columns):
             yield number, _unreadable(f"Expected {len(columns)} fields, found {len(row)}.")
         else:
-            # An empty cell is a field that was left out.
+            # An empty cell means that the field is missing.
             yield number, {name: unguard(row[place]) for place, name in wanted if row[place] != ""}
 
 

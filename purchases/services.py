@@ -28,7 +28,6 @@ from purchases.entries import (
     authorise,
     identify,
     recorded_row,
-    whose,
 )
 from purchases.models import Purchase
 from purchases.selectors import visible_to
@@ -91,7 +90,7 @@ def _record_apart(entries: Sequence[Entry]) -> list[Outcome]:
     """
     groups: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
     for index, entry in enumerate(entries):
-        groups[whose(entry)].append(index)
+        groups[lane_of(entry)].append(index)
     outcomes: list[Outcome] = [KeyHeld()] * len(entries)
     for places in groups.values():
         group = [entries[place] for place in places]

@@ -1,6 +1,6 @@
-"""Single purchases that come at once share one transaction; each gets its own answer.
+"""Concurrent single purchases share one transaction; each gets its own answer.
 
-``POST /api/v1/purchases/`` and ``/buy`` with a token and a JSON body are taken here. A purchase
+This package takes ``POST /api/v1/purchases/`` and ``/buy`` with a token and a JSON body. A purchase
 passes:
 
 1. ``protocol`` (or ``middleware``, where uvicorn runs without it) reads the request;
@@ -12,7 +12,7 @@ passes:
 5. ``slow``: whatever the statement did not record (an account met for the first time, a repeat, a
    revoked token, any error) goes through :func:`purchases.services.record_purchases` in a thread.
 
-The fast path records only what is new and beyond doubt, so every rule and every other answer is in
-one place. What ``http`` does not know (cookies, other content types, chunked bodies) goes on to the
-Django view, which gives the same answers one by one.
+The fast path records only new purchases that break no rule, so the slow path alone holds the rules
+and all other answers. Requests that ``http`` does not parse (cookies, other content types, chunked
+bodies) go on to the Django view, which gives the same answers one by one.
 """

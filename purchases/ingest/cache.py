@@ -1,9 +1,9 @@
-"""Accounts that this process has met, so that the fast path need not look them up."""
+"""A cache of accounts, so that the fast path need not look them up."""
 
 from collections.abc import Hashable
 
 from accounts.access import Caller, may_record_for_anyone
-from purchases.entries import Entry, KeyedEntry, Recorded, authorise, identify, whose
+from purchases.entries import Entry, KeyedEntry, Recorded, authorise, identify, lane_of
 from purchases.ingest.pending import PendingPurchase
 from shop.core.errors import ApplicationError
 
@@ -11,9 +11,9 @@ CACHE_MAX = 50_000
 
 
 class AccountCache:
-    """Accounts that this process has met: callers by token, customers by how they are named.
+    """A cache of accounts: callers by token, customers by userid and username.
 
-    Nothing here is believed without the statement's own check, so an entry may be out of date.
+    An entry may be out of date, because the statement checks each account again.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class AccountCache:
         self.customers: dict[tuple[str | None, str | None], tuple[int, str, str]] = {}
 
     def learn(self, digest: str, caller: Caller | None) -> None:
-        """Remember whose token it is, or forget it."""
+        """Cache the caller of a token; forget a token without a caller."""
         if caller is None:
             self.callers.pop(digest, None)
             return
@@ -30,7 +30,7 @@ class AccountCache:
         self.callers[digest] = caller
 
     def learn_customer(self, entry: Entry, recorded: Recorded) -> None:
-        """Remember who was meant by a pair of userid and username."""
+        """Cache the customer of a pair of userid and username."""
         purchase = entry.purchase
         if not may_record_for_anyone(entry.caller) or purchase.userid == purchase.username is None:
             return
@@ -44,14 +44,14 @@ class AccountCache:
         )
 
     def lane(self, request: PendingPurchase) -> Hashable:
-        """Return the lane of a request whose caller was met."""
+        """Return the lane of a request whose caller is cached."""
         caller = self.callers.get(request.digest)
         if caller is None:
             return request.digest
-        return whose(Entry(caller, request.purchase))
+        return lane_of(Entry(caller, request.purchase))
 
     def row(self, index: int, request: PendingPurchase) -> KeyedEntry | None:
-        """Return the request as a row, or ``None`` where it has to go the slow path."""
+        """Return the request as a row, or ``None`` where it must take the slow path."""
         caller = self.callers.get(request.digest)
         if caller is None:
             return None

@@ -25,9 +25,9 @@ SWEEP_SECONDS = 0.25
 
 
 class Ingest:
-    """A bounded number of purchases and the writers that record them, a batch a transaction.
+    """A bounded number of purchases, and the writers that record each batch in a transaction.
 
-    A purchase is first in the queue of the fast path and then, where it has to, of the slow path.
+    A purchase waits in the queue of the fast path first and then, if need be, of the slow path.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Ingest:
         ]
 
     async def stop(self) -> None:
-        """Answer what is queued, then stop."""
+        """Answer all queued purchases, then stop."""
         self.closing = True
         deadline = time.monotonic() + 4
         while self._unanswered and time.monotonic() < deadline:
@@ -67,8 +67,9 @@ class Ingest:
     def submit(self, request: PendingPurchase) -> None:
         """Queue a purchase; its ``answer`` is called after the commit, in this event loop.
 
-        The answer may be any ``ApplicationError``: ``Unavailable`` where too many wait or
-        PostgreSQL does not answer in time, ``OutcomeUnknown`` where it may have recorded it.
+        The answer may be any ``ApplicationError``: ``Unavailable`` where the queue is full or
+        PostgreSQL does not answer in time, ``OutcomeUnknown`` where it may have recorded the
+        purchase.
         """
         if self._unanswered >= QUEUE:
             request.settle(Unavailable())
@@ -88,9 +89,9 @@ class Ingest:
     async def record(
         self, digest: str, purchase: PurchaseInput, idempotency_key: str | None
     ) -> Recorded:
-        """Record one purchase with whatever else is waiting; return after the commit.
+        """Record one purchase in the next batch; return after the commit.
 
-        Raises the purchase's own ``ApplicationError``, or ``Unavailable``.
+        Raise the purchase's own ``ApplicationError``, or ``Unavailable``.
         """
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
@@ -105,7 +106,7 @@ class Ingest:
         return outcome
 
     async def _sweep(self) -> None:
-        """Answer the requests whose time is up; requests are in the order of their deadlines."""
+        """Answer the requests past their deadlines; requests are in the order of these."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.monotonic()
@@ -147,7 +148,7 @@ class Ingest:
     async def _outcomes(
         self, batch: list[PendingPurchase], record: Record
     ) -> list[tuple[PendingPurchase, Outcome]]:
-        """Return what became of each request in a thread; none of them is answered yet."""
+        """Run a batch in a thread and return its outcomes; none of the requests is answered yet."""
         lost = [request.uncertain for request in batch]
         for request in batch:
             request.uncertain = True

@@ -1,4 +1,4 @@
-"""Requests in, answers out: what both ways of serving a single purchase have in common."""
+"""Parsing and rendering of a single purchase, shared by ``protocol`` and ``middleware``."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -31,7 +31,7 @@ def _is_ours(host: bytes) -> bool:
 
 
 def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
-    """Return the token's digest if the request is one that is taken here, else ``None``.
+    """Return the token's digest if the ingest takes the request, else ``None``.
 
     ``headers`` are those of a POST to one of ``PATHS``, with names in lower case.
     """
@@ -60,7 +60,7 @@ def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
 def parse(
     headers: dict[bytes, bytes], body: bytes, *, classic: bool
 ) -> tuple[PurchaseInput, str | None]:
-    """Return purchase and idempotency key; raise ``ApplicationError`` for what is malformed."""
+    """Return purchase and idempotency key; raise ``ApplicationError`` for a malformed request."""
     data = decode_json(body)
     key = headers.get(b"idempotency-key")
     idempotency_key = parse_idempotency_key(None if key is None else key.decode("latin-1"))
@@ -70,7 +70,7 @@ def parse(
 
 
 def render(outcome: Outcome, *, classic: bool) -> tuple[int, bytes, dict[str, str]]:
-    """Return status, body and the headers that only this answer has."""
+    """Return the status, the body and the extra headers of an answer."""
     if isinstance(outcome, ApplicationError):
         error = classic_error(outcome) if classic else error_body(outcome)
         return outcome.status, msgspec.json.encode(error), error_headers(outcome)

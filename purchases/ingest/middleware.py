@@ -18,7 +18,7 @@ from shop.server.answers import HEADERS, ONLY_SECURE, App, request_id
 
 
 class IngestMiddleware:
-    """The ASGI application in front of Django that takes what the ingest can take."""
+    """The ASGI application in front of Django that hands single purchases to the ingest."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -42,7 +42,7 @@ class IngestMiddleware:
         try:
             purchase, idempotency_key = parse(headers, body.read(), classic=classic)
         except ApplicationError:
-            # The Django view says what is wrong, after it has looked at the token.
+            # The Django view answers with the error, after it has checked the token.
             body.seek(0)
             return await self.app(scope, receive, send)
         outcome: Outcome

@@ -1,4 +1,4 @@
-"""Purchases that wait to be recorded, and the queue that they wait in."""
+"""Purchases that wait to be recorded, and their queue."""
 
 import asyncio
 from collections import deque
@@ -27,7 +27,7 @@ class PendingPurchase:
     idempotency_key: str | None
     answer: Callable[[Outcome], None]
     deadline: float = 0.0
-    # True once a statement that holds this purchase was sent and its result is unknown.
+    # True while a statement with this purchase was sent and its result is unknown.
     uncertain: bool = False
     answered: bool = False
     counted: bool = False
@@ -41,16 +41,16 @@ class PendingPurchase:
         """Give the answer, unless it was given before."""
         if not self.answered:
             self.answered = True
-            # What the answer holds is let go, though the request itself may be held for a while.
+            # The callback is released now, because other code may keep the request for a while.
             answer, self.answer = self.answer, _ignore
             try:
                 answer(outcome)
             except Exception:
-                # Whoever settles has others to answer.
+                # The caller has other requests to answer.
                 logger.exception("purchase.answer_failed")
 
     def give_up(self) -> None:
-        """Answer that it was not recorded, or that this is not known, unless it was answered."""
+        """Answer "not recorded" or "outcome unknown", unless the request was answered."""
         if not self.answered:
             self.settle(OutcomeUnknown() if self.uncertain else Unavailable())
 
@@ -75,12 +75,14 @@ class Queue:
     async def take(self) -> list[PendingPurchase]:
         """Wait for requests and return a writer's share of them, at most ``BATCH``.
 
-        A request whose time is up has been told that nothing was recorded, so it is left out.
+        Skip a request past its deadline, because its client has the answer that nothing was
+        recorded.
         """
         await self._wake.wait()
         requests = self._requests
-        # A writer leaves the others their share of what waits: one that took it all would leave
-        # the processor idle until the commit, and then have all of it to answer.
+        # A writer leaves the others their share of the queue. A writer that took all of it would
+        # leave the processor idle until the commit, and would then have to answer everything at
+        # once.
         share = min(BATCH, max(SHARE_MIN, len(requests) // self._writers))
         batch: list[PendingPurchase] = []
         while requests and len(batch) < share:

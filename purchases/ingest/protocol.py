@@ -2,9 +2,9 @@
 
 An ASGI application gets a task, a scope and several messages for each request, which together cost
 more than recording a purchase does. This protocol hands a purchase to the ingest as soon as its
-body is complete, and writes the answer in one piece. Everything else, and every purchase that is
-not plainly well formed, takes uvicorn's ordinary way to the ASGI application, which gives the same
-answers: ``uvicorn --http purchases.ingest.protocol:Protocol``.
+body is complete, and writes the answer in one piece. Every other request, and every purchase that
+is not plainly well formed, takes uvicorn's ordinary path to the ASGI application, which gives the
+same answers: ``uvicorn --http purchases.ingest.protocol:Protocol``.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ from shop.server.protocol import LimitedProtocol
 
 BODY_SECONDS = 10.0
 LENGTH_DIGITS = 4
-"""How many digits the length of a body has at most; a longer one takes room like any other."""
+"""The most digits of a Content-Length here; a longer body needs a place in a room."""
 
 _PATHS = {spelling.encode(): path for spelling, path in spellings(PATHS).items()}
 _HEADERS = b"".join(b"%b: %b\r\n" % header for header in HEADERS)
 
 
 class TooSlow(ApplicationError):
-    """The body did not come in time."""
+    """The client did not send the body in time."""
 
     status = 408
     code = "request_timeout"
@@ -87,7 +87,7 @@ class Buy:
 
 
 class _Nobody(asyncio.Event):
-    """Stands for the event of a cycle; nobody waits for a purchase's."""
+    """Replaces the event of a cycle, because no task waits for a purchase."""
 
     def set(self) -> None:
         return None
@@ -97,10 +97,10 @@ _NOBODY = _Nobody()
 
 
 class Protocol(LimitedProtocol):
-    """One connection. At most one purchase of it is under way; what is pipelined waits."""
+    """One connection, with at most one purchase under way; pipelined requests wait."""
 
     def shutdown(self) -> None:
-        """End when the open request is answered; one that only waits is answered now."""
+        """End after the answer to the open request; answer long polls now."""
         super().shutdown()
         hub.drain()
 
@@ -141,7 +141,7 @@ class Protocol(LimitedProtocol):
         self.cycle = cast(RequestResponseCycle, Buy(path, headers, digest, keep_alive))
 
     def _is_secure(self) -> bool:
-        """Return whether the client speaks HTTPS, with us or with a proxy that is believed."""
+        """Return whether the client uses HTTPS, with this server or with a trusted proxy."""
         told = (b"x-forwarded-proto", b"https") in self.headers
         return self.scheme == "https" or (
             told and self.client is not None and is_trusted(self.client[0])
@@ -167,13 +167,13 @@ class Protocol(LimitedProtocol):
         try:
             purchase, key = parse(buy.headers, buy.body, classic=buy.path != API_PATH)
         except ApplicationError:
-            # The Django view says what is wrong, after it has looked at the token.
+            # The Django view answers with the error, after it has checked the token.
             self.cycle = None  # type: ignore[assignment]
             super().on_headers_complete()
             super().on_body(buy.body)
             super().on_message_complete()
             return
-        # It may be much larger than the purchase, which may have to wait.
+        # The body may be much larger than the purchase, which may have to wait.
         buy.body = b""
 
         def answer(outcome: Outcome) -> None:
@@ -186,7 +186,7 @@ class Protocol(LimitedProtocol):
         ingest.submit(PendingPurchase(buy.digest, purchase, key, answer))
 
     def _asker(self, buy: Buy) -> str:
-        """Return the holder that stands for the address that the purchase came from."""
+        """Return the holder of the client's address."""
         peer = self.client[0] if self.client else ""
         return address_holder(client_address(buy.headers.items(), peer))
 

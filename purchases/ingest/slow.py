@@ -1,4 +1,4 @@
-"""The slow path: sign in and record a batch in a thread, by every rule of the ledger."""
+"""The slow path: sign in and record a batch in a thread, with every rule of the ledger."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,7 +21,7 @@ Record = Callable[[Sequence[Entry]], list[Outcome]]
 
 
 class InvalidToken(NotAuthenticated):
-    """The token is unknown, has ended, or belongs to an account that is not active."""
+    """The token is unknown or expired, or its account is inactive."""
 
     code = "authentication_failed"
     detail = "Invalid token."

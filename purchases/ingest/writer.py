@@ -14,7 +14,7 @@ from django.db import connection as django_connection
 from accounts.access import may_record_for_anyone
 from accounts.quotas import TooManyRequests, count_request
 from purchases.commits import BATCH_LOCK_MILLISECONDS, is_held
-from purchases.entries import KeyedEntry, KeyHeld, recorded_row, whose
+from purchases.entries import KeyedEntry, KeyHeld, lane_of, recorded_row
 from purchases.ingest.cache import AccountCache
 from purchases.ingest.pending import PendingPurchase
 from purchases.lanes import Lanes
@@ -28,17 +28,17 @@ from shop.core.pace import asked
 
 logger = structlog.get_logger(__name__)
 
-# A statement that takes longer is given up while there is time to try the slow path.
+# The writer gives up a statement after this time, while there is time for the slow path.
 STATEMENT_SECONDS = 3.0
 RECONNECT_SECONDS = 1.0
-# How long one writer takes a batch apart that a lock has held up.
+# How long a writer spends on splitting a batch that has met a lock.
 APART_SECONDS = 0.5
 
 
 def wait_in_lane(
     lanes: "Lanes[PendingPurchase]", cache: AccountCache, request: PendingPurchase
 ) -> None:
-    """Let a request that has met a lock wait in its lane; answer it where that is full."""
+    """Put a request that has met a lock into its lane; answer it if the lane is full."""
     lane = cache.lane(request)
     lanes.met_lock(lane)
     if not lanes.put(lane, request):
@@ -46,7 +46,7 @@ def wait_in_lane(
 
 
 class Writer:
-    """The fast path: a connection of the event loop, and the one statement it executes."""
+    """The fast path: a connection of the event loop, and its one statement."""
 
     def __init__(self, cache: AccountCache, lanes: "Lanes[PendingPurchase]") -> None:
         self._cache = cache
@@ -62,18 +62,18 @@ class Writer:
             self._connection = None
 
     async def write(self, batch: list[PendingPurchase]) -> list[PendingPurchase]:
-        """Record and answer what can be; return the requests that have to go the slow path."""
+        """Record and answer requests; return those that must take the slow path."""
         rows: list[KeyedEntry] = []
         left: list[PendingPurchase] = []
         keys: set[str] = set()
         any_apart = self._lanes.are_any_apart()
         for index, request in enumerate(batch):
             row = self._cache.row(index, request)
-            if row is not None and any_apart and self._lanes.is_apart(whose(row.entry)):
+            if row is not None and any_apart and self._lanes.is_apart(lane_of(row.entry)):
                 wait_in_lane(self._lanes, self._cache, request)
                 continue
-            # PostgreSQL may insert either of two rows with the same key, so only the first goes
-            # into this statement.
+            # PostgreSQL may insert either of two rows with one key, so the statement gets only the
+            # first.
             if row is None or row.dedupe_key in keys:
                 left.append(request)
             elif not request.counted and (wait := count_request(row.entry.caller)):
@@ -91,7 +91,7 @@ class Writer:
     async def _record(
         self, rows: list[KeyedEntry], batch: list[PendingPurchase]
     ) -> list[PendingPurchase]:
-        """Record and answer rows; return the requests that have to go the slow path."""
+        """Record and answer rows; return the requests that must take the slow path."""
         for row in (rows[0], rows[-1]):
             asked.note(account_holder(row.entry.caller.id))
         try:
@@ -100,11 +100,11 @@ class Writer:
             requests = [batch[row.index] for row in rows]
             lost = is_lost(error)
             if not lost:
-                # The server refused the statement, so nothing was recorded.
+                # PostgreSQL refused the statement, so nothing was recorded.
                 for request in requests:
                     request.uncertain = False
             if lost or sqlstate(error) == READ_ONLY:
-                # A primary that was demoted stays read-only; its successor is elsewhere.
+                # A demoted primary stays read-only, so the writer reconnects to its successor.
                 logger.warning("purchase.fast_path_lost", reason=str(error).strip())
                 await self.close()
                 self._broken_until = time.monotonic() + RECONNECT_SECONDS
@@ -129,13 +129,13 @@ class Writer:
     async def _apart(
         self, rows: list[KeyedEntry], batch: list[PendingPurchase]
     ) -> list[PendingPurchase]:
-        """Record the rows of each caller and customer by themselves, after a lock held up all.
+        """Record the rows of each lane in a statement of their own, after the batch met a lock.
 
-        Whoever is held up alone too goes to its lane.
+        Rows that meet the lock again wait in their lane.
         """
         groups: defaultdict[Hashable, list[KeyedEntry]] = defaultdict(list)
         for row in rows:
-            groups[whose(row.entry)].append(row)
+            groups[lane_of(row.entry)].append(row)
         left: list[PendingPurchase] = []
         ends = time.monotonic() + APART_SECONDS
         for group in groups.values():
@@ -152,7 +152,7 @@ class Writer:
         connection = self._connection
         if connection is None or connection.closed:
             connection = self._connection = await _connect()
-        # Some may have been told meanwhile that nothing was recorded.
+        # Some clients may have the answer by now that nothing was recorded.
         rows = [row for row in rows if not batch[row.index].answered]
         if not rows:
             return {}
@@ -178,9 +178,9 @@ def _note(accounts: set[int]) -> None:
 
 
 async def _connect() -> psycopg.AsyncConnection:
-    # A batch that waits for somebody's lock holds up the others, so it is soon taken apart.
-    # PostgreSQL would plan the statement anew for each small batch, which costs more than executing
-    # it, and would always come to the same plan.
+    # A batch that waits for a lock delays all its purchases, so the timeout is short and the writer
+    # splits it. A generic plan is forced, because planning a small batch costs more than executing
+    # it, and always gives the same plan.
     return await connect(
         options=f" -c lock_timeout={BATCH_LOCK_MILLISECONDS}ms -c timezone=UTC"
         " -c plan_cache_mode=force_generic_plan"

@@ -20,7 +20,7 @@ from purchases.validation import FIELDS
 from shop.core.errors import ApplicationError
 
 THOUSANDS = (".", ",", " ", "'")
-# A pair, as a whole in quotes or with quotes in it; a comma inside quotes is part of a name.
+# A pair, quoted as a whole or in part; a comma inside quotes is part of a name.
 _PAIR = re.compile(r'\s*((?:[^",]|"(?:[^"]|"")*")*)\s*(?:,|\Z)')
 
 
@@ -151,7 +151,7 @@ class Command(BaseCommand):
 
 
 class _Progress:
-    """Says how far the import is: a line that moves in a terminal, one for each tenth in a log."""
+    """Shows progress: one updated line in a terminal, or a new line for each tenth in a log."""
 
     def __init__(self, output: Any) -> None:
         self._output = output
@@ -159,7 +159,7 @@ class _Progress:
         self._tenths = 0
 
     def __call__(self, result: BulkResult, share: float) -> None:
-        # The last chunk may be the end of the file already.
+        # The last chunk may already be the end of the file.
         if self._tenths == 10:
             return
         lines = result.recorded + result.duplicates + result.rejected

@@ -68,7 +68,7 @@ class Lanes(Generic[Item]):
         return True
 
     async def take(self) -> tuple[Hashable, list[Item]]:
-        """Wait for the next lane, and return it with its next items; the caller then calls `done`."""
+        """Wait for the next lane and return it with its next items; `done` must follow."""
         while True:
             lane = next((lane for lane in self._waiting if lane not in self._taken), None)
             if lane is not None:

@@ -15,15 +15,15 @@ PRICE_DECIMAL_PLACES = 2
 
 
 class Purchase(models.Model):
-    """One line of the ledger: somebody bought a quantity of an item at a price per unit.
+    """One line of the ledger: a customer bought a quantity of an item at a price per unit.
 
-    Rows are only ever added, by :func:`purchases.services.record_purchases`. ``dedupe_key`` is a
-    digest of either the caller and its idempotency key, or of the content; its unique index is
-    what makes a repeated purchase the same purchase. ``fingerprint`` is a digest of the request
-    that came with an idempotency key.
+    Only :func:`purchases.services.record_purchases` adds rows, and none is ever changed.
+    ``dedupe_key`` is a digest of the caller and its idempotency key, or of the content. Its unique
+    index makes a repeated purchase the same purchase. ``fingerprint`` is a digest of the content of
+    a request with an idempotency key.
 
-    The statement that writes a purchase has just found both accounts, and a trigger keeps every
-    account, so no foreign key looks for them again; that would be a quarter of the work.
+    There are no foreign keys to accounts, because they would be a quarter of the work. The
+    statement that writes a purchase finds both accounts, and a trigger keeps every account.
     """
 
     id = models.UUIDField(primary_key=True, db_default=UUIDv7(), editable=False)
@@ -59,12 +59,13 @@ class Purchase(models.Model):
             models.Index(
                 fields=["customer", "item", "timestamp", "id"], name="purchases_by_customer_item"
             ),
-            # Without it a price that few purchases have would be looked for in all of them.
+            # Without this index PostgreSQL would search all purchases for a rare price.
             models.Index(fields=["price", "timestamp", "id"], name="purchases_by_price"),
             models.Index(
                 fields=["customer", "price", "timestamp", "id"], name="purchases_by_customer_price"
             ),
-            # What a client program reads back. Who buys for itself pays nothing for it.
+            # For client programs that read back their purchases. A customer's own purchases are not
+            # in it.
             models.Index(
                 fields=["recorded_by", "timestamp", "id"],
                 condition=~models.Q(recorded_by=models.F("customer")),
@@ -89,10 +90,10 @@ class Purchase(models.Model):
 
 
 class Upload(models.Model):
-    """A bulk request that came with an ``Idempotency-Key``, and was carried out.
+    """A successful bulk request with an ``Idempotency-Key``.
 
-    ``key`` is a digest of the caller and its key, ``body`` one of all that the request asked for.
-    It is kept as long as its purchases: a key never means another request.
+    ``key`` is a digest of the caller and its key, ``body`` one of the body and the options. The row
+    stays as long as its purchases, because a key never means another request.
     """
 
     key = models.UUIDField(primary_key=True)

@@ -1,4 +1,4 @@
-"""Times as files write them, read strictly: a time that is not there is never made up."""
+"""A strict parser for the times in files, which never guesses a missing part."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 EARLIEST_YEAR = 1900
 
-# What each directive of ``strptime`` may stand for. A number that touches another has all of its
-# digits: 2017011 could be the 1st of November or the 11th of January.
+# The text that each directive of ``strptime`` matches. A number that touches another needs all of
+# its digits, because 2017011 could be the 1st of November or the 11th of January.
 _WORDS = {
     "a": "[^\\W\\d_]+\\.?",
     "A": "[^\\W\\d_]+",
@@ -17,7 +17,7 @@ _WORDS = {
     "B": "[^\\W\\d_]+",
     "p": "[AaPp][Mm]",
     "z": "(?:Z|[+-][0-9]{2}:?[0-9]{2})",
-    # strptime would take the name of any zone and then forget it.
+    # strptime would accept the name of any zone and then drop it.
     "Z": "(?:UTC|GMT|utc|gmt)",
     "%": "%",
 }
@@ -32,15 +32,15 @@ _ISO = re.compile(
 
 
 class UnknownFormat(ValueError):
-    """The format says no whole day, or something that is not understood here."""
+    """The format has no complete date, or an unknown directive."""
 
 
 @dataclass(frozen=True)
 class Moments:
-    """How the times of a file are written.
+    """The format of the times in a file.
 
-    ``date_format`` is for ``strptime``; ``None`` stands for ISO 8601. ``zone`` is that of times
-    without an offset. Where ``first_of_two``, a time that the clocks showed twice is the first of
+    ``date_format`` is for ``strptime``; ``None`` stands for ISO 8601. ``zone`` is the zone of times
+    without an offset. With ``first_of_two``, a time that the clocks showed twice means the first of
     the two. Raise ``UnknownFormat``.
     """
 
@@ -54,7 +54,7 @@ class Moments:
         object.__setattr__(self, "_pattern", pattern)
 
     def read(self, text: str) -> datetime:
-        """Return the time in UTC; raise ``ValueError`` with a sentence that says what is wrong."""
+        """Return the time in UTC; raise ``ValueError`` with a sentence for the client."""
         return _read(self, text)
 
     def _read(self, text: str) -> datetime:
@@ -88,7 +88,7 @@ class Moments:
         return moment, re.search("%[HI]", self.date_format.replace("%%", "")) is not None
 
     def _in_zone(self, moment: datetime, text: str, has_time: bool) -> datetime:
-        """Return the time in the file's zone; a day begins with its first moment there."""
+        """Return the time in the file's zone; a date stands for the day's first moment there."""
         first, second = (moment.replace(tzinfo=self.zone, fold=fold) for fold in (0, 1))
         if has_time and first.utcoffset() != second.utcoffset():
             if first.astimezone(UTC).astimezone(self.zone).replace(tzinfo=None) != moment:
@@ -107,7 +107,7 @@ def _read(moments: Moments, text: str) -> datetime:
 
 
 def _compiled(date_format: str) -> re.Pattern[str]:
-    """Return what a time in this format looks like; raise ``UnknownFormat``."""
+    """Return the pattern of a time in this format; raise ``UnknownFormat``."""
     parts = _PART.findall(date_format)
     directives = [directive for directive, _ in parts if directive]
     if "".join(f"%{directive}" if directive else text for directive, text in parts) != date_format:

@@ -40,7 +40,7 @@ FORM_FIELDS = ("item", "quantity", "price", "currency", "timestamp", "username",
 
 
 def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
-    """Return the newest purchases, and a position read before them to continue the feed from."""
+    """Return the newest purchases, and the position, read before them, that the feed starts at."""
     position = latest_position()
     visible = selectors.purchases_visible_to(caller)
     if not everything and may_see_everything(caller):
@@ -53,9 +53,9 @@ def _recent(caller: Caller, *, everything: bool) -> dict[str, Any]:
 
 
 def _typed(given: dict[str, str]) -> dict[str, str]:
-    """Return the fields of a form with the price in plain digits, however it was typed.
+    """Return the fields of a form with the price in plain digits.
 
-    Raise ``ValidationFailed`` for a price that could mean two, or in another currency.
+    Raise ``ValidationFailed`` for an ambiguous price, or one in another currency.
     """
     data = {name: value for name, value in given.items() if value}
     if "price" not in data:
@@ -73,7 +73,7 @@ def _typed(given: dict[str, str]) -> dict[str, str]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(GET=OPEN, POST=needs(P.PURCHASES_WRITE))
 def shop(request: HttpRequest) -> HttpResponse:
-    """Show the form and the live feed; record a purchase that the form sends."""
+    """Show the form and the live feed; record the form's purchase."""
     if not request.user.is_authenticated:
         return render(request, "purchases/welcome.html")
     caller = Caller.of(request.user)
@@ -114,7 +114,7 @@ def shop(request: HttpRequest) -> HttpResponse:
 
 
 def _typed_query(query: QueryDict) -> QueryDict:
-    """Return the query with prices in plain digits where that is clear."""
+    """Return the query with prices in plain digits, where they are unambiguous."""
     plain = query.copy()
     for name in ("min_price", "max_price"):
         if plain.get(name):
@@ -156,7 +156,7 @@ def purchase_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @requires(GET=needs(P.PURCHASES_READ_ALL, detail="The live view is for staff."))
 def live(request: HttpRequest) -> HttpResponse:
-    """Show everybody's purchases as they come; for staff."""
+    """Show everybody's purchases live; for staff."""
     caller = Caller.of(request.user)
     context = {**_recent(caller, everything=True), "scope": "all", "show_customers": True}
     return render(request, "purchases/live.html", context)

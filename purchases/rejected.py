@@ -1,4 +1,4 @@
-"""The file of the lines that an import did not take, with the reason for each."""
+"""The file of an import's rejected lines, with the reason for each."""
 
 import csv
 import re
@@ -12,18 +12,18 @@ from purchases.validation import digest
 from shop.core.cells import guard
 from shop.core.errors import ApplicationError
 
-# What ends each reason: the number of the line, and a digest of the row as the import wrote it. A
-# file is replaced or removed only if all of its rows are so, because nobody has worked on it then.
+# Each reason ends with the line's number and a digest of the row. The import replaces or removes a
+# file only if all digests match, because then no person has edited it.
 _SEAL = re.compile(r"(.*) \(line [0-9]+, ([0-9a-f]{8})\)", re.DOTALL)
 _REASON = re.compile(r"reason( [0-9]+)?")
 
 
 class Rejected:
-    """The rejected lines of one run; the file is made when there is a first one.
+    """The rejected lines of one run; the first one creates the file.
 
-    It is written as the imported file is, with the lines before the header, so that the same
-    command takes it once it is mended. Where a file that is not ours has the name
-    ``FILE.EXT.rejected.csv``, the next free one is taken, ``FILE.EXT.rejected-2.csv``.
+    It has the format of the imported file, with the lines before the header, so that the same
+    command imports it after corrections. If another file has the name ``FILE.EXT.rejected.csv``,
+    the next free name is used, such as ``FILE.EXT.rejected-2.csv``.
     """
 
     def __init__(self, stack: ExitStack, source: Path, table: Table, encoding: str) -> None:
@@ -39,7 +39,7 @@ class Rejected:
                 break
 
     def write(self, number: int, row: list[str], error: ApplicationError) -> None:
-        """Add a line, whose number in the file is given, with its reason."""
+        """Add a line with its number and its reason."""
         missing = [""] * (len(self._table.header) - len(row))
         reasons = (
             f"{item.attr}: {item.detail}" if item.attr else item.detail for item in error.errors
@@ -52,7 +52,7 @@ class Rejected:
         self._writer.writerow(cells)
 
     def remove(self) -> None:
-        """Remove the file of an earlier run: what was rejected then has been mended since."""
+        """Remove the file of an earlier run, because its lines have been corrected since."""
         if self._exists():
             self.path.unlink()
 

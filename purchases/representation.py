@@ -1,4 +1,4 @@
-"""A purchase as the outside sees it."""
+"""A purchase as the API, the feed and the exports show it."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The ledger's paths that are answered, or prepared, before Django sees the request."""
+"""The ledger's paths that layers below Django answer or prepare."""
 
 from shop.core.paths import CLASSIC_PREFIX
 

@@ -12,12 +12,12 @@ from shop.core.errors import NotFound
 from shop.core.merged import Merged
 from shop.core.replica import database_for
 
-# What a client program recorded for others; the condition is that of an index.
+# Purchases that a client program recorded for others; a partial index has this condition.
 FOR_OTHERS = ~Q(recorded_by=F("customer"))
 
 
 def visible_to(caller: Caller) -> Q:
-    """Return which purchases the caller may see, as a condition."""
+    """Return the condition for the purchases that the caller may see."""
     if may_see_everything(caller):
         return Q()
     if not may_read_purchases(caller):
@@ -52,8 +52,8 @@ def purchase_of(caller: Caller, id: UUID) -> Purchase:
 def purchases_of(caller: Caller, username: str) -> QuerySet[Purchase]:
     """Return a customer's purchases, oldest first; ``NotFound`` where the caller may not see them.
 
-    A username that does not exist gets the same answer as one that is somebody else's, and as that
-    of a customer for whom a client program has recorded nothing.
+    An unknown username gets the same answer as another customer's. So does a customer for whom the
+    client program has recorded nothing.
     """
     customer = User.objects.named(username).only("id").first()
     if customer is None:

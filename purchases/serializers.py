@@ -1,4 +1,4 @@
-"""The shapes of the API, for the documentation; the rules are in :mod:`purchases.validation`."""
+"""The API's shapes, for the documentation; the rules are in :mod:`purchases.validation`."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class _Delegating(serializers.Serializer[Any]):
 
 
 class PurchaseInputSerializer(_Delegating):
-    """What was bought, for how much, and by whom if not by the caller."""
+    """A purchase to record; without a customer it is the caller's."""
 
     item = serializers.CharField(
         max_length=ITEM_MAX_LENGTH, required=False, allow_blank=True, help_text="Default empty."
@@ -62,7 +62,7 @@ class PurchaseInputSerializer(_Delegating):
 
 
 class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
-    """A purchase as it stands in the ledger."""
+    """A recorded purchase."""
 
     username = serializers.CharField(source="customer.username")
     userid = serializers.CharField(source="customer.userid")

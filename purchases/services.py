@@ -27,6 +27,7 @@ from purchases.entries import (
     RowKeyReused,
     authorise,
     identify,
+    lane_of,
     recorded_row,
 )
 from purchases.models import Purchase
@@ -44,12 +45,12 @@ logger = structlog.get_logger(__name__)
 def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
     """Record purchases and their events in one transaction; return one outcome for each entry.
 
-    This is the only code that writes a purchase. An entry that may not be recorded gets its
-    ``ApplicationError`` as its outcome and does not touch its neighbours. When this returns, what
-    is ``Recorded`` is committed, unless the caller holds a transaction of its own open.
+    This is the only code that writes a purchase. A refused entry gets its ``ApplicationError`` as
+    its outcome and does not affect the other entries. When this returns, each ``Recorded`` purchase
+    is committed, unless the caller holds an outer transaction open.
 
-    Raise ``OperationalError`` where PostgreSQL cannot do it now and nothing was recorded, and
-    ``OutcomeUnknown`` where that cannot be said.
+    Raise ``OperationalError`` in an outage with nothing recorded, and ``OutcomeUnknown`` where
+    PostgreSQL may have recorded the purchases.
     """
     if connection.in_atomic_block:
         with ledger_transaction():
@@ -57,12 +58,12 @@ def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
     try:
         return _record_together(entries)
     except DatabaseError as error:
-        # One row that the database refuses, or that waits for a lock, must not take the neighbours
-        # with it. A lost connection concerns them all.
+        # A row that PostgreSQL refuses, or that waits for a lock, must not fail the other rows. A
+        # lost connection fails all of them.
         if not _concerns_rows(error):
             if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
                 raise
-            # A migration has the table, and soon has done with it.
+            # A migration holds the table for a moment, so the statement waits for it.
             with ledger_transaction():
                 return _record(entries)
         if len(entries) == 1:
@@ -72,7 +73,7 @@ def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
 
 
 def record_each(entries: Sequence[Entry]) -> list[Outcome]:
-    """Record each purchase in a transaction of its own; the rest is as of `record_purchases`."""
+    """Record each purchase in a transaction of its own, otherwise like `record_purchases`."""
     return [_record_alone(entry) for entry in entries]
 
 
@@ -84,9 +85,9 @@ def _record_together(entries: Sequence[Entry]) -> list[Outcome]:
 
 
 def _record_apart(entries: Sequence[Entry]) -> list[Outcome]:
-    """Record the entries of each caller and customer by themselves, after all failed together.
+    """Record the entries of each lane in a transaction of their own, after the whole batch failed.
 
-    Those of a group that meets a lock are ``KeyHeld``, all of them, whichever of them it was.
+    In a lane that meets a lock again, every entry's outcome is ``KeyHeld``.
     """
     groups: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
     for index, entry in enumerate(entries):
@@ -101,7 +102,7 @@ def _record_apart(entries: Sequence[Entry]) -> list[Outcome]:
         except DatabaseError as error:
             if is_held(error.__cause__):
                 continue
-            # One of them is refused, or the server has gone; each is told for itself.
+            # PostgreSQL refused a row, or is away, so each entry gets an outcome of its own.
             found = record_each(group)
         for place, outcome in zip(places, found, strict=True):
             outcomes[place] = outcome
@@ -113,7 +114,7 @@ def _concerns_rows(error: DatabaseError) -> bool:
 
 
 def _record_alone(entry: Entry) -> Outcome:
-    """Record one entry of those that cannot be recorded together; its error is its outcome."""
+    """Record one entry alone; return its error as its outcome."""
     try:
         with ledger_transaction():
             with connection.cursor() as cursor:
@@ -147,13 +148,13 @@ def _record(entries: Sequence[Entry]) -> list[Outcome]:
 
 
 class Customers:
-    """The customers that one transaction has met, so that it asks for each of them once."""
+    """A cache of one transaction's customers, so that it looks each of them up once."""
 
     def __init__(self) -> None:
         self._known: dict[Names, Customer | ApplicationError] = {}
 
     def resolve(self, names: Sequence[Names]) -> list[Customer | ApplicationError]:
-        """Return what ``customers_resolve`` does."""
+        """Return the result of ``customers_resolve``, from the cache where possible."""
         known = self._known
         if unknown := [pair for pair in dict.fromkeys(names) if pair not in known]:
             known.update(zip(unknown, customers_resolve(unknown), strict=True))
@@ -161,10 +162,10 @@ class Customers:
 
 
 class Batch:
-    """Entries on their way into the ledger, in three steps of one transaction.
+    """Entries that one transaction records in three steps.
 
-    Creating one finds the customers; ``write`` is the one statement, and the only step that may
-    run in another thread; ``outcomes`` reads what was there before.
+    The constructor finds the customers. ``write`` executes the one statement; it is the only step
+    that may run in another thread. ``outcomes`` reads earlier purchases with the same keys.
     """
 
     def __init__(self, entries: Sequence[Entry], customers: Customers) -> None:
@@ -175,11 +176,11 @@ class Batch:
         self._connection = connection.connection
 
     def write(self) -> None:
-        """Insert what is new."""
+        """Insert the new purchases."""
         if not self._rows:
             return
-        # psycopg's own cursor binds on the server and keeps the statement prepared, which
-        # Django's does not.
+        # psycopg's own cursor binds parameters on the server and keeps the statement prepared,
+        # unlike Django's.
         with psycopg.Cursor(self._connection) as cursor, connection.wrap_database_errors:
             cursor.execute(INSERT, columns(self._rows), prepare=True)
             self._recorded = {key: (id, at) for key, id, at in cursor.fetchall()}
@@ -187,7 +188,7 @@ class Batch:
     def outcomes(self) -> list[Outcome]:
         """Return one outcome for each entry."""
         if self._rows:
-            # Also for repeats: the first may have committed a moment ago.
+            # Repeats count as writes, because the first purchase may have committed a moment ago.
             replica.mark_write_on_commit({row.entry.caller.id for row in self._rows})
         missing = {row.dedupe_key for row in self._rows} - self._recorded.keys()
         found = _read_back(missing) if missing else {}
@@ -196,7 +197,7 @@ class Batch:
         return [outcome for outcome in self._outcomes if outcome is not None]
 
     def is_recorded(self) -> bool:
-        """Return whether every entry is in the ledger already, as it is here."""
+        """Return whether every entry is in the ledger with the same content."""
         found = _read_back({row.dedupe_key for row in self._rows})
         return bool(self._rows) and all(
             row.dedupe_key in found and found[row.dedupe_key][0] == row.fingerprint
@@ -205,11 +206,11 @@ class Batch:
 
 
 class Rehearsal(Batch):
-    """A batch that tells what would become of its entries, and writes no purchase.
+    """A batch for a dry run: it returns outcomes and writes no purchase.
 
-    It locks nothing, so it keeps nobody from recording. ``met`` holds what rehearsals before it in
-    the same run would have recorded. What the caller may not read does not count as a duplicate:
-    a rehearsal leaves no trace, so it must not tell what others bought.
+    It locks nothing, so it delays no writer. ``met`` holds the purchases of earlier rehearsals of
+    the same run. Purchases that the caller may not read do not count as duplicates, because a dry
+    run leaves no trace and must not reveal other customers' purchases.
     """
 
     def __init__(
@@ -222,7 +223,7 @@ class Rehearsal(Batch):
         """Write nothing."""
 
     def outcomes(self) -> list[Outcome]:
-        """Return one outcome for each entry; what is new has no id and no time of receipt."""
+        """Return one outcome for each entry; new purchases have no values."""
         unknown = {row.dedupe_key for row in self._rows} - self._met.keys()
         callers = {row.entry.caller for row in self._rows}
         for caller in callers:
@@ -239,7 +240,7 @@ class Rehearsal(Batch):
 def _identify(
     entries: Sequence[Entry], outcomes: list[Outcome | None], known: Customers
 ) -> list[KeyedEntry]:
-    """Find each entry's customer; put an error into ``outcomes`` where there is none."""
+    """Find each entry's customer; put the error into ``outcomes`` where there is none."""
     named: list[tuple[int, Names]] = []
     customers: dict[int, tuple[int, str, str]] = {}
     for index, entry in enumerate(entries):
@@ -267,9 +268,9 @@ def _identify(
 
 
 def _read_back(keys: set[str], *, seen_by: Caller | None = None) -> dict[str, Found]:
-    """Return fingerprint and purchase by dedupe key for those that were there before.
+    """Return the fingerprint and the values of recorded purchases, by deduplication key.
 
-    With ``seen_by`` it leaves out what that caller may not read.
+    With ``seen_by``, leave out purchases that this caller may not read.
     """
     found = {}
     queryset = Purchase.objects.filter(dedupe_key__in=keys).select_related("customer")

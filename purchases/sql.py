@@ -7,11 +7,11 @@ from events.models import Outbox
 from purchases.entries import KeyedEntry, timestamp_text
 from purchases.models import Purchase
 
-# One statement writes purchases and events. Without a condition ids are given in the order of the
-# input, so that the events of one batch keep it; rows are inserted in the order of their keys, so
-# that two batches that hold the same keys wait for each other instead of deadlocking, and of two
-# rows with one key the first is the one that stays, as the answers say. A condition may join the
-# rows in any order: then no two of them may have one key.
+# One statement writes purchases and events. Without a condition, ids follow the order of the input,
+# so the events of a batch keep it. Rows are inserted in the order of their keys, so that two
+# batches with the same keys wait for each other instead of deadlocking. Of two rows with one key
+# the first stays, and the answers say the same. A condition may join the rows in any order, so no
+# two of these rows may have one key.
 _INSERT = f"""
 WITH input AS MATERIALIZED (
     SELECT uuidv7() AS id, row.*
@@ -38,8 +38,8 @@ WITH input AS MATERIALIZED (
 SELECT replace(dedupe_key::text, '-', ''), id::text, received_at FROM recorded
 """  # noqa: S608
 INSERT = _INSERT.format(more_columns="", more_names="", condition="")
-# The same for rows whose caller and customer were found before: it records a row only if the
-# token is still good and both accounts are still what they were, and says nothing of the others.
+# The same for rows whose caller and customer are cached. It records a row only if the token is
+# still valid and both accounts are unchanged, and returns nothing for other rows.
 INSERT_IF_STILL_SIGNED_IN = _INSERT.format(
     more_columns=", %s::text[], %s::boolean[], %s::text[], %s::text[]",
     more_names=", token, names_anyone, username, userid",
@@ -72,7 +72,7 @@ def text_array(values: Iterable[str]) -> str:
 def columns(rows: Sequence[KeyedEntry]) -> list[str]:
     """Return the parameters of ``INSERT``: one array, as text, for each column.
 
-    psycopg would adapt lists element by element, which costs more than all else it does here.
+    psycopg would adapt lists element by element, which costs more than all its other work here.
     """
     purchases = [row.entry.purchase for row in rows]
     return [
@@ -81,7 +81,7 @@ def columns(rows: Sequence[KeyedEntry]) -> list[str]:
         array([purchase.quantity for purchase in purchases]),
         array([purchase.price for purchase in purchases]),
         array([purchase.currency for purchase in purchases]),
-        # The timestamps hold a space, which stands for itself.
+        # The timestamps contain a space, which needs no quotes in an array.
         array([timestamp_text(purchase) for purchase in purchases]),
         array([row.entry.caller.id for row in rows]),
         array([row.dedupe_key for row in rows]),

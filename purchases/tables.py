@@ -1,4 +1,4 @@
-"""Tables as other programs write them: encodings, delimiters, and lines before the header."""
+"""Reading tables of other programs: encodings, delimiters, and lines before the header."""
 
 import codecs
 import io
@@ -15,13 +15,13 @@ DELIMITERS = {",": ",", ";": ";", "tab": "\t", "\\t": "\t", "\t": "\t", "|": "|"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BLOCK = 64 * 1024
 
-# A character that no text holds stands for bytes that the encoding has no character for.
+# A character that never occurs in text replaces bytes that the encoding cannot decode.
 codecs.register_error("shop.unreadable", lambda error: ("\udcff", getattr(error, "end", 0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How a file is written; a delimiter of ``None`` is what ``sep=`` says, or a comma."""
+    """The format of a file; a delimiter of ``None`` means that of ``sep=``, or a comma."""
 
     encoding: str = "utf-8"
     delimiter: str | None = None
@@ -30,9 +30,9 @@ class Dialect:
 
 @dataclass(slots=True)
 class Table:
-    """A file that was opened: its header, its rows, and what comes before them.
+    """An open file: its header, its rows, and the lines before the header.
 
-    ``header`` holds the stripped names of the columns. ``delimiter`` is the one that was found.
+    ``header`` holds the stripped names of the columns. ``delimiter`` is the file's own.
     """
 
     preamble: bytes
@@ -42,7 +42,7 @@ class Table:
 
 
 def text_encoding(name: str) -> str | None:
-    """Return the codec's own name where ``name`` is an encoding of text, else ``None``."""
+    """Return the codec's canonical name if ``name`` is an encoding of text, else ``None``."""
     try:
         codec = codecs.lookup(name)
     except (LookupError, ValueError):
@@ -74,7 +74,7 @@ class _Transcoded(io.RawIOBase):
 
 
 def open_table(file: io.BufferedReader, dialect: Dialect) -> Table:
-    """Return the table in a file; raise ``ValidationFailed`` where it cannot be read."""
+    """Return the table in a file; raise ``ValidationFailed`` if it is unreadable."""
     if dialect.encoding != "utf-8":
         file = io.BufferedReader(_Transcoded(file, dialect.encoding), _BLOCK)
     head = file.peek(_BLOCK)
@@ -85,7 +85,7 @@ def open_table(file: io.BufferedReader, dialect: Dialect) -> Table:
     delimiter = dialect.delimiter or ","
     preamble = []
     if head.removeprefix(BOM)[:4].lower() == b"sep=":
-        # This is how Excel is told the delimiter; it counts as a line before the header.
+        # Excel reads the delimiter from this line, which counts as a line before the header.
         preamble.append(_line(file))
         said = preamble[0].removeprefix(BOM).rstrip(b"\r\n")[4:].decode("utf-8", "replace")
         if said not in DELIMITERS:
@@ -106,7 +106,7 @@ def open_table(file: io.BufferedReader, dialect: Dialect) -> Table:
 
 
 def missing_columns(table: Table, wanted: list[str]) -> ValidationFailed | None:
-    """Return the error that columns are missing, with those that are there, if any are."""
+    """Return the error for missing columns, which lists the existing ones."""
     missing = [column for column in wanted if column not in table.header]
     if not missing:
         return None

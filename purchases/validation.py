@@ -1,7 +1,7 @@
-"""The rules of a purchase, in one place for every way in.
+"""The rules of a purchase, in one place for all routes.
 
-The REST serializer, the batched ASGI path, bulk, import and the pages all call
-:func:`parse_purchase`; nothing else decides what a valid purchase is.
+The Django view, the batched path, bulk, import and the pages all call :func:`parse_purchase`, which
+alone decides whether a purchase is valid.
 """
 
 import re
@@ -32,17 +32,17 @@ _TIMESTAMP = re.compile(
     r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?",
     re.ASCII,
 )
-# Embeddings, overrides and isolates: an item with one would show as another. Marks of a direction
-# stay, because texts of Arabic and Hebrew need them.
+# Embeddings, overrides and isolates are refused, because they make one item look like another.
+# Directional marks stay, because Arabic and Hebrew texts need them.
 _OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
-# A struct is made in a tenth of the time that a frozen dataclass takes, once for each purchase.
+# A struct, one for each purchase, is created ten times as fast as a frozen dataclass.
 class PurchaseInput(msgspec.Struct, frozen=True, gc=False):
-    """A purchase that keeps every rule, before it is known whose it is.
+    """A purchase that keeps every rule, before its customer is looked up.
 
-    ``userid`` and ``username`` are ``None`` where the caller named nobody, ``timestamp`` where it
-    left the time to the server. ``price`` has two decimals and ``timestamp`` is in UTC.
+    ``userid`` and ``username`` are ``None`` where the caller named no customer, ``timestamp`` where
+    it gave no time. ``price`` has two decimals and ``timestamp`` is in UTC.
     """
 
     item: str
@@ -55,7 +55,7 @@ class PurchaseInput(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Invalid(Exception):
-    """One field's error, on its way to the list of all of them."""
+    """One field's error, which joins the list of all errors."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -89,7 +89,7 @@ def _item(value: Any, maximum: int) -> str:
 def _name(value: Any, maximum: int) -> str | None:
     if value is None:
         return None
-    # What is far too long stays so in any form, and is not worth the time.
+    # Normalization cannot make a far too long text valid, so it is skipped.
     if isinstance(value, str) and len(value) <= 4 * maximum:
         value = normalise(value)
     value = _text(value, maximum)
@@ -159,10 +159,10 @@ def _quantity(value: Any, maximum: int) -> int:
 
 
 def _currency(value: Any, length: int) -> str:
-    """Return a code of any time; whether the purchase's was its time is looked at later."""
+    """Return a current or withdrawn code; a later check compares it with the purchase's time."""
     if isinstance(value, str) and value not in currencies():
         value = value.strip()
-        # Only ASCII: some letters of other alphabets have these as their capitals.
+        # Only ASCII, because some letters of other alphabets have ASCII capitals.
         value = value.upper() if value.isascii() and len(value) == length else ""
     if not isinstance(value, str) or not (value in currencies() or value in withdrawn()):
         raise _Invalid("invalid_currency", "Not a currency code of ISO 4217, such as EUR.")
@@ -172,8 +172,7 @@ def _currency(value: Any, length: int) -> str:
 def parse_moment(value: Any) -> datetime:
     """Return an ISO 8601 time with an offset as a datetime in UTC.
 
-    Raise ``ValueError`` with a sentence that says what is wrong. Digits beyond the microsecond
-    are dropped.
+    Raise ``ValueError`` with a sentence for the client. Digits beyond the microsecond are dropped.
     """
     if not isinstance(value, str):
         raise ValueError("Give a string in ISO 8601, such as 2024-05-31T15:54:32Z.")
@@ -203,8 +202,8 @@ def parse_purchase(data: Any, *, now: datetime) -> PurchaseInput:
     """Return the purchase that ``data``, a mapping decoded from JSON, CSV or a form, describes.
 
     ``now`` is the server's time. Numbers may come as ``int``, ``Decimal``, ``float`` or digits;
-    ``timestamp`` also as an aware datetime. Unknown fields are ignored. Raises
-    ``ValidationFailed`` that names every field that breaks a rule.
+    ``timestamp`` also as an aware datetime. Unknown fields are ignored. Raise ``ValidationFailed``
+    that names every field that breaks a rule.
     """
     if not isinstance(data, Mapping):
         kind = type(data).__name__
@@ -243,7 +242,7 @@ def parse_purchase(data: Any, *, now: datetime) -> PurchaseInput:
     )
 
 
-# Each field, what reads it, and the limit that this is given; ``None`` stands for the time.
+# Each field, its parser, and the limit that the parser gets; ``None`` stands for the time.
 _FIELDS: tuple[tuple[str, Callable[[Any, Any], Any], Any], ...] = (
     ("item", _item, ITEM_MAX_LENGTH),
     ("quantity", _quantity, QUANTITY_MAX),
@@ -257,7 +256,7 @@ FIELDS = tuple(name for name, *_ in _FIELDS)
 _NULLABLE = frozenset({"timestamp", "userid", "username"})
 
 
-# No part can contain it, because control characters are refused everywhere.
+# No part can contain the delimiter, because control characters are refused everywhere.
 DELIMITER = "\x1f"
 
 
@@ -269,7 +268,7 @@ def delimited(*parts: object) -> str:
 def digest(text: str) -> str:
     """Return a 128-bit digest of a text as 32 hexadecimal digits.
 
-    It identifies a purchase among those of one customer or one caller, so that nobody can make it
-    collide with another's.
+    It identifies a purchase of one customer or one caller, so that no other account can cause a
+    collision.
     """
     return blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,7 +1,7 @@
-"""A spreadsheet's own format (Office Open XML), written while it is sent.
+"""A spreadsheet's own format (Office Open XML), written as a stream.
 
-Texts are written into their cells, so that ``005`` stays a text and nothing is a formula; numbers
-are numbers and times are dates in UTC. A sheet that is full is followed by another.
+Texts are inline strings, so that ``005`` stays a text and no cell is a formula. Numbers are numbers
+and times are dates in UTC. A new sheet begins when one is full.
 """
 
 import zipfile
@@ -10,7 +10,7 @@ from purchases.formats import COLUMNS, TOTAL, Format, Rows, iso, joined
 
 SHEET_ROWS = 1_048_576
 SHEET_BYTES = 1 << 30
-"""How large a sheet may be; beyond 2 GiB its place in the file would be one few programs read."""
+"""The largest sheet, because few programs read offsets beyond 2 GiB."""
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _XML = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -23,7 +23,7 @@ _WIDTHS = (38, 20, 16, 30, 10, 12, 9, 14, 20, 20)
 # --- Rows: PostgreSQL writes them ----------------------------------------------------------------
 
 _BEFORE, _AFTER = '<c t="inlineStr"><is><t xml:space="preserve">', "</t></is></c>"
-# What XML takes for its own, what it cannot hold, and what a spreadsheet takes for an escape.
+# XML's special characters, characters that XML forbids, and a spreadsheet's escape sequences.
 _SPECIAL = r"'[&<>\x01-\x1f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_'"
 _ESCAPES = r"'_(?=x[0-9A-Fa-f]{4}_)', '_x005F_'"
 _UNKNOWN = r"'[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]'"
@@ -129,7 +129,7 @@ def _relations(sheets: range) -> bytes:
 
 
 class _Sink:
-    """A file that can only be written to, and gives what was written since the last time."""
+    """A write-only file, from which the caller takes the new bytes."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -139,10 +139,10 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing; whoever takes the parts sends them."""
+        """Do nothing, because the caller sends the parts."""
 
     def close(self) -> None:
-        """Do nothing; the last parts are still to be taken."""
+        """Do nothing, because the caller has yet to take the last parts."""
 
     def taken(self) -> bytes:
         parts, self._parts = self._parts, []
@@ -168,7 +168,7 @@ class Workbook:
         return self._sink.taken()
 
     def add(self, rows: Rows) -> bytes:
-        """Return the rows, compressed, as far as they are complete."""
+        """Return the compressed bytes of the rows so far."""
         at = 0
         while at < len(rows):
             if self._rows == SHEET_ROWS or self._bytes > SHEET_BYTES:
@@ -181,7 +181,7 @@ class Workbook:
         return self._sink.taken()
 
     def end(self) -> bytes:
-        """Return what is left."""
+        """Return the remaining bytes."""
         self._end_sheet()
         sheets = range(1, self._sheets + 1)
         self._zip.writestr("xl/workbook.xml", _workbook(sheets))

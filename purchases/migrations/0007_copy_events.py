@@ -1,7 +1,7 @@
-"""Copy the numbered events to the general log, while the version before goes on numbering.
+"""Copy the numbered events to the general log, while the previous version's relay numbers more.
 
-The relay numbers in order, so whatever it has numbered up to a position is there, and the copy goes
-on from its own last position, also after it was broken off.
+The relay numbers in order, so the copy goes on from its own last position, also after an
+interruption.
 """
 
 from django.db import migrations

@@ -1,7 +1,7 @@
-"""Let the version before go on with the general log, through a view with the name of its table.
+"""Let the previous version use the general log, through a view with the name of its table.
 
-Its writers insert into the view, its relay numbers there, its readers read there. What they do is
-done to the outbox and the log, so both versions see one log, and whichever relay leads numbers it.
+Its writers, its relay and its readers use the view. Triggers apply their changes to the outbox and
+the log. So both versions see one log, and either version's relay can number it.
 """
 
 import importlib
@@ -70,7 +70,7 @@ def swap(cursor):
 
 def swap_once(apps, schema_editor):
     if not _copy._is_view(schema_editor):
-        # What was numbered meanwhile is copied first, so that little is left to do under the lock.
+        # Copy the events numbered meanwhile first, so that little work is left under the lock.
         _copy.copy(apps, schema_editor)
         briefly(swap)(apps, schema_editor)
 

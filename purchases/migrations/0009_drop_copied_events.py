@@ -1,4 +1,4 @@
-"""Drop the table that the general log was copied from, after a comparison of both."""
+"""Compare the old event table with the general log, and drop it."""
 
 from django.db import migrations
 

@@ -1,4 +1,4 @@
-"""Accounts are deactivated, never deleted, and a purchase's foreign keys to them can go."""
+"""Accounts are deactivated, never deleted, so a purchase needs no foreign keys to them."""
 
 import django.db.models.deletion
 from django.conf import settings

@@ -1,4 +1,4 @@
-"""What documents add to the whole."""
+"""The declarations of documents."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from shop.core.apps import ShopAppConfig
 
 
 class DocumentsConfig(ShopAppConfig):
-    """What is rendered, stored and mailed; other apps declare the kinds."""
+    """Documents: rendered, stored and mailed. Other apps declare their kinds."""
 
     name = "documents"
     metrics = ("documents.metrics.collect_documents",)

@@ -1,12 +1,11 @@
-"""The short path: a document of a few pages, set by typst in a child process that is kept warm.
+"""The short path: typst sets a document of a few pages in a warm child process.
 
-A kind has a typst template and gives it data. The template reads them by
-``json(bytes(sys.inputs.data))``; ``fonts`` is among them and is what it sets as its fonts, with
-``fallback: false``. Texts of customers are data only, and typst sees nothing of the disk but the
-template's own folder.
+A kind gives data to a typst template. The template reads them by ``json(bytes(sys.inputs.data))``,
+and sets its fonts to their ``fonts``, with ``fallback: false``. Texts of customers are data only,
+and typst can read only the template's own folder.
 
-A child that hangs is killed and replaced. One that has served for long is replaced as well, because
-typst keeps what it has compiled.
+The parent kills and replaces a child that hangs. It also replaces a child after ``SERVED_MAX``
+documents, because typst's cache grows.
 """
 
 import hashlib
@@ -28,9 +27,9 @@ from documents.measure import MONO, SERIF, clean_text, font_folders, fonts_of, g
 from documents.rendered import Rendered, RenderingFailed, RenderingTimeout
 
 SECONDS = 10.0
-"""How long one document may take."""
+"""Time limit of one document."""
 SERVED_MAX = 1000
-"""Documents that one child compiles before it is replaced."""
+"""Documents that one child compiles before the parent replaces it."""
 PDF_MAX_BYTES = 64 * 1024 * 1024
 
 _CHILD = Path(__file__).with_name("compile_child.py")
@@ -47,9 +46,9 @@ def render_short(
 ) -> Rendered:
     """Compile a template with data and write the PDF (PDF/UA-1) to ``output``.
 
-    ``data`` holds what JSON can. Each text is one line, cleaned as for any document; a text of more
-    lines is a list. The same input gives the same bytes. Raise ``RenderingTimeout``,
-    ``RenderingFailed``, and ``OSError`` where the disk is full.
+    ``data`` is a JSON object. Each text is one clean line (:func:`documents.measure.clean_text`); a
+    text of several lines is a list. The same input gives the same bytes. Raise
+    ``RenderingTimeout``, ``RenderingFailed``, and ``OSError`` where the disk is full.
     """
     pdf = compile_pdf(template, data, generated=generated, seconds=seconds)
     output.write_bytes(pdf)
@@ -70,7 +69,7 @@ def compile_pdf(
 
     shown = _with_texts(data, show)
     shown["fonts"] = [font for font in glyphs().order if font in {SERIF, MONO, *fonts}]
-    # Only documents that need them wait for the large fonts to be read, once for each child.
+    # A child needs time to read the large fonts, so only documents that need them use such a child.
     child = _children[bool(fonts)]
     return child.compile(template.absolute(), shown, int(generated.timestamp()), seconds)
 
@@ -86,7 +85,7 @@ def _with_texts(value: Any, show: Callable[[str], str]) -> Any:
 
 
 class Child:
-    """A warm child process, started when it is first needed. One thread uses it at a time."""
+    """A warm child process, started at its first use. One thread uses it at a time."""
 
     def __init__(self, fonts: Callable[[], list[str]]) -> None:
         self._fonts = fonts
@@ -119,7 +118,7 @@ class Child:
             except RenderingFailed:
                 raise
             except BaseException:
-                # Its answer, which is still to come, is nobody's.
+                # The child's answer would arrive later, so the child cannot be used again.
                 self._stop()
                 raise
 
@@ -156,8 +155,8 @@ class Child:
                 return self._socket
             self._stop()
         ours, theirs = socket.socketpair()
-        # Isolated, and with nothing of this process's environment but where libraries are, as
-        # that holds passwords which typesetting has no use for.
+        # The child runs isolated, with only the paths of the environment, because the rest holds
+        # passwords.
         kept = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
         with theirs:
             self._process = subprocess.Popen(
@@ -173,14 +172,14 @@ class Child:
         return ours
 
     def _stop(self) -> str:
-        """End the child; return the signal that it had ended by before, if any."""
+        """End the child; return the signal that had already ended it, if any."""
         process, connection = self._process, self._socket
         self._process = self._socket = None
         if connection is not None:
             connection.close()
         if process is None:
             return ""
-        # It ends by itself where its connection does, unless it is at work.
+        # An idle child ends when its connection closes; a busy one has to be killed.
         code = process.poll()
         process.kill()
         process.wait()

@@ -1,4 +1,4 @@
-"""The warm child process of the short path; a script, which imports nothing of the shop.
+"""The warm child process of the short path: a script that imports no module of the shop.
 
 It reads a request in one line of JSON from its standard input, and answers with a line of JSON and
 the bytes of the PDF. It ends when its parent does.
@@ -14,17 +14,17 @@ from typing import Any
 import typst
 
 MEMORY = 2 * 1024**3
-"""What it may have at most, so that a template that runs wild ends this process only."""
+"""The child's memory limit, so that a runaway template ends this process only."""
 
 
 def main(font_folders: list[str]) -> None:
-    """Compile what is asked for until there is no more."""
+    """Serve requests until the input ends."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     fonts = typst.Fonts(include_system_fonts=False, font_paths=font_folders)
     compilers: dict[str, typst.Compiler] = {}
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        # The default action of SIGALRM ends a child whose parent can no longer do so.
+        # The default action of SIGALRM ends a busy child whose parent has died.
         signal.alarm(request["seconds"])
         template = request["template"]
         if template not in compilers:

@@ -1,7 +1,7 @@
-"""Downloads of documents: through us always, whole or by ranges (RFC 9110, sections 13 and 14).
+"""Downloads of documents through the web process, whole or by ranges (RFC 9110, 13 and 14).
 
-A file in a folder is sent as any file. One in a remote store is streamed: threads of its own wait
-for the store, so that one that hangs keeps nothing else from being served.
+Django sends a file from a folder. A file from a remote store is streamed by separate threads, so
+that a store that hangs blocks no other request.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 class NotReady(Conflict):
-    """The file is not rendered yet."""
+    """The document is not rendered yet."""
 
     code = "not_ready"
     detail = "The PDF is not ready yet."
 
 
 class Gone(ApplicationError):
-    """The file was there and has been removed, because its time was over."""
+    """The file was removed after its retention time."""
 
     status = 410
     code = "gone"
@@ -42,7 +42,7 @@ class Gone(ApplicationError):
 
 
 class RangeNotSatisfiable(ApplicationError):
-    """The file has no byte of what was asked for."""
+    """The file has no byte in the range."""
 
     status = 416
     code = "range_not_satisfiable"
@@ -50,10 +50,10 @@ class RangeNotSatisfiable(ApplicationError):
 
 
 def download(request: HttpRequest, document: Document, holder: str) -> Any:
-    """Answer with the document's file, or what is asked for of it, to whom may have it.
+    """Answer with the document's file or the requested range; the caller has checked access.
 
-    ``holder`` is who takes a place for it in the room of streams. Raise ``Gone``, ``NotReady``,
-    ``NotFound`` where the file is missing, and ``Unavailable`` where the store is away.
+    ``holder`` takes a place in the room of streams. Raise ``Gone``, ``NotReady``, ``NotFound``
+    where the file is missing, and ``Unavailable`` where the store is away.
     """
     if document.removed_at is not None:
         raise Gone()
@@ -98,9 +98,9 @@ def download(request: HttpRequest, document: Document, holder: str) -> Any:
 
 
 def _asked_for(request: HttpRequest, etag: str | None, size: int) -> tuple[int, int]:
-    """Return the first byte and the one after the last; equal ones where there are none.
+    """Return the range's start and end, exclusive; both are equal for an empty range.
 
-    A range that is not understood, or of another version of the file, asks for the whole.
+    An unknown form of range, or one of another version of the file, means the whole file.
     """
     asked = _RANGE.fullmatch(request.headers.get("Range", ""))
     if request.method != "GET" or asked is None or asked[0] == "bytes=-":
@@ -116,7 +116,7 @@ def _asked_for(request: HttpRequest, etag: str | None, size: int) -> tuple[int, 
 
 
 class _Part:
-    """Some bytes of a file, as what Django and the server take for a file."""
+    """A part of a file, as a file object for Django and the server."""
 
     def __init__(self, file: IO[bytes], start: int, stop: int) -> None:
         self._file = file

@@ -1,6 +1,6 @@
-"""The kinds of documents: what an app declares for the machinery to render, store and mail it.
+"""The kinds of documents, which apps declare, and this app renders, stores and mails.
 
-An app names its kinds in its ``ShopAppConfig``. Nothing here knows any of them.
+An app names its kinds in its ``ShopAppConfig``. This app knows no kind.
 """
 
 from abc import ABC, abstractmethod
@@ -20,9 +20,9 @@ from shop.core.apps import document_kinds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What a kind's mail says: its subject, one sentence, and the page where the file can be had.
+    """The text of a kind's mail: its subject, one sentence, and the page with the download.
 
-    ``link`` is a path of the site. The greeting and where the file is are the same for every kind.
+    ``link`` is a path of the site. The greeting and the closing words are the same for every kind.
     """
 
     subject: str
@@ -31,43 +31,43 @@ class Words:
 
 
 class Kind(ABC):
-    """One kind of document; every method takes a row of it."""
+    """One kind of document; every method takes a row of this kind."""
 
     name: ClassVar[str]
     media_type: ClassVar[str] = "application/pdf"
     suffix: ClassVar[str] = ".pdf"
     expendable: ClassVar[bool] = True
-    """Whether the oldest are removed where an account's documents take more than their space."""
+    """Whether the oldest files are removed when an account's documents exceed its space."""
 
     @abstractmethod
     def is_allowed(self, document: Document) -> bool:
-        """Return whether its account may still have what was once requested."""
+        """Return whether the account may still receive the document."""
 
     @abstractmethod
     def render(self, document: Document, output: Path) -> Rendered:
-        """Read what the document is about and write it to ``output``.
+        """Read the document's data and write its file to ``output``.
 
         Raise ``RenderingFailed``, or ``OSError`` where the disk is full.
         """
 
     @abstractmethod
     def words(self, document: Document) -> Words:
-        """Return what its mail says."""
+        """Return the words of its mail."""
 
     @abstractmethod
     def stem(self, document: Document) -> str:
-        """Return the name of its file as its reader sees it, without the suffix."""
+        """Return the name of the downloaded file, without the suffix."""
 
     def message_id(self, document: Document) -> str:
         """Return the Message-ID of its one mail, the same at every attempt."""
         return f"<document-{document.pk}@scalable-shop>"
 
     def kept(self) -> timedelta:
-        """Return how long its file is kept."""
+        """Return the retention time of its file."""
         return timedelta(days=settings.DOCUMENT_KEEP_DAYS)
 
     def file_name(self, document: Document) -> str:
-        """Return the name of its file as its reader sees it."""
+        """Return the name of the downloaded file."""
         return f"{self.stem(document)}{self.suffix}"
 
 
@@ -85,10 +85,10 @@ def kind_of(document: Document) -> Kind:
 
 
 def kinds() -> list[Kind]:
-    """Return all kinds there are."""
+    """Return all declared kinds."""
     return list(_by_name().values())
 
 
 def names() -> list[str]:
-    """Return the names of all kinds; the rows of a newer version may have others."""
+    """Return the names of all declared kinds; rows of a newer version may have others."""
     return list(_by_name())

@@ -1,4 +1,4 @@
-"""What holds of documents, for ``manage.py verify_ledger``."""
+"""Invariants of documents, for ``manage.py verify_ledger``."""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from django.db import connection
 from documents.storage import store
 from shop.core.ledger import LedgerCheck, Say
 
-# Those whose PDF has to be there.
+# Documents whose PDF must be in the store.
 _FINISHED = """
 SELECT id::text, pdf, sha256, status FROM reports_report
 WHERE status IN ('ready', 'sending', 'sent') AND removed_at IS NULL

@@ -1,6 +1,6 @@
-"""Mailing a rendered document to its account: once, or with the word that nobody knows.
+"""Mailing a rendered document to its account: at most once, or with an unknown outcome.
 
-:mod:`shop.core.smtp` says what each answer of a mail server means.
+:mod:`shop.core.smtp` interprets the mail server's answers.
 """
 
 import uuid
@@ -34,7 +34,7 @@ NOT_READ = "The stored file cannot be read at the moment, and the mail is tried 
 def document_mail(document_id: uuid.UUID) -> bool:
     """Mail a ready document to its account, once; do nothing where it is not ready.
 
-    Return whether mail server and store could be reached, or did not have to be.
+    Return ``False`` where the mail server or the store is unreachable.
     """
     document = (
         Document.objects.select_related("requested_by")
@@ -59,7 +59,7 @@ def document_mail(document_id: uuid.UUID) -> bool:
 
 
 def _send(document: Document, address: str, attachment: bytes | None) -> bool:
-    """Make the one attempt and write its outcome; return whether the server could be reached."""
+    """Make one attempt and store its outcome; return whether the server is reachable."""
     claim = uuid.uuid4()
     ready = Document.objects.filter(pk=document.pk, status=Document.Status.READY)
     sending: dict[str, Any] = {
@@ -86,7 +86,8 @@ def _send(document: Document, address: str, attachment: bytes | None) -> bool:
             logger.warning("document.outcome_unknown", document_id=str(document.pk), reason=reason)
             mine.update(status=Document.Status.FAILED, error=UNKNOWN_OUTCOME)
         case Outcome.SENT:
-            # Also where the sweep gave this worker up meanwhile: the mail did go out.
+            # This also applies if the sweep gave up this worker meanwhile, because the mail was
+            # sent.
             mine.update(status=Document.Status.SENT, emailed_at=Now(), error="")
             logger.info("document.sent", document_id=str(document.pk), kind=document.kind)
     return True
@@ -96,7 +97,7 @@ def _send(document: Document, address: str, attachment: bytes | None) -> bool:
 
 
 def _attachment(document: Document) -> bytes | None:
-    """Return the file, or ``None`` where it is too large for a mail."""
+    """Return the file's bytes, or ``None`` where it is too large for a mail."""
     if (document.size or 0) > settings.DOCUMENT_ATTACHMENT_MAX_BYTES:
         return None
     with store.read(document.file) as file:
@@ -131,10 +132,10 @@ def _message(document: Document, address: str, attachment: bytes | None) -> Emai
 
 
 def _not_accepted(document: Document, claim: uuid.UUID | None, delivery: Delivery) -> None:
-    """Put a document back to ready for a later attempt, or fail it where none would help.
+    """Set a document to ready for a later attempt, or to failed after a permanent refusal.
 
-    ``claim`` is ``None`` where the server could not even be reached: that is never the document's
-    fault, so no answer then is permanent.
+    ``claim`` is ``None`` where the server was unreachable. That is never the document's fault, so
+    the refusal is not permanent.
     """
     refused = delivery.refusal
     told = f"{NOT_ACCEPTED}: {refused.words}" if refused.words else f"{NOT_ACCEPTED}."
@@ -146,7 +147,7 @@ def _not_accepted(document: Document, claim: uuid.UUID | None, delivery: Deliver
         "next_attempt_at": from_now(backoff(settings.DOCUMENT_RETRY_SECONDS, attempts)),
     }
     if claim is None:
-        # What a connection failed by names hosts and accounts, which is for the log.
+        # The error of a connection names hosts and accounts, so it goes to the log only.
         _ready(document).update(
             status=Document.Status.FAILED if last else Document.Status.READY,
             mail_attempts=attempts,
@@ -163,14 +164,14 @@ def _not_accepted(document: Document, claim: uuid.UUID | None, delivery: Deliver
 
 
 def _ready(document: Document) -> Any:
-    """Return the row, where nobody has tried to mail it since."""
+    """Return a queryset of the row, empty if another worker has tried to mail it since."""
     return Document.objects.filter(
         pk=document.pk, status=Document.Status.READY, mail_attempts=document.mail_attempts
     )
 
 
 def _put_off(document: Document, error: OSError) -> None:
-    """Try again later, as often as it takes: the store is away, which is nobody's attempt."""
+    """Retry later without counting an attempt, because the store is away."""
     logger.warning("document.store_away", document_id=str(document.pk), reason=str(error))
     _ready(document).update(
         error=NOT_READ, next_attempt_at=from_now(settings.DOCUMENT_RETRY_SECONDS)
@@ -184,7 +185,7 @@ def _give_up(document: Document, told: str) -> None:
 
 
 def _render_again(document: Document, error: OSError) -> None:
-    """Queue a document anew whose stored file is gone."""
+    """Queue a document again, because its stored file is missing."""
     logger.warning("document.file_missing", document_id=str(document.pk), reason=str(error))
     final = document.attempts >= settings.DOCUMENT_RENDER_ATTEMPTS
     Document.objects.filter(pk=document.pk, status=Document.Status.READY).update(

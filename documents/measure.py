@@ -1,12 +1,12 @@
-"""Text as the fonts of a document show it: which characters they have, and how wide each is.
+"""Text in a document's fonts: which characters the fonts have, and the width of each.
 
-typst brings two fonts, which have Latin, Greek, Cyrillic and Hebrew letters. The packages
-``manimgx-fonts`` and ``manimgx-fonts-cjk`` bring Noto's fonts for other scripts and emoji, which a
-document loads only if it needs one of them. Where they are not installed, their characters are
+typst contains two fonts, with Latin, Greek, Cyrillic and Hebrew letters. The packages
+``manimgx-fonts`` and ``manimgx-fonts-cjk`` contain Noto's fonts for other scripts and emoji. A
+document loads these only if it needs one of them. Without these packages, their characters are
 shown as U+FFFD.
 
-A character's width is that of its glyph alone. Shaping joins and reorders glyphs, which makes a
-line of Arabic or Devanagari a little shorter than measured.
+A character's width is that of its isolated glyph. Shaping joins and reorders glyphs, so a line of
+Arabic or Devanagari is a little shorter than measured.
 """
 
 import unicodedata
@@ -28,14 +28,14 @@ _ISOLATE, _END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 _JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 _SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 _VIRAMA = 9
-"""The combining class of the sign that joins a consonant to the next (Unicode, chapter 12)."""
+"""The combining class of a virama, which joins two consonants (Unicode, chapter 12)."""
 _MARKS_ON_LATIN, _MARKS_ELSEWHERE = 2, 4
 
 
 class Glyphs(NamedTuple):
     """Each character's width in 1/1000 of the type size, and the font that shows it.
 
-    ``order`` is that in which fonts are looked at.
+    ``order`` is the order in which fonts are tried.
     """
 
     widths: dict[str, int]
@@ -56,7 +56,7 @@ def font_folders() -> dict[str, str]:
 
 
 def package_of(font: str) -> str:
-    """Return the package that a font comes from, or nothing for typst's own."""
+    """Return the package of a font, or an empty string for typst's own."""
     if font in (SERIF, MONO):
         return ""
     return _PACKAGES["CJK" in font]
@@ -64,7 +64,7 @@ def package_of(font: str) -> str:
 
 @cache
 def glyphs() -> Glyphs:
-    """Return what the installed fonts can show; a character is shown by the first that has it."""
+    """Return the glyphs of the installed fonts; the first font with a character shows it."""
     widths = dict.fromkeys((_ISOLATE, _END, *_JOINERS), 0)
     fonts: dict[str, str] = {}
     installed = font_folders()
@@ -96,21 +96,21 @@ def _rows(name: str) -> Iterator[tuple[str, int, list[str]]]:
 def clean_text(text: str) -> str:
     """Return the text in characters that the fonts can show, in one line.
 
-    White space is collapsed; control, formatting and private characters and what the fonts lack
-    become U+FFFD, or nothing where they are invisible. Accents stay, though only a few on one
-    letter, as a pile of them would reach into other rows.
+    White space is collapsed. Control, formatting and private characters, and those that no font
+    has, become U+FFFD, or nothing where they are invisible. At most a few accents stay on one
+    letter, because more would reach into other rows.
     """
     if text.isascii() and text.isprintable():
         return text
     fonts = glyphs().fonts
     shown: list[str] = []
-    # The font of the letter that marks and joiners would be shaped with, and its marks so far.
+    # The font of the last letter, with which marks and joiners are shaped, and its marks so far.
     font, marks = "", 0
     for char in unicodedata.normalize("NFC", text):
         category = unicodedata.category(char)
         if category[0] == "M":
             most = _MARKS_ON_LATIN if font == SERIF else _MARKS_ELSEWHERE
-            # A mark is shaped together with its letter, so one font must have both.
+            # A mark is shaped with its letter, so one font must have both.
             if font and fonts.get(char) == font and marks < most:
                 shown.append(char)
                 marks += 1
@@ -130,14 +130,14 @@ def clean_text(text: str) -> str:
 
 
 def isolated(text: str) -> str:
-    """Return clean text that keeps its direction to itself, whatever stands beside it."""
+    """Return clean text whose direction does not affect the text around it."""
     if any(unicodedata.bidirectional(char) in ("R", "AL") for char in text):
         return f"{_ISOLATE}{text}{_END}"
     return text
 
 
 def fonts_of(text: str) -> set[str]:
-    """Return the fonts that clean text is shown in, beside typst's own."""
+    """Return the fonts that clean text needs besides typst's own."""
     if text.isascii():
         return set()
     fonts = glyphs().fonts
@@ -145,7 +145,7 @@ def fonts_of(text: str) -> set[str]:
 
 
 def wrap(text: str, width: float, size: float = TEXT_SIZE) -> list[str]:
-    """Break clean text into lines no wider than `width` points; a long word is broken anywhere."""
+    """Break clean text into lines of at most `width` points; a long word is broken anywhere."""
     limit = int(width / size * 1000)
     widths, widest_ascii = glyphs().widths, glyphs().widest_ascii
     if len(text) * widest_ascii <= limit and text.isascii():
@@ -178,7 +178,7 @@ def wrap(text: str, width: float, size: float = TEXT_SIZE) -> list[str]:
 
 
 def _boundary(text: str, end: int) -> int:
-    """Return the last place up to ``end`` that splits no letter from what is shaped with it."""
+    """Return the last place up to ``end`` that splits no letter from its marks."""
     place = end
     while place > 0 and _continues(text, place):
         place -= 1
@@ -199,7 +199,7 @@ def _continues(text: str, place: int) -> bool:
 
 
 def shorten(text: str, width: float, size: float) -> str:
-    """Cut clean text to one line of `width` points, with an ellipsis where something is gone."""
+    """Cut clean text to one line of `width` points, with an ellipsis if it is too long."""
     if len(wrap(text, width, size)) == 1:
         return text
     return wrap(text, width - size, size)[0] + "…"

@@ -11,7 +11,7 @@ SELECT status, count(*) FROM reports_report WHERE status NOT IN ('sent', 'failed
 
 
 def collect_documents() -> Iterator[GaugeMetricFamily]:
-    """Yield how many documents are under way."""
+    """Yield the number of unfinished documents by status."""
     with connection.cursor() as cursor:
         cursor.execute(_UNFINISHED)
         rows = cursor.fetchall()

@@ -1,4 +1,4 @@
-"""Documents. The row is the job: a Celery message only says that it is there."""
+"""Documents. The row is the job, and a Celery message only announces it."""
 
 from datetime import date
 
@@ -10,15 +10,16 @@ from shop.core.ids import UUIDv7
 
 
 class Document(models.Model):
-    """A file that is rendered, stored and mailed to its account, and how far it has come.
+    """A file that workers render, store and mail to its account, and its status.
 
-    What it is about is for its ``kind`` to say (:mod:`documents.kinds`): by its period, by
-    ``parameters``, or by its id alone.
+    Its ``kind`` (:mod:`documents.kinds`) finds its data by its period, by ``parameters``, or by its
+    id alone.
 
-    A worker takes a document with a conditional update that writes a ``claim`` and renews
-    ``claimed_at`` while it renders; a claim that is no longer renewed is given to another.
-    ``SENDING`` is different: a mail that may have gone out is never sent again. Such a document
-    fails with its ``claim`` kept; a failed document without a claim was certainly not mailed.
+    A worker takes a document with a conditional update that writes a ``claim``, and renews
+    ``claimed_at`` while it renders. When the renewals stop, another worker takes the document.
+    ``SENDING`` is different, because a mail that may have been sent is never sent again. Such a
+    document fails and keeps its ``claim``; a failed document without a claim was certainly not
+    mailed.
     """
 
     class Status(models.TextChoices):
@@ -53,11 +54,11 @@ class Document(models.Model):
     pages = models.PositiveIntegerField(null=True)
     size = models.PositiveBigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
-    # When the file was removed because its time was over. It may still be there for a moment.
+    # Set when the file's retention time is over. The file may exist for a moment longer.
     removed_at = models.DateTimeField(null=True)
 
     class Meta:
-        # The table's name and its indexes' are from when reports were the only documents.
+        # The names of the table and its indexes date from when reports were the only documents.
         db_table = "reports_report"
         ordering = ["-created_at", "-id"]
         constraints = [
@@ -88,17 +89,17 @@ class Document(models.Model):
 
     @property
     def public_status(self) -> str:
-        """Return the status as the outside sees it; being mailed is part of being ready."""
+        """Return the status as the API shows it, where a document being mailed is ready."""
         return self.Status.READY if self.status == self.Status.SENDING else self.status
 
     @property
     def period(self) -> tuple[date, date]:
-        """Return its first and its last day; raise ``ValueError`` where it is about no period."""
+        """Return the period's first and last day; raise ``ValueError`` where there is none."""
         if self.since is None or self.until is None:
             raise ValueError("This document is about no period.")
         return self.since, self.until
 
     @property
     def is_stored(self) -> bool:
-        """Return whether the file can be had."""
+        """Return whether the file is in the store."""
         return self.rendered_at is not None and self.removed_at is None

@@ -1,7 +1,7 @@
-"""Moving files from one store to the other, without losing one.
+"""Moving files from one store to the other, without losing any.
 
-At every moment each file is whole in at least one store, and both are read. What is stopped halfway
-leaves a file in both, which the next run finishes.
+At every moment each file is whole in at least one store, and the site reads both. An interrupted
+run may leave a file in both stores, which the next run finishes.
 """
 
 import enum
@@ -20,7 +20,7 @@ _BLOCK = 1024 * 1024
 
 
 class Moved(enum.Enum):
-    """What has become of a file."""
+    """The outcome for a file."""
 
     MOVED = "moved"
     THERE = "there already"
@@ -30,7 +30,7 @@ class Moved(enum.Enum):
 
 
 def move_all(target: str) -> Iterator[tuple[str, Moved]]:
-    """Move what is stored to ``target``; yield each file's name and what has become of it.
+    """Move all files to ``target``; yield each file's name and outcome.
 
     Raise ``OSError`` where a store is away.
     """
@@ -52,8 +52,8 @@ def _move(document: Document, old: Store, new: Store) -> Moved:
         outcome = _copy(document, old, new)
     if outcome is not Moved.MOVED:
         return outcome
-    # A worker sets `removed_at` before it removes the file from both stores. Whoever sees it not
-    # set after the copy was made can be sure that the copy is removed as well.
+    # A worker sets `removed_at` before it removes the file from both stores. If `removed_at` is not
+    # set after the copy, a later removal includes the copy.
     if not Document.objects.filter(pk=document.pk, file=name, removed_at=None).exists():
         new.delete(name)
         return Moved.REMOVED
@@ -80,7 +80,7 @@ def _copy(document: Document, old: Store, new: Store) -> Moved:
 
 
 def _is_whole(document: Document, new: Store) -> bool:
-    """Return whether an earlier run has copied the file already."""
+    """Return whether an earlier run has already copied the file."""
     if not document.sha256:
         return False
     try:

@@ -1,9 +1,8 @@
 """The order in which workers take documents.
 
-A Celery message only wakes a worker, which then takes whichever document is next: one of the
-account that had the fewest pages rendered within the hour. An account has one document rendered at
-a time. So neither many nor long documents of one account keep another's waiting for more than one
-of them.
+A Celery message only wakes a worker. The worker then takes the next document of the account with
+the fewest pages rendered within the last hour. Workers render one document of an account at a time.
+So an account waits for at most one document of each other account.
 """
 
 import time
@@ -25,17 +24,17 @@ from shop.core import jobs
 # The key of the advisory lock under which one worker at a time takes a document: "repo" in ASCII.
 TAKE_LOCK = 0x7265706F
 WORK_SECONDS = 240.0
-"""A worker's task ends after about this long and asks for another, well before its time limit."""
+"""A worker's task ends after about this time and queues another, well before its time limit."""
 
 REST_SECONDS = 30.0
-"""How long a worker leaves a mail server or a store alone that it could not reach."""
+"""How long a worker waits before it tries an unreachable mail server or store again."""
 
 FAIR_WINDOW = timedelta(hours=1)
-"""The pages of an account within this time decide when it is next."""
+"""The pages of an account within this time decide its turn."""
 
 
 def work() -> None:
-    """Mail and render what is next until nothing is due or the time is over."""
+    """Mail and render the next documents until none is due or the time is over."""
     started = time.monotonic()
     mail_rests_until = 0.0
     while time.monotonic() < started + WORK_SECONDS:
@@ -47,14 +46,14 @@ def work() -> None:
         if taken is None:
             return
         if not render_claimed(*taken):
-            # The store takes nothing, so there is nothing to be done that is not done again.
+            # The store takes no files, so any further rendering would be in vain.
             return
-    # What is left is for other tasks, which any worker may take.
+    # The sweep queues tasks for the remaining documents, which any worker may take.
     documents_sweep()
 
 
 def take_queued() -> tuple[uuid.UUID, uuid.UUID] | None:
-    """Claim the queued document that is next; return its id and the claim."""
+    """Claim the next queued document; return its id and the claim, or ``None``."""
     same = Document.objects.filter(requested_by=OuterRef("requested_by")).order_by()
     recent = same.filter(
         rendered_at__gt=Now() - FAIR_WINDOW, created_at__gt=Now() - timedelta(days=1)
@@ -70,7 +69,7 @@ def take_queued() -> tuple[uuid.UUID, uuid.UUID] | None:
     claim = uuid.uuid4()
     with transaction.atomic():
         with connection.cursor() as cursor:
-            # Two workers that look at once would take two documents of one account.
+            # Without the lock, two concurrent workers could take two documents of one account.
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TAKE_LOCK])
         document_id = waiting.values_list("pk", flat=True).first()
         taken = document_id is not None and Document.objects.filter(
@@ -80,7 +79,7 @@ def take_queued() -> tuple[uuid.UUID, uuid.UUID] | None:
 
 
 def _take_ready() -> uuid.UUID | None:
-    """Return a rendered document whose mail is due, and keep other workers from it for a while."""
+    """Return a rendered document whose mail is due, and reserve it for this worker for a while."""
     with transaction.atomic():
         document_id = (
             Document.objects.select_for_update(skip_locked=True)

@@ -1,13 +1,13 @@
-"""What comes of rendering a document.
+"""The results of rendering a document.
 
-The web process, which renders nothing, needs no more than this.
+The web process imports only this, because it renders nothing.
 """
 
 from dataclasses import dataclass
 
 
 class RenderingFailed(Exception):
-    """The document could not be rendered; the message, meant for the log, says why."""
+    """The document could not be rendered; the message is for the log."""
 
 
 class RenderingTimeout(RenderingFailed):
@@ -15,12 +15,12 @@ class RenderingTimeout(RenderingFailed):
 
 
 class TooLong(RenderingFailed):
-    """It would be longer than is rendered; the message is for whoever asked for it."""
+    """The document would be too long; the message is for its account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The file that was written: its pages, if it has any, its bytes, and its SHA-256 in hex."""
+    """A rendered file: its number of pages, if any, its size in bytes, and its SHA-256 in hex."""
 
     pages: int | None
     size: int

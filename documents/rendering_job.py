@@ -1,7 +1,7 @@
 """Rendering: a worker claims a document, renders its file and stores it.
 
-See :mod:`shop.core.jobs` for what a claim is. The store is asked first whether it takes files, so
-that one that is away costs no rendering and no attempt.
+:mod:`shop.core.jobs` explains claims. The worker first checks that the store takes files, so that
+an outage of the store costs no rendering and no attempt.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ def document_render(document_id: uuid.UUID) -> None:
 
 
 def claimed(claim: uuid.UUID) -> dict[str, object]:
-    """Return the columns by which a queued document becomes one that is being rendered."""
+    """Return the columns that turn a queued document into one that a worker renders."""
     return {
         "status": Document.Status.RENDERING,
         "claim": claim,
@@ -49,9 +49,9 @@ def claimed(claim: uuid.UUID) -> dict[str, object]:
 
 
 def render_claimed(document_id: uuid.UUID, claim: uuid.UUID) -> bool:
-    """Render a document that this worker has claimed, and store its file.
+    """Render a document that this worker has claimed, and store the file.
 
-    Return whether the store took it, or did not have to: ``False`` where it is away.
+    Return ``False`` where the store is away.
     """
     document = Document.objects.select_related("requested_by").get(pk=document_id)
     kind = kind_of(document)
@@ -62,7 +62,7 @@ def render_claimed(document_id: uuid.UUID, claim: uuid.UUID) -> bool:
     logger.info("document.rendering", **about, attempt=document.attempts)
     try:
         with _renewing(claim):
-            # A worker that was killed after it had stored this document has left its file.
+            # An earlier worker may have died after it stored a file of this document.
             store.clear(folder)
             store.check()
     except OSError as error:
@@ -96,14 +96,14 @@ def render_claimed(document_id: uuid.UUID, claim: uuid.UUID) -> bool:
     if stored:
         logger.info("document.ready", **about, pages=rendered.pages)
     else:
-        # The sweep has given the document to another worker meanwhile.
+        # The sweep has meanwhile released the claim, and another worker may have the document.
         store.delete(name)
     return True
 
 
 @contextlib.contextmanager
 def _folder(document: Document) -> Iterator[Path]:
-    """Make a folder to render in, and remove those of workers that were killed in the middle."""
+    """Make a folder to render in, and remove the folders of killed workers."""
     prefix = f"document-{document.pk}-"
     for leftover in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -135,7 +135,7 @@ def _put_back(document: Document, claim: uuid.UUID, **changes: Any) -> None:
 
 @contextlib.contextmanager
 def _renewing(claim: uuid.UUID) -> Iterator[None]:
-    """Renew a claim from a thread, so that only a dead worker's goes stale."""
+    """Renew a claim from a thread, so that only a dead worker's claim goes stale."""
     done = threading.Event()
 
     def renew() -> None:

@@ -1,7 +1,7 @@
 """Files in an S3-compatible store.
 
-Every wait has a deadline of a few seconds. A store that was away a moment ago is not asked again
-for another moment, so that those who want something of it do not queue up in front of it.
+Every wait has a deadline of a few seconds. After an outage, requests fail at once for a moment, so
+that callers do not queue up (a circuit breaker).
 """
 
 import contextlib
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 2
 READ_SECONDS = 4
 WRITE_SECONDS = 60
-"""How long one answer may take: to a look, to a block that is read, to a part that is written."""
+"""Timeout of one request: a look-up, a block that is read, or a part that is written."""
 RETRY_SECONDS = 3
-"""A request whose connection broke within this time is made once more."""
+"""A request whose connection breaks within this time is retried once."""
 REST_SECONDS = 2.0
-"""How long a store that was away is left alone."""
+"""How long requests fail at once after an outage."""
 BLOCK = 1024 * 1024
 PART = 16 * 1024 * 1024
 
 
 class StoreAway(OSError):
-    """The store does not answer, or refuses; to a request it is an outage (``503``)."""
+    """The store does not answer, or refuses; the API answers ``503``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(errno.EIO, reason)
@@ -62,7 +62,7 @@ class S3Store:
         self._config = {name: value for name, value in config.items() if value}
         self._away_until = float("-inf")
 
-    # The clients are made at their first use, so that no process shares one with those it forks.
+    # The clients are made at their first use, because a forked process must not share one.
 
     @cached_property
     def _reading(self) -> "Client":
@@ -88,7 +88,7 @@ class S3Store:
 
     @contextlib.contextmanager
     def _asked(self) -> Iterator[None]:
-        """Leave a store alone that was just away, and say of any refusal that it is away."""
+        """Fail at once after a recent outage, and raise every error as ``StoreAway``."""
         if time.monotonic() < self._away_until:
             raise StoreAway("The store was away a moment ago.")
         try:
@@ -138,7 +138,7 @@ class S3Store:
 
 
 class RemoteFile(io.RawIOBase):
-    """A file in the store, read block by block, so that no connection is held between them."""
+    """A file in the store, read block by block, so that it holds no connection between blocks."""
 
     def __init__(self, store: S3Store, name: str, size: int) -> None:
         self._store = store
@@ -161,7 +161,7 @@ class RemoteFile(io.RawIOBase):
         return self._place
 
     def readall(self) -> bytes:
-        # What io does by itself reads a few kilobytes at a time.
+        # The inherited method would read a few kilobytes at a time.
         parts = []
         while part := self.read(BLOCK):
             parts.append(part)

@@ -1,10 +1,10 @@
 """Where the files of documents are kept: in a folder, or in an S3-compatible store.
 
-``DOCUMENT_STORAGE`` says which of the two takes new files. The other, where it is configured too,
-is still read, so that ``manage.py move_documents`` can run while the site does.
+``DOCUMENT_STORAGE`` names the one that takes new files. The site still reads the other, if it is
+configured too, so that ``manage.py move_documents`` can run beside the site.
 
-Every store has whole files only, and raises ``FileNotFoundError`` for one that is not there. Any
-other ``OSError`` means that the store cannot do now what it was asked.
+A store holds whole files only, and raises ``FileNotFoundError`` for a missing one. Any other
+``OSError`` means an outage of the store.
 """
 
 import os
@@ -22,7 +22,7 @@ FOLDER, S3 = "file", "s3"
 
 
 class Store(Protocol):
-    """What is done with a store."""
+    """The operations of a store."""
 
     def open(self, name: str) -> IO[bytes]:
         """Return the file, which can be sought in."""
@@ -31,10 +31,10 @@ class Store(Protocol):
         """Store a copy of ``source``, whole or not at all."""
 
     def delete(self, name: str) -> None:
-        """Remove the file; do nothing where it is not there."""
+        """Remove the file; do nothing where it does not exist."""
 
     def exists(self, name: str) -> bool:
-        """Return whether the file is there."""
+        """Return whether the file exists."""
 
     def clear(self, prefix: str) -> None:
         """Remove all files whose names begin with ``prefix``, unfinished ones too."""
@@ -50,7 +50,7 @@ class FolderStore:
         self._files = FileSystemStorage(location=location, base_url=None)
 
     def path(self, name: str) -> Path:
-        """Return where the file is; raise ``SuspiciousFileOperation`` for one elsewhere."""
+        """Return the file's path; raise ``SuspiciousFileOperation`` for one outside the folder."""
         return Path(self._files.path(name))
 
     def open(self, name: str) -> IO[bytes]:
@@ -89,12 +89,12 @@ class FolderStore:
 
 
 class DocumentStorage(Storage):
-    """The two stores as Django knows a storage: the one for new files first, then the other."""
+    """Both stores as one Django storage: the store for new files first, then the other."""
 
     def __init__(self, kind: str, location: str | Path, s3: Mapping[str, str]) -> None:
         self.stores: dict[str, Store] = {FOLDER: FolderStore(location)}
         if s3.get("bucket"):
-            # The library is an extra, which only those need who have such a store.
+            # The library is an extra, which only sites with an S3 store need.
             from documents.s3 import S3Store
 
             self.stores[S3] = S3Store(**s3)
@@ -114,7 +114,7 @@ class DocumentStorage(Storage):
     def _until_found(self) -> Iterator[Store]:
         yield from self._in_order()
         if len(self.stores) > 1:
-            # A file may have been moved from the second to the first between the two looks.
+            # A file may have moved from the second store to the first between the two look-ups.
             yield self.first
 
     def read(self, name: str) -> IO[bytes]:
@@ -149,11 +149,11 @@ class DocumentStorage(Storage):
             store.delete(name)
 
     def path(self, name: str) -> str:
-        """Return where the file is in the folder, whether it is there or not."""
+        """Return the file's path in the folder, whether it exists or not."""
         return str(cast(FolderStore, self.stores[FOLDER]).path(name))
 
     def clear(self, prefix: str) -> None:
-        """Remove what was stored for new files whose names begin with ``prefix``."""
+        """Remove the files whose names begin with ``prefix`` from the store for new files."""
         self.first.clear(prefix)
 
     def check(self) -> None:

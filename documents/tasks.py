@@ -1,7 +1,7 @@
-"""What the workers do: thin tasks around :mod:`documents.queue` and :mod:`documents.upkeep`.
+"""The workers' tasks, thin layers around :mod:`documents.queue` and :mod:`documents.upkeep`.
 
-The names are from when reports were the only documents: workers and beat of the version before,
-which run beside during a deploy, send and take the same messages.
+The names date from when reports were the only documents. They stay, because the previous version's
+workers and beat exchange the same messages during a deploy.
 """
 
 import structlog
@@ -14,20 +14,20 @@ logger = structlog.get_logger(__name__)
 
 @shared_task(name="reports.deliver")
 def deliver(*, report_id: str = "") -> None:
-    """Render and mail the documents that are next, ``report_id``'s in its turn.
+    """Render and mail the next documents; ``report_id`` waits for its turn.
 
-    Can run any number of times.
+    The task is idempotent.
     """
     queue.work()
 
 
 @shared_task(name="reports.sweep")
 def sweep() -> None:
-    """Announce documents that a lost message or a dead worker has left behind."""
+    """Announce documents again after a lost message or a dead worker."""
     upkeep.documents_sweep()
 
 
 @shared_task(name="reports.purge")
 def purge() -> None:
-    """Remove what is past its time."""
+    """Remove files and rows past their retention time."""
     logger.info("documents.purged", **upkeep.documents_purge())

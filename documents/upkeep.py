@@ -1,4 +1,4 @@
-"""What workers leave behind: documents of dead workers, those nobody was told of, old files."""
+"""Upkeep: documents of dead workers, documents whose message was lost, and old files."""
 
 import uuid
 from collections.abc import Collection
@@ -18,7 +18,7 @@ from shop.celery import hint
 from shop.core import jobs
 
 HINTS = 8
-"""Messages that one sweep sends: enough to wake the workers, too few to pile up."""
+"""Messages of one sweep: enough to wake the workers, too few to pile up."""
 
 ROWS_KEPT = timedelta(days=365)
 """How long a document stays in the list after its file was removed."""
@@ -27,15 +27,15 @@ _BATCH = 500
 
 
 def announce(document_id: uuid.UUID, *, expires: float | None = None) -> bool:
-    """Tell a worker that there is a document to take; return whether the broker took the message.
+    """Send workers the hint that a document waits; return whether the broker took the message.
 
-    The worker takes whichever document is next.
+    The worker takes the next document, which may be another one.
     """
     return hint("reports.deliver", expires=expires, report_id=str(document_id))
 
 
 def due() -> Q:
-    """Return the condition that a document's next attempt is due."""
+    """Return the condition for documents whose next attempt is due."""
     return jobs.due(
         max(
             jobs.LONGEST_DELAY_SECONDS,
@@ -46,7 +46,7 @@ def due() -> Q:
 
 
 def documents_sweep() -> int:
-    """Give up on dead workers and wake others if documents are due; return how many are."""
+    """Release dead workers' claims, and wake workers for due documents; return their number."""
     abandoned = Document.objects.filter(
         jobs.stale(settings.DOCUMENT_CLAIM_SECONDS), status=Document.Status.RENDERING
     )
@@ -74,7 +74,7 @@ def documents_sweep() -> int:
 
 
 def documents_requeue(ids: Collection[uuid.UUID]) -> int:
-    """Start failed documents anew that were certainly not mailed; return how many those were."""
+    """Queue failed documents again that were certainly not mailed; return their number."""
     again: dict[str, Any] = {
         "attempts": 0,
         "mail_attempts": 0,
@@ -98,11 +98,11 @@ def documents_requeue(ids: Collection[uuid.UUID]) -> int:
 def documents_purge() -> dict[str, int]:
     """Remove files past their time and those over an account's space, oldest first.
 
-    Documents stay in the list for a year more. Return how many files and how many documents went.
+    Rows stay for a year longer. Return the numbers of removed files and rows.
     """
     done = Document.objects.filter(status__in=[Document.Status.SENT, Document.Status.FAILED])
     stored = done.exclude(file="")
-    # Their removal was interrupted.
+    # The removal of these files was interrupted.
     removed = _remove(stored.filter(removed_at__isnull=False))
     deleted = 0
     for kind in kinds.kinds():
@@ -140,8 +140,9 @@ def _remove(documents: QuerySet[Document]) -> int:
     removed = 0
     while rows := list(documents.order_by().values_list("pk", "file")[:_BATCH]):
         keys = [key for key, _ in rows]
-        # First nobody can have the files, then they go, and then their rows forget them. What is
-        # interrupted is done again, and a file that is being moved meanwhile is not kept.
+        # First the files become unavailable, then they are removed, and then the rows forget them.
+        # The next run repeats an interrupted removal. A file that another process moves meanwhile
+        # is removed too.
         Document.objects.filter(pk__in=keys, removed_at=None).update(removed_at=Now())
         for _, name in rows:
             store.delete(name)

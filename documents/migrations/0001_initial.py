@@ -1,7 +1,7 @@
-"""The table of reports becomes that of documents, in Django's idea of it only.
+"""The table of reports becomes that of documents, in Django's state only.
 
-``reports`` has made the table, and gives the model up in its next migration. The version before
-goes on using the table meanwhile.
+``reports`` created the table, and drops the model in its next migration. The previous version keeps
+using the table meanwhile.
 """
 
 import django.db.models.deletion

@@ -1,4 +1,4 @@
-"""Documents that are about no period, and what they are about instead."""
+"""Documents without a period, which have parameters instead."""
 
 from django.db import migrations, models
 

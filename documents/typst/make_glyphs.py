@@ -1,4 +1,4 @@
-"""Writes ``noto.txt``: what the fonts of the packages can show, and how wide each character is.
+"""Writes ``noto.txt``: the characters of the packages' fonts, and the width of each.
 
 Run by hand after a change of those packages: ``python documents/typst/make_glyphs.py``. The test
 ``test_glyph_table_is_what_typst_has`` compares the result with what typst measures.
@@ -19,11 +19,11 @@ HEAD = """\
 # Made by make_glyphs.py; no format or private characters.
 """
 LEFT_OUT = {"Noto Sans Hebrew"}
-"""Typst's own serif has this script, points included."""
+"""Typst's own serif has this script, with its points."""
 
 
 def serif() -> set[int]:
-    """Return the code points that typst's own serif has, which is always looked at first."""
+    """Return the code points of typst's own serif, which is always tried first."""
     known: set[int] = set()
     for row in (Path(__file__).with_name("glyphs.txt")).read_text(encoding="ascii").splitlines():
         if row.startswith("serif "):
@@ -34,7 +34,7 @@ def serif() -> set[int]:
 
 
 def fonts() -> Iterator[TTFont]:
-    """Yield the fonts in the order in which a character is looked up."""
+    """Yield the fonts in the order in which they are tried."""
     for path in sorted(Path(manimgx_fonts.__path__[0]).glob("NotoSans[A-Z]*.ttf")):
         yield TTFont(path)
     yield TTFont(next(Path(manimgx_fonts.__path__[0]).glob("NotoEmoji*.ttf")))
@@ -48,7 +48,7 @@ def main() -> None:
     lines = [HEAD]
     known = serif()
     for font in fonts():
-        # A variable font names one of its cuts in 1 and the family, if that differs, in 16.
+        # A variable font has the name of one cut in record 1, and a different family name in 16.
         name = font["name"].getDebugName(16) or font["name"].getDebugName(1)
         if name in LEFT_OUT:
             continue
@@ -58,7 +58,7 @@ def main() -> None:
             category = unicodedata.category(chr(code))
             if category[0] in "CZ" or code in known:
                 continue
-            # Of the font for East Asia only what is as wide in every weight.
+            # The East Asian font contributes only characters of equal width in every weight.
             if "CJK" in name and unicodedata.east_asian_width(chr(code)) not in "WF":
                 continue
             by_width[round(font["hmtx"][glyph][0] * scale)].append(code)

@@ -1,4 +1,4 @@
-"""The child process that typesets one volume; a script, which imports nothing of the shop."""
+"""The child process that typesets one volume: a script that imports no module of the shop."""
 
 import signal
 import sys
@@ -10,8 +10,8 @@ import typst
 def main(arguments: Sequence[str]) -> None:
     """Typeset one volume: its folder, its name, the result, a time stamp, seconds, font folders."""
     folder, volume, result, timestamp, seconds, *fonts = arguments
-    # An orphan, whose parent can no longer stop it, ends by itself: the default action of
-    # SIGALRM needs no cooperation from the native code.
+    # The alarm ends a child whose parent has died. Its default action works even while native code
+    # runs.
     signal.alarm(int(seconds))
     try:
         typst.compile(

@@ -1,6 +1,6 @@
 """Joins the volumes of one document into one tagged PDF.
 
-It reads and writes PDF by itself, because a general library keeps every object in memory: 200 MB
+The code reads and writes PDF itself, because a general library keeps every object in memory: 200 MB
 for 10 000 lines.
 """
 
@@ -16,15 +16,14 @@ from documents.rendered import RenderingFailed
 
 
 class JoinedPdf:
-    """Writes one tagged PDF out of volumes that typst has made, holding one volume at a time.
+    """Writes one tagged PDF from typst's volumes, with one volume in memory at a time.
 
     The pages, structure elements, bookmarks and parent trees of all volumes come under common
     roots, and everything that is no stream goes into compressed object streams, which makes the
-    tags of a long table a fifth as large. It relies on how typst writes a file: a classic
-    cross-reference table, generation 0 throughout, one structure element of type Document, level
-    1 headings only, and no text of customers in strings outside the information dictionary and
-    the metadata; whatever looks different raises `RenderingFailed`. A general PDF library would
-    do, but keeps every object in memory: 200 MB for 10 000 lines.
+    tags of a long table a fifth as large. It relies on typst's form of a file: a classic
+    cross-reference table, generation 0 throughout, one structure element of type Document, and
+    level 1 headings only. Strings outside the information dictionary and the metadata hold no text
+    of customers. Any other form raises `RenderingFailed`.
     """
 
     CATALOG, PAGES, STRUCTURE, DOCUMENT, OUTLINES, INFO, METADATA = range(1, 8)
@@ -56,7 +55,7 @@ class JoinedPdf:
         self._write(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
 
     def add_volume(self, data: bytes, expected_pages: int) -> None:
-        """Append all pages of one PDF; raises `RenderingFailed` if they are not as many."""
+        """Append all pages of one PDF; raise `RenderingFailed` if their number differs."""
         objects, root, info = _read_objects(data)
         self._volumes += 1
         volume = self._volumes
@@ -83,7 +82,7 @@ class JoinedPdf:
         references[outlines] = b"%d 0 R" % self.OUTLINES
 
         def renumber(body: bytes) -> bytes:
-            # Cells name their header cells by ids that are unique in a volume only.
+            # Cells refer to their header cells by ids that are unique only within a volume.
             return _REFERENCE.sub(
                 lambda m: references[int(m[1])] if m[1] else b"(V%dU" % volume, body
             )
@@ -156,7 +155,8 @@ class JoinedPdf:
             % (self.STRUCTURE, b" ".join(self._elements)),
         )
         self._add(self.INFO, self._info)
-        # The identity follows from the contents, as in the volumes, so equal reports are equal.
+        # The file's ID is derived from the contents, as in the volumes, so equal reports have equal
+        # bytes.
         identity = self._hash.hexdigest()[:32].encode()
         head, _, content = self._metadata.partition(b"\nstream\n")
         content = re.sub(

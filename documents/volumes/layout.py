@@ -1,4 +1,4 @@
-"""Lays pages out: what stands on which page, in which line, and how high each row is."""
+"""Page layout: the page and the line of every piece, and the height of every row."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from documents.measure import MONO, SERIF, TEXT_SIZE, clean_text, fonts_of, glyp
 VOLUME_PAGES = 60
 """Pages in one volume: about 3 000 lines and, while it is typeset, 250 MB."""
 
-# Lengths are in points (1/72 inch). The template gets those it needs in meta.json.
+# Lengths are in points (1/72 inch). The template reads the lengths that it needs from meta.json.
 PAGE_WIDTH, PAGE_HEIGHT = 595.28, 841.89
 MARGIN_X, MARGIN_TOP, MARGIN_BOTTOM = 45.0, 58.0, 54.0
 BODY_WIDTH = PAGE_WIDTH - 2 * MARGIN_X
@@ -46,9 +46,9 @@ def _wrap_cell(text: str, width: float) -> list[str]:
 class Pages:
     """Puts pieces onto pages from top to bottom and writes every full volume to a JSON file.
 
-    A volume is a list of `{"number": 7, "pieces": [...]}`; what is in a piece is between this
-    class and the template. Rows that do not fit continue on the next page in a table of its own,
-    titles included, so that nothing spans pages, nor volumes.
+    A volume is a list of `{"number": 7, "pieces": [...]}`; only this class and the template know
+    the content of a piece. Rows that do not fit continue on the next page in a new table with its
+    titles. So no piece spans pages or volumes.
     """
 
     def __init__(
@@ -70,17 +70,17 @@ class Pages:
 
     @property
     def fonts(self) -> list[str]:
-        """The fonts of what was shown, in the order in which a character is looked up."""
+        """The fonts of the text so far, in the order in which they are tried."""
         return [font for font in glyphs().order if font in {SERIF, MONO, *self._fonts}]
 
     def show(self, text: str) -> str:
-        """Return the text as it can be shown, and note the fonts that this takes."""
+        """Return the clean text, and note the fonts that it needs."""
         shown = clean_text(text)
         self._fonts |= fonts_of(shown)
         return shown
 
     def add(self, kind: str, height: float, **content: object) -> None:
-        """Add a piece of `height` points below what is there; it ends the table before it."""
+        """Add a piece of `height` points at the end; it ends the table before it."""
         self._rows = None
         if height > self._left:
             self._turn()
@@ -90,7 +90,7 @@ class Pages:
     def add_letterhead(self, shop: str, facts: Iterable[Sequence[str]]) -> None:
         """Put the letterhead onto the first page: the shop, the heading, and facts below it.
 
-        A fact is four cells: a label and what it says, twice.
+        A fact is four cells: a label and its value, twice.
         """
         rows, heights = [], []
         for fact in facts:
@@ -100,7 +100,7 @@ class Pages:
             ]
             rows.append(["\n".join(lines) for lines in cells])
             heights.append(_height(max(map(len, cells))))
-        # The bold cut is up to a tenth wider than the regular one, which is what wrap measures.
+        # The bold cut is up to a tenth wider than the regular one, which wrap measures.
         name = wrap(self.show(shop), BODY_WIDTH * 0.9, SHOP_SIZE)[:6]
         shop_height = len(name) * (SHOP_SIZE + LEADING) + 6
         self.add(
@@ -128,7 +128,7 @@ class Pages:
         self._kind = kind
 
     def add_row(self, cells: Sequence[str], *, bold: bool = False) -> None:
-        """Add a row to the table that was started last; bold rows come after all others."""
+        """Add a row to the current table; bold rows come after all others."""
         row: list[str] = []
         most = 1
         for text, width in zip(cells, self.tables[self._kind].widths, strict=True):
@@ -157,7 +157,7 @@ class Pages:
         self._left -= height
 
     def finish(self) -> None:
-        """Write what is left; `count` is then the number of pages and `volumes` the files."""
+        """Write the last volume; `count` is then the number of pages and `volumes` the files."""
         self._leaves.append({"number": self.count, "pieces": self._pieces})
         self._write_volume()
 

@@ -29,9 +29,9 @@ TIME_LIMIT = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imprint:
-    """What a document says of itself: in its letterhead, its running heads and its metadata.
+    """A document's titles: in its letterhead, its running heads and its metadata.
 
-    ``title`` is what the metadata call it, ``heading`` is shown in large letters, ``number`` is the
+    ``title`` is the title in the metadata, ``heading`` is shown in large letters, ``number`` is the
     line at the foot. ``generated`` is in UTC.
     """
 
@@ -118,7 +118,7 @@ def _write_meta(pages: layout.Pages, imprint: Imprint) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """What the children of one document have in common; ``deadline`` is of the monotonic clock."""
+    """Shared state of one document's children; ``deadline`` is a time of the monotonic clock."""
 
     folder: Path
     fonts: Sequence[str]
@@ -127,15 +127,15 @@ class _Run:
 
 
 class _Child:
-    """One typst run of its own process; leaving the context kills it if it is still running."""
+    """One run of typst in a child process, which is killed at the end of the context."""
 
     def __init__(self, run: _Run, volume: Path, target: Path) -> None:
         self.name = volume.stem
         self.deadline = deadline = run.deadline
         self.result = target / f"{volume.stem}.pdf"
         self.seconds = max(deadline - time.monotonic(), 0)
-        # Isolated, and with nothing of this process's environment but where libraries are, as
-        # that holds passwords which typesetting has no use for.
+        # The child runs isolated, with only the paths of the environment, because the rest holds
+        # passwords.
         kept = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
         self.process = subprocess.Popen(
             [

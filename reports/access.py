@@ -1,4 +1,4 @@
-"""Who may ask for which report, and who sees whose."""
+"""Access to reports: which kinds an account may request, and whose reports it sees."""
 
 from accounts.access import check
 from accounts.models import User
@@ -7,18 +7,18 @@ from reports.models import Report
 
 _NEEDED = {
     Report.Kind.STATEMENT: Permission.REPORTS_WRITE,
-    # It holds every customer's purchases.
+    # The sales report holds every customer's purchases.
     Report.Kind.SALES: Permission.REPORTS_WRITE_ALL,
 }
 
 
 def may_request(user: User, kind: str) -> bool:
-    """Return whether the account may have a report of this kind."""
+    """Return whether the account may request a report of this kind."""
     return allows(user.permissions, _NEEDED[Report.Kind(kind)])
 
 
 def check_request(user: User, kind: str) -> None:
-    """Raise ``Forbidden`` where the account may not ask for a report of this kind."""
+    """Raise ``Forbidden`` where the account may not request a report of this kind."""
     detail = "The sales report is for staff." if kind == Report.Kind.SALES else None
     check(user.permissions, _NEEDED[Report.Kind(kind)], detail)
 

@@ -1,4 +1,4 @@
-"""Reports in the admin: to look at, and to start failed ones anew."""
+"""Reports in the admin: read-only, with an action that queues failed ones again."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class ReportAdmin(ReadOnlyAdmin):
         description="Queue again failed reports that were not mailed", permissions=["requeue"]
     )
     def queue_again(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
-        """Leave out those that may have been mailed: nobody gets one report twice."""
+        """Queue failed reports again, except those that may have been mailed."""
         reports = list(queryset)
         count = documents_requeue([report.pk for report in reports])
         if reports:

@@ -1,4 +1,4 @@
-"""What statements and sales reports add to the whole."""
+"""The declarations of statements and sales reports."""
 
 from accounts.access import allowed
 from accounts.permissions import Permission
@@ -6,7 +6,7 @@ from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
 class ReportsConfig(ShopAppConfig):
-    """Statements and sales reports: two kinds of documents, asked for by API and page."""
+    """Statements and sales reports: two kinds of documents, requested by API and page."""
 
     name = "reports"
     api_urls = "reports.urls"

@@ -1,6 +1,6 @@
-"""What a report holds; see `reports.rendering`.
+"""The data of a report, which `reports.rendering` lays out.
 
-The web process, which renders nothing, needs no more than this.
+The web process imports only this, because it renders nothing.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from documents.rendered import RenderingFailed
 
 
 class TotalsDisagree(RenderingFailed):
-    """The lines do not add up to the totals in the header, so the report must not be sent.
+    """The lines do not add up to the totals in the header, so the report is not sent.
 
-    The caller read the two at different moments; reading both again, in one snapshot, mends it.
+    This happens if the caller read the two in different snapshots.
     """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthTotal:
-    """What one calendar month (UTC) adds up to in one currency. `month` is any day of it."""
+    """One calendar month's totals (UTC) in one currency. `month` is any day of it."""
 
     month: date
     currency: str
@@ -31,7 +31,7 @@ class MonthTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrencyTotal:
-    """What the whole period adds up to in one currency."""
+    """The whole period's totals in one currency."""
 
     currency: str
     purchases: int
@@ -40,10 +40,10 @@ class CurrencyTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementHeader:
-    """Everything about a customer's statement but its lines.
+    """A customer's statement without its lines.
 
-    `since` and `until` are both part of the period; `generated_at` is aware. `months` and
-    `totals` are shown in the given order and hold no entry for what has no purchases.
+    `since` and `until` are both part of the period; `generated_at` is aware. `months` and `totals`
+    are shown in this order, without entries for months or currencies that have no purchases.
     """
 
     report_id: UUID | str
@@ -60,7 +60,7 @@ class StatementHeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementLine:
-    """One purchase. `timestamp` is aware, `price` is per unit, both amounts in `currency`."""
+    """One purchase. `timestamp` is aware, `price` is per unit, both amounts are in `currency`."""
 
     timestamp: datetime
     item: str
@@ -72,7 +72,7 @@ class StatementLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SalesHeader:
-    """Everything about a sales report but its lines; the fields are `StatementHeader`'s."""
+    """A sales report without its lines; the fields are those of `StatementHeader`."""
 
     report_id: UUID | str
     shop_name: str
@@ -85,7 +85,7 @@ class SalesHeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SalesLine:
-    """What one customer bought in the period in one currency."""
+    """One customer's totals of the period in one currency."""
 
     username: str
     userid: str

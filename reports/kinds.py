@@ -1,4 +1,4 @@
-"""The two kinds of reports, as documents are rendered and mailed."""
+"""The two kinds of reports, as kinds of documents."""
 
 import contextlib
 from abc import abstractmethod
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class ReportKind(Kind):
-    """What statements and sales reports have in common."""
+    """The common part of statements and sales reports."""
 
     title: ClassVar[str]
 
@@ -57,7 +57,7 @@ class ReportKind(Kind):
 
 
 class Statement(ReportKind):
-    """What one customer bought."""
+    """One customer's purchases."""
 
     name = models.Kind.STATEMENT.value
     title = "statement"
@@ -65,7 +65,7 @@ class Statement(ReportKind):
     def render_lines(
         self, document: Document, output: Path, reading: contextlib.ExitStack
     ) -> Rendered:
-        # Only a worker renders, but the web process imports this module too.
+        # Imported here, because only workers render, but the web process imports this module too.
         from reports.rendering import render_statement
 
         return render_statement(
@@ -76,7 +76,7 @@ class Statement(ReportKind):
 
 
 class Sales(ReportKind):
-    """What all customers bought."""
+    """All customers' purchases."""
 
     name = models.Kind.SALES.value
     title = "sales report"
@@ -94,13 +94,13 @@ class Sales(ReportKind):
 
 
 def _closing(lines: Iterator[T], reading: contextlib.ExitStack) -> Iterator[T]:
-    """Yield the lines and end the snapshot after the last, as typesetting may take minutes."""
+    """Yield the lines, and end the snapshot after the last, because typesetting takes long."""
     yield from lines
     reading.close()
 
 
 def _bounded(lines: Iterator[T]) -> Iterator[T]:
-    """Yield the lines; raise ``TooLong`` where they are more than one report may have."""
+    """Yield the lines; raise ``TooLong`` after the most lines of one report."""
     most = settings.REPORTS_MAX_LINES
     for number, line in enumerate(lines):
         if number == most:

@@ -8,14 +8,14 @@ from documents.models import Document
 
 
 class Kind(models.TextChoices):
-    """What a report is about: what one customer bought, or what all of them did."""
+    """A report's subject: one customer's purchases, or everybody's."""
 
     STATEMENT = "statement"
     SALES = "sales"
 
 
 class Reports(models.Manager["Report"]):
-    """Only the documents that are reports."""
+    """A manager of the documents that are reports."""
 
     def get_queryset(self) -> models.QuerySet["Report"]:
         return super().get_queryset().filter(kind__in=Kind.values)

@@ -29,7 +29,7 @@ FIELDS = ("kind", "since", "until")
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(GET=needs(P.REPORTS_READ), POST=needs(P.REPORTS_WRITE))
 def report_list(request: HttpRequest) -> HttpResponse:
-    """Show the caller's reports; queue one that the form asks for."""
+    """Show the caller's reports; queue the form's report."""
     user = cast(User, request.user)
     today = timezone.now().date()
     first = (today.replace(day=1) - datetime.timedelta(days=1)).replace(day=1)

@@ -27,8 +27,8 @@ from reports.contents import (
 )
 from shop.core.money import shown
 
-# The widths hold the longest numbers of the contract on one line: 12 digits for a price, 7 for a
-# quantity, and their product.
+# The longest valid numbers fit on one line: 12 digits for a price, 7 for a quantity, and their
+# product.
 _TABLES: Mapping[str, Table] = {
     "months": Table(
         ("Month", "Purchases", "Currency", "Total"),
@@ -123,7 +123,7 @@ def render_sales(
 ) -> Rendered:
     """Write the shop's sales, customer by customer, as a PDF to `output`.
 
-    Works and fails as `render_statement` does.
+    It works like `render_statement`, and raises the same errors.
     """
     facts = [
         ("Period", _period(header.since, header.until), "Generated", _moment(header.generated_at)),
@@ -152,7 +152,7 @@ def render_sales(
         return _typeset(pages, header, "Sales by customer", "", output, time_limit)
 
 
-# What is shown, and how it is written
+# Formats of the shown values
 
 
 def _utc(moment: datetime) -> datetime:
@@ -179,7 +179,7 @@ def _period(since: date, until: date) -> str:
 
 
 def _money(amount: Decimal, currency: str) -> str:
-    """The amount as in "1195.30", without ".00" for JPY and the like."""
+    """Return the amount as "1195.30", without decimals for currencies like JPY."""
     text = f"{amount:.2f}"
     if Decimal(text) != amount:
         raise ValueError("An amount in a report has more than two decimals.")
@@ -187,7 +187,7 @@ def _money(amount: Decimal, currency: str) -> str:
 
 
 class _Check:
-    """Adds up lines and compares the sums with the totals that the report claims."""
+    """Adds up lines, and compares the sums with the totals in the header."""
 
     def __init__(self, claimed: Iterable[CurrencyTotal | MonthTotal]) -> None:
         self.purchases: defaultdict[str, int] = defaultdict(int)
@@ -211,7 +211,7 @@ class _Check:
 def _write_front(
     pages: Pages, header: StatementHeader | SalesHeader, facts: Iterable[Sequence[str]]
 ) -> None:
-    """Put the letterhead and the summary, months before the whole, onto the first page."""
+    """Put the letterhead and the summary, months before totals, onto the first page."""
     pages.add_letterhead(header.shop_name, facts)
     check = _Check(header.totals)
     for entry in header.months:

@@ -1,4 +1,4 @@
-"""Reads for reports: whose they are, and the purchases they are about."""
+"""Reads of reports, and of their purchases."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ _AMOUNT = ExpressionWrapper(
 def reports_for(user: User) -> QuerySet[Report]:
     """Return the reports that the account may see: its own, or everybody's.
 
-    Whoever may no longer see everybody's no longer sees the sales reports of that time.
+    An account that loses this right also loses sight of its own sales reports.
     """
     queryset = Report.objects.select_related("requested_by")
     if may_see_all_reports(user):
@@ -54,7 +54,7 @@ def report_of(user: User, id: UUID) -> Report:
 
 @contextmanager
 def snapshot(using: str) -> Iterator[None]:
-    """Read everything within as it was at one moment, so that lines and totals agree."""
+    """Read everything in the block from one snapshot, so that lines and totals agree."""
     with transaction.atomic(using=using):
         with connections[using].cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -62,9 +62,9 @@ def snapshot(using: str) -> Iterator[None]:
 
 
 def report_to_render(report: Document) -> Document:
-    """Return the report from the database to read it and its purchases from.
+    """Return the report, from the database that its purchases are read from.
 
-    That is the replica if it has replayed the claim: then it has all that was committed before.
+    That is the replica if it has replayed the claim, because it then has all earlier commits.
     """
     same = {"pk": report.pk, "claim": report.claim}
     using = database_that_has(lambda alias: Document.objects.using(alias).filter(**same).exists())
@@ -84,7 +84,7 @@ def _purchases(report: Document) -> QuerySet[Purchase]:
 
 def _totals(report: Document) -> tuple[list[MonthTotal], list[CurrencyTotal]]:
     queryset = _purchases(report).order_by()
-    # The stubs know no columns that come in through a mapping, hence `Any`.
+    # `Any`, because the stubs cannot type columns from a mapping.
     sums: dict[str, Any] = {"purchases": Count("pk"), "amount": Sum(_AMOUNT)}
     months: Any = (
         queryset.annotate(month=TruncMonth("timestamp", tzinfo=UTC))
@@ -163,7 +163,7 @@ def sales_header(report: Document) -> SalesHeader:
 
 
 def sales_lines(report: Document) -> Iterator[SalesLine]:
-    """Yield what each customer bought in the period, by username and currency."""
+    """Yield each customer's totals of the period, by username and currency."""
     rows = (
         _purchases(report)
         .order_by()

@@ -1,6 +1,6 @@
-"""Requesting a report: what an account may ask for, and how much of it.
+"""Requesting a report, and the limits of requests.
 
-What becomes of it then is for :mod:`documents`; what it shows, for :mod:`reports.kinds`.
+:mod:`documents` renders and mails it; :mod:`reports.kinds` defines its contents.
 """
 
 import math
@@ -27,14 +27,14 @@ FUTURE_MAX = timedelta(days=366)
 
 
 class EmailNotVerified(Conflict):
-    """A report is mailed, so the account needs a verified address first."""
+    """The account has no verified address, and reports are mailed."""
 
     code = "email_not_verified"
     detail = "Verify your e-mail address first; the report is mailed to it."
 
 
 class TooManyReports(ApplicationError):
-    """The account has too many reports that are not finished."""
+    """The account has too many unfinished reports."""
 
     status = 429
     code = "too_many_reports"
@@ -43,7 +43,7 @@ class TooManyReports(ApplicationError):
 
 
 class ReportQuotaUsedUp(ApplicationError):
-    """The account has requested as much as it may within an hour."""
+    """The account has used up its hourly quota of reports."""
 
     status = 429
     code = "throttled"
@@ -61,10 +61,10 @@ def report_request(
     until: date,
     idempotency_key: str | None = None,
 ) -> tuple[Report, bool]:
-    """Queue a report for the account; return it and whether it was requested before.
+    """Queue a report for the account; return it, and whether this is a repeat.
 
-    ``since`` and ``until`` both belong to the period. Without a key, an equal report that no worker
-    has begun is the same report. Raise ``Forbidden``, ``EmailNotVerified``, ``ValidationFailed``,
+    The period includes ``since`` and ``until``. Without a key, an equal report that no worker has
+    begun is the same report. Raise ``Forbidden``, ``EmailNotVerified``, ``ValidationFailed``,
     ``IdempotencyKeyReused``, ``TooManyReports`` or ``ReportQuotaUsedUp``.
     """
     check_request(caller_user, kind)
@@ -81,7 +81,7 @@ def report_request(
         raise EmailNotVerified()
     body = {"kind": kind, "since": since, "until": until}
     with transaction.atomic():
-        # Requests of one account come one after the other, so that the limits hold for all of them.
+        # The lock serializes the requests of one account, so that the limits hold.
         User.objects.select_for_update(no_key=True).only("pk").get(pk=caller_user.pk)
         reports = Report.objects.filter(requested_by=caller_user)
         if (earlier := _earlier(reports, idempotency_key, body)) is not None:
@@ -98,7 +98,7 @@ def report_request(
 def _earlier(
     reports: QuerySet[Report], idempotency_key: str | None, body: dict[str, Any]
 ) -> Report | None:
-    """Return the report that this request has asked for before."""
+    """Return the report of an earlier, equal request, if any."""
     if idempotency_key is None:
         return reports.filter(status=Report.Status.QUEUED, attempts=0, **body).first()
     report = reports.filter(idempotency_key=idempotency_key).first()
@@ -114,7 +114,7 @@ def _check_limits(reports: QuerySet[Report]) -> None:
     hour_ago = timezone.now() - QUOTA_WINDOW
     recent = reports.filter(created_at__gt=hour_ago).order_by("-created_at", "-pk")
     if count := settings.QUOTA_REPORTS_PER_HOUR:
-        # The report that has to be an hour old before there is room for another.
+        # The account may request again when this report is an hour old.
         oldest = recent.values_list("created_at", flat=True)[count - 1 : count].first()
         if oldest is not None:
             raise ReportQuotaUsedUp(f"{count} reports", _seconds(oldest - hour_ago))

@@ -55,7 +55,7 @@ def joe(db: Any) -> User:
 
 @pytest.fixture
 def stored(joe: User, tmp_path: Path) -> Callable[..., Document]:
-    """Return what stores a statement's file as a worker does, and its row."""
+    """Return a function that stores a statement's file as a worker does, and returns its row."""
 
     def make(content: bytes, **fields: Any) -> Document:
         name = f"2026/11/{uuid.uuid4()}-{uuid.uuid4().hex}.pdf"

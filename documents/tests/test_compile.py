@@ -1,4 +1,4 @@
-"""The short path: what it sets, how fast, and what happens to a child that hangs or dies."""
+"""The short path: its output, its speed, and a child that hangs or dies."""
 
 import os
 import signal
@@ -112,7 +112,7 @@ def test_a_child_that_is_killed_is_replaced(children: Any) -> None:
         compile_pdf(NOTE, data(forever=True), generated=MOMENT, seconds=30)
     killer.join()
     assert compile_pdf(NOTE, data(), generated=MOMENT).startswith(b"%PDF")
-    # One that died while nobody used it is nobody's failure.
+    # A child that dies between two documents fails neither of them.
     os.kill(process_of(children[False]), signal.SIGKILL)
     os.waitid(os.P_PID, process_of(children[False]), os.WEXITED | os.WNOWAIT)
     assert compile_pdf(NOTE, data(), generated=MOMENT).startswith(b"%PDF")

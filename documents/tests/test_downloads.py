@@ -1,4 +1,4 @@
-"""Downloads: by ranges, by ETag, through a store that is cut, and never for others."""
+"""Downloads: by ranges, by ETag, through a store that breaks off, and never for outsiders."""
 
 import os
 from collections.abc import Callable
@@ -86,7 +86,7 @@ def test_the_etag_is_compared(document: Document) -> None:
     assert response.headers["Cache-Control"] == "private, no-cache"
     whole = get(document, If_None_Match='"other"')
     assert (whole.status_code, body(whole)) == (200, CONTENT)
-    # A client that goes on gets a part of the same file, or else the whole of the new one.
+    # A client that resumes gets a part of the same file, or the whole of a new one.
     part = get(document, Range="bytes=10-", If_Range=etag)
     assert (part.status_code, body(part)) == (206, CONTENT[10:])
     whole = get(document, Range="bytes=10-", If_Range='"other"')

@@ -1,4 +1,4 @@
-"""A kind of the tests' own, by the short path: rendered, stored and mailed, store away or not."""
+"""A kind of the tests on the short path: rendered, stored and mailed, also in an outage."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -71,7 +71,7 @@ def ask(joe: User, kind: str = "note") -> Document:
 
 
 def work(document: Document) -> Document:
-    """Do what is next now, whenever it is due."""
+    """Run the next job now, even if it is not due."""
     Document.objects.update(next_attempt_at=Now())
     queue.work()
     document.refresh_from_db()

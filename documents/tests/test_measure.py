@@ -1,4 +1,4 @@
-"""What the fonts can show, how wide it is, and where a line may break."""
+"""The fonts' characters, their widths, and the breaks of lines."""
 
 import json
 import unicodedata
@@ -35,7 +35,7 @@ def test_clean_text(text, shown):
 def test_glyph_table_is_what_typst_has(font):
     known = measure.glyphs()
     own = font in (measure.SERIF, measure.MONO)
-    # A mark alone is shown on a circle, which is not its own width.
+    # A mark alone is shown on a circle, so its width cannot be measured.
     characters = [
         char
         for char, name in known.fonts.items()
@@ -62,7 +62,7 @@ def test_glyph_table_is_what_typst_has(font):
         typst.compile(source, pdf_standards=["ua-1"], **options)
     (widths,) = json.loads(typst.query(source, "<widths>", field="value", **options))
     measured = dict(zip(characters, widths, strict=True))
-    # Punctuation of East Asia is set narrower at the edge of a line.
+    # typst sets East Asian punctuation narrower at the edge of a line.
     assert {
         char: (width, known.widths[char])
         for char, width in measured.items()

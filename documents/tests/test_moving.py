@@ -1,4 +1,4 @@
-"""`manage.py move_documents`: it can be run again, and loses nothing whenever it is stopped."""
+"""`manage.py move_documents`: it can run again, and loses no file wherever it is stopped."""
 
 import os
 import subprocess
@@ -55,7 +55,7 @@ def test_there_and_back_again(s3: S3, settings: Any, folder: Path, stored: Store
     assert "5 files: 5 moved" in said
     assert "DOCUMENT_STORAGE=s3" in said
     assert (s3.names(), on_disk(folder)) == (names, [])
-    # The settings still name the folder, and what was moved is read all the same.
+    # The settings still name the folder, and the site reads the moved file all the same.
     assert all(contents(each) == f"%PDF {number}".encode() for each, number in documents.items())
     use(settings, "s3", folder, s3)
     assert "5 there already" in move("s3")
@@ -87,7 +87,7 @@ def test_a_run_that_is_stopped_at_any_step_is_finished_by_the_next(
     def stop(self: Any, *arguments: Any) -> Any:
         nonlocal calls
         calls += 1
-        # A file is looked for before it is put, and read back afterwards.
+        # The command looks for the copy before it writes it, and reads it back afterwards.
         if calls == (4 if step == "open" else 2):
             if after:
                 real(self, *arguments)
@@ -110,7 +110,7 @@ def test_a_network_that_is_cut_stops_it_and_loses_nothing(
     use(settings, "file", folder, s3)
     documents = [stored(os.urandom(200_000)) for _ in range(4)]
     before = {document.pk: contents(document) for document in documents}
-    # In the middle of reading back the second file.
+    # This stops the command while it reads back the second file.
     s3.wire.set("open", left=320_000)
     with pytest.raises(CommandError, match="Nothing is lost; run this again"):
         move("s3")
@@ -149,7 +149,7 @@ def test_a_file_that_is_removed_meanwhile_is_in_neither_store(
     def copy(*arguments: Any) -> Any:
         outcome = real(*arguments)
         assert documents_purge()["pdfs"] == 1
-        # What a copy that took longer than the removal leaves behind.
+        # A copy that ends after the removal would leave this file.
         s3.client.put_object(Bucket="documents", Key=document.file, Body=b"late")
         return outcome
 

@@ -1,4 +1,4 @@
-"""The two stores: whole files or none, and what happens where one is away."""
+"""The two stores: whole files or none, and outages."""
 
 import os
 import sys
@@ -91,7 +91,7 @@ def test_a_store_that_is_away_is_an_outage_in_time(
         ask(store, source)
     assert is_outage(raised.value)
     assert time.monotonic() - began < 6.0
-    # The next one does not wait for it again.
+    # The next request fails at once.
     began = time.monotonic()
     with pytest.raises(StoreAway):
         ask(store, source)
@@ -116,7 +116,7 @@ def test_reading_goes_on_where_a_connection_was_cut(s3: S3, source: Path) -> Non
     store.put(NAME, source)
     with store.open(NAME) as file:
         assert file.read(1000) == CONTENT[:1000]
-        # Connections that are open are lost; new ones can be had.
+        # Open connections break, but new ones succeed.
         s3.wire.set("open")
         assert file.read() == CONTENT[1000:]
 

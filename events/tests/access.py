@@ -15,7 +15,7 @@ TO_ALL = {"default": "hello", **NOT_SIGNED_IN}
 TO_READERS = {"default": "4403", **dict.fromkeys(READERS, "hello"), **NOT_SIGNED_IN}
 
 ACCESS = Access(
-    # Whoever has something to tell makes the event.
+    # Apps write events; no route does.
     objects=lambda owner: {"admin/events/event/": 1},
     api={
         "api/v1/events/": {"GET": api(), "POST": NO_METHOD},

@@ -1,4 +1,4 @@
-"""The toy app's declarations, as if it was installed."""
+"""The toy app's declarations, without installing it."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from events.types import forget_declared
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the toy's types and its follower be declared beside the shop's."""
+    """Declare the toy's types and its follower beside the shop's."""
     config = apps.get_app_config("events")
     monkeypatch.setattr(config, "event_types", "events.tests.toy.types", raising=False)
     followers = ("events.tests.toy.followers.SumFollower",)

@@ -1,4 +1,4 @@
-"""What the relay does with the outbox, for tests that run none."""
+"""The relay's numbering, for tests without a relay."""
 
 from django.db import connection
 

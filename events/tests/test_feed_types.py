@@ -1,4 +1,4 @@
-"""``/ws/events/`` and the long poll by type, on a site whose settings have one line more."""
+"""``/ws/events/`` and the long poll by type, on a site with the toy app."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system of its own, with the toy app's types of events."""
+    """A site of its own, with the toy app's types of events."""
     folder: Path = tmp_path_factory.mktemp("types") / "data"
     settings = {"DJANGO_SETTINGS_MODULE": "events.tests.toy.settings"}
     with running(folder, FEED_CREDENTIALS_SECONDS="1", **settings) as system:
@@ -121,7 +121,7 @@ async def test_sockets_get_the_types_that_they_ask_for(site: System) -> None:
         assert both[1]["purchase"]["item"] == item
         told = await _events(everybodys, 2)
         assert [event["data"]["number"] for event in told] == [hers, his]
-        # `/ws/purchases/` knows purchases only, and so does `/ws/events/` that is asked for none.
+        # `/ws/purchases/` sends purchases only, and so does `/ws/events/` without types.
         assert await _events(plain, 1) == both[1:] == await _events(purchases, 1)
 
 
@@ -206,7 +206,7 @@ async def test_a_lost_permission_closes_the_sockets_that_live_on_it(site: System
         try:
             await asyncio.wait_for(wide.wait_closed(), 20)
             assert wide.close_code == 4403
-            # What a customer may see of its own it sees on.
+            # A customer still sees its own events.
             number = _invoice(site, "fin")
             (invoice,) = await _events(own, 1)
             assert invoice["data"]["number"] == number

@@ -1,4 +1,4 @@
-"""Followers: each event is applied once, whatever dies, and never passed over."""
+"""Followers: each event is applied exactly once, whichever process dies."""
 
 import contextlib
 import io
@@ -75,7 +75,7 @@ def test_what_is_derived_moves_with_the_cursor() -> None:
     _emit(25)
     _follow_all()
     assert _sums() == {1: (25, Decimal("2.50"))}
-    # It passes what it does not want as well.
+    # The cursor also passes events of other types.
     assert _position() == 26
     _emit(3, customer=2)
     _follow_all()
@@ -101,7 +101,7 @@ def test_a_batch_that_cannot_be_applied_is_tried_again_and_never_passed_over() -
     _emit(1, text="poison")
     _emit(2)
     assert follow(FOLLOWER) == 1
-    # Whoever looks before it is time, also another process, waits.
+    # Any process that tries before the retry time waits.
     assert 0 < follow(FOLLOWER) <= 1
     assert _sums() == {1: (2, Decimal("0.20"))}
     for failures, seconds in ((2, 2), (3, 4), (4, 8)):
@@ -125,7 +125,7 @@ def test_a_batch_that_cannot_be_applied_is_tried_again_and_never_passed_over() -
 
 
 def _heal() -> None:
-    """Mend the poison, as a new version of a follower would; only the owner can."""
+    """Correct the poison event, which only the owner of the table can do."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(
@@ -155,7 +155,7 @@ def test_a_follower_that_nobody_runs_is_noticed() -> None:
 
 
 def test_an_old_snapshot_stops_nothing() -> None:
-    """A transaction that has been open for long, and has written, hides nothing from followers."""
+    """An old open transaction that has written hides no event from followers."""
     with _other_connection() as old:
         old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         old.execute("INSERT INTO events_outbox (id, type) VALUES (uuidv7(), 30003)")
@@ -195,7 +195,7 @@ def test_names_are_those_of_declared_followers() -> None:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
-    """Return what starts a follower process on the test's database; ``hold`` holds its batches."""
+    """Return a function that starts a follower process; ``hold`` holds its batches."""
     parameters = own_connection_parameters()
     url = "postgresql:///{dbname}?host={host}&port={port}&user={user}&password={password}"
     environment = os.environ | {
@@ -210,7 +210,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
         log = tmp_path / f"{len(started)}.log"
         with log.open("wb") as output:
             started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stderr=output))
-        # It says that it leads or stands by; from then on it knows SIGTERM.
+        # The process logs that it leads or stands by; from then on it handles SIGTERM.
         wait_for(lambda: b"toy.sum" in log.read_bytes())
         return started[-1]
 
@@ -228,7 +228,8 @@ def test_a_process_killed_between_apply_and_commit_loses_and_doubles_nothing(
     _emit(25)
     first = start()
     wait_for(lambda: held.exists() and held.read_text() == str(first.pid))
-    # The batch is applied there, and not committed: nobody sees it, and nobody else may lead.
+    # That process has applied the batch without a commit, so it is invisible, and no other process
+    # leads.
     assert _sums() == {}
     with pytest.raises(StandingBy):
         follow(FOLLOWER)

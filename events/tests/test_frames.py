@@ -16,7 +16,7 @@ from events.representation import Encoded
 
 
 async def _no_send(text: str) -> None:
-    """Take whatever is sent."""
+    """Take any frame."""
 
 
 async def _no_close(code: int) -> None:

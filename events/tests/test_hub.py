@@ -1,4 +1,4 @@
-"""A reader that does not keep up, by itself: what waits for it is bounded, and it is told 4408."""
+"""A slow reader: its queue is bounded, and the hub closes it with 4408."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -104,7 +104,7 @@ def test_a_frame_goes_out_at_once_but_never_before_what_waits() -> None:
         assert socket.taken == ["0"]
         socket.reads.clear()
         reader.put(Frame("1"))
-        # It is now being sent, and waits for the client.
+        # The frame is now being sent, and waits for the client.
         await asyncio.sleep(0)
         reader.put(Frame("2"))
         socket.reads.set()

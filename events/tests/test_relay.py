@@ -1,4 +1,4 @@
-"""Which of the events that wait the relay numbers first, and what it leaves behind."""
+"""The order in which the relay numbers waiting events, and the dead rows that it leaves."""
 
 from typing import Any
 from uuid import uuid4
@@ -86,7 +86,7 @@ async def test_what_commits_late_is_found_though_later_transactions_are_numbered
 async def test_an_open_transaction_does_not_make_the_relay_read_what_it_has_moved(
     begun: str,
 ) -> None:
-    """Be it one that reads an old snapshot, or one that may still write."""
+    """The open transaction reads an old snapshot, or may still write."""
     parameters = own_connection_parameters()
     async with (
         await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as relay,
@@ -128,7 +128,7 @@ def test_the_relay_looks_often_while_few_events_come_and_seldom_for_many(
     pace = Pace()
 
     def rest(rate: float, seconds: float = 5.0) -> float:
-        """Return how long it rests after so many seconds with so many events in each."""
+        """Return the poll interval after so many seconds at this rate of events."""
         end, due, seen = clock[0] + seconds, clock[0], 0.0
         while clock[0] < end:
             found = 0

@@ -1,4 +1,4 @@
-"""An account may have so many sockets open in one process, and is told so at the handshake."""
+"""The quota of an account's open sockets in one process, which the handshake reports."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from shop.core.metrics import registry
 
 
 def _open(token: str, extensions: dict[str, Any]) -> list[Any]:
-    """Open a socket and hang up at once; return what the server sent."""
+    """Open a socket and disconnect at once; return the server's messages."""
     sent: list[Any] = []
     received = iter([{"type": "websocket.connect"}])
     scope = {

@@ -1,4 +1,4 @@
-"""Types of events: what is declared, who sees them, what is asked for, and what is emitted."""
+"""Types of events: declarations, permissions, requests by type, and `emit`."""
 
 import json
 import uuid
@@ -73,7 +73,7 @@ def test_who_sees_which_types(toy: None) -> None:
     assert seen("client", everything=False) == {RECORDED}
     assert seen("author", everything=True) == {QUIZ.number}
     assert seen("support", everything=True) == {RECORDED, INVOICE.number}
-    # Nobody has logs of its own: they take `logs:read_all`.
+    # No account has logs of its own, so they need `logs:read_all`.
     assert seen("operator", everything=True) == {RESTARTED.number}
     assert seen("operator", everything=False) == {RESTARTED.number}
     assert seen("admin", everything=True) == {type.number for type in declared()}
@@ -98,7 +98,7 @@ def test_verify_ledger_finds_events_that_nobody_declares_so(
     emit(QUIZ, data={"score": 1})
     positions = [str(row.position) for row in number()]
     assert broken() == []
-    # One type is gone, and another one has got its number.
+    # One type is removed, and another one has reused its number.
     reused = replace(QUIZ, number=INVOICE.number)
     monkeypatch.setattr(toys, "EVENT_TYPES", (reused,))
     forget_declared()
@@ -241,7 +241,7 @@ def test_types_choose_among_what_the_caller_may_see(log: dict[str, str], client:
         ("invoice.issued", "joe")
     ]
     assert _seen(client, log["limited"], "?types=*") == []
-    # Without a scope support sees everybody's, of the parts that it may read.
+    # Without a scope, support sees everybody's events of the parts that it may read.
     both = [("invoice.issued", "joe"), ("invoice.issued", "ann")]
     assert _seen(client, log["eve"], "?types=*") == both
     assert _seen(client, log["eve"], "?types=invoice.issued") == both

@@ -62,7 +62,7 @@ ACCESS = Access(
         **{f"^{CLASSIC_PREFIX[1:]}/{route}": methods for route, methods in CLASSIC.items()},
     },
     pages={
-        # Signed-in actors send a form without a price.
+        # Signed-in actors send a form without a price, which records nothing.
         "": {"GET": OPEN, "POST": page(400)},
         "purchases/": {"GET": page(), "POST": OPEN_NO_METHOD},
         "live/": {"GET": page(403, **READ), "POST": OPEN_NO_METHOD},

@@ -1,4 +1,4 @@
-"""What the database itself refuses, whoever asks."""
+"""Changes that the database refuses to every role."""
 
 import uuid
 from collections.abc import Iterator
@@ -109,7 +109,7 @@ def test_the_application_role_can_only_add_to_the_ledger(
     as_application.execute(MOVE_OLDEST, {"xid": 0, "open": [], "limit": 1, "position": 0})
     row = as_application.execute("SELECT id FROM events_event").fetchone()
     assert row == (purchase.pk,)
-    # Where it may not, it is only warned.
+    # PostgreSQL only warns where the role may not.
     notices: list[str] = []
     as_application.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
     as_application.execute("VACUUM events_outbox")

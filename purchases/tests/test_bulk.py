@@ -1,4 +1,4 @@
-"""Bulk requests: what tells their lines apart, what ends them, and what they keep to themselves."""
+"""Bulk requests: the identity of lines, the ends of uploads, and the privacy of dry runs."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Lines of bulk requests and imports: the good ones are recorded, the bad ones named."""
+"""Lines of bulk requests and imports: valid ones are recorded, invalid ones reported."""
 
 import csv
 import io
@@ -100,7 +100,7 @@ def test_a_bad_element_or_line_is_one_error_and_touches_no_other(
 
 
 def test_an_open_quote_in_each_line_costs_no_more_than_a_constant_number_of_readings():
-    """Counted rather than timed: how many bytes of lines the reader decodes."""
+    """The test counts the bytes that the reader decodes, because times vary."""
     read = 0
 
     class Counted(bytes):
@@ -148,7 +148,7 @@ def test_bulk_shows_the_errors_of_the_first_lines(till: Api):
     assert result["errors"][0]["errors"][0]["code"] == "userid_conflict"
 
 
-# What no CSV reader can make sense of, each on one line, with a word of the reason.
+# Unreadable rows of CSV, each on one line, with a word of the reason.
 BROKEN_LINES = {
     "1,a\rb": "new-line",
     "1," + "x" * 17_000: "bytes",

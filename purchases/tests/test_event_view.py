@@ -1,7 +1,7 @@
-"""The version before goes on with the general log: its SQL, on the tables of this one.
+"""The previous version's SQL on this version's tables.
 
-A deploy migrates beside the old processes and replaces them afterwards. Until they have gone, an
-old writer may insert, an old relay number and an old reader read, beside new ones.
+A deploy migrates beside the old processes and replaces them afterwards. Until then an old writer,
+an old relay and an old reader may run beside new ones.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from events.selectors import events_after, latest_position
 from events.tests.log import number
 from shop.core.database import own_connection_parameters
 
-# What the version before says, word for word but for the columns of a purchase.
+# The previous version's statements, word for word except for the columns of a purchase.
 WRITE = """
 WITH recorded AS (
     INSERT INTO purchases_purchase (id, customer_id, item, quantity, price, currency, "timestamp",
@@ -56,7 +56,7 @@ WHERE event.position > %s ORDER BY event.position LIMIT 500
 
 
 class Old:
-    """A process of the version before, with the statements that it has prepared."""
+    """A process of the previous version, with its prepared statements."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self._connection = connection
@@ -158,7 +158,7 @@ def test_other_types_are_not_for_the_version_before(old: Old) -> None:
 def test_what_was_recorded_before_the_deploy_is_in_the_log_and_old_statements_go_on(
     old: Old, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The tables as the version before left them, migrated while it works."""
+    """The previous version's tables, migrated while its processes run."""
     joe = User.objects.create(username="joe", userid="005")
     monkeypatch.setattr(_migration("0007_copy_events"), "BATCH", 2)
     _as_before()
@@ -166,7 +166,8 @@ def test_what_was_recorded_before_the_deploy_is_in_the_log_and_old_statements_go
     old.number()
     old.write(joe, "f")
     _migrate("0007_copy_events", "copy")
-    # Numbered after the copy; written, and not yet numbered, when the view takes its place.
+    # One event is numbered after the copy; another has no position yet when the view replaces the
+    # table.
     old.number()
     old.write(joe, "g", "h")
     _migrate("0008_event_view", "swap_once")

@@ -1,4 +1,4 @@
-"""What PostgreSQL writes of a purchase is what Python would write."""
+"""PostgreSQL's rows of an export are equal to Python's."""
 
 import csv
 import io
@@ -69,7 +69,7 @@ ALPHABET = " '\"\\,;\t\r\n=+-@\uff1dax1\u00e9\u00a0\U0001f600\u2028\x01\x1f\x7f%
 
 
 def texts(count: int) -> list[str]:
-    """Return nasty texts, and texts at random of what makes them so."""
+    """Return nasty texts, and random texts of their characters."""
     chance = random.Random(11)
     return [
         *NASTY,
@@ -78,7 +78,7 @@ def texts(count: int) -> list[str]:
 
 
 def csv_line(cells: list[str], delimiter: str = ",") -> bytes:
-    """Return the line that Python writes of cells that are all in quotes."""
+    """Return Python's line of quoted cells."""
     file = io.StringIO()
     csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow(cells)
     return file.getvalue().encode()
@@ -90,7 +90,7 @@ def as_csv(rows: list[PurchaseData]) -> bytes:
 
 
 def for_spreadsheets(rows: list[PurchaseData], delimiter: str) -> bytes:
-    """Return what ``excel=1`` is to give."""
+    """Return the expected output of ``excel=1``."""
     lines = ["\ufeff".encode() + delimiter.join(PurchaseData.__annotations__).encode() + b"\r\n"]
     for row in rows:
         cells = {name: str(value) for name, value in row.items()}
@@ -121,7 +121,7 @@ def as_original(head: dict[str, str], rows: list[PurchaseData]) -> bytes:
 
 
 class Ledger:
-    """A ledger of nasty texts, and somebody who sees all of it."""
+    """A ledger of nasty texts, and an account that sees all of it."""
 
     def __init__(self) -> None:
         chance = random.Random(5)
@@ -217,7 +217,7 @@ def test_a_csv_export_comes_back_as_it_was_and_begins_no_formula(ledger: Ledger)
 
 
 def cells_of(data: bytes) -> list[list[list[str]]]:
-    """Return the cells of each sheet of a workbook, as texts, after looking at how it is made."""
+    """Check a workbook's structure; return the cells of each sheet, as texts."""
     space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
     with zipfile.ZipFile(io.BytesIO(data)) as file:
         assert file.testzip() is None

@@ -1,4 +1,4 @@
-"""The import of files as other programs write them, through its command."""
+"""The import of other programs' files, through its command."""
 
 import csv
 import io
@@ -94,7 +94,7 @@ def test_times_are_read_as_they_are_written(date_format: str | None, text: str, 
         ("%d.%m.%Y", "31.12.1899"),
         ("%d.%m.%Y", "1.2.24"),
         ("%Y-%m-%d %H:%M:%S %Z", "2024-05-31 10:00:00 CET"),
-        # The clocks went from 2 to 3, and from 3 to 2.
+        # The clocks were set from 2 to 3, and from 3 to 2.
         (None, "2024-03-31 02:30"),
         (None, "2024-10-27 02:30"),
     ],
@@ -113,7 +113,7 @@ def test_formats_that_say_no_day_are_refused(date_format: str):
 
 
 def test_a_day_begins_with_its_first_moment_and_the_first_of_two_hours_can_be_chosen():
-    # In São Paulo midnight was skipped, and in Havana it came twice.
+    # The clocks skipped midnight in São Paulo, and showed it twice in Havana.
     assert moments(None, "America/Sao_Paulo").read("2018-11-04") == datetime(
         2018, 11, 4, 3, tzinfo=UTC
     )
@@ -203,7 +203,7 @@ def test_a_file_of_a_spreadsheet_in_another_country(file: Path):
     first = Purchase.objects.get(customer__userid="7")
     assert (first.price, first.quantity) == (Decimal("1195.30"), 1000)
     assert first.customer.username == "Müller"
-    # The rejected lines can be mended and imported as the file was.
+    # A user can correct the rejected lines and import them with the same command.
     left = file.with_name("shop.csv.rejected.csv")
     text = left.read_text(encoding="cp1252")
     assert text.startswith(lines[0])
@@ -211,7 +211,7 @@ def test_a_file_of_a_spreadsheet_in_another_country(file: Path):
     assert "1 recorded" in run(left, columns, encoding="cp1252", **options)
     again = run(file, columns, encoding="cp1252", **options)
     assert again.startswith("0 recorded, 2 duplicates, 3 rejected")
-    # The mended file is somebody's work now.
+    # The corrected file is a user's work now, so the import keeps it.
     assert "shop.csv.rejected-2.csv" in again
     assert "1.012,50" in left.read_text(encoding="cp1252")
 
@@ -331,7 +331,7 @@ def test_only_files_that_the_import_wrote_are_replaced(file: Path):
     (row,) = rejected(left)
     assert row["Amount"] == "x"
     assert "(line 2, " in row["reason"]
-    # A rejected file can be imported too.
+    # The import also takes a file of rejected lines.
     assert "1 rejected" in run(left)
     assert "1 rejected" in run(left.with_name("shop.csv.rejected.csv.rejected.csv"))
     write(file, "ID,Date,Amount", good)

@@ -1,4 +1,4 @@
-"""The ingest by itself: what is bounded, and what is tried again."""
+"""The ingest alone: its bounds and its retries."""
 
 import asyncio
 import threading
@@ -100,10 +100,10 @@ def test_an_account_that_was_deactivated_is_refused_though_it_is_cached(digest: 
 @pytest.mark.parametrize(
     ("change", "userid", "accepted"),
     [
-        # The token may only read from now on; then it may record for its own account only.
+        # First the token may only read, and then it may record only for its own account.
         ("UPDATE knox_authtoken SET permissions = 1", None, "purchases:write"),
         ("UPDATE knox_authtoken SET permissions = 2", "006", "purchases:write_all"),
-        # The account is staff no more.
+        # The account loses its staff status.
         ("UPDATE accounts_user SET is_staff = false", "006", "purchases:write_all"),
     ],
 )
@@ -157,7 +157,7 @@ def test_a_full_queue_refuses_and_the_memory_is_bounded(
 
     async def run() -> list[Outcome]:
         ingest = Ingest()
-        # Nobody writes yet, so that all of them wait.
+        # No writer runs yet, so all requests wait.
         asked = [
             asyncio.create_task(_outcome(ingest, digest, _purchase(f"b{n}"))) for n in range(8)
         ]
@@ -183,7 +183,7 @@ def test_what_was_told_that_nothing_is_recorded_is_not_recorded(
 
     async def run() -> Outcome:
         ingest = Ingest()
-        # Nobody writes yet, so that its time is up while it waits.
+        # No writer runs yet, so the deadline passes while the request waits.
         sweep = asyncio.create_task(ingest._sweep())
         outcome = await _outcome(ingest, digest, _purchase("late"))
         sweep.cancel()
@@ -234,7 +234,7 @@ def test_what_waits_for_the_slow_path_is_not_recorded_after_its_answer(
     assert {type(outcome) for outcome in hung} == {OutcomeUnknown}
     assert {type(outcome) for outcome in waited} == {Unavailable}
     expected = ["after", *[f"hangs {number}" for number in range(module.THREADS)]]
-    # A thread that hung is not waited for at the end, so that it does not hold that up.
+    # At the end the engine does not wait for a thread that hangs.
     wait_for(lambda: Purchase.objects.count() >= len(expected), 20)
     assert sorted(purchase.item for purchase in Purchase.objects.all()) == expected
 
@@ -257,7 +257,7 @@ def test_of_two_bodies_of_one_key_at_once_the_first_is_recorded(digest: str) -> 
 def test_a_lost_commit_is_never_said_to_have_recorded_nothing(
     digest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection breaks at the commit, and PostgreSQL is not there to be asked again."""
+    """The connection breaks at the commit, and PostgreSQL stays away."""
     real = Writer._insert
 
     async def insert(self: Writer, rows: Any, batch: Any) -> Any:
@@ -284,7 +284,7 @@ def test_an_unknown_outcome_of_the_fast_path_is_not_recorded_twice(
 
     async def insert(self: Writer, rows: Any, batch: Any) -> Any:
         await real(self, rows, batch)
-        # The answer of a commit is lost on its way.
+        # The answer to the commit is lost.
         raise OSError("connection reset")
 
     monkeypatch.setattr(Writer, "_insert", insert)
@@ -332,7 +332,7 @@ def test_a_lock_of_somebody_else_holds_up_only_the_purchase_that_needs_it(digest
 
 
 async def _seconds_of(ingest: Ingest, digest: str, count: int) -> list[float]:
-    """Return how long each of so many purchases took, one after the other, the slowest last."""
+    """Return the sorted durations of that many consecutive purchases, the slowest last."""
     seconds = []
     for number in range(count):
         started = time.monotonic()
@@ -343,7 +343,7 @@ async def _seconds_of(ingest: Ingest, digest: str, count: int) -> list[float]:
 
 
 def test_whoever_waits_for_locks_holds_up_no_other_account(digest: str) -> None:
-    """As a bulk request holds the keys of its lines, which are sent one by one meanwhile."""
+    """A bulk request locks the keys of its lines while a client sends the same lines singly."""
     joe = User.objects.get()
     ann = User.objects.create(username="ann", userid="006")
     other = str(AuthToken.objects.create(ann)[0].digest)
@@ -383,17 +383,17 @@ def test_whoever_waits_for_locks_holds_up_no_other_account(digest: str) -> None:
         found: Any = _run(beside)[0]
         quiet, busy, refused, free = found
         holder.rollback()
-    # The median and the 95th of a hundred; a lock that was waited for in a shared batch is seconds.
+    # The median and the 95th percentile; a shared batch that waits for the lock takes seconds.
     assert busy[20] < 10 * quiet[20] + 0.3, (quiet[20], busy[20])
     assert busy[37] < 10 * quiet[37] + 1.0, (quiet[37], busy[37])
     assert {type(outcome) for outcome, _ in refused} <= {KeyHeld, Unavailable}
     assert max(seconds for _, seconds in refused) < module.ANSWER_SECONDS + 1
-    # It is answered, and at once where its lane is full.
+    # Each request gets an answer, at once if its lane is full.
     assert isinstance(free, Recorded | KeyHeld)
 
 
 def test_one_that_waits_for_a_lock_is_refused_at_once_on_the_slow_path_too(digest: str) -> None:
-    """Its account was not met before, so it takes the threads that all accounts share."""
+    """Its account is not cached, so it takes the threads that all accounts share."""
     joe = User.objects.get()
     moment = datetime(2024, 5, 31, tzinfo=UTC)
     held = _purchase("held", moment)
@@ -410,7 +410,7 @@ def test_one_that_waits_for_a_lock_is_refused_at_once_on_the_slow_path_too(diges
         seconds = time.monotonic() - started
         holder.rollback()
     assert isinstance(outcome, KeyHeld)
-    # Waiting for the lock as long as a connection may takes two seconds.
+    # A wait for the whole lock timeout of a connection would take two seconds.
     assert seconds < 1.9
 
 

@@ -1,4 +1,4 @@
-"""Items that would show as something else."""
+"""Items whose characters make them look like other items."""
 
 from typing import Any
 

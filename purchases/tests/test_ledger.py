@@ -39,7 +39,7 @@ pytestmark = pytest.mark.django_db
     ],
 )
 def test_a_purchase_is_known_by_what_it_was_known_by_before(timestamp: str, written: str):
-    """The digest is stored: computed otherwise, it would let what was sent before arrive twice."""
+    """The digest is stored, so another formula would let old purchases be recorded twice."""
     caller = Caller(7, "ann", "u7", int(CUSTOMER))
     data = {"item": "book", "quantity": 2, "price": "12.5", "timestamp": timestamp}
     entry = Entry(caller, parse_purchase(data, now=datetime.now(UTC)))

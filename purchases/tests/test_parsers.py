@@ -1,4 +1,4 @@
-"""The parsers, with whatever hypothesis thinks of: they answer, or refuse by name."""
+"""The parsers with generated input: each returns a value or raises a declared error."""
 
 import io
 import json
@@ -45,7 +45,7 @@ MOMENTS = (
 
 
 def tried(function: Any, *arguments: Any, **keywords: Any) -> Any:
-    """Return what the function returns, or the error that it refuses its input with."""
+    """Return the function's result, or the error that it raises."""
     try:
         return function(*arguments, **keywords)
     except (ApplicationError, Refused) as error:

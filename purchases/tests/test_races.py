@@ -38,7 +38,7 @@ PATHS = [
 
 
 def _look_then_insert(table: str, key: uuid.UUID, guard: str) -> None:
-    """Get or create, as one would write it: look for the key, and insert it where it is not."""
+    """A naive get-or-create: look for the key, and insert it where it is missing."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {table} WHERE dedupe_key = %s", [key])
         if cursor.fetchone() == (0,):
@@ -69,7 +69,7 @@ def _rows_of_one_key(table: str, guard: str) -> int:
 
 @pytest.mark.django_db(transaction=True)
 def test_without_the_unique_key_the_same_posts_are_recorded_twice() -> None:
-    """The race is real: it happens as soon as the unique index is not there."""
+    """The race is real: it happens without the unique index."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE unguarded (dedupe_key uuid NOT NULL)")
         cursor.execute("CREATE TABLE guarded (dedupe_key uuid NOT NULL UNIQUE)")
@@ -85,7 +85,7 @@ def test_without_the_unique_key_the_same_posts_are_recorded_twice() -> None:
 
 @pytest.mark.django_db
 def test_of_two_bodies_of_one_key_in_one_batch_the_first_is_in_the_ledger() -> None:
-    """What is answered is what is stored, in whatever order the database takes the rows."""
+    """Each answer is the stored purchase, in any order of the rows."""
     caller = Caller.of(User.objects.create(username="joe", userid="005"))
     keys = [uuid.uuid4().hex for _ in range(60)]
     entries = [
@@ -113,7 +113,7 @@ def _send(
 ) -> list[Any]:
     """Post all ``(path, token, body, key)`` at once, each on a connection of its own.
 
-    Who is told to come back does so: 429 and 503 say that nothing was recorded.
+    A post is repeated after 429 and 503, which mean that nothing was recorded.
     """
 
     async def post(
@@ -137,7 +137,7 @@ def _send(
 
 
 def _body(number: int = 0, **fields: object) -> dict[str, Any]:
-    """Return a purchase that is nobody else's: the original routes know no item."""
+    """Return a body with a unique price, because the original routes have no item."""
     return {"price": f"{number}.{uuid.uuid4().int % 100:02}", "timestamp": WHEN, **fields}
 
 
@@ -164,7 +164,7 @@ def _logged(system: System, token: str, after: int) -> list[str]:
 
 
 def _expect_logged(system: System, token: str, after: int, ids: set[str]) -> None:
-    """Wait until the log holds these purchases; each of them is there once."""
+    """Wait until the log holds each of these purchases once."""
     wait_for(lambda: set(_logged(system, token, after)) >= ids, 10)
     assert Counter(_logged(system, token, after)) == Counter(ids)
 
@@ -223,7 +223,7 @@ def test_mixed_keys_and_bodies_are_one_purchase_a_key(system: System, joe: str, 
             if request[3] == key
         ]
         good = [(body, answer) for body, answer in mine if answer.status_code != 422]
-        # One body won the key; all of its posts have the one answer, all others are refused.
+        # One body won the key; all of its posts have the same answer, and all others are refused.
         (winner,) = {body["price"] for body, _ in good}
         assert all(answer.status_code == 422 for body, answer in mine if body["price"] != winner)
         assert [_is_new(answer) for _, answer in good].count(True) == 1

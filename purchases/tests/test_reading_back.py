@@ -1,4 +1,4 @@
-"""A client program reads back what it recorded, for any customer, and nothing else."""
+"""A client program reads back its own recorded purchases, for any customer, and no others."""
 
 import csv
 import io
@@ -24,9 +24,9 @@ BEGIN = datetime(2024, 5, 31, tzinfo=UTC)
 
 
 class Ledger:
-    """A till, another one, and two customers, each of whom bought by itself and at either till.
+    """Two tills, and two customers who each bought directly and at both tills.
 
-    Purchases are called by the name of who recorded them, that of the customer, and a number.
+    The item names the recorder, the customer, and a number.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Ledger:
             for name in ("till", "till2", "joe", "ann")
         }
         pairs = [(by, who) for who in ("joe", "ann") for by in ("till", "till2", who)]
-        # Somebody may buy for a till, and a till for itself.
+        # A client program may record a purchase for a till, and a till one for itself.
         pairs += [("till2", "till"), ("till", "till")]
         self.made: dict[str, Purchase] = {}
         for place in range(24):
@@ -56,7 +56,7 @@ class Ledger:
         return Client(headers={"Authorization": f"Token {token}"})
 
     def tills(self) -> list[str]:
-        """Return what the till may read, newest first."""
+        """Return the items that the till may read, newest first."""
         names = [name for name in self.made if name.startswith("till-") or "-till-" in name]
         return sorted(names, key=lambda name: self.made[name].timestamp, reverse=True)
 
@@ -131,7 +131,7 @@ def test_one_purchase_and_the_original_routes(ledger: Ledger) -> None:
         prices = [Decimal(str(each["price"])) for each in bought]
         oldest_first = [name for name in reversed(ledger.tills()) if "-joe-" in name]
         assert prices == [ledger.made[name].price for name in oldest_first]
-        # For this customer it has recorded nothing, as for the one that does not exist.
+        # The till has recorded nothing for the first customer, and the second one does not exist.
         nothing = till.get(f"/{route}/stranger")
         assert nothing.status_code == 404
         assert nothing.content == till.get(f"/{route}/nobody").content
@@ -155,7 +155,7 @@ def test_a_till_that_records_for_nobody_any_more_sees_what_it_bought(ledger: Led
 
 
 def test_a_tills_page_is_read_from_two_indexes_in_order(ledger: Ledger) -> None:
-    """Nothing is sorted but the page itself, however much the till has recorded."""
+    """PostgreSQL sorts only the page itself, however many purchases the till has recorded."""
     till = ledger.users["till"].pk
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

@@ -11,7 +11,7 @@ from documents import downloads
 from reports.models import Report
 from tests.access import ADMIN_READ_ONLY, NO_METHOD, READ, SECRET, Access, api, in_admin, page
 
-# A client program may use purchases only.
+# A client program has permissions for purchases only.
 REPORT = api(404, owner=200, client=403, **READ)
 MAY = {"kind": "statement", "since": "2024-05-01", "until": "2024-05-31"}
 

@@ -30,7 +30,7 @@ def make_user(name: str, *, verified: bool = True, **fields: Any) -> User:
 
 
 def buy(user: User, *, count: int = 3, price: str = "1195.30", currency: str = "EUR") -> Decimal:
-    """Put purchases of May 2024 into the ledger; return what they add up to."""
+    """Put purchases of May 2024 into the ledger; return their totals."""
     start = datetime(2024, 5, 1, tzinfo=UTC)
     Purchase.objects.bulk_create(
         Purchase(

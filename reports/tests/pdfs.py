@@ -1,4 +1,4 @@
-"""Reports for tests: made from a few lines, and read back with an independent library."""
+"""Reports for tests, made from a few lines and read back with an independent library."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def read_lines(reader: Any) -> list[tuple[str, str, str, str, str, str]]:
 
 
 def assert_tagged(reader: Any) -> list[Any]:
-    """Check that every marked content of every page is what its structure element says it is.
+    """Check that the marked content of every page agrees with its structure element.
 
     Return the rows of all tables, in reading order.
     """

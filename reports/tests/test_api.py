@@ -29,7 +29,7 @@ def expiring() -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def sent(monkeypatch: pytest.MonkeyPatch, expiring: list[Any]) -> list[Any]:
-    """Collect what would go to the broker."""
+    """Collect the messages to the broker."""
     messages: list[Any] = []
 
     def send_task(name: str, **options: Any) -> None:
@@ -214,11 +214,11 @@ def test_an_equal_report_that_waits_is_the_same_one(joe: User, ann: User) -> Non
     first, second = post(client, MAY), post(client, MAY)
     assert second.json()["id"] == first.json()["id"]
     assert second.headers["Idempotent-Replayed"] == "true"
-    # Another period, another account, and a key of its own each ask for another report.
+    # Another period, another account and a key each request another report.
     assert post(client, {**MAY, "until": "2024-05-30"}).json()["id"] != first.json()["id"]
     assert post(as_user(ann), MAY).json()["id"] != first.json()["id"]
     assert post(client, MAY, **{"Idempotency-Key": "k"}).json()["id"] != first.json()["id"]
-    # Once a worker has begun, there may be purchases that it does not show.
+    # A report that a worker has begun may miss new purchases.
     Report.objects.update(status=Report.Status.RENDERING, attempts=1)
     assert post(client, MAY).json()["id"] != first.json()["id"]
 

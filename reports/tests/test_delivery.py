@@ -1,4 +1,4 @@
-"""One report, one mail: through killed workers and mail servers that misbehave."""
+"""One report, one mail: with killed workers and faulty mail servers."""
 
 import io
 import re
@@ -53,7 +53,7 @@ def status(report: Report) -> str:
 
 
 def sweep_until(report: Report, *wanted: str, seconds: float = 30.0) -> None:
-    """Do what beat does, more often, until the report has come that far."""
+    """Run beat's tasks, more often than beat, until the report has this status."""
 
     def done() -> bool:
         upkeep.documents_sweep()
@@ -114,7 +114,7 @@ def test_worker_killed_while_rendering(
     sweep_until(report, "sent")
     assert report.attempts == 2
     assert len(mail_server.accepted) == len(mail_server.received) == 1
-    # What the first worker had begun to write is gone.
+    # The first worker's unfinished file is removed.
     assert list(Path(store.path(report.file)).parent.iterdir()) == [Path(store.path(report.file))]
 
 
@@ -150,7 +150,7 @@ def test_worker_killed_after_the_mail_was_handed_over(
     start_worker()
     upkeep.documents_sweep()
     assert upkeep.documents_requeue([report.pk]) == 0
-    # What is asked for later is mailed; had the first been announced again, it would be before it.
+    # The later report is mailed; if the first had been announced again, it would come before.
     later = request(joe)
     wait_until(lambda: status(later) == "sent")
     assert [str(later.pk) in str(mail["Message-ID"]) for mail in mail_server.received] == [
@@ -178,7 +178,7 @@ def again(report: Report) -> None:
 def test_a_mail_that_was_certainly_not_taken_is_sent_later(
     ready: Report, mail_server: SMTPServer, mode: str, settings: Any
 ) -> None:
-    # Long enough for the attempt that is not due to be noticed if it were made.
+    # Long enough to notice an attempt that is not due.
     settings.DOCUMENT_RETRY_SECONDS = 60
     mail_server.mode = mode
     queue.work()
@@ -208,7 +208,7 @@ def test_a_mail_that_may_have_been_taken_is_never_sent_again(
 
 
 def at_once(work: Callable[[], Any], times: int = 6) -> list[Any]:
-    """Run the same work in threads that start together; return what each returned."""
+    """Run the same function in threads that start together; return all results."""
     barrier = threading.Barrier(times)
 
     def run(_: int) -> Any:
@@ -326,7 +326,7 @@ def test_many_reports_of_one_account_keep_nobody_waiting(
     assert second is not None
     assert second[0] == anns.pk
     assert queue.take_queued() is None
-    # Whoever had fewer pages lately comes first, whatever was asked for earlier.
+    # The account with fewer recent pages comes first, even with a later request.
     Report.objects.filter(pk=theirs[0].pk).update(status="sent", pages=900, rendered_at=Now())
     Report.objects.filter(pk=anns.pk).update(status="sent", pages=1, rendered_at=Now())
     later = request(ann, until=30)

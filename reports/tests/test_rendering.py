@@ -1,4 +1,4 @@
-"""The PDFs of reports, read back with an independent library: no line, sum or tag is lost."""
+"""The PDFs of reports, read back with an independent library: no line, sum or tag is missing."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_volumes_become_one_document(tmp_path):
 
 
 def starts_of_text(reader):
-    """Return how far from the left every piece of text begins, in points."""
+    """Return the distance of every piece of text from the left, in points."""
     starts: list[float] = []
 
     def note(text, cm, tm, font, size):
@@ -224,7 +224,7 @@ def test_every_script_is_shown_and_stays_in_its_cell(tmp_path):
     pages: list[Any] = list(reader.pages)
     for name, item in SCRIPTS.items():
         wanted = {char for char in unicodedata.normalize("NFKC", item) if char.isalnum()}
-        # A letter of Arabic may be two glyphs, of which pypdf reads only one as a letter.
+        # An Arabic letter may be two glyphs, of which pypdf reads only one as a letter.
         missing = wanted - shown
         assert len(missing) <= (len(wanted) // 3 if name == "Arabic" else 0), name
     fonts = {
@@ -310,7 +310,7 @@ def test_amounts_and_times_are_never_guessed(tmp_path):
 
 @pytest.fixture
 def template(tmp_path, monkeypatch):
-    """Put another template in the place of the real one."""
+    """Replace the real template with another one."""
 
     def use(source: str) -> None:
         folder = tmp_path / "templates"

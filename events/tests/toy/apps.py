@@ -1,10 +1,10 @@
-"""What the toy adds to the whole."""
+"""The declarations of the toy app."""
 
 from shop.core.apps import ShopAppConfig
 
 
 class ToyConfig(ShopAppConfig):
-    """A part of the shop that is only told of."""
+    """An app without models, whose events the tests write."""
 
     name = "events.tests.toy"
     label = "toy"

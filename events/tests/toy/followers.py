@@ -1,4 +1,4 @@
-"""A follower that adds up, by customer, what invoices say."""
+"""A follower that adds up invoices by customer."""
 
 import os
 import time
@@ -17,7 +17,7 @@ SET invoices = old.invoices + excluded.invoices, total = old.total + excluded.to
 
 
 class SumFollower(Follower):
-    """Adds each invoice once. ``TOY_HOLD`` names a file; while it is there, a batch is held."""
+    """Adds each invoice once. ``TOY_HOLD`` names a file; while it exists, each batch waits."""
 
     name = "toy.sum"
     types = (INVOICE,)

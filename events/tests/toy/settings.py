@@ -1,4 +1,4 @@
-"""The site's settings with one line more, for processes of their own."""
+"""The site's settings with the toy app, for separate processes."""
 
 from shop.settings import *  # noqa: F403
 from shop.settings import INSTALLED_APPS as SHOP

@@ -1,9 +1,16 @@
 #!/bin/sh
 # Load changed templates and certificates, if nginx finds them valid. Without a change there is no
-# reload, because a reload ends the idle connections of clients.
+# reload, because a reload ends the idle connections of clients. Comments are no change.
 set -eu
 used=/etc/nginx/conf.d
 main=$used/nginx.conf
+directives() (
+    cd "$1"
+    for name in *; do
+        echo "$name"
+        sed '/^[[:space:]]*\(#.*\)\{0,1\}$/d' "$name"
+    done
+)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/new" "$work/old"
@@ -17,7 +24,7 @@ sh /etc/nginx/templates/10-certificate.sh
 for script in 15-environment 30-upstreams; do
     sh "/etc/nginx/templates/$script.sh" "$work/new"
 done
-if diff -r "$work/new" "$work/old" >/dev/null && [ "$(cat /etc/nginx/tls/*.pem | cksum)" = "$before" ]; then
+if [ "$(directives "$work/new")" = "$(directives "$work/old")" ] && [ "$(cat /etc/nginx/tls/*.pem | cksum)" = "$before" ]; then
     exit 0
 fi
 cp "$work/new"/* "$used/"

@@ -130,6 +130,17 @@ def test_a_relay_that_no_longer_leads_gives_no_position_twice(old: Old) -> None:
     assert old.number() == [(2, "b")]
 
 
+def test_the_old_relay_looks_its_events_up_among_few(old: Old) -> None:
+    joe = User.objects.create(username="joe", userid="005")
+    items = [str(number) for number in range(2_200)]
+    old.write(joe, *items)
+    assert old.ask("SELECT count(*) FROM purchases_event WHERE position IS NULL") == [(2_000,)]
+    numbered: list[tuple[int, str]] = []
+    while batch := old.number():
+        numbered += batch
+    assert numbered == list(enumerate(items, 1))
+
+
 def test_the_view_lets_nobody_change_the_log(old: Old) -> None:
     joe = User.objects.create(username="joe", userid="005")
     new_write(joe, "a")

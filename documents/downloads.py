@@ -23,7 +23,8 @@ from shop.core.threads import Threads
 from shop.server.streaming import streamed
 
 BLOCK = 256 * 1024
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+# The name of a unit is compared without regard to case.
+_RANGE = re.compile(r"bytes=([0-9]{0,40})-([0-9]{0,40})", re.IGNORECASE)
 
 
 class NotReady(Conflict):
@@ -49,11 +50,20 @@ class RangeNotSatisfiable(ApplicationError):
     detail = "The file is shorter than that."
 
 
+class PreconditionFailed(ApplicationError):
+    """The file is not the one that ``If-Match`` names."""
+
+    status = 412
+    code = "precondition_failed"
+    detail = "The file is not the one that If-Match names."
+
+
 def download(request: HttpRequest, document: Document, holder: str) -> Any:
     """Answer with the document's file or the requested range; the caller has checked access.
 
-    ``holder`` takes a place in the room of streams. Raise ``Gone``, ``NotReady``, ``NotFound``
-    where the file is missing, and ``Unavailable`` where the store is away.
+    ``holder`` takes a place in the room of streams. Raise ``Gone``, ``NotReady``,
+    ``PreconditionFailed``, ``NotFound`` where the file is missing, and ``Unavailable`` where the
+    store is away.
     """
     if document.removed_at is not None:
         raise Gone()
@@ -68,6 +78,8 @@ def download(request: HttpRequest, document: Document, holder: str) -> Any:
         **({"ETag": etag} if etag else {}),
     }
     answer = get_conditional_response(request, etag=etag, response=HttpResponse(headers=headers))
+    if answer is not None and answer.status_code == 412:
+        raise PreconditionFailed()
     if answer is not None and answer.status_code != 200:
         return answer
     try:
@@ -77,14 +89,15 @@ def download(request: HttpRequest, document: Document, holder: str) -> Any:
     except StoreAway:
         raise Unavailable("The file cannot be read at the moment. Try again shortly.") from None
     size = file.seek(0, io.SEEK_END)
-    start, stop = _asked_for(request, etag, size)
-    if start >= stop and size:
+    asked = _asked_for(request, etag, size)
+    start, stop = asked or (0, size)
+    if asked is not None and start >= stop:
         file.close()
         refused = JsonResponse(error_body(RangeNotSatisfiable()), status=416)
         refused["Content-Range"] = f"bytes */{size}"
         return refused
     headers["Content-Length"] = str(stop - start)
-    if (start, stop) != (0, size):
+    if asked is not None:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     part = _Part(file, start, stop)
     response: Any
@@ -97,21 +110,21 @@ def download(request: HttpRequest, document: Document, holder: str) -> Any:
     return response
 
 
-def _asked_for(request: HttpRequest, etag: str | None, size: int) -> tuple[int, int]:
+def _asked_for(request: HttpRequest, etag: str | None, size: int) -> tuple[int, int] | None:
     """Return the range's start and end, exclusive; both are equal for an empty range.
 
-    An unknown form of range, or one of another version of the file, means the whole file.
+    ``None`` means the whole file, as for an unknown form of range, or for one of another version.
     """
-    asked = _RANGE.fullmatch(request.headers.get("Range", ""))
-    if request.method != "GET" or asked is None or asked[0] == "bytes=-":
-        return 0, size
+    asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if request.method != "GET" or asked is None:
+        return None
     if request.headers.get("If-Range", etag) != etag:
-        return 0, size
-    first, last = asked[1], asked[2]
+        return None
+    first, last = asked.groups()
     if not first:
-        return max(0, size - int(last)), size
+        return (max(0, size - int(last)), size) if last else None
     if last and int(last) < int(first):
-        return 0, size
+        return None
     return min(int(first), size), min(int(last) + 1, size) if last else size
 
 

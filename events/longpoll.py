@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
@@ -36,7 +36,7 @@ class LongPollMiddleware:
             scope["type"] != "http"
             or scope["method"] != "GET"
             or scope["path"] != EVENTS
-            or b"wait=" not in scope["query_string"]
+            or b"wait=" not in unquote_to_bytes(scope["query_string"])
         ):
             await self.app(scope, receive, send)
             return

@@ -159,6 +159,7 @@ class ReportPDFView(APIView):
             304: OpenApiResponse(description="It is what `If-None-Match` names."),
             409: OpenApiResponse(_ENVELOPE, description="It is not ready yet (`not_ready`)."),
             410: OpenApiResponse(_ENVELOPE, description="It is no longer kept (`gone`)."),
+            412: OpenApiResponse(_ENVELOPE, description="It is not what `If-Match` names."),
             416: OpenApiResponse(_ENVELOPE, description="It has no such bytes."),
         },
     )

@@ -155,7 +155,8 @@ def test_a_poll_is_woken_by_the_types_that_it_waits_for(site: System) -> None:
     joe = site.token("joe")
     after = _page(site, joe, "limit=5000&types=*")["position"]
     with ThreadPoolExecutor(2) as threads:
-        query = f"after={after}&wait=20&types=invoice.issued"
+        # Any letter of a name may be escaped.
+        query = f"after={after}&w%61it=20&types=invoice.issued"
         poll = threads.submit(_page, site, joe, query)
         purchases = threads.submit(_page, site, joe, f"after={after}&wait=20")
         item = _buy(site, joe)

@@ -47,7 +47,7 @@ class RangeNotSatisfiable(ApplicationError):
 
     status = 416
     code = "range_not_satisfiable"
-    detail = "The file is shorter than that."
+    detail = "The range is beyond the end of the file."
 
 
 class PreconditionFailed(ApplicationError):

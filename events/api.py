@@ -71,9 +71,9 @@ class EventListView(APIView):
         ),
         summary="Read the event log",
         description=(
-            "What you may see after a position, in order. With `wait` the answer is held until "
-            "something comes, for that many seconds at most. `position` is what to give as "
-            "`after` next time; it may be larger than that of the last event."
+            "The events after a position that you may read, in order. With `wait` the server "
+            "holds the answer until an event comes, for that many seconds at most. Give `position` "
+            "as `after` next time; it may be larger than the last event's."
         ),
         parameters=[
             OpenApiParameter(
@@ -169,8 +169,8 @@ class EventTypeListView(APIView):
         operation_id="events_types_list",
         summary="List the types of events",
         description=(
-            "The types whose events you may see, your own or everybody's: the part of the shop "
-            "that each belongs to, what it tells of, and the JSON Schema of its data."
+            "The types whose events you may read, your own or everybody's. Each has its part of "
+            "the shop, a description, and the JSON Schema of its data."
         ),
         responses={200: EventTypeSerializer(many=True)},
     )

@@ -26,7 +26,7 @@ class OtherEventSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="The userid of the customer it is about, if it is about one."
     )
     # A field called `data` would hide the serializer's own property.
-    locals()["data"] = serializers.DictField(help_text="By the schema of the type.")
+    locals()["data"] = serializers.DictField(help_text="Has the schema of the type.")
 
 
 @extend_schema_field(
@@ -48,6 +48,6 @@ class EventPageSerializer(serializers.Serializer[Any]):
 
 class EventTypeSerializer(serializers.Serializer[Any]):
     type = serializers.CharField()
-    part = serializers.CharField(help_text="Whoever may read this part sees the events.")
+    part = serializers.CharField(help_text="The part; callers that may read it see the events.")
     description = serializers.CharField()
     schema = serializers.DictField(help_text="The JSON Schema of `data`.")

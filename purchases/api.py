@@ -101,8 +101,8 @@ class PurchaseListView(APIView):
         operation_id="purchases_list",
         summary="List purchases, newest first",
         description=(
-            "Your own purchases, with those that you recorded as a client program; everybody's "
-            "with `purchases:read_all`. Keyset pages, without a count."
+            "Your own purchases, with those that you recorded as a client program. With "
+            "`purchases:read_all`, everybody's. Keyset pages, without a count."
         ),
         parameters=[
             *FILTERS,
@@ -129,9 +129,10 @@ class PurchaseListView(APIView):
         operation_id="purchases_record",
         summary="Record a purchase",
         description=(
-            "Answered after the purchase is durable. A repeat, by `Idempotency-Key` or, without "
-            "one, by equal customer, item, quantity, price, currency and given timestamp, is "
-            "answered `200` with the first one and `Idempotent-Replayed: true`."
+            "The server answers after the purchase is durable. A repeat has the same "
+            "`Idempotency-Key` or, without one, the same customer, item, quantity, price, "
+            "currency and given timestamp. Its answer is `200`, with the first purchase and "
+            "`Idempotent-Replayed: true`."
         ),
         parameters=[IDEMPOTENCY_KEY],
         extensions=answers(
@@ -217,10 +218,10 @@ class BulkView(APIView):
         extensions=answers({"200": Answer(headers={"Idempotent-Replayed": REPLAYED})}),
         summary="Record many purchases",
         description=(
-            "NDJSON, CSV with a header, or a JSON array, up to 100 000 lines and 64 MiB. A bad "
-            "line never stops a good one; the good ones are recorded in one transaction. With an "
-            "`Idempotency-Key` a repeated request records nothing twice, even where lines have no "
-            "timestamp, and the key with another body is refused with `422` as a whole."
+            "NDJSON, CSV with a header, or a JSON array, up to 100 000 lines and 64 MiB. One "
+            "transaction records all valid lines; an invalid line gets an error of its own. With "
+            "an `Idempotency-Key` a repeated request records nothing twice, even where lines have "
+            "no timestamp. The key with another body is refused with `422` as a whole."
         ),
         parameters=[
             IDEMPOTENCY_KEY,
@@ -234,9 +235,9 @@ class BulkView(APIView):
                 "key",
                 OpenApiTypes.STR,
                 description=(
-                    "Up to five columns, `COLUMN[,COLUMN]`, whose values identify the line: what "
-                    "you recorded with the same values before is a duplicate, or, where it says "
-                    "something else, an error of the line."
+                    "Up to five columns, `COLUMN[,COLUMN]`, whose values identify the line. If you "
+                    "recorded a line with these values before, an equal line is a duplicate, and a "
+                    "different one an error."
                 ),
             ),
             OpenApiParameter(
@@ -382,11 +383,11 @@ class ExportCSVView(_ExportView):
         operation_id="purchases_export_csv",
         summary="Export purchases as CSV",
         description=(
-            "The filtered list, streamed. Every cell is in quotes. Where a spreadsheet would begin "
-            "a formula, an apostrophe is in front, which the bulk route and the import take away "
-            "again.\n\nWith `excel=1` it is as a spreadsheet opens it: a byte order mark, `;` and "
-            "decimal commas where the first language of `Accept-Language` has them, and texts "
-            'such as `="005"`, which stay texts.'
+            "The filtered list, streamed. Every cell is in quotes. An apostrophe precedes text "
+            "that a spreadsheet would read as a formula; the bulk route and the import remove it "
+            "again.\n\nWith `excel=1` a spreadsheet can open the file. It has a byte order "
+            "mark, `;` and decimal commas where the first language of `Accept-Language` has them, "
+            'and texts such as `="005"`, which stay texts.'
         ),
         parameters=[
             *FILTERS,
@@ -412,8 +413,8 @@ class ExportXLSXView(_ExportView):
         operation_id="purchases_export_xlsx",
         summary="Export purchases as a spreadsheet",
         description=(
-            "The filtered list, streamed, in the format of Excel and others. Texts stay texts, "
-            "times are dates in UTC, and a sheet that is full is followed by another."
+            "The filtered list, streamed, in the format of Excel and others. Texts stay texts, and "
+            "times are dates in UTC. A new sheet begins when one is full."
         ),
         parameters=FILTERS,
         responses={(200, workbook.CONTENT_TYPE): OpenApiTypes.BINARY},

@@ -87,7 +87,7 @@ class ReportListView(APIView):
         summary="Request a report",
         description=(
             "A worker renders the PDF and mails it to the account's verified address, once. "
-            "`sales`, every customer's purchases, takes `reports:write_all`. Without an "
+            "`sales`, every customer's purchases, needs `reports:write_all`. Without an "
             "`Idempotency-Key`, an equal report that no worker has begun is the same report. PDFs "
             "are kept for a limited time."
         ),
@@ -143,7 +143,7 @@ class ReportPDFView(APIView):
     @extend_schema(
         operation_id="reports_pdf",
         summary="Download a report",
-        description="One range of bytes can be asked for (`Range`), and the `ETag` compared.",
+        description="The whole file or one range of bytes (`Range`), with an `ETag`.",
         parameters=[
             OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH),
             OpenApiParameter(
@@ -156,11 +156,11 @@ class ReportPDFView(APIView):
         responses={
             (200, "application/pdf"): OpenApiTypes.BINARY,
             (206, "application/pdf"): OpenApiTypes.BINARY,
-            304: OpenApiResponse(description="It is what `If-None-Match` names."),
-            409: OpenApiResponse(_ENVELOPE, description="It is not ready yet (`not_ready`)."),
-            410: OpenApiResponse(_ENVELOPE, description="It is no longer kept (`gone`)."),
-            412: OpenApiResponse(_ENVELOPE, description="It is not what `If-Match` names."),
-            416: OpenApiResponse(_ENVELOPE, description="It has no such bytes."),
+            304: OpenApiResponse(description="The client's copy is current (`If-None-Match`)."),
+            409: OpenApiResponse(_ENVELOPE, description="The PDF is not ready yet (`not_ready`)."),
+            410: OpenApiResponse(_ENVELOPE, description="The PDF is no longer kept (`gone`)."),
+            412: OpenApiResponse(_ENVELOPE, description="The PDF differs from `If-Match`."),
+            416: OpenApiResponse(_ENVELOPE, description="The range is beyond the end of the PDF."),
         },
     )
     def get(self, request: Request, id: str) -> Any:

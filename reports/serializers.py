@@ -14,7 +14,9 @@ class ReportInputSerializer(serializers.Serializer[Any]):
 
 
 class ReportSerializer(serializers.ModelSerializer[Report]):
-    username = serializers.CharField(source="requested_by.username", help_text="Who asked for it.")
+    username = serializers.CharField(
+        source="requested_by.username", help_text="The account that requested it."
+    )
     userid = serializers.CharField(source="requested_by.userid")
     kind = serializers.ChoiceField(choices=Report.Kind.choices, read_only=True)
     since = serializers.DateField(read_only=True)
@@ -22,9 +24,9 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
     status = serializers.ChoiceField(
         source="public_status", choices=["queued", "rendering", "ready", "sent", "failed"]
     )
-    pdf = serializers.SerializerMethodField(help_text="Where the PDF is, once it is ready.")
+    pdf = serializers.SerializerMethodField(help_text="The path of the PDF, once it is ready.")
     error = serializers.CharField(
-        help_text="Why it failed, or why the last attempt did not succeed; else empty."
+        help_text="The reason of a failure, also of the last attempt; else empty."
     )
 
     class Meta:

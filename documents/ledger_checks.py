@@ -26,7 +26,7 @@ def _pdfs(say: Say) -> Iterator[str]:
         with store.open(name, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != digest:
-            yield f"report {id} is {status} and its PDF is not the one that was made"
+            yield f"report {id} is {status} and its PDF has changed since it was made"
 
 
 CHECKS = (LedgerCheck("Every finished report has its PDF, as it was made.", _pdfs),)

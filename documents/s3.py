@@ -173,7 +173,7 @@ class RemoteFile(io.RawIOBase):
             return 0
         data = self._store.block(self.name, self._place, length)
         if not data:
-            raise StoreAway("The store has less of a file than it says.")
+            raise StoreAway("The store returned fewer bytes than the file's size.")
         buffer[: len(data)] = data
         self._place += len(data)
         return len(data)

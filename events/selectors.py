@@ -1,4 +1,4 @@
-"""Reads of the event log, each limited to what the caller may see."""
+"""Reads of the event log, each limited to events that the caller may see."""
 
 from collections.abc import Collection
 

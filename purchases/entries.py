@@ -22,7 +22,7 @@ from shop.core.idempotency import IdempotencyKeyReused
 class RowKeyReused(IdempotencyKeyReused):
     """A row of a file has the key of an earlier row, with other values."""
 
-    detail = "A row with this key was recorded before and says something else."
+    detail = "A row with this key was recorded before, with other values."
 
 
 class KeyHeld(Unavailable):

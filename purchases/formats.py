@@ -20,13 +20,13 @@ class Encoder(Protocol):
     """The bytes of one export; the caller uses the methods in this order."""
 
     def begin(self) -> bytes:
-        """Return what comes before the rows."""
+        """Return the bytes before the rows."""
 
     def add(self, rows: Rows) -> bytes:
         """Return rows, at least one."""
 
     def end(self) -> bytes:
-        """Return what comes after the rows."""
+        """Return the bytes after the rows."""
 
 
 class Plain:
@@ -37,7 +37,7 @@ class Plain:
         self._first = True
 
     def begin(self) -> bytes:
-        """Return what comes before the rows."""
+        """Return the bytes before the rows."""
         return self._head
 
     def add(self, rows: Rows) -> bytes:
@@ -49,7 +49,7 @@ class Plain:
         return self._between + block
 
     def end(self) -> bytes:
-        """Return what comes after the rows."""
+        """Return the bytes after the rows."""
         return self._tail
 
 

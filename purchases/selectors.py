@@ -1,4 +1,4 @@
-"""Reads of the ledger, each limited to what the caller may see."""
+"""Reads of the ledger, each limited to purchases that the caller may see."""
 
 from uuid import UUID
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [("documents", "0001_initial"), ("reports", "0003_documents")]
-    safe_because = {0: "The catalogue changes only, at once; the version before writes all of it."}
+    safe_because = {0: "Only the catalogue changes, at once; the previous version writes all columns."}
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[

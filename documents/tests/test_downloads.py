@@ -108,7 +108,7 @@ def test_another_file_than_is_asked_for_is_412(document: Document) -> None:
         assert (same.status_code, body(same)) == (200, CONTENT)
 
 
-def test_a_head_says_what_a_get_would(document: Document) -> None:
+def test_a_head_has_the_headers_of_a_get(document: Document) -> None:
     client = Client()
     client.force_login(document.requested_by)
     response = client.head(f"/api/v1/reports/{document.pk}/pdf/")
@@ -116,7 +116,7 @@ def test_a_head_says_what_a_get_would(document: Document) -> None:
     assert response.headers["Content-Length"] == "700000"
 
 
-def test_nobody_else_has_any_of_it(document: Document) -> None:
+def test_outsiders_get_no_byte(document: Document) -> None:
     ann = User.objects.create(username="ann", email="ann@example.com")
     client = Client()
     path = f"/api/v1/reports/{document.pk}/pdf/"

@@ -32,7 +32,7 @@ def test_clean_text(text, shown):
 
 
 @pytest.mark.parametrize("font", measure.glyphs().order)
-def test_glyph_table_is_what_typst_has(font):
+def test_glyph_table_agrees_with_typst(font):
     known = measure.glyphs()
     own = font in (measure.SERIF, measure.MONO)
     # A mark alone is shown on a circle, so its width cannot be measured.

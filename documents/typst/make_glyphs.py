@@ -1,7 +1,7 @@
 """Writes ``noto.txt``: the characters of the packages' fonts, and the width of each.
 
 Run by hand after a change of those packages: ``python documents/typst/make_glyphs.py``. The test
-``test_glyph_table_is_what_typst_has`` compares the result with what typst measures.
+``test_glyph_table_agrees_with_typst`` compares the result with what typst measures.
 """
 
 import unicodedata

@@ -4,8 +4,8 @@ from django.db import migrations, models
 
 import events.models
 
-# Few rows wait here at a time, and each is deleted soon: what was deleted has to go as soon, or
-# the relay reads it again and again. The relay sees to that; these are for where it may not.
+# The relay deletes each row soon, and reads past dead rows at every poll. So dead rows must go
+# soon. The relay runs VACUUM itself; these settings are for roles without that right.
 OUTBOX = """
 CREATE TABLE events_outbox (
     id uuid NOT NULL,

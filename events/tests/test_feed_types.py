@@ -125,7 +125,7 @@ async def test_sockets_get_the_types_that_they_ask_for(site: System) -> None:
         assert await _events(plain, 1) == both[1:] == await _events(purchases, 1)
 
 
-async def test_a_replay_is_what_rest_says(site: System) -> None:
+async def test_a_replay_equals_the_rest_view(site: System) -> None:
     joe, ann, fin = site.token("joe"), site.token("ann"), site.token("fin")
     for _ in range(3):
         _invoice(site, "joe")
@@ -169,7 +169,7 @@ def test_a_poll_is_woken_by_the_types_that_it_waits_for(site: System) -> None:
 
 
 @pytest.mark.parametrize("query", ["types=", "types=nothing.such", "types=*,*", "scope="])
-def test_who_waits_is_refused_as_who_does_not(site: System, query: str) -> None:
+def test_a_long_poll_is_refused_like_a_plain_request(site: System, query: str) -> None:
     joe = site.token("joe")
     answers = [
         site.request("GET", f"/api/v1/events/?{query}&wait={wait}", token=joe) for wait in (0, 5)

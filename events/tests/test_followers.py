@@ -84,7 +84,7 @@ def test_what_is_derived_moves_with_the_cursor() -> None:
     assert _position() == 30
 
 
-def test_a_rebuild_equals_what_was_followed_live() -> None:
+def test_a_rebuild_equals_live_following() -> None:
     for customer in (1, 2, 1):
         _emit(7, customer=customer)
         _follow_all()

@@ -97,7 +97,7 @@ def test_a_send_that_takes_too_long_closes_the_socket(monkeypatch: pytest.Monkey
     _with_reader(work)
 
 
-def test_a_frame_goes_out_at_once_but_never_before_what_waits() -> None:
+def test_a_frame_is_sent_at_once_but_never_before_queued_frames() -> None:
     async def work(socket: _Socket, reader: Reader) -> None:
         socket.reads.set()
         reader.put(Frame("0"))
@@ -119,7 +119,7 @@ def test_a_frame_goes_out_at_once_but_never_before_what_waits() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
-def test_a_frame_is_what_the_websocket_library_would_send(size: int) -> None:
+def test_a_frame_equals_that_of_the_websocket_library(size: int) -> None:
     text = "€" + "x" * (size - 3) if size else ""
     expected = websockets.frames.Frame(websockets.frames.Opcode.TEXT, text.encode())
     assert text_frame(text) == expected.serialize(mask=False)

@@ -83,7 +83,7 @@ async def test_what_commits_late_is_found_though_later_transactions_are_numbered
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("begun", ["SELECT count(*) FROM events_outbox", "SELECT txid_current()"])
-async def test_an_open_transaction_does_not_make_the_relay_read_what_it_has_moved(
+async def test_an_open_transaction_does_not_make_the_relay_read_moved_rows(
     begun: str,
 ) -> None:
     """The open transaction reads an old snapshot, or may still write."""

@@ -86,9 +86,7 @@ def test_followers_have_names_of_their_own(toy: None, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.django_db
-def test_verify_ledger_finds_events_that_nobody_declares_so(
-    toy: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_verify_ledger_finds_undeclared_events(toy: None, monkeypatch: pytest.MonkeyPatch) -> None:
     (check,) = [check for check in CHECKS if "declared type" in check.what]
 
     def broken() -> list[str]:
@@ -183,7 +181,7 @@ def test_what_is_not_declared_or_too_much_is_refused(toy: None) -> None:
 
 
 @pytest.mark.django_db
-def test_an_event_of_a_type_of_another_version_hurts_nobody() -> None:
+def test_an_event_type_of_another_version_is_skipped() -> None:
     row = Row(7, uuid.uuid4(), 31_000, None, None, {"secret": 1}, User().date_joined)
     (event,) = present([row])
     assert json.loads(encode(event).text) == {"position": 7}
@@ -234,7 +232,7 @@ def _seen(client: Any, token: str, query: str) -> list[tuple[str, str | None]]:
     return [(event["event"], event["customer"]) for event in page["events"]]
 
 
-def test_types_choose_among_what_the_caller_may_see(log: dict[str, str], client: Any) -> None:
+def test_types_select_from_the_readable_types(log: dict[str, str], client: Any) -> None:
     assert _seen(client, log["joe"], "") == []
     assert _seen(client, log["joe"], "?types=*") == [("invoice.issued", "joe")]
     assert _seen(client, log["joe"], "?types=invoice.issued,purchase.recorded") == [
@@ -265,7 +263,7 @@ def test_types_choose_among_what_the_caller_may_see(log: dict[str, str], client:
         ("eve", "?types=quiz.finished&scope=all", 403, "quizzes:read_all"),
     ],
 )
-def test_what_there_is_not_and_what_is_not_allowed_is_refused(
+def test_unknown_and_forbidden_types_are_refused(
     log: dict[str, str], client: Any, name: str, query: str, status: int, accepted: str | None
 ) -> None:
     answer = _get(client, log[name], query)

@@ -56,7 +56,7 @@ class PendingPurchase:
 
 
 def _ignore(outcome: Outcome) -> None:
-    """Answer nobody."""
+    """Do nothing, in place of an answer that was given."""
 
 
 class Queue:

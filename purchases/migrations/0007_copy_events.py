@@ -42,4 +42,4 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("purchases", "0006_upload"), ("events", "0003_recorder")]
     operations = [migrations.RunPython(copy, migrations.RunPython.noop)]
-    safe_because = {0: "It reads a table that others use, and writes one that nobody uses yet."}
+    safe_because = {0: "It only reads the table in use, and no process uses the new one yet."}

@@ -91,5 +91,5 @@ class Migration(migrations.Migration):
     ]
     safe_because = {
         0: "The view takes the table's place in one transaction of milliseconds, whose lock is"
-        " waited for briefly; the version before finds in it all that it reads and writes.",
+        " waited for briefly; the previous version can read and write all its columns there.",
     }

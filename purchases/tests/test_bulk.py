@@ -139,7 +139,7 @@ def test_equal_lines_are_counted_where_asked(alice: Api):
     assert counts(send(alice, *[line] * 2100, query=query + "&dry_run=1")) == (0, 2100, 0)
 
 
-def test_a_dry_run_tells_what_would_be_and_not_what_others_bought(
+def test_a_dry_run_reveals_no_purchases_of_others(
     alice: Api,
     till: Api,
     staff: Api,

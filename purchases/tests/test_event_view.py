@@ -141,7 +141,7 @@ def test_the_old_relay_looks_its_events_up_among_few(old: Old) -> None:
     assert numbered == list(enumerate(items, 1))
 
 
-def test_the_view_lets_nobody_change_the_log(old: Old) -> None:
+def test_the_view_refuses_changes_of_the_log(old: Old) -> None:
     joe = User.objects.create(username="joe", userid="005")
     new_write(joe, "a")
     number()

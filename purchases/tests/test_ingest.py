@@ -295,7 +295,7 @@ def test_an_unknown_outcome_of_the_fast_path_is_not_recorded_twice(
     assert Purchase.objects.count() == Outbox.objects.count() == 3
 
 
-def test_a_lock_of_somebody_else_holds_up_only_the_purchase_that_needs_it(digest: str) -> None:
+def test_a_foreign_lock_delays_only_the_purchase_that_needs_it(digest: str) -> None:
     moment = datetime(2024, 5, 31, tzinfo=UTC)
     blocked = _purchase("blocked", moment)
     parameters = own_connection_parameters()
@@ -342,7 +342,7 @@ async def _seconds_of(ingest: Ingest, digest: str, count: int) -> list[float]:
     return sorted(seconds)
 
 
-def test_whoever_waits_for_locks_holds_up_no_other_account(digest: str) -> None:
+def test_an_account_that_waits_for_locks_delays_no_other(digest: str) -> None:
     """A bulk request locks the keys of its lines while a client sends the same lines singly."""
     joe = User.objects.get()
     ann = User.objects.create(username="ann", userid="006")

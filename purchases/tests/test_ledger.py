@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db
         ("0999-01-01T00:00:00.000001Z", "0999-01-01 00:00:00.000001+00:00"),
     ],
 )
-def test_a_purchase_is_known_by_what_it_was_known_by_before(timestamp: str, written: str):
+def test_the_formula_of_the_digest_stays(timestamp: str, written: str):
     """The digest is stored, so another formula would let old purchases be recorded twice."""
     caller = Caller(7, "ann", "u7", int(CUSTOMER))
     data = {"item": "book", "quantity": 2, "price": "12.5", "timestamp": timestamp}

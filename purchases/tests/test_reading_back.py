@@ -77,14 +77,14 @@ def _pages(client: Client, url: str) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [1, 3, 50])
-def test_lists_hold_what_the_till_recorded_and_what_it_bought(ledger: Ledger, size: int) -> None:
+def test_lists_hold_purchases_recorded_and_bought_by_the_till(ledger: Ledger, size: int) -> None:
     till = ledger.of("till")
     assert _pages(till, f"/api/v1/purchases/?page_size={size}") == ledger.tills()
     last = till.get(f"/api/v1/purchases/?page_size={size}&cursor=last").json()
     assert [row["item"] for row in last["results"]] == ledger.tills()[-size:]
 
 
-def test_filters_narrow_what_the_till_sees(ledger: Ledger) -> None:
+def test_filters_narrow_the_lists_of_the_till(ledger: Ledger) -> None:
     till = ledger.of("till")
     of_joe = [name for name in ledger.tills() if "-joe-" in name]
     assert _pages(till, "/api/v1/purchases/?username=joe&page_size=2") == of_joe
@@ -170,7 +170,7 @@ def test_a_tills_page_is_read_from_two_indexes_in_order(ledger: Ledger) -> None:
     assert "Sort" not in plan
 
 
-def test_events_show_the_till_what_it_recorded(ledger: Ledger) -> None:
+def test_events_show_the_till_its_recorded_purchases(ledger: Ledger) -> None:
     buys = [("till", "joe"), ("joe", "joe"), ("till2", "joe"), ("till", "ann"), ("till", "till")]
     buys += [("till2", "till")]
     clients = {name: ledger.of(name) for name in ledger.users}

@@ -183,7 +183,7 @@ def test_status_and_error_as_the_outside_sees_them(joe: User) -> None:
     assert body["pdf"] == f"{URL}{id}/pdf/"
 
 
-def test_requeue_leaves_out_what_may_have_been_mailed(joe: User, sent: list[Any]) -> None:
+def test_requeue_leaves_out_reports_that_may_have_been_mailed(joe: User, sent: list[Any]) -> None:
     post(as_user(joe), MAY)
     report = Report.objects.get()
     failed = Report.objects.filter(pk=report.pk)

@@ -313,7 +313,7 @@ def test_a_report_that_is_too_long_says_so(joe: User, deployment: Any, settings:
     assert "more than 2 lines" in report.error
 
 
-def test_many_reports_of_one_account_keep_nobody_waiting(
+def test_many_reports_of_one_account_delay_no_other_account(
     joe: User, ann: User, deployment: Any
 ) -> None:
     theirs = [request(joe, until=day) for day in range(20, 25)]

@@ -255,7 +255,7 @@ def test_a_report_without_foreign_scripts_loads_no_fonts(tmp_path, monkeypatch):
     assert one.sha256 == two.sha256
 
 
-def test_a_web_process_does_not_load_what_only_a_worker_needs():
+def test_a_web_process_does_not_load_the_workers_modules():
     script = (
         "import sys, shop.asgi; from django.urls import resolve; resolve('/');"
         "print(*sorted({'reports.services', 'reports.rendering', 'documents.volumes',"

@@ -12,7 +12,7 @@ from documents.storage import FOLDER, S3, store
 
 class Command(BaseCommand):
     help = (
-        "Moves what is stored to --to s3 or --to file. It can be stopped and run again: a file is "
+        "Moves all files to --to s3 or --to file. It can be stopped and run again: a file is "
         "removed from its old store only after the new one has been read back."
     )
 

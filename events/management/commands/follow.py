@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
-    help = "Runs followers of the event log until it is told to stop: all of them, or some by name."
+    help = "Runs followers of the event log until a signal: all of them, or some by name."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,7 +1,7 @@
 """A purchase on its way into the ledger: the request, its keys, and its outcome.
 
-A purchase is first a ``PurchaseInput`` (its fields are valid), then an ``Entry`` (its caller is
-known), then a ``KeyedEntry`` (its customer and its keys are known), and ends as an ``Outcome``.
+A purchase is first a ``PurchaseInput``, whose fields are valid. With its caller it becomes an
+``Entry``, with its customer and its keys a ``KeyedEntry``, and it ends as an ``Outcome``.
 """
 
 from datetime import datetime

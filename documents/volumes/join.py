@@ -19,11 +19,11 @@ class JoinedPdf:
     """Writes one tagged PDF from typst's volumes, with one volume in memory at a time.
 
     The pages, structure elements, bookmarks and parent trees of all volumes come under common
-    roots, and everything that is no stream goes into compressed object streams, which makes the
-    tags of a long table a fifth as large. It relies on typst's form of a file: a classic
-    cross-reference table, generation 0 throughout, one structure element of type Document, and
-    level 1 headings only. Strings outside the information dictionary and the metadata hold no text
-    of customers. Any other form raises `RenderingFailed`.
+    roots. All objects that are no streams go into compressed object streams, which shrinks the tags
+    of a long table to a fifth. It relies on typst's form of a file: a classic cross-reference
+    table, generation 0 throughout, one structure element of type Document, and level 1 headings
+    only. Strings outside the information dictionary and the metadata hold no text of customers. Any
+    other form raises `RenderingFailed`.
     """
 
     CATALOG, PAGES, STRUCTURE, DOCUMENT, OUTLINES, INFO, METADATA = range(1, 8)

@@ -51,11 +51,11 @@ class RangeNotSatisfiable(ApplicationError):
 
 
 class PreconditionFailed(ApplicationError):
-    """The file is not the one that ``If-Match`` names."""
+    """The file differs from the version in ``If-Match``."""
 
     status = 412
     code = "precondition_failed"
-    detail = "The file is not the one that If-Match names."
+    detail = "The file differs from the version in If-Match."
 
 
 def download(request: HttpRequest, document: Document, holder: str) -> Any:

@@ -39,7 +39,7 @@ def test_the_end_of_make_is_the_end_of_everything(
     everything = [site.process.pid, *site.pids()]
     assert len(everything) == 6
     site.process.send_signal(number)
-    assert gone(everything[1:], 5)
+    assert gone(everything[1:], 20)
     site.process.wait(5)
 
 

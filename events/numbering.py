@@ -77,6 +77,8 @@ class Numbering:
             statement,
             {"xid": self.xid, "open": self.open, "limit": limit, "position": self.position},
             prepare=True,
+            # Text takes longer to parse, times and ids above all.
+            binary=True,
         )
         found = await cursor.fetchall()
         if not found:

@@ -3,19 +3,20 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from pypdf import PdfReader
 
 from documents import compile as short
 from documents.compile import Child, compile_pdf, render_short
 from documents.rendered import RenderingFailed, RenderingTimeout
+from tests.system import wait_for
 
 NOTE = Path(__file__).with_name("note.typ")
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,9 +102,11 @@ def test_a_child_that_hangs_is_replaced(children: Any) -> None:
 def test_a_child_that_is_killed_is_replaced(children: Any) -> None:
     compile_pdf(NOTE, data(), generated=MOMENT)
     first = process_of(children[False])
+    idle = sum(psutil.Process(first).cpu_times()[:2])
 
     def kill() -> None:
-        time.sleep(0.3)
+        # A child that has begun to compile uses the processor.
+        wait_for(lambda: sum(psutil.Process(first).cpu_times()[:2]) > idle + 0.05)
         os.kill(first, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from typing import Any
@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from shop.core.database import own_connection_parameters
+from tests.system import wait_for
 
 BEFORE = [("accounts", "0003_names"), ("purchases", "0010_accounts_stay")]
 INDEX = "purchases_by_recorder"
@@ -43,13 +44,6 @@ def _connected(**options: Any) -> Iterator[Connection]:
 def _one(own: Connection, query: str) -> Any:
     row = own.execute(query).fetchone()
     return row and row[0]
-
-
-def _wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -99,7 +93,7 @@ def test_a_migration_waits_for_long_transactions_and_nobody_waits_for_it() -> No
         _one(long_reader, "SELECT count(*) FROM accounts_user")
         with _preparing() as raised:
             for waits, holder in ((TABLE_WAITS, long_reader), (INDEX_WAITS, old_snapshot)):
-                _wait_for(lambda: raised or _one(other, waits))  # noqa: B023
+                wait_for(lambda: raised or _one(other, waits))  # noqa: B023
                 end = time.monotonic() + LONG_SECONDS
                 while time.monotonic() < end and not raised:
                     # Whoever comes meanwhile waits for a moment at most.

@@ -12,6 +12,7 @@ that, so that both answers have one size. The plans are those of the large datab
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -25,6 +26,8 @@ REPEAT = 60
 HEAVY, LIGHT = "customer1", "customer77"
 PURCHASES = "/api/v1/purchases/"
 EVENTS = "/api/v1/events/"
+_LEDGER = re.compile(r"\b(purchases|events)_")
+_SCAN = re.compile(r"Seq Scan on (purchases|events)_")
 
 # name: (caller, path, query). The child knows the ledger, so it fills in "+last" and its like.
 QUERIES: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -146,7 +149,7 @@ def child() -> None:
             answer = client.get(url, headers=headers)
         if answer.status_code != 200:
             raise SystemExit(f"{name}: {answer.status_code} {answer.content[:300]!r}")
-        ledger = [pair for pair in statements if "purchases_" in pair[0]]
+        ledger = [pair for pair in statements if _LEDGER.search(pair[0])]
         ours, raw = [], []
         for _ in range(REPEAT):
             started = time.perf_counter()
@@ -261,7 +264,7 @@ def main(arguments: list[str] | None = None) -> list[str]:
     scans = [
         name
         for name, one in last.items()
-        if one["counts"] or any("Seq Scan on purchases" in plan for plan in one["plans"])
+        if one["counts"] or any(_SCAN.search(plan) for plan in one["plans"])
     ]
     lines += ["", f"Sequential scans of the ledger, or counts: {', '.join(scans) or 'none'}."]
     if options.plans:

@@ -155,7 +155,9 @@ class Hub:
             return
         async with self._catching_up:
             if heard["previous"] <= self.position < heard["position"]:
-                events = [Encoded(*event) for event in heard["events"] if event[0] > self.position]
+                # Without readers only the position counts, and decoding has a cost for each event.
+                some = heard["events"] if self._audiences or self._waiting else ()
+                events = [Encoded(*event) for event in some if event[0] > self.position]
                 self._deliver(events, heard["position"])
                 return
         await self._catch_up()

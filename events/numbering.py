@@ -38,9 +38,10 @@ WITH waiting AS MATERIALIZED (
     FROM moved
     RETURNING position, id, type, customer_id, recorder_id, payload, at
 )
-SELECT position, id, type, customer_id, recorder_id, payload, at, (SELECT count(*) FROM waiting),
-       pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-       ARRAY(SELECT xid::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS xid)
+SELECT position, id, type, customer_id, recorder_id, payload, at,
+       CASE position WHEN %(position)s + 1 THEN ARRAY[
+           (SELECT count(*) FROM waiting), pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+       ] || ARRAY(SELECT xid::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS xid) END
 FROM numbered ORDER BY position
 """  # noqa: S608
 MOVE_OLDEST = _MOVE.format(batch=_OLDEST)
@@ -84,7 +85,7 @@ class Numbering:
         if not found:
             self.left = 0
             return []
-        *_, waiting, xid, still_open = found[-1]
+        waiting, xid, *still_open = found[0][-1]
         self.position = found[-1][0]
         self.left = waiting - len(found)
         if not self.left:

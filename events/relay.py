@@ -21,6 +21,7 @@ from events.numbering import BATCH, CONNECTION_OPTIONS, Numbering
 from events.representation import Encoded, Row, encode, present
 from events.selectors import LATEST_POSITION
 from shop.core.database import own_connection_parameters
+from shop.core.garbage import collect_rarely
 from shop.core.lookups import DatabaseThreads
 
 logger = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ class Relay:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; survive the loss of PostgreSQL and of Valkey."""
+        collect_rarely()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)

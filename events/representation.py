@@ -63,21 +63,22 @@ def present(rows: Iterable[Row]) -> list[Numbered]:
     for row in rows:
         by_type[row.type].append(row)
     said: dict[UUID, EventData] = {}
-    unknown: set[int] = set()
+    names: dict[int, str] = {}
     for number, some in by_type.items():
         type = numbered(number)
         if type is None:
-            unknown.add(number)
             continue
-        found = type.load([row.key for row in some]) if type.load else _stored(some)
-        said |= {key: {"event": type.name, **data} for key, data in found.items()}
+        names[number] = type.name
+        said |= type.load([row.key for row in some]) if type.load else _stored(some)
     return [
         Numbered(
             row.position,
             row.customer_id,
             row.recorder_id,
             row.type,
-            {"position": row.position, **({} if row.type in unknown else said[row.key])},
+            {"position": row.position, "event": names[row.type], **said[row.key]}
+            if row.type in names
+            else {"position": row.position},
         )
         for row in rows
     ]

@@ -14,8 +14,9 @@ from purchases.representation import PurchaseData, purchase_data
 from purchases.sql import array
 
 _LOAD = f"""
-SELECT purchase.id, customer.username, customer.userid, purchase.item, purchase.quantity,
-       purchase.price, purchase.currency, purchase."timestamp", purchase.received_at
+SELECT purchase.id, purchase.id::text, customer.username, customer.userid, purchase.item,
+       purchase.quantity, purchase.price, purchase.currency, purchase."timestamp",
+       purchase.received_at
 FROM {Purchase._meta.db_table} AS purchase
 JOIN accounts_user AS customer ON customer.id = purchase.customer_id
 WHERE purchase.id = ANY (%s::uuid[])
@@ -27,8 +28,8 @@ def load(keys: Sequence[UUID]) -> Mapping[UUID, Mapping[str, Any]]:
     connection.ensure_connection()
     # Django's own cursor takes twice as long for as many rows.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_LOAD, [array(keys)], prepare=True, binary=True)
-        found = [(row[0], purchase_data(*row)) for row in cursor.fetchall()]
+        cursor.execute(_LOAD, [array([key.hex for key in keys])], prepare=True, binary=True)
+        found = [(key, purchase_data(*row)) for key, *row in cursor.fetchall()]
     return {key: {"at": data["received_at"], "purchase": data} for key, data in found}
 
 

@@ -26,7 +26,6 @@ reference:
 """
 
 import contextlib
-import gc
 import os
 import resource
 import sys
@@ -56,6 +55,7 @@ from purchases.ingest.middleware import IngestMiddleware
 from purchases.routes import BULK
 from shop.core.addresses import forwarded
 from shop.core.errors import ApplicationError, error_shape, send_error
+from shop.core.garbage import collect_rarely
 from shop.core.refusals import at_a_pace
 from shop.routes import BEFORE_DJANGO, SOCKETS, websocket_urlpatterns
 from shop.server.bodies import SMALL_BYTES, Bodies
@@ -96,10 +96,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             sys.setswitchinterval(SWITCH_SECONDS)
             hub.start()
             ingest.start()
-            # Objects loaded by now stay. A full collection of them would stop every request for 40
-            # ms, several times a second under load.
-            gc.collect()
-            gc.freeze()
+            collect_rarely()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await ingest.stop()

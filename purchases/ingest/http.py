@@ -74,10 +74,11 @@ def render(outcome: Outcome, *, classic: bool) -> tuple[int, bytes, dict[str, st
     if isinstance(outcome, ApplicationError):
         error = classic_error(outcome) if classic else error_body(outcome)
         return outcome.status, msgspec.json.encode(error), error_headers(outcome)
-    answer: Any = classic_recorded(outcome.purchase) if classic else outcome.purchase
+    purchase = outcome.purchase
+    answer: Any = classic_recorded(purchase) if classic else purchase
     body = msgspec.json.encode(answer)
     if outcome.replayed:
         return 200, body, {"Idempotent-Replayed": "true"}
     if classic:
         return 200, body, {}
-    return 201, body, {"Location": purchase_path(outcome.purchase["id"])}
+    return 201, body, {"Location": purchase_path(purchase["id"])}

@@ -15,7 +15,7 @@ from shop.core.errors import OutcomeUnknown, Unavailable
 logger = structlog.get_logger(__name__)
 
 BATCH = 256
-SHARE_MIN = 16
+SHARE_MIN = 32
 
 
 @dataclass(slots=True, eq=False)

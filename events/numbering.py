@@ -11,7 +11,7 @@ from events.representation import Row
 BATCH = 500
 BATCH_MAX = 10_000
 # A backlog is numbered in this many batches, so that new events get a part of each.
-BATCHES = 20
+BATCHES = 100
 
 _OLDEST = "SELECT place FROM waiting ORDER BY id LIMIT %(limit)s"
 # Customers take turns, each in its own order. So no customer's purchase waits until a whole upload

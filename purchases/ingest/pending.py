@@ -3,9 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import uuid4
 
+import msgspec
 import structlog
 
 from purchases.entries import Outcome
@@ -18,8 +18,7 @@ BATCH = 256
 SHARE_MIN = 32
 
 
-@dataclass(slots=True, eq=False)
-class PendingPurchase:
+class PendingPurchase(msgspec.Struct, eq=False):
     """One purchase on its way through the queue; ``answer`` is called once, with its outcome."""
 
     digest: str

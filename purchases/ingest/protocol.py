@@ -42,6 +42,15 @@ LENGTH_DIGITS = 4
 
 _PATHS = {spelling.encode(): path for spelling, path in spellings(PATHS).items()}
 _HEADERS = b"".join(b"%b: %b\r\n" % header for header in HEADERS)
+_rendered: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
+
+
+def _server_headers(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return uvicorn's own headers as they are sent. uvicorn makes a new list every second."""
+    global _rendered
+    if headers is not _rendered[0]:
+        _rendered = headers, b"".join(b"%b: %b\r\n" % header for header in headers)
+    return _rendered[1]
 
 
 class TooSlow(ApplicationError):
@@ -196,8 +205,8 @@ class Protocol(LimitedProtocol):
         if buy.disconnected or self.transport.is_closing():
             return
         parts = [STATUS_LINE[status]]
-        parts += [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
         parts += [
+            _server_headers(self.server_state.default_headers),
             _HEADERS,
             b"content-length: %d\r\nx-request-id: %b\r\n" % (len(body), request_id(buy.headers)),
         ]

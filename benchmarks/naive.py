@@ -15,7 +15,7 @@ django.setup()
 from django.core.asgi import get_asgi_application  # noqa: E402
 from django.db import transaction  # noqa: E402
 from django.urls import path  # noqa: E402
-from rest_framework import generics, serializers  # noqa: E402
+from rest_framework import generics, permissions, serializers  # noqa: E402
 
 from events.models import Outbox  # noqa: E402
 from purchases.models import Purchase  # noqa: E402
@@ -29,6 +29,7 @@ class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
 
 class CreateView(generics.CreateAPIView[Purchase]):
     serializer_class = PurchaseSerializer
+    permission_classes = [permissions.IsAuthenticated]
 
     @transaction.atomic
     def perform_create(self, serializer: Any) -> None:

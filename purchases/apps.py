@@ -1,5 +1,7 @@
 """The declarations of the ledger."""
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.access import allowed
 from accounts.permissions import Permission
 from shop.core.apps import NavigationEntry, ShopAppConfig
@@ -17,12 +19,19 @@ class PurchasesConfig(ShopAppConfig):
     error_dialects = ("purchases.classic.DIALECT",)
     ledger_checks = ("purchases.ledger_checks.CHECKS",)
     navigation = (
-        NavigationEntry("Shop", "shop", place=10),
+        NavigationEntry(_("Shop"), "shop", place=10, icon="store"),
         NavigationEntry(
-            "Purchases",
+            _("Purchases"),
             "purchase_list",
             place=20,
             shown_to=allowed(Permission.PURCHASES_READ),
+            icon="list",
         ),
-        NavigationEntry("Live", "live", place=40, shown_to=allowed(Permission.PURCHASES_READ_ALL)),
+        NavigationEntry(
+            _("Live"),
+            "live",
+            place=40,
+            shown_to=allowed(Permission.PURCHASES_READ_ALL),
+            icon="activity",
+        ),
     )

@@ -1,5 +1,7 @@
 """The declarations of statements and sales reports."""
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.access import allowed
 from accounts.permissions import Permission
 from shop.core.apps import NavigationEntry, ShopAppConfig
@@ -14,6 +16,11 @@ class ReportsConfig(ShopAppConfig):
     document_kinds = ("reports.kinds.Statement", "reports.kinds.Sales")
     navigation = (
         NavigationEntry(
-            "Reports", "report_list", place=30, shown_to=allowed(Permission.REPORTS_READ)
+            _("Reports"),
+            "report_list",
+            place=30,
+            shown_to=allowed(Permission.REPORTS_READ),
+            group="know",
+            icon="file-text",
         ),
     )

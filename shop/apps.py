@@ -1,6 +1,7 @@
 """What the project itself adds to the site."""
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from shop.core.apps import NavigationEntry, ShopAppConfig, is_anybody, is_staff
 from shop.core.logs import log_apps
@@ -12,8 +13,12 @@ class ShopConfig(ShopAppConfig):
     name = "shop"
     ledger_checks = ("shop.core.append_only.CHECKS",)
     navigation = (
-        NavigationEntry("Admin", "admin:index", place=90, shown_to=is_staff),
-        NavigationEntry("API", "documentation", place=100, shown_to=is_anybody),
+        NavigationEntry(
+            _("Admin"), "admin:index", place=90, shown_to=is_staff, group="run", icon="wrench"
+        ),
+        NavigationEntry(
+            _("API"), "documentation", place=100, shown_to=is_anybody, group="build", icon="code"
+        ),
     )
 
     def ready(self) -> None:

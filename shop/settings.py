@@ -103,6 +103,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "shop.core.context.site",
             ],
+            "libraries": {"face": "shop.core.templatetags.face"},
         },
     },
 ]

@@ -8,7 +8,7 @@ touches only its own folder and one line of the settings::
         api_urls = "billing.urls"
         append_only = ("Refund",)
         health_checks = {"ledger": "billing.health.check_ledger"}
-        navigation = (NavigationEntry("Invoices", "invoice_list", place=25),)
+        navigation = (NavigationEntry(_("Invoices"), "invoice_list", place=25, group="bill"),)
 
 Django makes the configurations before it loads any model. So anything that could import a model is
 declared by its dotted name, and imported on first use.
@@ -19,7 +19,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.apps import AppConfig, apps
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+
+GROUPS: Mapping[str, str | Promise] = {
+    "sell": _("Sell"),
+    "bill": _("Bill"),
+    "win": _("Win"),
+    "know": _("Know"),
+    "run": _("Run"),
+    "build": _("Build"),
+}
+"""The groups of the navigation and their headings, in order."""
 
 
 def is_signed_in(user: Any) -> bool:
@@ -39,15 +51,20 @@ def is_anybody(user: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NavigationEntry:
-    """A link at the top of every page, to the URL called ``route``, for users that it is shown to.
+    """A link beside every page, to the URL called ``route``, for users that it is shown to.
 
-    The entries of all apps are sorted by ``place``.
+    The entries of all apps are sorted by ``group``, one of ``GROUPS``, and by ``place``. ``icon``
+    is in the sprite. ``count`` is the dotted name of a callable that returns how much waits there
+    for a user; 0 is not shown.
     """
 
-    label: str
+    label: str | Promise
     route: str
     place: int
     shown_to: Callable[[Any], bool] = is_signed_in
+    group: str = "sell"
+    icon: str = "circle"
+    count: str = ""
 
 
 class ShopAppConfig(AppConfig):
@@ -75,6 +92,14 @@ class ShopAppConfig(AppConfig):
     ledger_checks: ClassVar[Sequence[str]] = ()
     """Sequences of ``LedgerCheck``, for ``manage.py verify_ledger``."""
     navigation: ClassVar[Sequence[NavigationEntry]] = ()
+    searches: ClassVar[Sequence[str]] = ()
+    """Callables that find what a caller may see: ``(caller, text, limit) -> list[Hit]``."""
+    customer_panels: ClassVar[Sequence[str]] = ()
+    """Parts of a customer's page: callables ``(caller, customer) -> Panel | None``."""
+    purchase_panels: ClassVar[Sequence[str]] = ()
+    """Parts of a purchase's page: callables ``(caller, purchase) -> Panel | None``."""
+    attention: ClassVar[Sequence[str]] = ()
+    """What waits for somebody: callables ``(caller) -> list[Attention]``."""
     beat: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Entries of Celery's beat schedule."""
     error_dialects: ClassVar[Sequence[str]] = ()
@@ -147,10 +172,16 @@ def maintained_tables() -> list[str]:
 
 def navigation_for(user: Any) -> list[NavigationEntry]:
     """Return the navigation of the user."""
-    entries = (entry for config in shop_apps() for entry in config.navigation)
+    groups = list(GROUPS)
     return sorted(
-        (entry for entry in entries if entry.shown_to(user)), key=lambda entry: entry.place
+        (entry for config in shop_apps() for entry in config.navigation if entry.shown_to(user)),
+        key=lambda entry: (groups.index(entry.group), entry.place),
     )
+
+
+def declared(kind: str) -> list[Callable[..., Any]]:
+    """Return the callables that the apps declare; ``kind`` is ``"searches"``, …."""
+    return [import_string(name) for config in shop_apps() for name in getattr(config, kind)]
 
 
 def beat_schedule() -> dict[str, Mapping[str, Any]]:

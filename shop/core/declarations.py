@@ -9,10 +9,13 @@ from django.core.checks import CheckMessage, Error, register
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from shop.core.apps import ShopAppConfig, shop_apps
+from shop.core.apps import GROUPS, ShopAppConfig, shop_apps
 
 MODULES = ("api_urls", "page_urls", "websocket_urls", "classic_urls", "event_types")
-OBJECTS = ("metrics", "ledger_checks", "error_dialects", "document_kinds", "followers")
+OBJECTS = (
+    *("metrics", "ledger_checks", "error_dialects", "document_kinds", "followers"),
+    *("searches", "customer_panels", "purchase_panels", "attention"),
+)
 MODELS = ("append_only", "maintained")
 _KNOWN = {*dir(ShopAppConfig), "name", "label", "verbose_name", "path", "default_auto_field"}
 
@@ -45,6 +48,10 @@ def _faults(config: ShopAppConfig) -> Iterator[str]:
             yield from _problem(f"{kind} names {model}", config.get_model, model)
     for entry in config.navigation:
         yield from _problem(f"navigation names {entry.route}", reverse, entry.route)
+        if entry.group not in GROUPS:
+            yield f"navigation names {entry.group}: There is no such group."
+        if entry.count:
+            yield from _problem(f"navigation names {entry.count}", import_string, entry.count)
 
 
 def _problem(what: str, find: Any, name: str) -> Iterator[str]:

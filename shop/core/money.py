@@ -41,6 +41,11 @@ def shown(amount: str, currency: str) -> str:
     return amount.removesuffix(".00") if currency in WITHOUT_CENTS else amount
 
 
+def labelled(amount: str, currency: str) -> str:
+    """Return an amount such as ``1195.00`` with its currency, as pages show it."""
+    return f"{shown(amount, currency)} {currency}"
+
+
 def plain_number(text: str, decimal: str, thousands: str) -> str:
     """Return the number in plain digits with a point, as ``1195.30``.
 

@@ -105,7 +105,9 @@ class Mistaken(ShopAppConfig):
     metrics = ("shop.core.metrics.nothing",)
     append_only = ("Nothing",)
     health_checks = {"relay": "nowhere.check"}
-    navigation = (NavigationEntry("Nothing", "nothing", 1),)
+    navigation = (NavigationEntry("Nothing", "nothing", 1, group="nobody", count="nowhere.count"),)
+    searches = ("nowhere.search",)
+    attention = ("shop.core.panels.nothing",)
     beat = {"sweep-mails": {"task": "nothing", "schedule": 1.0}}
     helth_checks = {"misspelt": "nowhere.check"}
 
@@ -124,8 +126,12 @@ def test_what_is_declared_wrongly_is_found_by_the_checks(monkeypatch: pytest.Mon
         ("shop.E003", "health_checks names nowhere.check"),
         ("shop.E003", "append_only names Nothing"),
         ("shop.E003", "navigation names nothing"),
+        ("shop.E003", "navigation names nobody: There is no such group."),
+        ("shop.E003", "navigation names nowhere.count"),
+        ("shop.E003", "searches names nowhere.search"),
+        ("shop.E003", "attention names shop.core.panels.nothing"),
         ("shop.E004", "2 apps declare relay in their health_checks."),
         ("shop.E004", "2 apps declare sweep-mails in their beat."),
     ):
         assert [each for each in found if each[0] == id and part in each[1]], part
-    assert len(found) == 8
+    assert len(found) == 12

@@ -68,9 +68,11 @@ def check(permissions: int, needed: Permission, detail: str | None = None) -> No
         raise Forbidden(detail, accepted=needed.code)
 
 
-def allowed(needed: Permission) -> Callable[[Any], bool]:
-    """Return a predicate of users for navigation entries: whether one has the permission."""
-    return lambda user: bool(user.is_authenticated) and allows(user.permissions, needed)
+def allowed(*needed: Permission) -> Callable[[Any], bool]:
+    """Return a predicate of users for navigation entries: whether one has a permission of these."""
+    return lambda user: (
+        bool(user.is_authenticated) and any(allows(user.permissions, each) for each in needed)
+    )
 
 
 def may_read_purchases(caller: Caller) -> bool:

@@ -25,7 +25,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.access import check
-from accounts.permissions import Permission
+from accounts.permissions import Permission, allows
 from shop.core.errors import Forbidden, error_response
 
 
@@ -44,13 +44,14 @@ NOBODY = CredentialKind(0)
 class Rule:
     """What one method of a route needs: a permission, if any, and a credential of some kind.
 
-    Without kinds of credentials it is open to everybody. ``detail`` is the message to callers
-    without the permission.
+    Any permission of ``or_else`` is as good. Without kinds of credentials the route is open to
+    everybody. ``detail`` is the message to callers without the permission.
     """
 
     permission: Permission | None = None
     credentials: CredentialKind = EITHER
     detail: str | None = None
+    or_else: tuple[Permission, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -61,8 +62,9 @@ class Rule:
         """Raise ``Forbidden`` if a signed-in user lacks the permission."""
         if kind not in self.credentials:
             raise Forbidden("This needs another kind of sign-in.", code="credential_kind")
-        if self.permission is not None:
-            check(user.permissions, self.permission, self.detail)
+        if self.permission is None or any(allows(user.permissions, p) for p in self.or_else):
+            return
+        check(user.permissions, self.permission, self.detail)
 
 
 Required = Mapping[str, Rule]
@@ -75,10 +77,13 @@ ADMIN = Rule(Permission.ACCOUNTS_ADMIN, CredentialKind.SESSION)
 
 
 def needs(
-    permission: Permission, *, credentials: CredentialKind = EITHER, detail: str | None = None
+    permission: Permission,
+    *or_else: Permission,
+    credentials: CredentialKind = EITHER,
+    detail: str | None = None,
 ) -> Rule:
-    """Return the rule that asks for this permission."""
-    return Rule(permission, credentials, detail)
+    """Return the rule that asks for this permission, or for one of the others."""
+    return Rule(permission, credentials, detail, or_else)
 
 
 class MeetsRule(BasePermission):

@@ -1,104 +1,15 @@
 """The pages in a real browser, on the running system."""
 
-import os
 import re
-import shutil
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser.windows import Windows, submit
 from tests.system import System, wait_for
 
 pytestmark = pytest.mark.system
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("There is no browser, and CI must have one.")
-        pytest.skip("No chromium is installed here, so the pages are not tried in a browser.")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def problems() -> Iterator[list[str]]:
-    """The complaints of the browser, such as a blocked script. There must be none."""
-    found: list[str] = []
-    yield found
-    assert found == []
-
-
-class Windows:
-    """Browser windows of one system; each signed-in account is a context of its own."""
-
-    def __init__(self, browser: Browser, system: System, problems: list[str]) -> None:
-        self.browser, self.system, self.problems = browser, system, problems
-        self.contexts: list[BrowserContext] = []
-
-    def open(self, path: str = "/", **options: object) -> Page:
-        context = self.browser.new_context(base_url=self.system.url, **options)  # type: ignore[arg-type]
-        context.set_default_timeout(15_000)
-        self.contexts.append(context)
-        page = context.new_page()
-        self.watch(page)
-        page.goto(path)
-        return page
-
-    def watch(self, page: Page) -> None:
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                self.problems.append(message.text)
-                if "Content Security Policy" in message.text
-                else None
-            ),
-        )
-
-    def sign_in(self, username: str, password: str | None = None, **options: object) -> Page:
-        page = self.open("/accounts/login/", **options)
-        page.fill("#id_login", username)
-        page.fill("#id_password", password or f"demo-{username}")
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", name="Shop", exact=True)).to_be_visible()
-        return page
-
-
-def submit(page: Page, button: Locator | None = None) -> None:
-    """Send the form by Enter or by ``button``, and wait until its answer has replaced the page.
-
-    A visit that began earlier would be interrupted by the answer.
-    """
-    with page.expect_navigation():
-        if button is None:
-            page.keyboard.press("Enter")
-        else:
-            button.click()
-
-
-@pytest.fixture
-def windows(browser: Browser, system: System, problems: list[str]) -> Iterator[Windows]:
-    opened = Windows(browser, system, problems)
-    yield opened
-    for context in opened.contexts:
-        context.close()
 
 
 def _live(page: Page) -> None:

@@ -1,0 +1,87 @@
+"""What every page must be: accessible, within its window, and visible where the focus is."""
+
+from typing import Any
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page
+
+_AXE = """async () => {
+  const found = await axe.run(document, {resultTypes: ["violations"], preload: false});
+  return found.violations.flatMap(rule => rule.nodes.map(node =>
+    `${rule.id}: ${node.target.flat().join(" ")} ${node.failureSummary.split("\\n")[1].trim()}`));
+}"""
+
+# What reaches beyond the window, unless something around it scrolls or cuts it off.
+_WIDE = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  const holds = node => {
+    for (let up = node.parentElement; up && up !== document.body; up = up.parentElement)
+      if (getComputedStyle(up).overflowX !== "visible") return true;
+    return false;
+  };
+  const wide = [...document.body.querySelectorAll("*")].filter(node => {
+    const box = node.getBoundingClientRect();
+    return box.width && (box.right > width + 1 || box.left < -1) && !holds(node);
+  });
+  const named = node => node.tagName.toLowerCase() + (node.id ? "#" + node.id : "")
+    + [...node.classList].map(name => "." + name).join("");
+  return [`${document.documentElement.scrollWidth} > ${width}`, ...wide.slice(-4).map(named)];
+}"""
+
+# In forced colours a shadow or a background shows no focus; an outline or a border does.
+_UNSEEN_FOCUS = """() => {
+  const stops = [...document.querySelectorAll(
+    "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")];
+  const unseen = [];
+  for (const stop of stops) {
+    if (stop.disabled || !stop.checkVisibility({visibilityProperty: true})) continue;
+    stop.focus({preventScroll: true});
+    if (document.activeElement !== stop) continue;
+    const style = getComputedStyle(stop);
+    if (style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 1)
+      unseen.push(stop.outerHTML.slice(0, 120));
+  }
+  document.activeElement.blur();
+  return unseen.slice(0, 5);
+}"""
+
+_MOVING = """() => [...document.querySelectorAll("*")].filter(node => {
+  const style = getComputedStyle(node);
+  const longest = text => Math.max(...text.split(",").map(parseFloat));
+  return (style.animationName !== "none" && longest(style.animationDuration) > 0.05)
+    || longest(style.transitionDuration) > 0.05;
+}).slice(0, 5).map(node => node.outerHTML.slice(0, 120))"""
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe finds: the rule, the element, and what is wrong."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    return list(page.evaluate(_AXE))
+
+
+def wide(page: Page, width: int, direction: str = "") -> list[str]:
+    """Return what makes the page scroll sideways in a window of this width, in pixels."""
+    page.set_viewport_size({"width": width, "height": 900})
+    if direction:
+        page.evaluate("direction => { document.documentElement.dir = direction }", direction)
+    found: list[Any] = page.evaluate(_WIDE)
+    if direction:
+        page.evaluate("document.documentElement.dir = 'ltr'")
+    return [f"{width} px {direction}: {each}" for each in found]
+
+
+def unseen_focus(page: Page) -> list[str]:
+    """Return controls whose focus nobody sees in forced colours."""
+    page.emulate_media(forced_colors="active")
+    page.keyboard.press("Tab")
+    found = list(page.evaluate(_UNSEEN_FOCUS))
+    page.emulate_media(forced_colors="none")
+    return found
+
+
+def moving(page: Page) -> list[str]:
+    """Return what moves although the reader has asked for less motion."""
+    page.emulate_media(reduced_motion="reduce")
+    return list(page.evaluate(_MOVING))

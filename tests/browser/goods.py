@@ -1,0 +1,126 @@
+"""Accounts and purchases for looking at pages: names that break layouts, and every currency."""
+
+import json
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.sessions import Browser
+from tests.system import System, wait_for
+
+LONG_NAME = "Maximiliana.Theresia-Brzeczyszczykiewicz.von.und.zu.Hohenlohe-Waldenburg_0123456789"
+OWN_NAME, NEWCOMER = "Maximiliana.Theresia-Brzeczyszczykiewicz_0123456789", "newcomer"
+CUSTOMERS = [
+    (LONG_NAME, "id-of-a-customer-that-is-as-long-as-an-id-may-be-in-this-shop-64"),
+    ("山田太郎・東京支店", "山田-0042"),
+    ("מרים כהן", "לקוח-17"),
+    ("عبد الرحمن السيد", "عميل-18"),
+    ("Zoë 🎈🛍️ O'Brien", "emoji-🎈"),
+    ("अनुष्का शर्मा", "in-77"),
+    ('<b>Bold</b> & "quoted"', "<i>19</i>"),
+]
+ITEMS = [
+    "w" * 200,
+    "Eine außergewöhnlich lange Artikelbezeichnung mit allem Drum und Dran, in zwei Farben",
+    "万年筆用インク 五十ミリリットル 夜空の青",
+    "دفتر ملاحظات بغلاف جلدي",
+    "מנורת קריאה מתכווננת",
+    "🎁 Gift box 🎀 with 👩‍👩‍👧‍👦",
+    "पढ़ने का चश्मा",
+    "<script>alert(1)</script>",
+    "",
+    "Moby-Dick, hardcover",
+    "Notebook, A5",
+]
+AMOUNTS = [
+    ("9999999999.99", "EUR", 1),
+    ("1195.30", "EUR", 1),
+    ("0", "EUR", 1),
+    ("12.50", "USD", 3),
+    ("1000", "JPY", 1_000_000),
+    ("24.46", "GBP", 12),
+    ("0.01", "EUR", 1_000),
+]
+PASSWORD = "orchid-lamp-42"
+
+
+@dataclass(frozen=True)
+class Goods:
+    """What there is to look at. ``purchase`` and ``report`` are ids of the customer's."""
+
+    customer: str
+    userid: str
+    newcomer: str
+    purchase: str
+    report: str
+
+    def password(self, username: str) -> str:
+        return f"demo-{username}" if username in ("staff", "joe") else PASSWORD
+
+
+def stock(system: System) -> Goods:
+    """Fill the site. Return what there is then."""
+    userid = _account(system, OWN_NAME)
+    _account(system, NEWCOMER)
+    staff = system.token("staff")
+    lines = [*_lines(OWN_NAME, userid, 60), *_lines("joe", "005", 20)]
+    for username, customer_id in CUSTOMERS:
+        lines += _lines(username, customer_id, 11)
+    body = "\n".join(json.dumps(line) for line in lines).encode()
+    answer = system.request(
+        "POST", "/api/v1/purchases/bulk/", body, staff, Content_Type="application/x-ndjson"
+    )
+    assert answer.status in (200, 201), answer.body
+    token = system.request(
+        "POST", "/api/v1/auth/token/", {"username": OWN_NAME, "password": PASSWORD}
+    ).json()["token"]
+    theirs = system.request("GET", "/api/v1/purchases/?page_size=1", token=token).json()
+    today = datetime.now(UTC).date().isoformat()
+    asked = {"kind": "statement", "since": "2024-01-01", "until": today}
+    report = system.request("POST", "/api/v1/reports/", asked, token).json()
+    return Goods(OWN_NAME, userid, NEWCOMER, theirs["results"][0]["id"], report["id"])
+
+
+def _lines(username: str, userid: str, count: int) -> list[dict[str, Any]]:
+    now = datetime.now(UTC)
+    lines = []
+    for n in range(count):
+        price, currency, quantity = AMOUNTS[n % len(AMOUNTS)]
+        lines.append(
+            {
+                "username": username,
+                "userid": userid,
+                "item": ITEMS[n % len(ITEMS)],
+                "price": price,
+                "currency": currency,
+                "quantity": quantity,
+                # The newest first, back through two weeks.
+                "timestamp": (now - timedelta(minutes=7 + n * 347)).isoformat(),
+            }
+        )
+    return lines
+
+
+def _account(system: System, username: str) -> str:
+    """Make an account whose address is verified. Return its userid."""
+    email = f"{uuid.uuid4().hex[:12]}@example.com"
+    body = {"username": username, "email": email, "password": PASSWORD}
+    answer = system.request("POST", "/api/v1/accounts/", body)
+    assert answer.status == 201, answer.body
+    confirmation = wait_for(lambda: link(system, email, "/accounts/confirm-email/"))
+    person = Browser(system)
+    with person.http:
+        person.post(confirmation)
+    return str(answer.json()["userid"])
+
+
+def link(system: System, email: str, start: str) -> str | None:
+    """Return the path of the newest link in a mail to ``email`` that begins with ``start``."""
+    for mail in reversed(system.mails()):
+        if mail["To"] == email:
+            found = re.search(rf"https?://[^\s/]+({start}\S+)", mail.get_content())
+            if found:
+                return found[1]
+    return None

@@ -1,0 +1,138 @@
+"""Every page of the site and who may see it, from the URL configuration and the access table.
+
+A new route needs a row in its app's ``tests/access.py``, and so it is visited here. A route with a
+parameter needs a line in ``PATHS``, and one that answers with something else than a page a line in
+``NO_PAGES``.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tests.access import Row, Rows
+from tests.browser.goods import OWN_NAME, Goods
+from tests.world import DECLARED, ROUTES
+
+ACTORS = {"guest": "anonymous", "customer": "owner", "staff": "admin"}
+"""Who visits: the name of the column in the access table."""
+NO_PAGES = {
+    "healthz",
+    "livez",
+    "readyz",
+    "metrics",
+    "robots.txt",
+    "documentation/",
+    "documentation/openapi.json",
+}
+"""Routes that answer with text, JSON or a redirect to the page."""
+PATHS: dict[str, Callable[[Goods], str]] = {
+    "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": lambda goods: "accounts/confirm-email/wrong/",
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
+        lambda goods: "accounts/password/reset/key/1-wrong-key/"
+    ),
+    "purchases/<str:id>/": lambda goods: f"purchases/{goods.purchase}/",
+    "customers/<str:userid>/": lambda goods: f"customers/{goods.userid}/",
+}
+"""Where a route with a parameter leads."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """``who`` is at ``path``, does ``steps``, and finds a page with ``status``."""
+
+    who: str
+    name: str
+    path: Callable[[Goods], str]
+    status: int = 200
+    steps: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"{self.who}-{self.name}"
+
+
+def _at(path: str) -> Callable[[Goods], str]:
+    return lambda goods: path
+
+
+STATES = [
+    Visit("customer", "missing", _at("/nothing/"), 404),
+    Visit("customer", "refused", _at("/live/"), 403),
+    Visit("customer", "purchases-refused-filter", _at("/purchases/?since=foo&min_price=x"), 400),
+    Visit("staff", "purchases-filtered", _at(f"/purchases/?username={OWN_NAME}&since=2024-01-01")),
+    Visit("customer", "purchases-without-match", _at("/purchases/?item=nothing-like-it")),
+    Visit("newcomer", "shop", _at("/")),
+    Visit("newcomer", "purchases", _at("/purchases/")),
+    Visit("newcomer", "reports", _at("/reports/")),
+    Visit(
+        "customer",
+        "shop-refused-purchase",
+        _at("/"),
+        steps=(("#item", "Ink"), ("#price", "x"), ("#buy-button", "")),
+    ),
+    Visit(
+        "guest",
+        "accounts-login-refused",
+        _at("/accounts/login/"),
+        steps=(("#id_login", "joe"), ("#id_password", "wrong"), ("main form button", "")),
+    ),
+    Visit(
+        "guest",
+        "accounts-signup-refused",
+        _at("/accounts/signup/"),
+        steps=(
+            ("#id_username", "joe"),
+            ("#id_email", "joe@example.com"),
+            ("#id_password1", "short"),
+            ("#id_password2", "other"),
+            ("main form button", ""),
+        ),
+    ),
+]
+"""States of pages that no address alone leads to, and pages of errors.
+
+A step is a selector with what is typed there, or with nothing to press it.
+"""
+
+PAGES: Rows = {}
+for each in DECLARED:
+    PAGES |= each.pages
+
+
+def _sees(row: Row, who: str) -> bool:
+    return row.get(ACTORS[who], row["default"]) == 200
+
+
+def _name(route: str) -> str:
+    plain = re.sub(r"\(\?P<(\w+)>.*?\)(?=[-/$])|<(?:\w+:)?(\w+)>", r"\1\2", route)
+    name = "".join(letter if letter.isalnum() else "-" for letter in plain)
+    return "-".join(filter(None, name.split("-")))[:60] or "home"
+
+
+def _path(route: str) -> Callable[[Goods], str]:
+    if route in PATHS:
+        return lambda goods: "/" + PATHS[route](goods)
+    assert not set("<^(") & set(route), f"Say in PATHS where {route} leads."
+    return _at(f"/{route}")
+
+
+def visits() -> Iterator[Visit]:
+    """Yield what is visited of the site's own pages."""
+    for route in ROUTES:
+        if route not in PAGES or route in NO_PAGES or route.startswith("admin/"):
+            continue
+        row = PAGES[route]["GET"]
+        # A page that is the same for everybody is seen once.
+        is_open = row == {"default": 200} and route != ""
+        for who in ("guest",) if is_open else ACTORS:
+            if _sees(row, who):
+                yield Visit(who, _name(route), _path(route))
+    yield from STATES
+
+
+def admin_lists() -> Iterator[str]:
+    """Yield the paths of the admin's index and lists."""
+    for route in ROUTES:
+        is_list = route.count("/") == 3 and "<" not in route and PAGES.get(f"{route}add/")
+        if route.startswith("admin/") and (route == "admin/" or is_list):
+            yield f"/{route}"

@@ -1,0 +1,109 @@
+"""Windows of a real browser on a running site."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Response,
+    expect,
+    sync_playwright,
+)
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--font-render-hinting=none",
+]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run the machine's browser. Skip the test if there is none, or fail on CI."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("There is no browser, and CI must have one.")
+        pytest.skip("No chromium is installed here, so the pages are not tried in a browser.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Windows:
+    """Browser windows of the site at ``url``; each signed-in account is a context of its own.
+
+    Complaints of the browser, such as a blocked script or a style sheet that is missing, are put
+    into ``problems``.
+    """
+
+    def __init__(self, browser: Browser, url: str, problems: list[str]) -> None:
+        self.browser, self.url, self.problems = browser, url, problems
+        self.contexts: list[BrowserContext] = []
+
+    def open(self, path: str = "/", **options: object) -> Page:
+        context = self.browser.new_context(base_url=self.url, **options)  # type: ignore[arg-type]
+        context.set_default_timeout(15_000)
+        self.contexts.append(context)
+        page = context.new_page()
+        self.watch(page)
+        page.goto(path)
+        return page
+
+    def watch(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", self._console)
+        page.on("response", self._response)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self.problems.append(message.text)
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400 and response.request.resource_type in (
+            "stylesheet",
+            "script",
+            "image",
+            "font",
+            "manifest",
+        ):
+            self.problems.append(f"{response.status} {response.url}")
+
+    def sign_in(self, username: str, password: str | None = None, **options: object) -> Page:
+        page = self.open("/accounts/login/", **options)
+        page.fill("#id_login", username)
+        page.fill("#id_password", password or f"demo-{username}")
+        submit(page)
+        expect(page).not_to_have_url(f"{self.url}/accounts/login/")
+        return page
+
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+        self.contexts.clear()
+
+
+def submit(page: Page, button: Locator | None = None) -> None:
+    """Send the form by Enter or by ``button``, and wait until its answer has replaced the page.
+
+    A visit that began earlier would be interrupted by the answer.
+    """
+    with page.expect_navigation():
+        if button is None:
+            page.keyboard.press("Enter")
+        else:
+            button.click()

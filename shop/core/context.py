@@ -1,20 +1,78 @@
 """Variables of every template."""
 
+from dataclasses import dataclass
 from email.utils import parseaddr
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
 
-from shop.core.apps import navigation_for
+from shop.core.apps import GROUPS, NavigationEntry, navigation_for
+
+THEMES = ("light", "dark")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry of the navigation, as one page shows it."""
+
+    label: str | Promise
+    url: str
+    icon: str
+    count: int
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A heading of the navigation, and the links below it."""
+
+    label: str | Promise
+    links: list[Link]
+
+
+def navigation_of(request: HttpRequest) -> list[Group]:
+    """Return the navigation of the request's user. The entry nearest to its page is current."""
+    user: Any = getattr(request, "user", None) or AnonymousUser()
+    entries = [(entry, reverse(entry.route)) for entry in navigation_for(user)]
+    above = [url for _, url in entries if _is_below(request.path, url)]
+    current = max(above, key=len, default=None)
+
+    def link(entry: NavigationEntry, url: str) -> Link:
+        count = import_string(entry.count)(user) if entry.count else 0
+        return Link(entry.label, url, entry.icon, count, url == current)
+
+    groups = []
+    for name, label in GROUPS.items():
+        links = [link(entry, url) for entry, url in entries if entry.group == name]
+        if links:
+            groups.append(Group(label, links))
+    return groups
+
+
+def _is_below(path: str, url: str) -> bool:
+    return path == url or (url != "/" and path.startswith(url))
+
+
+def theme_of(request: HttpRequest) -> str:
+    """Return ``"light"``, ``"dark"``, or ``""`` for what the reader's machine prefers."""
+    theme = getattr(getattr(request, "user", None), "theme", "") or ""
+    theme = theme or request.COOKIES.get("shop_theme", "")
+    return theme if theme in THEMES else ""
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """Return the shop's name, its mail address, whether it is a demo, and the navigation."""
+    """Return the shop's name, its mail address, whether it is a demo, navigation and theme."""
     return {
         "site_name": settings.SITE_NAME,
         "contact": parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
         "development": settings.DEVELOPMENT,
-        # Only templates call it, because most answers are no pages.
-        "navigation": lambda: navigation_for(getattr(request, "user", None) or AnonymousUser()),
+        # Only templates call these, because most answers are no pages.
+        "navigation": partial(navigation_of, request),
+        "theme": partial(theme_of, request),
     }

@@ -1,18 +1,33 @@
 """Tags of pages: icons, and times, amounts and numbers as the reader writes them."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
+from django.template.context import Context
+from django.template.loader_tags import BLOCK_CONTEXT_KEY
 from django.templatetags.static import static
 from django.utils import formats
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localdate
 
 from shop.core import money as amounts
 from shop.core import times
+from shop.core.periods import periods
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def block_text(context: Context, name: str) -> str:
+    """Return a block of the page once more, such as its title as the heading."""
+    block = context.render_context[BLOCK_CONTEXT_KEY].get_block(name)
+    return "" if block is None else str(block.render(context))
 
 
 @register.simple_tag
@@ -69,3 +84,38 @@ def number(value: Any) -> SafeString | str:
         return "–"
     shown = formats.number_format(value, use_l10n=True, force_grouping=True)
     return format_html('<data class="number" value="{}">{}</data>', value, shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A link to a list of one period; ``since`` and ``until`` are dates as in its address."""
+
+    label: str | Promise
+    since: str
+    until: str
+    url: str
+    is_current: bool
+
+
+@register.simple_tag
+def date_presets(
+    since: str | None, until: str | None, since_name: str, until_name: str, query: str | None = ""
+) -> list[Preset]:
+    """Return links to the usual periods, which keep the other parameters of the address."""
+    presets = []
+    for period in periods(localdate()):
+        first, last = period.since.isoformat(), period.until.isoformat()
+        dates = urlencode({since_name: first, until_name: last})
+        url = f"?{query}&{dates}" if query else f"?{dates}"
+        is_current = (str(since), str(until)) == (first, last)
+        presets.append(Preset(period.label, first, last, url, is_current))
+    return presets
+
+
+@register.filter
+def get(collection: Mapping[Any, Any] | Sequence[Any] | None, key: Any) -> Any:
+    """Return what a mapping has for a key, or a sequence at a place, or ``""``."""
+    try:
+        return collection[key] if collection else ""
+    except (KeyError, IndexError):
+        return ""

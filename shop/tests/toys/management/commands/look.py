@@ -101,7 +101,7 @@ class Command(BaseCommand):
                 "needed": answer.headers.get("Accepted-Permissions"),
                 "page": page.status_code,
                 "text": page.content.decode(),
-                "navigation": client.get("/").content.decode().count('<a href="/toys/">Toys</a>'),
+                "navigation": int(b'href="/toys/"' in client.get("/").content),
             }
         types = client.get("/api/v1/events/types/").json()
         seen["types"] = [type["type"] for type in types if type["type"] == "toy.made"]

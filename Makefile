@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak lint schema bench clean chromium env up down deploy backup restore test-stack lock
+.PHONY: help run test soak lint schema bench pictures lighthouse clean chromium env up down deploy backup restore test-stack lock
 
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check --quiet
@@ -49,6 +49,13 @@ bench: .venv/.installed-bench ## run the benchmarks, print tables of ratios and 
 	@command -v wrk >/dev/null || { echo "The benchmarks need wrk: apt-get install wrk" >&2; exit 1; }
 	@exec $(EMBEDDED) --durable $(PYTHON) -m benchmarks $(ARGS)
 
+pictures: .venv/.installed-dev chromium ## take the pictures of README and docs anew, of a demo with 70 000 purchases
+	@exec $(PYTHON) -m tests.browser.pictures
+
+lighthouse: .venv/.installed-dev chromium ## measure pages with Lighthouse into docs/performance.md; needs Node.js
+	@command -v npx >/dev/null || { echo "Lighthouse needs Node.js 18 or later: apt-get install npm" >&2; exit 1; }
+	@exec $(PYTHON) -m tests.browser.lighthouse
+
 env: ## write a fresh .env with random secrets for the stack of containers
 	@python3 deploy/make_env.py
 
@@ -71,7 +78,7 @@ test-stack: .venv/.installed-dev ## try the stack of containers from outside; ne
 	@exec $(PYTHON) -m pytest -c tests/stack/pytest.ini --rootdir . tests/stack $(ARGS)
 
 clean: ## delete what was installed and cached; the data in var/ stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON):

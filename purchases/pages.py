@@ -97,8 +97,7 @@ def shop(request: HttpRequest) -> HttpResponse:
             purchase = recorded.purchase
             messages.success(
                 request,
-                f"Purchase {word}: {shown(purchase['total'], purchase['currency'])}"
-                f" {purchase['currency']}.",
+                f"Purchase {word}: {shown(purchase['total'], purchase['currency'])}.",
             )
             return redirect("shop")
     context = {

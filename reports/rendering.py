@@ -25,7 +25,7 @@ from reports.contents import (
     StatementLine,
     TotalsDisagree,
 )
-from shop.core.money import shown
+from shop.core.money import bare
 
 # The longest valid numbers fit on one line: 12 digits for a price, 7 for a quantity, and their
 # product.
@@ -183,7 +183,7 @@ def _money(amount: Decimal, currency: str) -> str:
     text = f"{amount:.2f}"
     if Decimal(text) != amount:
         raise ValueError("An amount in a report has more than two decimals.")
-    return shown(text, currency)
+    return bare(text, currency)
 
 
 class _Check:

@@ -62,11 +62,11 @@ def test_statement_shows_every_purchase_and_sums_that_agree(tmp_path):
     header = make_header(lines)
     assert {entry.currency: entry.total for entry in header.totals} == sums
     for whole in header.totals:
-        amount = money.shown(f"{whole.total:.2f}", whole.currency)
+        amount = money.bare(f"{whole.total:.2f}", whole.currency)
         row = f"Total of the period {whole.purchases} {whole.currency} {amount}\n"
         assert row in front
     for entry in header.months:
-        amount = money.shown(f"{entry.total:.2f}", entry.currency)
+        amount = money.bare(f"{entry.total:.2f}", entry.currency)
         row = f"{entry.month:%B %Y} {entry.purchases} {entry.currency} {amount}\n"
         assert row in front
 

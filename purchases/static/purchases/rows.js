@@ -35,7 +35,7 @@ export function purchaseRow(purchase, showCustomer) {
     typed(purchase.item || "–"),
     cell(purchase.quantity, "number"),
     cell(shown(purchase.price, purchase.currency), "number"),
-    cell(`${shown(purchase.total, purchase.currency)} ${purchase.currency}`, "number"),
+    cell(shown(purchase.total, purchase.currency), "number"),
   );
   return row;
 }

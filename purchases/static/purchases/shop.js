@@ -67,7 +67,7 @@ form.addEventListener("submit", async (event) => {
     const answer = await response.json();
     if (response.ok) {
       const verb = response.headers.get("Idempotent-Replayed") ? "Was already recorded" : "Recorded";
-      tell("good", `${verb}: ${shown(answer.total, answer.currency)} ${answer.currency}.`);
+      tell("good", `${verb}: ${shown(answer.total, answer.currency)}.`);
       mark([]);
       key.value = newKey();
       field("item").focus();

@@ -10,7 +10,6 @@ from django import template
 from django.template.context import Context
 from django.template.loader_tags import BLOCK_CONTEXT_KEY
 from django.templatetags.static import static
-from django.utils import formats
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -73,7 +72,7 @@ def money(amount: Any, currency: str) -> SafeString | str:
         return "–"
     plain = str(amount)
     return format_html(
-        '<data class="money" value="{}">{}</data>', plain, amounts.labelled(plain, currency)
+        '<data class="money" value="{}">{}</data>', plain, amounts.shown(plain, currency)
     )
 
 
@@ -82,8 +81,7 @@ def number(value: Any) -> SafeString | str:
     """Return a number with the reader's separators."""
     if value in (None, ""):
         return "–"
-    shown = formats.number_format(value, use_l10n=True, force_grouping=True)
-    return format_html('<data class="number" value="{}">{}</data>', value, shown)
+    return format_html('<data class="number" value="{}">{}</data>', value, amounts.number(value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from shop.core.apps import shop_apps
 ROOT = Path(settings.BASE_DIR)
 NOT_FOR_IT = {"benchmarks", "deploy", "tests"}
 BESIDE_PACKAGES = {
+    "locale",
     "deploy/healthcheck.py",
     "docs/api-introduction.md",
     "manage.py",

@@ -24,6 +24,7 @@ ACCESS = Access(
         "documentation/": READ_ONLY,
         "documentation/openapi.json": READ_ONLY,
         "robots.txt": READ_ONLY,
+        "styleguide/": READ_ONLY,
         "favicon.ico": {"GET": ELSEWHERE, "POST": OPEN_NO_METHOD},
         "admin/": {"GET": admin(), "POST": admin()},
         "admin/logout/": {"GET": admin(405), "POST": ELSEWHERE},

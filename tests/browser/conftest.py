@@ -1,13 +1,17 @@
 """One browser for all tests of pages, and one site with awkward names in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.goods import Goods, stock
 from tests.browser.windows import Windows, chromium
 from tests.system import System
+
+SEEN_AT = {"locale": "en-GB", "timezone_id": "Europe/Berlin"}
+Sessions = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="package")
@@ -35,3 +39,28 @@ def windows(browser: Browser, system: System, problems: list[str]) -> Iterator[W
     opened = Windows(browser, system.url, problems)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="package")
+def sessions(browser: Browser, system: System, goods: Goods) -> Iterator[Sessions]:
+    """Return a function that opens a context of an actor, signed in once for all of them."""
+    states: dict[str, Any] = {"guest": None}
+    opened: list[BrowserContext] = []
+    names = {"customer": goods.customer, "newcomer": goods.newcomer, "staff": "staff"}
+
+    def session(who: str, **options: Any) -> BrowserContext:
+        if who not in states:
+            windows = Windows(browser, system.url, [])
+            page = windows.sign_in(names[who], goods.password(names[who]), **SEEN_AT)
+            states[who] = page.context.storage_state()
+            windows.close()
+        context = browser.new_context(
+            base_url=system.url, storage_state=states[who], **SEEN_AT, **options
+        )
+        context.set_default_timeout(15_000)
+        opened.append(context)
+        return context
+
+    yield session
+    for context in opened:
+        context.close()

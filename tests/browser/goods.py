@@ -92,7 +92,7 @@ def _lines(username: str, userid: str, count: int) -> list[dict[str, Any]]:
             {
                 "username": username,
                 "userid": userid,
-                "item": ITEMS[n % len(ITEMS)],
+                "item": ITEMS[(n + len(username)) % len(ITEMS)],
                 "price": price,
                 "currency": currency,
                 "quantity": quantity,

@@ -3,14 +3,14 @@
 The pictures are kept in ``build/pages``, to be looked at.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, Page
 
 from tests.browser import checks
+from tests.browser.conftest import Sessions
 from tests.browser.goods import Goods
 from tests.browser.visits import Visit, admin_lists, visits
 from tests.browser.windows import Windows
@@ -21,33 +21,6 @@ FOLDER = ROOT / "build" / "pages"
 SIZES = {1280: 900, 390: 844, 320: 640}
 LONGEST = 2_400
 """Pixels of a page's height that a picture shows."""
-SEEN_AT = {"locale": "en-GB", "timezone_id": "Europe/Berlin"}
-Sessions = Callable[..., BrowserContext]
-
-
-@pytest.fixture(scope="module")
-def sessions(browser: Browser, system: System, goods: Goods) -> Iterator[Sessions]:
-    """Return a function that opens a context of an actor, signed in once for all of them."""
-    states: dict[str, Any] = {"guest": None}
-    opened: list[BrowserContext] = []
-    names = {"customer": goods.customer, "newcomer": goods.newcomer, "staff": "staff"}
-
-    def session(who: str, **options: Any) -> BrowserContext:
-        if who not in states:
-            windows = Windows(browser, system.url, [])
-            page = windows.sign_in(names[who], goods.password(names[who]), **SEEN_AT)
-            states[who] = page.context.storage_state()
-            windows.close()
-        context = browser.new_context(
-            base_url=system.url, storage_state=states[who], **SEEN_AT, **options
-        )
-        context.set_default_timeout(15_000)
-        opened.append(context)
-        return context
-
-    yield session
-    for context in opened:
-        context.close()
 
 
 @dataclass

@@ -12,7 +12,7 @@ from django.core.validators import MinLengthValidator
 from django.db import models
 from django.db.models.functions import Lower, Now, Upper
 
-from accounts.names import NameKey, NewUserid, NewUsername, SignInName, normalise
+from accounts.names import KeysEnd, NameKey, NewUserid, NewUsername, SignInName, normalise
 from accounts.permissions import ROLES, UNLIMITED, own_role, role_mask
 
 USERNAME_MAX_LENGTH = 150
@@ -41,6 +41,17 @@ class Accounts(UserManager["User"]):
             *self.named(name).values_list("pk", flat=True),
             *self.filter(userid=normalise(name)).values_list("pk", flat=True),
         }
+
+    def starting_with(self, field: str, text: str) -> models.QuerySet["User"]:
+        """Return the accounts whose ``username``, ``userid`` or ``email`` begins with the text.
+
+        They are compared as usernames are, and come in the order of an index, as ``key``.
+        """
+        found = self.alias(key=NameKey(field)).filter(
+            key__gte=NameKey(models.Value(text)), key__lt=KeysEnd(models.Value(text))
+        )
+        # The index of addresses has no empty ones.
+        return (found.exclude(email="") if field == "email" else found).order_by("key")
 
     def get_by_natural_key(self, username: str | None) -> "User":
         """Return the account with this username. Raise ``User.DoesNotExist``."""
@@ -107,6 +118,11 @@ class User(AbstractUser):
             models.Index(Upper("username"), name="accounts_user_username_upper"),
             models.Index(
                 fields=["email"], name="accounts_user_email", condition=~models.Q(email="")
+            ),
+            # People search for customers by the beginning of an id or an address.
+            models.Index(NameKey("userid"), name="accounts_user_userid_start"),
+            models.Index(
+                NameKey("email"), name="accounts_user_email_start", condition=~models.Q(email="")
             ),
         ]
 

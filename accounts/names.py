@@ -43,6 +43,14 @@ class NameKey(Func):
     output_field = CharField()
 
 
+class KeysEnd(Func):
+    """The end of the range of keys that begin as the key of a text does."""
+
+    # No character comes after this one, and the collation of keys orders by character.
+    template = KEY.format("%(expressions)s") + " || '\U0010ffff'"
+    output_field = CharField()
+
+
 def normalise(name: str) -> str:
     """Return a username or userid as it is stored, in NFC."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -19,6 +19,8 @@ from shop.core.errors import ApplicationError
 ACCOUNTS_MAX = 100_000
 DEBT_SECONDS = 3600.0
 LINES_A_REQUEST = 100
+SEARCHES_A_MINUTE = 240
+"""Enough for somebody who types all the time, because the page asks while they type."""
 
 
 class TooManyRequests(ApplicationError):
@@ -86,6 +88,7 @@ class Quota:
 
 
 _requests = Quota()
+_searches = Quota()
 
 
 def _rate(caller: Caller) -> int:
@@ -122,6 +125,13 @@ def check_page(holder: str) -> None:
 def check_requests(caller: Caller) -> None:
     """Count one request of the caller. Raise ``TooManyRequests`` if its quota is used up."""
     wait = count_request(caller)
+    if wait:
+        raise TooManyRequests(wait)
+
+
+def check_searches(caller: Caller) -> None:
+    """Count one search of the caller. Raise ``TooManyRequests`` if its quota is used up."""
+    wait = _searches.take(caller.id, SEARCHES_A_MINUTE)
     if wait:
         raise TooManyRequests(wait)
 

@@ -1,0 +1,16 @@
+from django.db import migrations, models
+
+from accounts.names import NameKey
+from shop.core.locking import AddIndexConcurrently
+
+
+class Migration(migrations.Migration):
+    # An index that is built beside the running site cannot be built inside a transaction.
+    atomic = False
+    dependencies = [("accounts", "0005_token_permissions")]
+    operations = [
+        AddIndexConcurrently(
+            model_name="user",
+            index=models.Index(NameKey("userid"), name="accounts_user_userid_start"),
+        )
+    ]

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "accounts",
     "events",
     "documents",
+    "search",
     "purchases",
     "reports",
     "django.contrib.admin",

@@ -1,7 +1,8 @@
 """Parts of pages that other apps add: panels beside a customer or a purchase, and what waits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
@@ -10,13 +11,26 @@ from shop.core.apps import declared
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened, for the timeline of the page, and the page about it if any."""
+
+    at: datetime
+    label: str | Promise
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
-    """A titled part of a page: ``template`` with ``context``. Low places come first."""
+    """A titled part of a page: ``template`` with ``context``. Low places come first.
+
+    ``moments`` are its part of the page's timeline.
+    """
 
     title: str | Promise
     template: str
     context: Mapping[str, Any] = field(default_factory=dict)
     place: int = 50
+    moments: Sequence[Moment] = ()
 
 
 @dataclass(frozen=True, slots=True)

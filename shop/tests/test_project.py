@@ -67,7 +67,7 @@ def test_every_setting_from_the_environment_is_explained(
     assert {name.removesuffix("_FILE") for name in used} <= of_settings | of_compose
 
 
-FOLDERS = "accounts|benchmarks|deploy|documents|events|nginx|purchases|reports|shop|tests"
+FOLDERS = "accounts|benchmarks|deploy|documents|events|nginx|purchases|reports|search|shop|tests"
 
 
 def test_files_that_the_documents_name_exist():

@@ -18,6 +18,7 @@ class PurchasesConfig(ShopAppConfig):
     event_types = "purchases.events"
     error_dialects = ("purchases.classic.DIALECT",)
     ledger_checks = ("purchases.ledger_checks.CHECKS",)
+    searches = ("purchases.searches.find_purchases", "purchases.searches.find_customers")
     navigation = (
         NavigationEntry(_("Shop"), "shop", place=10, icon="store"),
         NavigationEntry(
@@ -26,6 +27,13 @@ class PurchasesConfig(ShopAppConfig):
             place=20,
             shown_to=allowed(Permission.PURCHASES_READ),
             icon="list",
+        ),
+        NavigationEntry(
+            _("Customers"),
+            "customer_list",
+            place=30,
+            shown_to=allowed(Permission.PURCHASES_READ_ALL, Permission.ACCOUNTS_READ_ALL),
+            icon="users",
         ),
         NavigationEntry(
             _("Live"),

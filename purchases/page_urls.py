@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from purchases import pages
+from purchases import customer_pages, pages
 
 urlpatterns = [
     path("", pages.shop, name="shop"),
     path("purchases/", pages.purchase_list, name="purchase_list"),
+    path("customers/", customer_pages.customer_list, name="customer_list"),
+    # Old userids may have slashes in them.
+    path("customers/<path:userid>/", customer_pages.customer_detail, name="customer"),
     path("live/", pages.live, name="live"),
 ]

@@ -65,6 +65,8 @@ ACCESS = Access(
         # Signed-in actors send a form without a price, which records nothing.
         "": {"GET": OPEN, "POST": page(400)},
         "purchases/": {"GET": page(), "POST": OPEN_NO_METHOD},
+        "customers/": {"GET": page(403, **READ), "POST": OPEN_NO_METHOD},
+        "customers/<path:userid>/": {"GET": page(404, owner=200, **READ), "POST": OPEN_NO_METHOD},
         "live/": {"GET": page(403, **READ), "POST": OPEN_NO_METHOD},
         **in_admin("purchases/purchase", ADMIN_READ_ONLY),
     },

@@ -1,0 +1,107 @@
+"""The pages of customers: views parse, authorise, make one call and render."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from accounts.access import Caller, may_see_everything
+from accounts.models import USERNAME_MAX_LENGTH
+from accounts.permissions import Permission as P
+from accounts.rules import needs, requires
+from purchases import customers, selectors
+from shop.core.charts import Chart, Point, bar_chart
+from shop.core.errors import NotFound, ValidationFailed, error_response
+from shop.core.panels import Moment, customer_panels
+from shop.core.text import printable
+
+RECENT = 10
+MONTHS_SHOWN = 24
+
+
+@require_safe
+@requires(GET=needs(P.PURCHASES_READ_ALL, P.ACCOUNTS_READ_ALL))
+def customer_list(request: HttpRequest) -> HttpResponse:
+    """Show all customers by pages, or those whose name, userid or address begins with ``q``."""
+    caller = Caller.of(request.user)
+    text = request.GET.get("q", "").strip()
+    order = customers.NEWEST if request.GET.get("order") == customers.NEWEST else ""
+    errors: dict[str, str] = {}
+    page: Any = None
+    found: list[Any] = []
+    more = False
+    if len(text) > USERNAME_MAX_LENGTH or not printable(text):
+        errors["q"] = _("A name, userid or address has at most %(most)s printable characters.") % {
+            "most": USERNAME_MAX_LENGTH
+        }
+    elif text:
+        found = customers.customers_named(caller, text, customers.PAGE_SIZE + 1)
+        more = len(found) > customers.PAGE_SIZE
+    else:
+        try:
+            page = customers.customer_page(order=order, cursor=request.GET.get("cursor"))
+            found = list(page.items)
+        except ValidationFailed as error:
+            errors["cursor"] = error.errors[0].detail
+    context = {
+        "q": text,
+        "order": order,
+        "query": "order=newest" if order else "",
+        "page": page,
+        "customers": customers.listed(caller, found[: customers.PAGE_SIZE]),
+        "more": more,
+        "errors": errors,
+        "show_purchases": may_see_everything(caller),
+        "show_addresses": customers.may_see_addresses(caller),
+        "counted": customers.LISTED_MAX,
+    }
+    return render(request, "purchases/customers.html", context, status=400 if errors else 200)
+
+
+def _chart(summary: customers.Summary) -> Chart:
+    """Return the chart of how many purchases each of the last months has."""
+    points = [
+        Point(label=date_format(month, "M"), name=date_format(month, "F Y"), value=count)
+        for month, count in customers.last_months(summary)
+    ]
+    return bar_chart(points, title=_("Purchases by month"), headings=[_("Month"), _("Purchases")])
+
+
+@require_safe
+@requires(GET=needs(P.PURCHASES_READ))
+def customer_detail(request: HttpRequest, userid: str) -> HttpResponse:
+    """Show what is known of one customer: its purchases, and what other apps add."""
+    caller = Caller.of(request.user)
+    try:
+        customer = customers.customer_of(caller, userid)
+    except NotFound as error:
+        return error_response(request, error)
+    summary = customers.summary_of(caller, customer)
+    panels = customer_panels(caller, customer)
+    moments = [Moment(customer.date_joined, _("Account made"))]
+    if summary.first:
+        moments.append(Moment(summary.first, _("First purchase")))
+    if summary.last and summary.last != summary.first:
+        moments.append(Moment(summary.last, _("Newest purchase")))
+    moments += (moment for panel in panels for moment in panel.moments)
+    context = {
+        "customer": customer,
+        "email": customers.email_for(caller, customer),
+        "is_own": customer.pk == caller.id,
+        "summary": summary,
+        "counted": customers.COUNTED_MAX,
+        "months": summary.months[:MONTHS_SHOWN],
+        "chart": _chart(summary),
+        "recent": [
+            selectors.to_purchase_data(purchase)
+            for purchase in customers.newest_of(caller, customer, RECENT)
+        ],
+        "panels": panels,
+        "moments": sorted(moments, key=lambda moment: moment.at, reverse=True),
+        "may_list": may_see_everything(caller),
+        "show_customers": False,
+    }
+    return render(request, "purchases/customer.html", context)

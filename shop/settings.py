@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "search",
     "purchases",
     "reports",
+    "insight",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

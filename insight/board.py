@@ -1,0 +1,129 @@
+"""The figures as the dashboard shows them: compared, named and drawn."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from insight.figures import Figures
+from insight.periods import HOURS, Period
+from insight.selectors import Sum, Turnover
+from shop.core import times
+from shop.core.charts import Chart, Point, line_chart, whole_number
+
+CURRENCIES = 3
+"""Currencies with a card of their own; the others stand in a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """An amount of today, and that of the same time a week before.
+
+    ``currency`` is empty for a number.
+    """
+
+    currency: str
+    now: Decimal | int
+    before: Decimal | int
+    purchases: int = 0
+
+    @property
+    def change(self) -> str:
+        """Return the change in whole percent with its sign, or nothing if nothing was before."""
+        if not self.before:
+            return ""
+        percent = round(100 * (Decimal(self.now) - Decimal(self.before)) / Decimal(self.before))
+        sign = {1: "+", -1: "\u2212", 0: "±"}[(percent > 0) - (percent < 0)]
+        return f"{sign}{whole_number(Decimal(abs(percent)))} %"
+
+    @property
+    def direction(self) -> str:
+        """Return ``up``, ``down`` or ``same``."""
+        if self.now == self.before:
+            return "same"
+        return "up" if self.now > self.before else "down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """What the template shows. ``amounts`` is ``None`` where today could not be summed in time."""
+
+    figures: Figures
+    purchases: Compared | None
+    amounts: list[Compared] | None
+    more_amounts: list[Compared]
+    chart: Chart | None
+    before_day: datetime
+    before_until: datetime
+
+
+def board(figures: Figures) -> Board:
+    """Return the figures as the reader's dashboard shows them."""
+    now, before = figures.turnover, figures.turnover_before
+    amounts: list[Compared] | None = None
+    purchases = None
+    if now is not None and before is not None:
+        amounts = _amounts(now, before)
+        purchases = Compared("", now.purchases, before.purchases)
+    return Board(
+        figures=figures,
+        purchases=purchases,
+        amounts=amounts and amounts[:CURRENCIES],
+        more_amounts=(amounts or [])[CURRENCIES:],
+        chart=_chart(figures, now, before) if now is not None else None,
+        before_day=figures.before.day,
+        before_until=figures.before.until,
+    )
+
+
+def _amounts(now: Turnover, before: Turnover) -> list[Compared]:
+    """Return the amounts by currency: the shop's own first, then those with most purchases."""
+    nothing = Sum("", 0, Decimal(0))
+    today = {each.currency: each for each in now.day}
+    earlier = {each.currency: each for each in before.day}
+    amounts = [
+        Compared(
+            currency,
+            today.get(currency, nothing).amount,
+            earlier.get(currency, nothing).amount,
+            today.get(currency, nothing).purchases,
+        )
+        for currency in today | earlier
+    ]
+    own = settings.DEFAULT_CURRENCY
+    return sorted(amounts, key=lambda each: (each.currency != own, -each.purchases, each.currency))
+
+
+def _chart(figures: Figures, now: Turnover, before: Turnover | None) -> Chart:
+    headings = [_("Hour"), _("Purchases")]
+    if before is not None:
+        headings.append(_("A week before"))
+    return line_chart(
+        [
+            Point(
+                label=label,
+                name=name,
+                value=now.hours[number],
+                before=None if before is None else before.hours[number],
+            )
+            for number, (label, name) in enumerate(_hours(figures.today))
+        ],
+        title=_("Purchases by hour, the last 24 hours"),
+        headings=headings,
+    )
+
+
+def _hours(period: Period) -> list[tuple[str, str]]:
+    """Return each hour's label at the axis, and its whole name."""
+    moments = [period.hour_begins(number) for number in range(HOURS)]
+    local = [timezone.localtime(moment) for moment in moments]
+    # Where the clocks changed, an hour may have come twice.
+    changed = len({moment.utcoffset() for moment in local}) > 1
+    names = [
+        f"{times.short(moment)} {moment:%Z}" if changed else times.short(moment) for moment in local
+    ]
+    names[-1] = _("%(time)s, so far") % {"time": names[-1]}
+    return [(f"{moment:%H:%M}", name) for moment, name in zip(local, names, strict=True)]

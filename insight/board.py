@@ -40,11 +40,16 @@ class Compared:
         return f"{sign}{whole_number(Decimal(abs(percent)))} %"
 
     @property
-    def direction(self) -> str:
-        """Return ``up``, ``down`` or ``same``."""
-        if self.now == self.before:
-            return "same"
-        return "up" if self.now > self.before else "down"
+    def icon(self) -> str:
+        """Return the icon of the change."""
+        if self.now == self.before or not self.before:
+            return ""
+        return "trending-up" if self.now > self.before else "trending-down"
+
+    @property
+    def kind(self) -> str:
+        """Return the kind of the change, which has a colour."""
+        return {"trending-up": "good", "trending-down": "bad"}.get(self.icon, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,9 +56,9 @@ def _customer(name: str = "joe") -> User:
     return User.objects.get_or_create(username=name, defaults={"userid": f"id-{name}"})[0]
 
 
-def _buy(moment: datetime, price: str = "10.00", **fields: object) -> None:
-    customer = _customer()
-    Purchase.objects.create(
+def _purchase(moment: datetime, price: str = "10.00", **fields: object) -> Purchase:
+    customer = fields.pop("customer", None) or _customer()
+    return Purchase(
         **{
             "customer": customer,
             "recorded_by": customer,
@@ -70,6 +70,10 @@ def _buy(moment: datetime, price: str = "10.00", **fields: object) -> None:
         }
         | fields
     )
+
+
+def _buy(moment: datetime, price: str = "10.00", **fields: object) -> None:
+    _purchase(moment, price, **fields).save(force_insert=True)
 
 
 def _sums_in_sql(begin: str, end: str, zone: str) -> dict[str, tuple[int, Decimal]]:
@@ -88,9 +92,14 @@ def _sums_in_sql(begin: str, end: str, zone: str) -> dict[str, tuple[int, Decima
 def test_today_is_the_readers_day_and_is_compared_with_the_same_time(name: str, now: str) -> None:
     zone, moment = ZoneInfo(name), datetime.fromisoformat(now)
     # A purchase each 20 minutes over nine days, with amounts that tell them apart.
-    for number in range(9 * 24 * 3):
-        bought = moment + timedelta(hours=1) - number * timedelta(minutes=20)
-        _buy(bought, price=f"{number}.0{number % 7}", currency=("EUR", "USD")[number % 2])
+    Purchase.objects.bulk_create(
+        _purchase(
+            moment + timedelta(hours=1) - number * timedelta(minutes=20),
+            price=f"{number}.0{number % 7}",
+            currency=("EUR", "USD")[number % 2],
+        )
+        for number in range(9 * 24 * 3)
+    )
     today, before = so_far(moment, zone), week_before(moment, zone)
 
     local = moment.astimezone(zone)
@@ -188,7 +197,7 @@ def test_an_empty_shop_says_how_to_begin(staff: Client) -> None:
     assert "No purchases yet" in page
     for way in ("import_purchases", 'href="/"', 'href="/documentation'):
         assert way in page
-    assert "<svg" not in _page(staff, "/dashboard/figures/").partition("No purchases yet")[2]
+    assert 'class="chart"' not in _page(staff, "/dashboard/figures/")
 
 
 def test_a_day_without_purchases_names_the_last_one(staff: Client) -> None:

@@ -121,4 +121,4 @@ def test_a_chart_is_drawn_without_styles_and_with_its_table(make) -> None:
     assert titles == ["Day & night", "<one>: 3,50 € (1)", "2: 2 (4)"]
     cells = [element.text for element in drawing.iter("td")]
     assert cells == ["3,50 €", "1", "2", "4"]
-    assert {element.get("class") for element in drawing.iter("path")} >= {"chart-before"}
+    assert {element.get("class") for element in drawing.iter("path")} >= {"earlier"}

@@ -12,7 +12,7 @@ from accounts.names import fold, normalise
 from purchases.customers import customers_named, email_for
 from purchases.models import Purchase
 from purchases.selectors import visible_to
-from shop.core.money import labelled
+from shop.core.money import shown
 from shop.core.search import Hit
 from shop.core.times import short
 
@@ -49,7 +49,7 @@ def find_purchases(caller: Caller, text: str, limit: int) -> list[Hit]:
 def _purchase_hit(purchase: Purchase, *, exact: bool) -> Hit:
     parts = [
         isolated(purchase.item) if purchase.item else "",
-        labelled(f"{purchase.total:.2f}", purchase.currency),
+        shown(f"{purchase.total:.2f}", purchase.currency),
         isolated(purchase.customer.username),
         short(purchase.timestamp),
     ]

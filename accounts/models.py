@@ -95,6 +95,11 @@ class User(AbstractUser):
     roles = ArrayField(models.CharField(max_length=20), default=list, db_default=[], blank=True)
     role_permissions = models.BigIntegerField(db_default=0, default=0, editable=False)
 
+    # What the account has chosen; "" is what its browser says. See `accounts.reader`.
+    language = models.CharField(max_length=10, blank=True, default="", db_default="")
+    time_zone = models.CharField(max_length=64, blank=True, default="", db_default="")
+    theme = models.CharField(max_length=10, blank=True, default="", db_default="")
+
     # The mask of this request's credential; unlimited unless the credential says less.
     credential_permissions: int = UNLIMITED
 

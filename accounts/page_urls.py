@@ -5,6 +5,7 @@ from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
 
 from accounts.pages import admin_login, in_one_transaction
+from accounts.preferences import preferences
 from accounts.rules import ON_PAGES, OPEN, declare
 
 # These compare passwords, which takes long, and change nothing that a mail tells of.
@@ -42,6 +43,7 @@ _pages = [
 declare([each for each in _pages if each.name in _SIGNED_IN], ON_PAGES)
 declare([each for each in _pages if each.name in _OPEN], OPEN)
 urlpatterns = [
+    path("accounts/preferences/", preferences, name="preferences"),
     path("accounts/", include(_pages)),
     # The admin's own sign-in and password change have neither rate limits nor tokens.
     path("admin/login/", admin_login),

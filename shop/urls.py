@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from accounts.rules import OPEN, declare
-from shop.core import documentation, health, styleguide
+from shop.core import documentation, health, styleguide, texts
 from shop.core.apps import declared_urls
 from shop.core.paths import CLASSIC_PREFIX
 
@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *declare(health.urlpatterns, OPEN),
     *declare(documentation.urlpatterns, OPEN),
     *declare(styleguide.urlpatterns, OPEN),
+    *declare(texts.urlpatterns, OPEN),
     *_declared("page_urls"),
     # An app may have replaced one of the admin's pages by its own.
     path("admin/", admin.site.urls),

@@ -57,6 +57,7 @@ ACCESS = Access(
         "api/v1/live-ticket/": {"GET": NO_METHOD, "POST": api()},
     },
     pages={
+        "accounts/preferences/": {"GET": OPEN, "POST": ELSEWHERE},
         "accounts/login/": FOR_GUESTS,
         "accounts/logout/": {"GET": page(), "POST": ELSEWHERE},
         "accounts/inactive/": READ_ONLY,

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
+from shop.core import texts
 from shop.core.apps import GROUPS, NavigationEntry, navigation_for
 
 THEMES = ("light", "dark")
@@ -67,7 +68,8 @@ def theme_of(request: HttpRequest) -> str:
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """Return the shop's name, its mail address, whether it is a demo, navigation and theme."""
+    """Return the shop's name, its mail address, whether it is a demo, navigation,
+    theme, and the address of its scripts' texts."""
     return {
         "site_name": settings.SITE_NAME,
         "contact": parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
@@ -75,4 +77,5 @@ def site(request: HttpRequest) -> dict[str, object]:
         # Only templates call these, because most answers are no pages.
         "navigation": partial(navigation_of, request),
         "theme": partial(theme_of, request),
+        "texts": texts.catalog_url,
     }

@@ -3,10 +3,12 @@
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import path
+from django.utils import translation
 from django.utils.cache import patch_cache_control
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -18,8 +20,10 @@ def _schema() -> bytes:
     from drf_spectacular.generators import SchemaGenerator
     from drf_spectacular.renderers import OpenApiJsonRenderer
 
-    schema: Any = SchemaGenerator().get_schema(request=None, public=True)
-    rendered: bytes = OpenApiJsonRenderer().render(schema, renderer_context={})
+    # One document for all readers, whatever the language of the first.
+    with translation.override(settings.LANGUAGE_CODE):
+        schema: Any = SchemaGenerator().get_schema(request=None, public=True)
+        rendered: bytes = OpenApiJsonRenderer().render(schema, renderer_context={})
     return rendered
 
 

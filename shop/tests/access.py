@@ -23,6 +23,7 @@ ACCESS = Access(
         "documentation": READ_ONLY,
         "documentation/": READ_ONLY,
         "documentation/openapi.json": READ_ONLY,
+        "jsi18n/": READ_ONLY,
         "robots.txt": READ_ONLY,
         "styleguide/": READ_ONLY,
         "favicon.ico": {"GET": ELSEWHERE, "POST": OPEN_NO_METHOD},

@@ -1,10 +1,15 @@
 """Times as people type and read them, in awkward zones."""
 
+import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
 from django.utils import timezone, translation
 
 from shop.core import times
@@ -199,3 +204,51 @@ def test_times_that_the_clocks_skipped_or_showed_twice():
     assert typed_moment("27.10.2024 2:30", Edge.START) == first
     assert typed_moment("27.10.2024 2:30 +02:00") == first
     assert typed_moment("27.10.2024 2:30", Edge.END) == first + timedelta(hours=1)
+
+
+# --- The browser's half ------------------------------------------------------------------------
+
+SCRIPT = """
+import { clock, day, fromLocal, full, short, toLocal } from "./times.js";
+const answer = {};
+const [zones, moments, locals] = process.argv.slice(2).map(JSON.parse);
+const all = (iso) => [short(iso), full(iso), clock(iso), day(iso.slice(0, 10))];
+for (const lang of ["en", "de"]) for (const timeZone of zones) {
+  globalThis.document = { documentElement: { lang }, body: { dataset: { timeZone } } };
+  answer[`${lang} ${timeZone}`] = moments.map(all);
+}
+globalThis.document.body.dataset.timeZone = "Europe/Berlin";
+answer.local = locals.map((local) => fromLocal(local).map((moment) => moment.toISOString()));
+answer.there = toLocal("2024-05-31T13:54:00Z");
+console.log(JSON.stringify(answer));
+"""
+
+
+def test_the_browser_agrees(tmp_path: Path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("There is no node here.")
+    for name in ("times.js", "texts.js"):
+        shutil.copy(Path(settings.BASE_DIR) / "static" / "js" / name, tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "run.js").write_text(SCRIPT)
+    zones = ["UTC", BERLIN, "Asia/Kathmandu", "America/St_Johns", "America/Sao_Paulo"]
+    moments = [datetime(2023, month, 9, 22, 4, 5, tzinfo=UTC) for month in range(1, 13)]
+    arguments = json.dumps(zones), json.dumps([times.iso(moment) for moment in moments])
+    done = subprocess.run(
+        [node, "run.js", *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    for language in ("en", "de"):
+        for zone in zones:
+            with translation.override(language), timezone.override(ZoneInfo(zone)):
+                for moment, found in zip(moments, answer[f"{language} {zone}"], strict=True):
+                    wanted = times.short(moment), times.full(moment), times.clock(moment)
+                    assert tuple(found) == (*wanted, times.day(moment.date()))
+    assert answer["local"] == [
+        ["2024-05-31T13:54:00.000Z"],
+        [],
+        ["2024-10-27T00:30:00.000Z", "2024-10-27T01:30:00.000Z"],
+    ]
+    assert answer["there"] == "2024-05-31T15:54:00"

@@ -130,16 +130,15 @@ export function tellAmount(input, output, currencyField) {
   const tell = () => {
     const found = input.value.trim() ? understand(input.value, currencyField?.value ?? "") : {};
     output.textContent = found.problem ?? (found.amount === undefined ? "" : found.currency ? shown(found.amount, found.currency) : number(found.amount));
-    output.classList.toggle("error", Boolean(found.problem));
+    output.classList.toggle("is-unclear", Boolean(found.problem));
   };
   input.addEventListener("input", tell);
   currencyField?.addEventListener("input", tell);
   tell();
 }
 
-// Every field with `data-money`; `data-tells` is the id of the element that says what is
-// understood, and `data-currency` the name of the currency's field in the same form.
-for (const input of globalThis.document?.querySelectorAll("input[data-money][data-tells]") ?? []) {
-  const currencyField = input.form?.elements.namedItem(input.dataset.currency ?? "");
-  tellAmount(input, document.getElementById(input.dataset.tells), currencyField);
+// Every money field of the page; see templates/components/money_field.html.
+for (const field of globalThis.document?.querySelectorAll("[data-money]") ?? []) {
+  const at = (id) => document.getElementById(id);
+  tellAmount(at(field.dataset.money), at(`${field.dataset.money}-understood`), at(field.dataset.moneyCurrency));
 }

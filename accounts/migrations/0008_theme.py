@@ -1,0 +1,15 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0007_time_zone"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="user",
+            name="theme",
+            field=models.CharField(blank=True, db_default="", default="", max_length=10),
+        ),
+    ]

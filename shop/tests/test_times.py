@@ -234,7 +234,9 @@ def test_the_browser_agrees(tmp_path: Path):
     (tmp_path / "run.js").write_text(SCRIPT)
     zones = ["UTC", BERLIN, "Asia/Kathmandu", "America/St_Johns", "America/Sao_Paulo"]
     moments = [datetime(2023, month, 9, 22, 4, 5, tzinfo=UTC) for month in range(1, 13)]
-    arguments = json.dumps(zones), json.dumps([times.iso(moment) for moment in moments])
+    texts = [times.iso(moment) for moment in moments]
+    locals = ["2024-05-31T15:54", "2024-03-31T02:30", "2024-10-27T02:30"]
+    arguments = map(json.dumps, (zones, texts, locals))
     done = subprocess.run(
         [node, "run.js", *arguments], cwd=tmp_path, capture_output=True, text=True
     )

@@ -3,13 +3,13 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0006_language"),
+        ("accounts", "0007_find_by_email"),
     ]
 
     operations = [
         migrations.AddField(
             model_name="user",
-            name="time_zone",
-            field=models.CharField(blank=True, db_default="", default="", max_length=64),
+            name="language",
+            field=models.CharField(blank=True, db_default="", default="", max_length=10),
         ),
     ]

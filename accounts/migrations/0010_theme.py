@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0007_time_zone"),
+        ("accounts", "0009_time_zone"),
     ]
 
     operations = [

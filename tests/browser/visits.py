@@ -23,6 +23,7 @@ NO_PAGES = {
     "robots.txt",
     "documentation/",
     "documentation/openapi.json",
+    "jsi18n/",
 }
 """Routes that answer with text, JSON or a redirect to the page."""
 PATHS: dict[str, Callable[[Goods], str]] = {
@@ -31,7 +32,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
         lambda goods: "accounts/password/reset/key/1-wrong-key/"
     ),
     "purchases/<str:id>/": lambda goods: f"purchases/{goods.purchase}/",
-    "customers/<str:userid>/": lambda goods: f"customers/{goods.userid}/",
+    "customers/<path:userid>/": lambda goods: f"customers/{goods.userid}/",
 }
 """Where a route with a parameter leads."""
 

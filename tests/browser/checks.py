@@ -54,6 +54,20 @@ _MOVING = """() => [...document.querySelectorAll("*")].filter(node => {
 }).slice(0, 5).map(node => node.outerHTML.slice(0, 120))"""
 
 
+# A sticky head that sticks to the wrong box lies over the first rows.
+_HEADS = """() => [...document.querySelectorAll("table thead")].filter(head =>
+  head.checkVisibility() && getComputedStyle(head).position !== "absolute"
+  && Math.abs(head.rows[0]?.cells[0]?.getBoundingClientRect().top
+              - head.getBoundingClientRect().top) > 4)
+  .map(head => head.innerText.slice(0, 80))"""
+
+
+def covered_rows(page: Page) -> list[str]:
+    """Return heads of tables that lie over rows although nothing is scrolled."""
+    page.evaluate("scrollTo(0, 0)")
+    return list(page.evaluate(_HEADS))
+
+
 def violations(page: Page) -> list[str]:
     """Return what axe finds: the rule, the element, and what is wrong."""
     if not page.evaluate("'axe' in window"):

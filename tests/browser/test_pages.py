@@ -79,7 +79,7 @@ def test_page(visit: Visit, visitors: Callable[[str], Visitor], goods: Goods) ->
     visitor.problems.clear()
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     arrive(page, visit, goods)
-    faults: list[str] = []
+    faults = [f"covers rows: {each}" for each in checks.covered_rows(page)]
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         for width in SIZES:

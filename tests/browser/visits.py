@@ -24,8 +24,9 @@ NO_PAGES = {
     "documentation/",
     "documentation/openapi.json",
     "jsi18n/",
+    "dashboard/figures/",
 }
-"""Routes that answer with text, JSON or a redirect to the page."""
+"""Routes that answer with text, JSON, a part of a page or a redirect to the page."""
 PATHS: dict[str, Callable[[Goods], str]] = {
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": lambda goods: "accounts/confirm-email/wrong/",
     "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (

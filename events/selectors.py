@@ -1,6 +1,7 @@
 """Reads of the event log, each limited to events that the caller may see."""
 
 from collections.abc import Collection
+from uuid import UUID
 
 from django.db import connection
 
@@ -39,6 +40,32 @@ def latest_position() -> int:
         cursor.execute(LATEST_POSITION)
         row = cursor.fetchone()
     return int(row[0]) if row else 0
+
+
+def newest_purchases(*, audience: Audience | None, until: int, limit: int) -> list[UUID]:
+    """Return the ids of the purchases that were recorded last, the newest first.
+
+    ``audience`` limits them to its events, ``until`` to those up to a position.
+    """
+    rows = (
+        Event.objects.filter(type=PURCHASE_RECORDED, position__lte=until)
+        .order_by("-position")
+        .values_list("position", "key")
+    )
+    if audience is None:
+        events = Merged(rows)
+    elif not audience.and_recorded:
+        events = Merged(rows.filter(customer_id=audience.account))
+    else:
+        events = Merged(
+            rows.filter(customer_id=audience.account), rows.filter(recorder_id=audience.account)
+        )
+    return [key for _, key in events.order_by("-position").first_rows(limit)]
+
+
+def position_of(key: UUID) -> int | None:
+    """Return the position of an event; ``None`` until the relay has given it one."""
+    return Event.objects.filter(key=key).values_list("position", flat=True).first()
 
 
 def events_after(

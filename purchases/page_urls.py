@@ -10,5 +10,6 @@ urlpatterns = [
     path("customers/", customer_pages.customer_list, name="customer_list"),
     # Old userids may have slashes in them.
     path("customers/<path:userid>/", customer_pages.customer_detail, name="customer"),
+    path("purchases/<uuid:id>/", pages.purchase_detail, name="purchase"),
     path("live/", pages.live, name="live"),
 ]

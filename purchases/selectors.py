@@ -4,8 +4,15 @@ from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
-from accounts.access import Caller, is_client_program, may_read_purchases, may_see_everything
+from accounts.access import (
+    Caller,
+    audience_of,
+    is_client_program,
+    may_read_purchases,
+    may_see_everything,
+)
 from accounts.models import User
+from events.selectors import latest_position, newest_purchases, position_of
 from purchases.models import Purchase
 from purchases.representation import PurchaseData, purchase_data
 from shop.core.errors import NotFound
@@ -47,6 +54,33 @@ def purchase_of(caller: Caller, id: UUID) -> Purchase:
     if purchase is None:
         raise NotFound()
     return purchase
+
+
+def purchase_with_event(caller: Caller, id: UUID) -> tuple[Purchase, int | None]:
+    """Return one purchase with both of its accounts, and the position of its event if it has one.
+
+    Raise ``NotFound`` where the caller may not see it.
+    """
+    purchases = Purchase.objects.select_related("customer", "recorded_by")
+    purchase = purchases.filter(visible_to(caller), pk=id).first()
+    if purchase is None:
+        raise NotFound()
+    return purchase, position_of(id)
+
+
+def recorded_lately(caller: Caller, *, everything: bool, limit: int) -> tuple[list[Purchase], int]:
+    """Return the purchases that were recorded last, the last one first, and the log's position.
+
+    They are ordered as the live feed is, and the feed goes on after the position. Without
+    ``everything`` they are the caller's, with those that a client program recorded.
+    """
+    position = latest_position()
+    if not may_read_purchases(caller):
+        return [], position
+    audience = audience_of(caller, everything=everything)
+    keys = newest_purchases(audience=audience, until=position, limit=limit)
+    found = Purchase.objects.select_related("customer").in_bulk(keys)
+    return [found[key] for key in keys if key in found], position
 
 
 def purchases_of(caller: Caller, username: str) -> QuerySet[Purchase]:

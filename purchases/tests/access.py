@@ -46,7 +46,8 @@ def _objects(owner: User) -> dict[str, Any]:
     Event.objects.create(
         position=1, key=purchase.pk, type=1, customer=owner, at=purchase.received_at
     )
-    return {"api/v1/purchases/": purchase.pk, "admin/purchases/purchase/": purchase.pk}
+    routes = ("purchases/", "api/v1/purchases/", "admin/purchases/purchase/")
+    return dict.fromkeys(routes, purchase.pk)
 
 
 ACCESS = Access(
@@ -65,6 +66,7 @@ ACCESS = Access(
         # Signed-in actors send a form without a price, which records nothing.
         "": {"GET": OPEN, "POST": page(400)},
         "purchases/": {"GET": page(), "POST": OPEN_NO_METHOD},
+        "purchases/<uuid:id>/": {"GET": page(404, owner=200, **READ), "POST": OPEN_NO_METHOD},
         "customers/": {"GET": page(403, **READ), "POST": OPEN_NO_METHOD},
         "customers/<path:userid>/": {"GET": page(404, owner=200, **READ), "POST": OPEN_NO_METHOD},
         "live/": {"GET": page(403, **READ), "POST": OPEN_NO_METHOD},

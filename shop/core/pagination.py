@@ -2,9 +2,11 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -29,33 +31,49 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[M]):
-    """The rows of one page, newest first, and the cursors of its neighbours if it has any."""
+    """The rows of one page, in order, and the cursors of its neighbours if it has any."""
 
     items: Sequence[M]
     next_cursor: str | None
     previous_cursor: str | None
 
 
-def _encode(direction: str, moment: datetime, key: UUID) -> str:
-    text = f"{direction}|{moment.isoformat()}|{key}"
+Place = tuple[datetime | Decimal | UUID, ...]
+
+
+def _encode(direction: str, place: Place) -> str:
+    parts = [part.isoformat() if isinstance(part, datetime) else str(part) for part in place]
+    text = "|".join([direction, *parts])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str) -> tuple[str, datetime, UUID]:
+def _decode(cursor: str, kinds: Sequence[Callable[[str], Any]]) -> tuple[str, Place]:
+    """Return the direction and the values, of these kinds, that a cursor of ours begins after."""
     try:
         text = base64.b64decode(
             cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
         ).decode("ascii")
-        direction, moment, key = text.split("|")
-        position = (direction, datetime.fromisoformat(moment), UUID(key))
+        direction, *parts = text.split("|")
+        place = tuple(kind(part) for kind, part in zip(kinds, parts, strict=True))
         # Times and keys have many spellings, and PostgreSQL refuses some of them.
-        if direction not in ("n", "p") or _encode(*position) != cursor:
+        if direction not in ("n", "p") or _encode(direction, place) != cursor:
             raise ValueError(cursor)
-        if position[1].utcoffset() != timedelta(0):
-            raise ValueError(cursor)
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error, InvalidOperation):
         raise ValidationFailed([FieldError("invalid", "Invalid cursor.", "cursor")]) from None
-    return position
+    return direction, place
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError(text)
+    return moment
+
+
+def _amount(text: str) -> Decimal:
+    if not re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,4})?", text, re.ASCII):
+        raise ValueError(text)
+    return Decimal(text)
 
 
 def paginate(
@@ -64,29 +82,36 @@ def paginate(
     cursor: str | None = None,
     page_size: int = PAGE_SIZE,
     moment_field: str = "timestamp",
+    amount_field: str | None = None,
+    ascending: bool = False,
     keys_first: bool = False,
 ) -> Page[M]:
     """Return one page of ``rows``, ordered by ``moment_field`` and key, newest first.
 
-    ``cursor`` comes from an earlier page. ``"last"`` means the oldest page, ``None`` the newest.
-    Raise ``ValidationFailed`` for any other. One query, without a count.
+    With an ``amount_field`` the rows are ordered by it before all else, the largest first;
+    ``ascending`` turns the order round. ``cursor`` comes from an earlier page in the same order.
+    ``"last"`` means the last page, ``None`` the first. Raise ``ValidationFailed`` for any other.
+    One query, without a count.
 
     ``keys_first`` is for filters whose index does not keep the page's order. The page's keys are
     then found in the index alone, and only the page's own rows are fetched.
     """
+    names = [*([amount_field] if amount_field else []), moment_field, "pk"]
+    kinds: list[Callable[[str], Any]] = [*([_amount] if amount_field else []), _moment, UUID]
     direction, position = "n", None
     if cursor == LAST:
         direction = "p"
     elif cursor:
         if len(cursor) > 200:
             raise ValidationFailed([FieldError("invalid", "Invalid cursor.", "cursor")])
-        direction, *position = _decode(cursor)
+        direction, position = _decode(cursor, kinds)
     backwards = direction == "p"
-    order = (moment_field, "pk") if backwards else (f"-{moment_field}", "-pk")
+    upwards = backwards != ascending
+    order = names if upwards else [f"-{name}" for name in names]
     merged = (rows if isinstance(rows, Merged) else Merged(rows)).order_by(*order)
     if position is not None:
-        compare = TupleGreaterThan if backwards else TupleLessThan
-        merged = merged.filter(compare(Tuple(F(moment_field), F("pk")), tuple(position)))
+        compare = TupleGreaterThan if upwards else TupleLessThan
+        merged = merged.filter(compare(Tuple(*map(F, names)), position))
     if keys_first:
         whole = merged.model._default_manager.using(merged.db).order_by(*order)
         whole.query.select_related = merged.parts[0].query.select_related
@@ -96,8 +121,8 @@ def paginate(
         found = merged.first_rows(page_size + 1)
     items = list(found)
 
-    def place(row: Model) -> tuple[datetime, UUID]:
-        return getattr(row, moment_field), row.pk
+    def place(row: Model) -> Place:
+        return tuple(getattr(row, name) for name in names)
 
     more = len(items) > page_size
     items = items[:page_size]
@@ -107,8 +132,8 @@ def paginate(
     has_previous = more if backwards else position is not None
     return Page(
         items=items,
-        next_cursor=_encode("n", *place(items[-1])) if items and has_next else None,
-        previous_cursor=_encode("p", *place(items[0])) if items and has_previous else None,
+        next_cursor=_encode("n", place(items[-1])) if items and has_next else None,
+        previous_cursor=_encode("p", place(items[0])) if items and has_previous else None,
     )
 
 

@@ -1,41 +1,50 @@
-import { shown } from "../js/money.js";
+// Rows of purchases, made of the page's <template id="purchase-row">, which the server renders from
+// the same partial as its own rows. All values become text, never markup.
+import { money, number } from "../js/money.js";
+import { time } from "../js/times.js";
 
-// A purchase as a table row. All values become text, never markup.
-export function cell(text, className) {
-  const td = document.createElement("td");
-  td.textContent = text;
-  if (className) td.className = className;
-  return td;
-}
+const NIL = "00000000-0000-0000-0000-000000000000";
 
-// Typed text, isolated from the writing direction of its surroundings.
-function typed(text) {
-  const td = document.createElement("td");
-  const isolated = document.createElement("bdi");
-  isolated.textContent = text;
-  td.append(isolated);
-  return td;
-}
-
-export function time(iso) {
-  const td = document.createElement("td");
-  const element = document.createElement("time");
-  element.dateTime = iso;
-  element.textContent = `${iso.slice(0, 10)} ${iso.slice(11, 19)}`;
-  td.append(element);
-  return td;
-}
-
-export function purchaseRow(purchase, showCustomer) {
-  const row = document.createElement("tr");
+export function purchaseRow(purchase, template = document.getElementById("purchase-row")) {
+  const row = template.content.firstElementChild.cloneNode(true);
+  const part = (name) => row.querySelector(`[data-part=${name}]`);
+  const say = (name, text) => {
+    const element = part(name);
+    if (element) element.textContent = text;
+  };
   row.dataset.id = purchase.id;
-  row.append(time(purchase.timestamp));
-  if (showCustomer) row.append(typed(purchase.username));
-  row.append(
-    typed(purchase.item || "–"),
-    cell(purchase.quantity, "number"),
-    cell(shown(purchase.price, purchase.currency), "number"),
-    cell(shown(purchase.total, purchase.currency), "number"),
-  );
+  const detail = part("detail");
+  detail.href = detail.getAttribute("href").replace(NIL, purchase.id);
+  detail.replaceChildren(time(purchase.timestamp));
+  const customer = part("customer");
+  if (customer) {
+    customer.title = purchase.userid;
+    customer.href = customer.dataset.base.replace("USERID", encodeURIComponent(purchase.userid));
+    say("username", purchase.username);
+  }
+  const item = part("item");
+  if (purchase.item) {
+    item.title = purchase.item;
+    item.href = `${item.dataset.base}${encodeURIComponent(purchase.item)}`;
+    say("item-name", purchase.item);
+  } else {
+    item.replaceWith("–");
+  }
+  say("quantity", number(purchase.quantity));
+  part("price").replaceChildren(money(purchase.price, purchase.currency));
+  part("total").replaceChildren(money(purchase.total, purchase.currency));
   return row;
 }
+
+// The arrow keys go from row to row.
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+  const row = event.target.closest?.("tr[data-id]");
+  if (!step || !row) return;
+  let next = row[step];
+  while (next?.hidden) next = next[step];
+  const link = next?.querySelector("[data-part=detail]");
+  if (!link) return;
+  event.preventDefault();
+  link.focus();
+});

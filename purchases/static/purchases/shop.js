@@ -1,109 +1,112 @@
-// Buy without leaving the page. The key changes only after an answer, so a retry after a failure
-// can never record twice.
-import { shown, typedAmount } from "../js/money.js";
-import { cell, time } from "./rows.js";
+// Buy without leaving the page. The server answers with the form's copy: empty after a purchase, or
+// with what is wrong. The key changes only with an answer, so a retry never records twice.
+import { number, shown, tellAmount, understand } from "../js/money.js";
+import { t } from "../js/texts.js";
+import { showFeed } from "./feed.js";
 
-const form = document.getElementById("buy");
-const button = document.getElementById("buy-button");
+const section = document.querySelector(".shop-buy");
 const result = document.getElementById("buy-result");
+const form = () => document.getElementById("buy");
 // elements.item is a method of the collection, so use namedItem.
-const field = (name) => form.elements.namedItem(name);
-const key = field("idempotency_key");
-const token = field("csrfmiddlewaretoken").value;
+const field = (name) => form().elements.namedItem(name);
+const WAIT = {
+  429: () => t("That was too often. Wait a moment, then press Buy again."),
+  503: () => t("The shop is busy. Nothing is lost: press Buy again in a moment, it is recorded once at most."),
+};
+let busy = false;
 
-function newKey() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function tell(kind, text) {
+function tell(kind, ...content) {
   const note = document.createElement("p");
   note.className = `note ${kind}`;
-  note.textContent = text;
+  note.append(...content);
   result.replaceChildren(note);
 }
 
-function mark(errors) {
-  for (const input of form.querySelectorAll("input")) input.removeAttribute("aria-invalid");
-  for (const error of errors) field(error.attr ?? "")?.setAttribute("aria-invalid", "true");
+function link(text, href) {
+  const element = document.createElement("a");
+  element.href = href;
+  element.textContent = text;
+  return element;
 }
 
-// Put the typed price into plain digits. Return what is wrong with it, or nothing.
-function readPrice(body) {
-  if (body.currency) body.currency = body.currency.toUpperCase();
-  if (!body.price) return null;
-  const typed = typedAmount(body.price);
-  // A price that could mean two amounts is not guessed.
-  if (!typed) return "price: Write it in digits, such as 1195.30 or 1.195,30.";
-  if (typed.currencies.length) {
-    body.currency ??= typed.currencies[0];
-    if (!typed.currencies.includes(body.currency)) return `price: It is in ${typed.currencies[0]}, the currency is ${body.currency}.`;
+// Show the total before anything is sent.
+function tellTotal() {
+  const output = document.getElementById("buy-total");
+  const price = field("price").value.trim();
+  const quantity = field("quantity").value.trim();
+  const found = price ? understand(price, field("currency").value) : {};
+  const [whole, decimals = ""] = (found.amount ?? "-").split(".");
+  output.textContent = "";
+  if (whole.startsWith("-") || decimals.length > 2 || !/^[0-9]{1,7}$/.test(quantity)) return;
+  const hundredths = String(BigInt(whole + decimals.padEnd(2, "0")) * BigInt(quantity)).padStart(3, "0");
+  const total = `${hundredths.slice(0, -2)}.${hundredths.slice(-2)}`;
+  output.textContent = t("Total: %(total)s", { total: found.currency ? shown(total, found.currency) : number(total) });
+}
+
+function beginForm() {
+  tellAmount(field("price"), document.getElementById("price-understood"), field("currency"));
+  tellTotal();
+}
+
+const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
+const send = () => fetch(form().action, { method: "POST", body: new FormData(form()), headers: { "X-Part": "buy" } });
+
+// A sign-in in another window changes the token, and perhaps the account.
+async function isSameAccount() {
+  const fresh = (await parsed(await fetch(form().action, { headers: { "X-Part": "buy" } }))).getElementById("buy");
+  if (fresh?.dataset.username !== form().dataset.username) return false;
+  field("csrfmiddlewaretoken").value = fresh.elements.namedItem("csrfmiddlewaretoken").value;
+  return true;
+}
+
+async function buy() {
+  let answer = await send();
+  let page = await parsed(answer);
+  if (answer.status === 403 && !page.getElementById("buy")) {
+    const signIn = page.getElementById("sign-in-again");
+    if (signIn) return tell("bad", t("You are signed out. What you typed is kept."), " ", link(t("Sign in again"), signIn.href));
+    if (!(await isSameAccount())) return tell("bad", t("Another account has signed in here. Reload the page to go on."));
+    answer = await send();
+    page = await parsed(answer);
   }
-  body.price = typed.amount;
-  return null;
+  if (answer.status === 429 || answer.status >= 500) {
+    return tell("bad", WAIT[answer.status]?.() ?? t("Something went wrong here. Press Buy again: it is recorded once at most."));
+  }
+  const renewed = page.getElementById("buy");
+  if (!renewed) return tell("bad", page.querySelector("main p")?.textContent ?? t("This cannot be recorded."));
+  form().replaceWith(document.importNode(renewed, true));
+  beginForm();
+  if (answer.ok) {
+    const recorded = page.getElementById("buy-recorded");
+    tell("good", recorded.textContent.trim(), " ", link(t("View"), recorded.dataset.url));
+    field("item").focus();
+  } else {
+    result.replaceChildren();
+    document.getElementById("errors").focus();
+  }
+  return undefined;
 }
 
-form.addEventListener("submit", async (event) => {
+section.addEventListener("input", tellTotal);
+section.addEventListener("submit", async (event) => {
+  if (event.target !== form()) return;
   event.preventDefault();
-  if (button.disabled) return;
-  button.disabled = true;
-  const body = {};
-  for (const name of ["item", "quantity", "price", "currency", "timestamp", "username", "userid"]) {
-    const value = field(name)?.value.trim();
-    if (value) body[name] = value;
-  }
-  const problem = readPrice(body);
-  if (problem) {
-    tell("bad", problem);
-    mark([{ attr: "price" }]);
-    button.disabled = false;
-    return;
-  }
+  if (busy) return;
+  busy = true;
+  const button = document.getElementById("buy-button");
+  const label = button.textContent;
+  button.classList.add("is-busy");
+  button.textContent = t("Recording");
   try {
-    const response = await fetch("/api/v1/purchases/", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-CSRFToken": token, "Idempotency-Key": key.value },
-      body: JSON.stringify(body),
-    });
-    const answer = await response.json();
-    if (response.ok) {
-      const verb = response.headers.get("Idempotent-Replayed") ? "Was already recorded" : "Recorded";
-      tell("good", `${verb}: ${shown(answer.total, answer.currency)}.`);
-      mark([]);
-      key.value = newKey();
-      field("item").focus();
-    } else {
-      tell("bad", answer.errors.map((error) => (error.attr ? `${error.attr}: ${error.detail}` : error.detail)).join(" "));
-      mark(answer.errors);
-      if (response.status < 500 && response.status !== 429) key.value = newKey();
-    }
+    await buy();
   } catch {
-    tell("bad", "There was no answer. Press Buy again: it is recorded once at most.");
+    tell("bad", t("There was no answer. Press Buy again: it is recorded once at most."));
   } finally {
-    button.disabled = false;
+    busy = false;
+    button.classList.remove("is-busy");
+    button.textContent = label;
   }
 });
 
-document.getElementById("all-buys").addEventListener("click", async () => {
-  const section = document.getElementById("all");
-  const rows = document.getElementById("all-rows");
-  const count = document.getElementById("all-count");
-  section.hidden = false;
-  try {
-    const response = await fetch(`/getAllUserBuys/${encodeURIComponent(form.dataset.username)}`);
-    const answer = await response.json();
-    if (!response.ok) throw new Error(answer.message);
-    const shown = answer.purchases.slice(-1000).reverse();
-    rows.replaceChildren(
-      ...shown.map((purchase) => {
-        const row = document.createElement("tr");
-        row.append(time(purchase.timestamp), cell(purchase._id), cell(purchase.price, "number"));
-        return row;
-      }),
-    );
-    const total = answer.purchases.length;
-    count.textContent = total > shown.length ? `The last ${shown.length} of ${total} purchases.` : `${total} purchases.`;
-  } catch (error) {
-    count.textContent = `The list could not be loaded: ${error.message}`;
-  }
-  section.focus();
-});
+beginForm();
+showFeed();

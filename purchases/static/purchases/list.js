@@ -1,0 +1,2 @@
+// The list of purchases: what all rows do.
+import "./rows.js";

@@ -50,7 +50,7 @@ def newest_purchases(*, audience: Audience | None, until: int, limit: int) -> li
     rows = (
         Event.objects.filter(type=PURCHASE_RECORDED, position__lte=until)
         .order_by("-position")
-        .values_list("position", "key")
+        .only("position", "key")
     )
     if audience is None:
         events = Merged(rows)
@@ -60,7 +60,7 @@ def newest_purchases(*, audience: Audience | None, until: int, limit: int) -> li
         events = Merged(
             rows.filter(customer_id=audience.account), rows.filter(recorder_id=audience.account)
         )
-    return [key for _, key in events.order_by("-position").first_rows(limit)]
+    return [event.key for event in events.order_by("-position").first_rows(limit)]
 
 
 def position_of(key: UUID) -> int | None:

@@ -224,7 +224,7 @@ def _heads(given: dict[str, str], order: str, *, by_price: bool) -> dict[str, He
 
 def _exports(plain: QueryDict, given: dict[str, str]) -> list[Link]:
     wanted = QueryDict(mutable=True)
-    wanted.update({name: plain[name] for name in given if name in plain})
+    wanted.update({name: str(plain[name]) for name in given if name in plain})
     return [
         Link(label, f"{reverse(route)}?{'&'.join(filter(None, (wanted.urlencode(), more)))}")
         for label, route, more in EXPORTS

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "purchases",
     "reports",
     "insight",
+    "till",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -316,6 +317,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "manifest-src": [SELF],
+        "worker-src": [SELF],
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

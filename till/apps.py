@@ -19,6 +19,6 @@ class TillConfig(ShopAppConfig):
             place=15,
             shown_to=allowed(Permission.PURCHASES_WRITE),
             group="sell",
-            icon="till",
+            icon="calculator",
         ),
     )

@@ -12,11 +12,14 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 LINKED = (
     "css/site.css",
     "icon.svg",
+    "icons.svg",
+    "js/frame.js",
     "till/till.js",
 )
 IMPORTED = (
     "js/money.js",
     "js/texts.js",
+    "js/toast.js",
     "till/lately.js",
     "till/lists.js",
     "till/queue.js",

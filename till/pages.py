@@ -102,6 +102,14 @@ def till(request: HttpRequest) -> HttpResponse:
     context = {
         "given": given,
         "errors": errors,
+        "labels": {
+            "username": _("Customer"),
+            "userid": _("Customer"),
+            "item": _("Item"),
+            "price": _("Price"),
+            "quantity": _("Quantity"),
+            "currency": _("Currency"),
+        },
         "may_name": may_record_for_anyone(caller),
         "lists": (
             ("refused", _("Refused")),

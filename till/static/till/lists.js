@@ -11,7 +11,7 @@ const whole = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle
 function button(text, press) {
   const made = document.createElement("button");
   made.type = "button";
-  made.className = "secondary";
+  made.className = "secondary small";
   made.textContent = text;
   made.addEventListener("click", () => press(made));
   return made;
@@ -59,7 +59,7 @@ export class Lists {
       const some = section.dataset.list === "waiting" ? entries.slice(0, SHOWN) : entries.slice(-SHOWN).reverse();
       section.hidden = !entries.length;
       section.querySelector(".badge").textContent = entries.length;
-      section.querySelector(".hint").textContent = entries.length > some.length ? t("The first %(count)s are shown.", { count: some.length }) : "";
+      section.querySelector(":scope > .hint").textContent = entries.length > some.length ? t("The first %(count)s are shown.", { count: some.length }) : "";
       this.#fill(section.querySelector(".entries"), some, corrected);
     }
   }
@@ -80,14 +80,21 @@ export class Lists {
     row.dataset.state = entry.state;
     const { item, price, quantity, currency, username } = entry.fields;
     const amount = entry.purchase?.total ?? total(price, quantity);
-    row.querySelector("strong").textContent = shown(amount, currency);
-    row.querySelector(".what bdi").textContent = [Number(quantity) > 1 && `${quantity} ×`, item || t("without an item")].filter(Boolean).join(" ");
+    const sum = row.querySelector("strong");
+    sum.textContent = shown(amount, currency);
+    if (entry.purchase) {
+      const link = document.createElement("a");
+      link.href = `/purchases/${entry.purchase.id}/`;
+      link.append(...sum.childNodes);
+      sum.append(link);
+    }
+    row.querySelector(".what").textContent = [Number(quantity) > 1 && `${quantity} ×`, item || t("without an item")].filter(Boolean).join(" ");
     const time = row.querySelector("time");
     const moment = new Date(entry.body?.timestamp ?? corrected(entry.typed_at));
     time.dateTime = moment.toISOString();
     time.textContent = format.format(moment);
     time.title = whole.format(moment);
-    row.querySelector(".when bdi").textContent = username ?? "";
+    row.querySelector(".customer").textContent = username ?? "";
     const why = row.querySelector(".why");
     const buttons = row.querySelector(".buttons");
     if (entry.state === "refused") {

@@ -57,8 +57,7 @@ export function suggest(input, list, chosen, unknown, find) {
       const found = await find(text);
       if (mine !== asked) return;
       if (document.activeElement === input) show(found);
-      const name = text.toLowerCase();
-      unknown(!found.isPart && !found.some(({ username, userid }) => username.toLowerCase() === name || userid === text));
+      unknown(!found.isPart && !found.length);
     }, TYPING_MILLISECONDS);
   });
   input.addEventListener("keydown", (event) => {

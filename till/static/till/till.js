@@ -216,7 +216,7 @@ $("stop-mending").addEventListener("click", () => {
   clear();
 });
 
-tellAmount(field("price"), $("understood"), field("currency"));
+tellAmount(field("price"), $("price-understood"), field("currency"));
 
 // --- What was typed lately -------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ function showItems() {
       const line = document.createElement("li");
       const button = document.createElement("button");
       button.type = "button";
-      button.className = "secondary";
+      button.className = "chip";
       const key = document.createElement("kbd");
       key.textContent = `Alt ${at + 1}`;
       const name = document.createElement("bdi");

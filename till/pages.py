@@ -28,7 +28,7 @@ from accounts.permissions import Permission as P
 from accounts.quotas import check_requests
 from accounts.rules import OPEN, needs, requires
 from purchases.services import record_purchase
-from purchases.typed import typed_purchase
+from purchases.pages import _typed as typed_purchase
 from purchases.validation import parse_purchase
 from shop.core.errors import ApplicationError, Forbidden, csrf_failure, error_response
 from shop.core.idempotency import parse_idempotency_key

@@ -22,6 +22,9 @@ from till.tests.proxy import Proxy, network
 pytestmark = pytest.mark.system
 
 Open = Callable[..., BrowserContext]
+# The page waits until the service worker answers for it.
+CONTROLLED = """navigator.serviceWorker.controller ? 0 : new Promise(
+  (done) => navigator.serviceWorker.addEventListener("controllerchange", () => done(0)))"""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,12 @@ def sign_in(context: BrowserContext, net: Proxy, name: str = "till") -> Page:
     page.keyboard.press("Enter")
     ready(page)
     return page
+
+
+def end_session(context: BrowserContext) -> None:
+    """Take the session away, as its end does; the token of forms stays."""
+    (name,) = [each["name"] for each in context.cookies() if each["name"].startswith("sessionid")]
+    context.clear_cookies(name=name)
 
 
 def ready(page: Page) -> None:
@@ -160,7 +169,7 @@ def test_a_killed_browser_starts_without_a_connection_and_loses_nothing(
 ) -> None:
     context = device()
     page = sign_in(context, net)
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    page.evaluate(CONTROLLED)
     page.reload()
     ready(page)
     loaded = set(
@@ -290,8 +299,7 @@ def test_a_session_that_ended_and_another_account_send_nothing_that_is_not_their
     context = device()
     page = sign_in(context, net)
     item, after = new_item("mine"), new_item("after")
-    sessions = [cookie for cookie in context.cookies() if cookie["name"].startswith("sessionid")]
-    context.clear_cookies(name=sessions[0]["name"])
+    end_session(context)
     type_entry(page, item)
     expect(page.locator("#connection")).to_have_text("Signed out")
     counted(page, "waiting", 1)
@@ -305,7 +313,7 @@ def test_a_session_that_ended_and_another_account_send_nothing_that_is_not_their
     type_entry(other, new_item("joes"))
     counted(other, "sent", 1)
     assert rows(system, item) == rows(system, after) == []
-    context.clear_cookies(name=sessions[0]["name"])
+    end_session(context)
     back = sign_in(context, net)
     counted(back, "waiting", 0)
     assert [len(rows(system, each)) for each in (item, after)] == [1, 1]
@@ -315,6 +323,7 @@ def test_a_session_that_ended_and_another_account_send_nothing_that_is_not_their
 def test_a_renewed_token_does_not_stop_the_queue(system: System, net: Proxy, device: Open) -> None:
     context = device()
     page = sign_in(context, net)
+    end_session(context)
     sign_in(context, net)
     item = new_item("token")
     page.bring_to_front()
@@ -380,8 +389,7 @@ def test_without_javascript_the_form_records_and_keeps_what_was_typed(
     item = new_item("plain")
     page.fill("#item", item)
     page.fill("#price", "4,75")
-    sessions = [cookie for cookie in context.cookies() if cookie["name"].startswith("sessionid")]
-    context.clear_cookies(name=sessions[0]["name"])
+    end_session(context)
     page.click("#record")
     page.get_by_role("link", name="Sign in and go on").click()
     page.fill("#id_login", "joe")

@@ -62,6 +62,7 @@ const lists = new Lists($("device"), $("row"), {
   mend,
   again: async (entry) => {
     await queue.change(entry.seq, (now) => (now.state === "refused" ? { ...now, state: "waiting", failures: 0 } : undefined));
+    first.focus();
     changed();
   },
   drop: async (entry) => {
@@ -69,6 +70,7 @@ const lists = new Lists($("device"), $("row"), {
     const left = await queue.change(entry.seq, (now) => (now.state === "refused" || (now.state === "waiting" && !now.body) ? null : undefined));
     if (left) tell("bad", t("It is on its way already."));
     else if (mending?.seq === entry.seq) stopMending();
+    first.focus();
     changed();
   },
 });

@@ -27,8 +27,8 @@ from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.quotas import check_requests
 from accounts.rules import OPEN, needs, requires
-from purchases.services import record_purchase
 from purchases.pages import _typed as typed_purchase
+from purchases.services import record_purchase
 from purchases.validation import parse_purchase
 from shop.core.errors import ApplicationError, Forbidden, csrf_failure, error_response
 from shop.core.idempotency import parse_idempotency_key
@@ -136,9 +136,7 @@ def _record(request: HttpRequest, caller: Caller, given: dict[str, str]) -> None
     )
     purchase = recorded.purchase
     text = _("Was already recorded: {amount}.") if recorded.replayed else _("Recorded: {amount}.")
-    messages.success(
-        request, text.format(amount=shown(str(purchase["total"]), purchase["currency"]))
-    )
+    messages.success(request, text.format(amount=shown(purchase["total"], purchase["currency"])))
 
 
 @require_safe
@@ -171,7 +169,7 @@ def worker(request: HttpRequest) -> HttpResponse:
     context = {
         "version": json.dumps(offline.version()),
         "shell": json.dumps(reverse("till")),
-        "assets": json.dumps(offline.asset_urls()),
+        "files": json.dumps([settings.STATIC_URL, reverse("texts")]),
     }
     response = render(request, "till/worker.js", context, content_type="text/javascript")
     response["Cache-Control"] = "no-cache"

@@ -1,12 +1,9 @@
 // The lists of what waits, was refused and was sent, on the page.
 import { shown } from "../js/money.js";
 import { t } from "../js/texts.js";
+import { tell } from "../js/times.js";
 import { SHOWN } from "./queue.js";
 import { reasonOf, UNSURE } from "./words.js";
-
-const zone = document.body.dataset.timeZone || undefined;
-const format = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone });
-const whole = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "long", timeZone: zone });
 
 function button(text, press) {
   const made = document.createElement("button");
@@ -90,10 +87,8 @@ export class Lists {
     }
     row.querySelector(".what").textContent = [Number(quantity) > 1 && `${quantity} ×`, item || t("without an item")].filter(Boolean).join(" ");
     const time = row.querySelector("time");
-    const moment = new Date(entry.body?.timestamp ?? corrected(entry.typed_at));
-    time.dateTime = moment.toISOString();
-    time.textContent = format.format(moment);
-    time.title = whole.format(moment);
+    time.dateTime = new Date(entry.body?.timestamp ?? corrected(entry.typed_at)).toISOString();
+    tell(time);
     row.querySelector(".customer").textContent = username ?? "";
     const why = row.querySelector(".why");
     const buttons = row.querySelector(".buttons");

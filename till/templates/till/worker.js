@@ -2,26 +2,46 @@
 // connection. It never keeps an answer of the API, and never a page that is not the till's own.
 const VERSION = {{ version }};
 const SHELL = {{ shell }};
-const ASSETS = {{ assets }};
-const NAME = `till-${VERSION}`;
+const FILES = {{ files }};
+{% endautoescape %}const NAME = `till-${VERSION}`;
 const NETWORK_MILLISECONDS = 4000;
-const kept = new Set(ASSETS);
+const FILES_MAX = 200;
 // Whether the page that was loaded last is of another version. Its files are then not ours.
 let isOther = false;
-{% endautoescape %}
-const isShell = (response) => response.ok && !response.redirected && response.headers.get("Till-Version") === VERSION;
 
-async function keepShell(response) {
-  if (isShell(response)) await (await caches.open(NAME)).put(SHELL, response);
+const isFile = (path) => FILES.some((start) => path.startsWith(start));
+
+// Return the files that a page or a script names.
+function named(text, base) {
+  const links = text.matchAll(/(?:(?:src|href)=|\bfrom |^import |\bimport\()"([^"#]+)/gm);
+  const urls = [...links].map(([, link]) => new URL(link.replaceAll("&amp;", "&"), base));
+  return urls.filter((url) => url.origin === self.location.origin && isFile(url.pathname)).map((url) => url.href);
+}
+
+// Keep the page after all files that it needs, so that a kept page is a whole one.
+async function keep(response) {
+  if (!response.ok || response.redirected || response.headers.get("Till-Version") !== VERSION) return;
+  const cache = await caches.open(NAME);
+  const found = new Set(named(await response.clone().text(), self.location.origin));
+  for (const url of found) {
+    if (found.size > FILES_MAX) throw new Error("The page names too many files.");
+    let file = await cache.match(url, { ignoreVary: true });
+    if (!file) {
+      file = await fetch(url, { cache: "reload" });
+      if (!file.ok) throw new Error(`${url} cannot be kept.`);
+      await cache.put(url, file.clone());
+    }
+    // A set goes on to what is added to it meanwhile.
+    if (new URL(url).pathname.endsWith(".js")) for (const next of named(await file.text(), url)) found.add(next);
+  }
+  await cache.put(SHELL, response);
 }
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
     (async () => {
-      const cache = await caches.open(NAME);
-      await cache.addAll(ASSETS.map((asset) => new Request(asset, { cache: "reload" })));
       // Who is signed out gets no page of the till; the next visit keeps it.
-      await keepShell(await fetch(SHELL, { credentials: "same-origin" }));
+      await keep(await fetch(SHELL, { credentials: "same-origin" }));
       await self.skipWaiting();
     })(),
   );
@@ -46,7 +66,8 @@ async function page(event) {
     if (response.status >= 500 && copy) return copy;
     const version = response.headers.get("Till-Version");
     if (version) isOther = version !== VERSION;
-    if (!new URL(event.request.url).search) event.waitUntil(keepShell(response.clone()));
+    // An address with more in it has a form that is filled in.
+    if (!new URL(event.request.url).search) event.waitUntil(keep(response.clone()).catch(() => {}));
     return response;
   } catch (error) {
     if (!copy) throw error;
@@ -68,7 +89,7 @@ self.addEventListener("fetch", (event) => {
   if (request.method !== "GET" || url.origin !== self.location.origin) return;
   if (request.mode === "navigate") {
     if (url.pathname === SHELL) event.respondWith(page(event));
-  } else if (kept.has(url.pathname + url.search)) {
+  } else if (isFile(url.pathname)) {
     event.respondWith(file(request));
   }
 });

@@ -27,8 +27,8 @@ from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.quotas import check_requests
 from accounts.rules import OPEN, needs, requires
-from purchases.pages import _typed as typed_purchase
 from purchases.services import record_purchase
+from purchases.typed import typed_purchase
 from purchases.validation import parse_purchase
 from shop.core.errors import ApplicationError, Forbidden, csrf_failure, error_response
 from shop.core.idempotency import parse_idempotency_key

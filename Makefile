@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak lint schema bench pictures lighthouse clean chromium env up down deploy backup restore test-stack lock
+.PHONY: help run test soak lint schema texts bench pictures lighthouse clean chromium env up down deploy backup restore test-stack lock
 
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check --quiet
@@ -37,6 +37,9 @@ lint: .venv/.installed-dev ## check style, imports, types, migrations and the pr
 
 schema: .venv/.installed-dev ## write docs/openapi.json anew
 	ENVIRONMENT=development $(PYTHON) manage.py spectacular --format openapi-json --file docs/openapi.json
+
+texts: .venv/.installed-dev ## collect the texts of the sources in locale/, and say which need a translation
+	$(PYTHON) -m tests.texts
 
 lock: .venv/.installed-dev ## write requirements.lock anew: everything that requirements.txt and its extra bring, with hashes
 	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

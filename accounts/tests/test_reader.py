@@ -116,7 +116,7 @@ def test_programs_are_answered_in_english_and_utc(client: Client, alice: User):
     answer = client.post(
         "/api/v1/auth/token/", "{", content_type="application/json", headers=GERMAN
     )
-    assert answer.json()["errors"][0]["detail"].startswith("JSON parse error")
+    assert answer.json()["errors"][0]["detail"].startswith("This is not valid JSON")
 
 
 def test_pages_cost_no_query_more(client: Client, alice: User, django_assert_num_queries: Any):
@@ -149,3 +149,21 @@ def test_zones_are_found_as_people_type_them():
     found = {text: find_zone(text) for text in ("Europe/Berlin", " berlin ", "São Paulo", "utc")}
     assert [zone and zone.key for zone in found.values()] == ["Europe/Berlin"] * 2 + [None, "UTC"]
     assert len(zone_names()) > 300
+
+
+# --- The texts of scripts ------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_scripts_get_their_texts_once(client: Client):
+    page = client.get(PAGE, headers=GERMAN).content.decode()
+    address = page.partition('<script src="/jsi18n/')[2].partition('"')[0].replace("&amp;", "&")
+    catalog = client.get(f"/jsi18n/{address}")
+    assert catalog["Content-Type"].startswith("text/javascript")
+    assert "immutable" in catalog["Cache-Control"]
+    assert "public" in catalog["Cache-Control"]
+    assert "Kopiert." in catalog.content.decode()
+    # English needs no catalog, and an old address gets the present one for a minute.
+    assert "/jsi18n/" not in client.get(PAGE).content.decode()
+    assert client.get("/jsi18n/?l=de&v=old")["Cache-Control"] == "public, max-age=60"
+    assert client.get("/jsi18n/?l=../x").status_code == 200

@@ -5,14 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from insight.figures import Figures
 from insight.periods import HOURS, Period
 from insight.selectors import Sum, Turnover
 from shop.core import times
-from shop.core.charts import Chart, Point, line_chart, whole_number
+from shop.core.charts import Chart, Point, line_chart
+from shop.core.money import number
 
 CURRENCIES = 3
 """Currencies with a card of their own; the others stand in a table."""
@@ -37,7 +37,7 @@ class Compared:
             return ""
         percent = round(100 * (Decimal(self.now) - Decimal(self.before)) / Decimal(self.before))
         sign = {1: "+", -1: "\u2212", 0: "±"}[(percent > 0) - (percent < 0)]
-        return f"{sign}{whole_number(Decimal(abs(percent)))} %"
+        return f"{sign}{number(abs(percent))} %"
 
     @property
     def icon(self) -> str:
@@ -61,8 +61,8 @@ class Board:
     amounts: list[Compared] | None
     more_amounts: list[Compared]
     chart: Chart | None
-    before_day: datetime
     before_until: datetime
+    zone: str
 
 
 def board(figures: Figures) -> Board:
@@ -79,8 +79,8 @@ def board(figures: Figures) -> Board:
         amounts=amounts and amounts[:CURRENCIES],
         more_amounts=(amounts or [])[CURRENCIES:],
         chart=_chart(figures, now, before) if now is not None else None,
-        before_day=figures.before.day,
         before_until=figures.before.until,
+        zone=times.zone_label(figures.as_of),
     )
 
 
@@ -111,10 +111,10 @@ def _chart(figures: Figures, now: Turnover, before: Turnover | None) -> Chart:
             Point(
                 label=label,
                 name=name,
-                value=now.hours[number],
-                before=None if before is None else before.hours[number],
+                value=now.hours[hour],
+                before=None if before is None else before.hours[hour],
             )
-            for number, (label, name) in enumerate(_hours(figures.today))
+            for hour, (label, name) in enumerate(_hours(figures.today))
         ],
         title=_("Purchases by hour, the last 24 hours"),
         headings=headings,
@@ -123,12 +123,12 @@ def _chart(figures: Figures, now: Turnover, before: Turnover | None) -> Chart:
 
 def _hours(period: Period) -> list[tuple[str, str]]:
     """Return each hour's label at the axis, and its whole name."""
-    moments = [period.hour_begins(number) for number in range(HOURS)]
-    local = [timezone.localtime(moment) for moment in moments]
+    moments = [period.hour_begins(hour) for hour in range(HOURS)]
     # Where the clocks changed, an hour may have come twice.
-    changed = len({moment.utcoffset() for moment in local}) > 1
+    zones = [times.zone_label(moment) for moment in moments]
     names = [
-        f"{times.short(moment)} {moment:%Z}" if changed else times.short(moment) for moment in local
+        times.short(moment) if len(set(zones)) == 1 else f"{times.short(moment)}, {zone}"
+        for moment, zone in zip(moments, zones, strict=True)
     ]
     names[-1] = _("%(time)s, so far") % {"time": names[-1]}
-    return [(f"{moment:%H:%M}", name) for moment, name in zip(local, names, strict=True)]
+    return [(times.clock(moment), name) for moment, name in zip(moments, names, strict=True)]

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.utils.formats import number_format
 from django.utils.translation import get_language_bidi
+
+from shop.core.money import number
 
 WIDTH = 1000
 HEIGHT = 150
@@ -113,18 +114,13 @@ class Sparkline:
     height: int = 24
 
 
-def whole_number(value: Decimal) -> str:
-    """Return a number without decimals in the reader's language."""
-    return number_format(value, 0, use_l10n=True, force_grouping=True)
-
-
 def bar_chart(
     points: Sequence[Point],
     *,
     title: str,
     headings: Sequence[str],
     description: str = "",
-    scale: Callable[[Decimal], str] = whole_number,
+    scale: Callable[[Decimal], str] = number,
     rtl: bool | None = None,
 ) -> Chart:
     """Return a chart of bars from left to right.
@@ -141,7 +137,7 @@ def line_chart(
     title: str,
     headings: Sequence[str],
     description: str = "",
-    scale: Callable[[Decimal], str] = whole_number,
+    scale: Callable[[Decimal], str] = number,
     rtl: bool | None = None,
 ) -> Chart:
     """Return a chart of one line; a broken second line shows the compared figures."""
@@ -257,7 +253,7 @@ def _slot(centre: Decimal, y: Decimal, count: int, point: Point) -> Slot:
 def _labels(points: Sequence[Point], centres: list[Decimal]) -> list[AxisLabel]:
     step = -(-len(points) // LABELS_MAX) or 1
     labels = []
-    for number, place in enumerate(range(0, len(points), step)):
+    for order, place in enumerate(range(0, len(points), step)):
         x = centres[place] / 10
         half = Decimal(50) / len(points)
         anchor = "middle"
@@ -265,16 +261,16 @@ def _labels(points: Sequence[Point], centres: list[Decimal]) -> list[AxisLabel]:
             x, anchor = x - half, "start"
         elif x > 100 - _EDGE:
             x, anchor = x + half, "end"
-        labels.append(AxisLabel(f"{x:.2f}", anchor, points[place].label, number % 2 == 1))
+        labels.append(AxisLabel(f"{x:.2f}", anchor, points[place].label, order % 2 == 1))
     return labels
 
 
 def _text(point: Point) -> str:
-    return point.text or whole_number(Decimal(point.value))
+    return point.text or number(Decimal(point.value))
 
 
 def _number(point: Point) -> str:
-    return "" if point.before is None else whole_number(Decimal(point.before))
+    return "" if point.before is None else number(Decimal(point.before))
 
 
 def _summary(points: Sequence[Point]) -> str:

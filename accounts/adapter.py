@@ -21,6 +21,7 @@ from accounts.mailing import mail_queue
 from accounts.models import User
 from accounts.services import username_taken
 from shop.core.admission import network_of
+from shop.core.apps import landing_for
 
 # The way in that sessions record.
 SESSION_BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -53,6 +54,11 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_safe_url(self, url: str) -> bool:
         """Return whether a URL leads to this site; ``False`` if it cannot be parsed."""
         return url_has_allowed_host_and_scheme(url, allowed_hosts={self.request.get_host()})
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Return where an account is led after signing in if it asked for no page."""
+        route = landing_for(request.user)
+        return reverse(route) if route else super().get_login_redirect_url(request)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address of the client, which ``shop.core.addresses`` has found."""

@@ -21,10 +21,10 @@ from django.http import HttpRequest
 from knox.admin import AuthTokenAdmin as KnoxAuthTokenAdmin
 from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import OutgoingMail, User
 from accounts.permissions import GIVEN_ROLES
 from accounts.ranks import reaches, within_reach
-from shop.core.admin_tools import LargeTableAdmin
+from shop.core.admin_tools import LargeTableAdmin, ReadOnlyAdmin
 
 RANK = ("roles", "is_client", "is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -284,3 +284,14 @@ class GroupAdmin(LargeTableAdmin, DjangoGroupAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_add_permission(request)
+
+
+@admin.register(OutgoingMail)
+class OutgoingMailAdmin(ReadOnlyAdmin):
+    """Mails about accounts and what became of them, without their texts, whose links let in."""
+
+    list_display = ["created_at", "subject", "recipient", "status", "error"]
+    ordering = ["-pk"]
+    exclude = ["body", "claim", "origin"]
+    search_fields = ["=recipient"]
+    search_help_text = "A whole address."

@@ -13,6 +13,7 @@ class AccountsConfig(ShopAppConfig):
     verbose_name = "Accounts"
     api_urls = "accounts.urls"
     page_urls = "accounts.page_urls"
+    attention = ("accounts.attention.find_attention",)
     beat = {
         "sweep-mails": {
             "task": "accounts.sweep_mails",

@@ -13,6 +13,7 @@ class DocumentsConfig(ShopAppConfig):
 
     name = "documents"
     metrics = ("documents.metrics.collect_documents",)
+    attention = ("documents.attention.find_attention",)
     ledger_checks = ("documents.ledger_checks.CHECKS",)
     beat = {
         "sweep-documents": {

@@ -16,6 +16,7 @@ class EventsConfig(ShopAppConfig):
         "followers": "events.lag.check_followers",
     }
     metrics = ("events.metrics.collect_log", "events.lag.collect_followers")
+    attention = ("events.attention.find_attention",)
     ledger_checks = ("events.ledger_checks.CHECKS",)
 
     def ready(self) -> None:

@@ -21,5 +21,6 @@ class InsightConfig(ShopAppConfig):
             group="know",
             icon="layout-dashboard",
             count="insight.attention.count_for",
+            lands=True,
         ),
     )

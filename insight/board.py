@@ -113,6 +113,7 @@ def _chart(figures: Figures, now: Turnover, before: Turnover | None) -> Chart:
                 name=name,
                 value=now.hours[hour],
                 before=None if before is None else before.hours[hour],
+                partial=hour == HOURS - 1,
             )
             for hour, (label, name) in enumerate(_hours(figures.today))
         ],

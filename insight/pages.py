@@ -7,14 +7,13 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts.access import Caller, may_see_everything
+from accounts.access import Caller, may_record, may_see_everything
 from accounts.permissions import Permission as P
 from accounts.rules import needs, requires
-from events.selectors import latest_position
 from insight.attention import attention
 from insight.board import board
 from insight.figures import figures_for
-from purchases.selectors import purchases_visible_to, to_purchase_data
+from purchases.selectors import recorded_lately, to_purchase_data
 from shop.core.replica import database_for
 
 RECENT = 10
@@ -35,13 +34,11 @@ def _figures(caller: Caller) -> dict[str, Any]:
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Show the day's figures, what needs attention, and the newest purchases."""
     caller = Caller.of(request.user)
-    context = _figures(caller)
+    context = _figures(caller) | {"may_record": may_record(caller)}
     if context["may_read"]:
-        # Read the position first, because the feed repeats nothing but must leave nothing out.
-        context["position"] = latest_position()
-        rows = purchases_visible_to(caller).order_by("-timestamp", "-id").first_rows(RECENT)
-        context["recent"] = [to_purchase_data(purchase) for purchase in rows]
-        context |= {"scope": "all", "show_customers": True}
+        rows, position = recorded_lately(caller, everything=True, limit=RECENT)
+        recent = [to_purchase_data(purchase) for purchase in rows]
+        context |= {"position": position, "recent": recent, "scope": "all", "show_customers": True}
     return render(request, "insight/dashboard.html", context)
 
 

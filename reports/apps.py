@@ -13,6 +13,7 @@ class ReportsConfig(ShopAppConfig):
     name = "reports"
     api_urls = "reports.urls"
     page_urls = "reports.page_urls"
+    attention = ("reports.attention.find_attention",)
     document_kinds = ("reports.kinds.Statement", "reports.kinds.Sales")
     navigation = (
         NavigationEntry(

@@ -6,9 +6,10 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
 from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import OutgoingMail, User
 from tests.access import (
     ADMIN_MODEL,
+    ADMIN_READ_ONLY,
     ELSEWHERE,
     NO_METHOD,
     OPEN,
@@ -40,6 +41,7 @@ def _objects(owner: User) -> dict[str, Any]:
         "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
         "admin/knox/authtoken/": AuthToken.objects.get(user=owner).digest,
         "admin/accounts/user/": owner.pk,
+        "admin/accounts/outgoingmail/": OutgoingMail.objects.create(recipient="a@example.com").pk,
     }
 
 
@@ -87,6 +89,7 @@ ACCESS = Access(
             "knox/authtoken",
             ADMIN_MODEL | {"<path:object_id>/change/": {"GET": admin(), "POST": admin(403)}},
         ),
+        **in_admin("accounts/outgoingmail", ADMIN_READ_ONLY),
         # Accounts are deactivated, never deleted.
         **in_admin(
             "accounts/user",

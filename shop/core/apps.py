@@ -55,7 +55,7 @@ class NavigationEntry:
 
     The entries of all apps are sorted by ``group``, one of ``GROUPS``, and by ``place``. ``icon``
     is in the sprite. ``count`` is the dotted name of a callable that returns how much waits there
-    for a user; 0 is not shown.
+    for a user; 0 is not shown. Who sees an entry that ``lands`` is led there after signing in.
     """
 
     label: str | Promise
@@ -65,6 +65,7 @@ class NavigationEntry:
     group: str = "sell"
     icon: str = "circle"
     count: str = ""
+    lands: bool = False
 
 
 class ShopAppConfig(AppConfig):
@@ -177,6 +178,11 @@ def navigation_for(user: Any) -> list[NavigationEntry]:
         (entry for config in shop_apps() for entry in config.navigation if entry.shown_to(user)),
         key=lambda entry: (groups.index(entry.group), entry.place),
     )
+
+
+def landing_for(user: Any) -> str:
+    """Return the route that a user is led to after signing in, or an empty string."""
+    return next((entry.route for entry in navigation_for(user) if entry.lands), "")
 
 
 def declared(kind: str) -> list[Callable[..., Any]]:

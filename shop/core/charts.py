@@ -31,7 +31,8 @@ class Point:
     """One figure of a chart, and perhaps the one that it is compared with.
 
     ``label`` is short and stands at the axis, ``name`` in the table and the tooltip. ``text`` and
-    ``before_text`` are the figures as people read them.
+    ``before_text`` are the figures as people read them. A ``partial`` figure still grows, so a line
+    does not lead to it.
     """
 
     label: str
@@ -40,6 +41,7 @@ class Point:
     text: str = ""
     before: Amount | None = None
     before_text: str = ""
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Chart:
     before_line: str
     last_x: str
     last_y: str
+    last_is_partial: bool
     grid: list[str]
     scale: list[str]
     labels: list[AxisLabel]
@@ -151,7 +154,7 @@ def sparkline(values: Sequence[Amount], *, title: str, rtl: bool | None = None) 
     places = _centres(len(values), _is_rtl(rtl))
     # Half a stroke stays free at the top and the bottom.
     heights = [1 + (height - 2) * (1 - Decimal(value) / top) for value in values]
-    return Sparkline(title, _path(places, heights))
+    return Sparkline(title, _path(list(zip(places, heights, strict=True))))
 
 
 def nice_top(highest: Amount) -> Decimal:
@@ -184,12 +187,17 @@ def _chart(
     top = nice_top(highest)
     centres = _centres(len(points), mirrored)
     heights = [_height(point.value, top) for point in points]
-    line = _path(centres, heights) if kind == "line" else ""
+    whole = [
+        (x, y)
+        for x, y, point in zip(centres, heights, points, strict=True)
+        if kind == "line" and not point.partial
+    ]
     before = [
         (x, _height(point.before, top))
         for x, point in zip(centres, points, strict=True)
-        if point.before is not None
+        if point.before is not None and not point.partial
     ]
+    line = _path(whole)
     return Chart(
         kind=kind,
         title=title,
@@ -199,10 +207,11 @@ def _chart(
             for x, y, point in zip(centres, heights, points, strict=True)
         ],
         line=line,
-        area=f"{line} L{centres[-1]:.1f} {HEIGHT} L{centres[0]:.1f} {HEIGHT} Z" if line else "",
-        before_line=_path(*zip(*before, strict=True)) if before and compared else "",
+        area=f"{line} L{whole[-1][0]:.1f} {HEIGHT} L{whole[0][0]:.1f} {HEIGHT} Z" if line else "",
+        before_line=_path(before) if compared else "",
         last_x=f"{centres[-1] / 10:.2f}" if points else "",
         last_y=f"{heights[-1]:.1f}" if points else "",
+        last_is_partial=bool(points) and points[-1].partial,
         grid=[f"{y}" for y in (0.5, HEIGHT / 2, HEIGHT - 0.5)],
         scale=[scale(top), scale(top / 2), scale(Decimal(0))],
         labels=_labels(points, centres),
@@ -229,9 +238,9 @@ def _height(value: Amount, top: Decimal) -> Decimal:
     return HEIGHT * (1 - max(Decimal(value), Decimal(0)) / top)
 
 
-def _path(places: Sequence[Decimal], heights: Sequence[Decimal]) -> str:
-    corners = [f"{x:.1f} {y:.1f}" for x, y in zip(places, heights, strict=True)]
-    return f"M{' L'.join(corners)}" if corners else ""
+def _path(corners: Sequence[tuple[Decimal, Decimal]]) -> str:
+    written = [f"{x:.1f} {y:.1f}" for x, y in corners]
+    return f"M{' L'.join(written)}" if written else ""
 
 
 def _slot(centre: Decimal, y: Decimal, count: int, point: Point) -> Slot:

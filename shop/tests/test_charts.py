@@ -56,6 +56,15 @@ def test_a_line_stays_inside_and_ends_at_its_last_point() -> None:
     assert (float(chart.last_x) * 10, float(chart.last_y)) == pytest.approx(corners[-1], abs=0.1)
 
 
+def test_a_line_does_not_lead_to_a_figure_that_still_grows() -> None:
+    points = [*_points(5, 5), Point(label="now", value=1, before=5, partial=True)]
+    chart = line_chart(points, title="Day", headings=COMPARED)
+    assert len(_corners(chart.line)) == 2
+    assert _corners(chart.before_line) == []
+    assert chart.last_is_partial
+    assert float(chart.last_y) > HEIGHT / 2
+
+
 def test_time_runs_from_right_to_left_where_the_language_does() -> None:
     left = line_chart(_points(1, 2, 3), title="Day", headings=HEADINGS, rtl=False)
     right = line_chart(_points(1, 2, 3), title="Day", headings=HEADINGS, rtl=True)

@@ -1,4 +1,6 @@
 // Reads the figures again every 15 seconds while somebody looks at them, and puts them in place.
+import { showFeed } from "../purchases/feed.js";
+
 const EVERY_MS = 15_000;
 const WAIT_MS = 10_000;
 const place = document.getElementById("figures");
@@ -52,3 +54,4 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) refresh();
 });
 timer = setTimeout(refresh, EVERY_MS);
+if (document.getElementById("feed")) showFeed();

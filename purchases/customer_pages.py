@@ -1,9 +1,11 @@
 """The pages of customers: views parse, authorise, make one call and render."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -13,13 +15,15 @@ from accounts.models import USERNAME_MAX_LENGTH
 from accounts.permissions import Permission as P
 from accounts.rules import needs, requires
 from purchases import customers, selectors
+from shop.core import times
 from shop.core.charts import Chart, Point, bar_chart
 from shop.core.errors import NotFound, ValidationFailed, error_response
+from shop.core.money import number
 from shop.core.panels import Moment, customer_panels
 from shop.core.text import printable
 
 RECENT = 10
-MONTHS_SHOWN = 24
+MONTHS_LISTED = 120
 
 
 @require_safe
@@ -64,7 +68,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
 def _chart(summary: customers.Summary) -> Chart:
     """Return the chart of how many purchases each of the last months has."""
     points = [
-        Point(label=date_format(month, "M"), name=date_format(month, "F Y"), value=count)
+        Point(label=date_format(month, "M"), name=times.month(month), value=count)
         for month, count in customers.last_months(summary)
     ]
     return bar_chart(points, title=_("Purchases by month"), headings=[_("Month"), _("Purchases")])
@@ -81,26 +85,31 @@ def customer_detail(request: HttpRequest, userid: str) -> HttpResponse:
         return error_response(request, error)
     summary = customers.summary_of(caller, customer)
     panels = customer_panels(caller, customer)
-    moments = [Moment(customer.date_joined, _("Account made"))]
+    entries = [Moment(customer.date_joined, _("Account made"), icon="user-plus")]
     if summary.first:
-        moments.append(Moment(summary.first, _("First purchase")))
+        entries.append(Moment(summary.first, _("First purchase"), icon="shopping-bag"))
     if summary.last and summary.last != summary.first:
-        moments.append(Moment(summary.last, _("Newest purchase")))
-    moments += (moment for panel in panels for moment in panel.moments)
+        entries.append(Moment(summary.last, _("Newest purchase"), icon="shopping-bag"))
+    entries += (moment for panel in panels for moment in panel.moments)
     context = {
         "customer": customer,
         "email": customers.email_for(caller, customer),
         "is_own": customer.pk == caller.id,
         "summary": summary,
-        "counted": customers.COUNTED_MAX,
-        "months": summary.months[:MONTHS_SHOWN],
+        "counted_text": number(customers.COUNTED_MAX),
+        "months": [
+            (times.month(each.month), each)
+            for each in summary.months[:MONTHS_LISTED]
+            if each.month is not None
+        ],
+        "purchases_url": f"{reverse('purchase_list')}?{urlencode({'username': customer.username})}",
         "chart": _chart(summary),
         "recent": [
             selectors.to_purchase_data(purchase)
             for purchase in customers.newest_of(caller, customer, RECENT)
         ],
         "panels": panels,
-        "moments": sorted(moments, key=lambda moment: moment.at, reverse=True),
+        "entries": sorted(entries, key=lambda entry: entry.moment, reverse=True),
         "may_list": may_see_everything(caller),
         "show_customers": False,
     }

@@ -14,9 +14,10 @@ from shop.core.apps import declared
 class Moment:
     """Something that happened, for the timeline of the page, and the page about it if any."""
 
-    at: datetime
-    label: str | Promise
-    url: str = ""
+    moment: datetime
+    title: str | Promise
+    href: str = ""
+    icon: str = "circle"
 
 
 @dataclass(frozen=True, slots=True)

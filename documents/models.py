@@ -4,6 +4,7 @@ from datetime import date
 
 from django.conf import settings
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Now
 
 from shop.core.ids import UUIDv7
@@ -72,6 +73,13 @@ class Document(models.Model):
         indexes = [
             models.Index(fields=["requested_by", "created_at", "id"], name="reports_by_requester"),
             models.Index(fields=["created_at", "id"], name="reports_by_time"),
+            # Documents about somebody else than who asked for them.
+            models.Index(
+                KeyTransform("customer", "parameters"),
+                "created_at",
+                "id",
+                name="documents_by_customer",
+            ),
             models.Index(
                 fields=["next_attempt_at"],
                 condition=~models.Q(status__in=["sent", "failed"]),

@@ -9,6 +9,7 @@ _NEEDED = {
     Report.Kind.STATEMENT: Permission.REPORTS_WRITE,
     # The sales report holds every customer's purchases.
     Report.Kind.SALES: Permission.REPORTS_WRITE_ALL,
+    Report.Kind.CUSTOMER: Permission.REPORTS_WRITE_ALL,
 }
 
 

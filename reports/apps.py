@@ -8,13 +8,18 @@ from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
 class ReportsConfig(ShopAppConfig):
-    """Statements and sales reports: two kinds of documents, requested by API and page."""
+    """Statements and sales reports: kinds of documents, requested by API and page."""
 
     name = "reports"
     api_urls = "reports.urls"
     page_urls = "reports.page_urls"
     attention = ("reports.attention.find_attention",)
-    document_kinds = ("reports.kinds.Statement", "reports.kinds.Sales")
+    document_kinds = (
+        "reports.kinds.Statement",
+        "reports.kinds.CustomerStatement",
+        "reports.kinds.Sales",
+    )
+    customer_panels = ("reports.customers.statements_panel",)
     navigation = (
         NavigationEntry(
             _("Reports"),

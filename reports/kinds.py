@@ -3,6 +3,7 @@
 import contextlib
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -72,6 +73,19 @@ class Statement(ReportKind):
             header=selectors.statement_header(document),
             lines=_bounded(_closing(selectors.statement_lines(document), reading)),
             output=output,
+        )
+
+
+class CustomerStatement(Statement):
+    """One customer's purchases, for somebody else who may see them."""
+
+    name = models.Kind.CUSTOMER.value
+
+    def words(self, document: Document) -> Words:
+        words = super().words(document)
+        name = document.parameters["username"]
+        return replace(
+            words, subject=f"{self.title} of {name} {document.since} to {document.until}"
         )
 
 

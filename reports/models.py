@@ -1,17 +1,23 @@
-"""Reports: the documents of two kinds."""
+"""Reports: the documents about purchases."""
 
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from documents.models import Document
 
 
 class Kind(models.TextChoices):
-    """A report's subject: one customer's purchases, or everybody's."""
+    """A report's subject: one's own purchases, everybody's, or those of one customer."""
 
     STATEMENT = "statement"
     SALES = "sales"
+    CUSTOMER = "customer_statement", gettext_lazy("statement of a customer")
+
+
+ASKED_BY_KIND = (Kind.STATEMENT, Kind.SALES)
+"""The kinds that need nothing but a period."""
 
 
 class Reports(models.Manager["Report"]):

@@ -16,7 +16,7 @@ from accounts.permissions import Permission as P
 from accounts.rules import needs, requires
 from reports import selectors
 from reports.access import may_request, may_see_all_reports
-from reports.models import Report
+from reports.models import ASKED_BY_KIND
 from reports.serializers import ReportInputSerializer
 from reports.services import report_request
 from shop.core.errors import ApplicationError, ValidationFailed
@@ -69,7 +69,7 @@ def report_list(request: HttpRequest) -> HttpResponse:
         "reports": page.items if page else [],
         "given": given,
         "errors": errors,
-        "kinds": [choice for choice in Report.Kind.choices if may_request(user, choice[0])],
+        "kinds": [(kind.value, kind.label) for kind in ASKED_BY_KIND if may_request(user, kind)],
         "idempotency_key": uuid.uuid4(),
         "everything": may_see_all_reports(user),
         "unverified": "" if verified_address(user) else user.email,

@@ -84,7 +84,7 @@ def render_statement(
     facts = [
         ("Customer", header.username, "Period", period),
         ("Userid", header.userid, "Generated", _moment(header.generated_at)),
-        ("Email", header.email, "Report", str(header.report_id)),
+        ("Email", header.email or "–", "Report", str(header.report_id)),
     ]
     with tempfile.TemporaryDirectory(dir=output.parent, prefix="report-") as folder:
         pages = Pages(Path(folder), _TABLES, volume_pages)

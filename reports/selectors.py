@@ -12,7 +12,9 @@ from django.db.models import Count, DecimalField, ExpressionWrapper, F, QuerySet
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
+from accounts.access import Caller
 from accounts.models import User
+from accounts.permissions import Permission, allows
 from documents.models import Document
 from purchases.models import Purchase
 from reports.access import may_see_all_reports
@@ -26,6 +28,7 @@ from reports.contents import (
 )
 from reports.models import Kind, Report
 from shop.core.errors import NotFound
+from shop.core.merged import Merged
 from shop.core.replica import database_that_has
 
 _AMOUNT = ExpressionWrapper(
@@ -36,12 +39,12 @@ _AMOUNT = ExpressionWrapper(
 def reports_for(user: User) -> QuerySet[Report]:
     """Return the reports that the account may see: its own, or everybody's.
 
-    An account that loses this right also loses sight of its own sales reports.
+    An account that loses this right also loses sight of reports about others that it asked for.
     """
     queryset = Report.objects.select_related("requested_by")
     if may_see_all_reports(user):
         return queryset
-    return queryset.filter(requested_by=user).exclude(kind=Kind.SALES)
+    return queryset.filter(requested_by=user).filter(kind=Kind.STATEMENT)
 
 
 def report_of(user: User, id: UUID) -> Report:
@@ -50,6 +53,19 @@ def report_of(user: User, id: UUID) -> Report:
     if report is None:
         raise NotFound()
     return report
+
+
+def statements_of(caller: Caller, customer: User, count: int) -> list[Report]:
+    """Return the newest statements of a customer's purchases that the caller may see.
+
+    These are the customer's own, and for who sees all reports also those that staff asked for.
+    """
+    reports = Report.objects.order_by("-created_at", "-id")
+    own = reports.filter(requested_by=customer, kind=Kind.STATEMENT)
+    if not allows(caller.permissions, Permission.REPORTS_READ_ALL):
+        return list(own[:count]) if customer.pk == caller.id else []
+    by_staff = reports.filter(kind=Kind.CUSTOMER, parameters__customer=customer.pk)
+    return list(Merged(own, by_staff).order_by("-created_at", "-id").first_rows(count))
 
 
 @contextmanager
@@ -77,9 +93,15 @@ def _purchases(report: Document) -> QuerySet[Purchase]:
     end = datetime.combine(until, time.max, tzinfo=UTC)
     purchases = Purchase.objects.using(report._state.db)
     queryset = purchases.filter(timestamp__gte=begin, timestamp__lte=end)
-    if report.kind == Kind.STATEMENT:
-        queryset = queryset.filter(customer_id=report.requested_by_id)
+    if report.kind in (Kind.STATEMENT, Kind.CUSTOMER):
+        queryset = queryset.filter(customer_id=_customer_id(report))
     return queryset
+
+
+def _customer_id(report: Document) -> int:
+    if report.kind == Kind.CUSTOMER:
+        return int(report.parameters["customer"])
+    return report.requested_by_id
 
 
 def _totals(report: Document) -> tuple[list[MonthTotal], list[CurrencyTotal]]:
@@ -114,13 +136,14 @@ def statement_header(report: Document) -> StatementHeader:
     """Return a statement's customer, period and totals."""
     months, totals = _totals(report)
     since, until = report.period
-    customer = report.requested_by
+    customer = User.objects.using(report._state.db).get(pk=_customer_id(report))
     return StatementHeader(
         report_id=report.pk,
         shop_name=settings.SITE_NAME,
         username=customer.username,
         userid=customer.userid,
-        email=customer.email,
+        # Who asks for somebody else's statement need not be allowed to see the address.
+        email=customer.email if report.kind == Kind.STATEMENT else "",
         since=since,
         until=until,
         generated_at=timezone.now(),

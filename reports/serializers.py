@@ -4,11 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from reports.models import Report
+from reports.models import ASKED_BY_KIND, Report
 
 
 class ReportInputSerializer(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=Report.Kind.choices)
+    kind = serializers.ChoiceField(choices=[(kind.value, kind.label) for kind in ASKED_BY_KIND])
     since = serializers.DateField(help_text="First day of the period, in UTC.")
     until = serializers.DateField(help_text="Last day of the period, in UTC.")
 

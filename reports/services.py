@@ -60,12 +60,15 @@ def report_request(
     since: date,
     until: date,
     idempotency_key: str | None = None,
+    customer: User | None = None,
 ) -> tuple[Report, bool]:
     """Queue a report for the account; return it, and whether this is a repeat.
 
-    The period includes ``since`` and ``until``. Without a key, an equal report that no worker has
-    begun is the same report. Raise ``Forbidden``, ``EmailNotVerified``, ``ValidationFailed``,
-    ``IdempotencyKeyReused``, ``TooManyReports`` or ``ReportQuotaUsedUp``.
+    The period includes ``since`` and ``until``. ``customer`` is whose purchases a statement of a
+    customer is about; it is mailed to the account that asks, not to the customer. Without a key, an
+    equal report that no worker has begun is the same report. Raise ``Forbidden``,
+    ``EmailNotVerified``, ``ValidationFailed``, ``IdempotencyKeyReused``, ``TooManyReports`` or
+    ``ReportQuotaUsedUp``.
     """
     check_request(caller_user, kind)
     if since > until:
@@ -79,7 +82,9 @@ def report_request(
         raise ValidationFailed([FieldError("invalid", detail, "until")])
     if not verified_address(caller_user):
         raise EmailNotVerified()
-    body = {"kind": kind, "since": since, "until": until}
+    body: dict[str, Any] = {"kind": kind, "since": since, "until": until, "parameters": {}}
+    if customer is not None:
+        body["parameters"] = {"customer": customer.pk, "username": customer.username}
     with transaction.atomic():
         # The lock serializes the requests of one account, so that the limits hold.
         User.objects.select_for_update(no_key=True).only("pk").get(pk=caller_user.pk)

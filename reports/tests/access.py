@@ -9,7 +9,17 @@ from django.utils import timezone
 from accounts.models import User
 from documents import downloads
 from reports.models import Report
-from tests.access import ADMIN_READ_ONLY, NO_METHOD, READ, SECRET, Access, api, in_admin, page
+from tests.access import (
+    ADMIN_READ_ONLY,
+    NO_METHOD,
+    OPEN_NO_METHOD,
+    READ,
+    SECRET,
+    Access,
+    api,
+    in_admin,
+    page,
+)
 
 # A client program has permissions for purchases only.
 REPORT = api(404, owner=200, client=403, **READ)
@@ -39,7 +49,11 @@ ACCESS = Access(
     },
     pages={
         "reports/": {"GET": page(client=403), "POST": page(302, client=403)},
+        "reports/customers/<path:userid>/": {
+            "GET": OPEN_NO_METHOD,
+            "POST": page(403, finance=302, admin=302),
+        },
         **in_admin("reports/report", ADMIN_READ_ONLY),
     },
-    bodies={"api/v1/reports/": MAY, "reports/": MAY},
+    bodies={"api/v1/reports/": MAY, "reports/": MAY, "reports/customers/<path:userid>/": MAY},
 )

@@ -26,7 +26,7 @@ TABLE_WAITS = (
 )
 INDEX_WAITS = (
     "SELECT EXISTS (SELECT FROM pg_stat_progress_create_index"
-    " WHERE relid = 'purchases_purchase'::regclass AND phase ~ 'waiting for old snapshots')"
+    " WHERE datname = current_database() AND phase ~ 'waiting for old snapshots')"
 )
 VALID = f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{INDEX}'::regclass"
 

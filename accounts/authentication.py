@@ -32,6 +32,7 @@ from rest_framework.request import Request
 from accounts.access import Caller
 from accounts.models import LiveTicket, User
 from accounts.permissions import EFFECTIVE
+from shop.core.errors import Forbidden
 
 _SCHEMES = (b"token", b"bearer")
 _TOKEN = re.compile(r"[0-9a-zA-Z_-]{16,128}")
@@ -118,11 +119,25 @@ class TokenAuthentication(KnoxTokenAuthentication):
         return found.user, found
 
 
+class CsrfFailed(Forbidden):
+    """The token of the page is not that of the session, which each sign-in renews."""
+
+    code = "csrf_failed"
+    detail = "This page is older than the present sign-in. Load it again."
+
+
 class SessionAuthentication(authentication.SessionAuthentication):
     """The browser's session cookie, with CSRF on every write."""
 
     def authenticate_header(self, request: Request) -> str:
         return "Session"
+
+    def enforce_csrf(self, request: Request) -> None:
+        """Raise ``CsrfFailed`` if the request's CSRF token is missing or wrong."""
+        try:
+            super().enforce_csrf(request)
+        except exceptions.PermissionDenied:
+            raise CsrfFailed() from None
 
 
 def _sessions(keys: Collection[str]) -> dict[str, tuple[str, str]]:

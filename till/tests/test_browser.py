@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright._impl._api_structures import SetCookieParam
 from playwright.sync_api import BrowserContext, Error, Page, expect, sync_playwright
 from playwright.sync_api import Playwright as Engine
 
 from tests.browser.windows import ARGUMENTS, BROWSERS, chromium
+from tests.sessions import Browser
 from tests.system import System, wait_for
 from till.tests.proxy import Proxy, network
 
@@ -61,11 +63,42 @@ def device(engine: Engine, tmp_path: Path) -> Iterator[Open]:
 
 
 def sign_in(context: BrowserContext, net: Proxy, name: str = "till") -> Page:
+    """Sign in by the form, and come to the till."""
     page = context.new_page()
     page.goto(f"{net.url}/accounts/login/?next=/till/")
+    fill_sign_in(page, name)
+    ready(page)
+    return page
+
+
+def fill_sign_in(page: Page, name: str) -> None:
     page.fill("#id_login", name)
     page.fill("#id_password", f"demo-{name}")
     page.keyboard.press("Enter")
+
+
+@pytest.fixture(scope="module")
+def cookies(system: System) -> list[SetCookieParam]:
+    """A session of the demo account till. Cookies belong to a host, whatever the port."""
+    browser = Browser(system)
+    browser.sign_in("till", "demo-till")
+    found = browser.http.cookies
+    browser.http.close()
+    return [{"name": name, "value": found[name], "url": system.url} for name in found]
+
+
+@pytest.fixture
+def till(device: Open, net: Proxy, cookies: list[SetCookieParam]) -> Page:
+    """The till in a browser that is signed in."""
+    context = device()
+    context.add_cookies(cookies)
+    return window(context, net)
+
+
+def window(context: BrowserContext, net: Proxy) -> Page:
+    """Open the till in one more window."""
+    page = context.new_page()
+    page.goto(f"{net.url}/till/")
     ready(page)
     return page
 
@@ -122,9 +155,9 @@ def new_item(word: str) -> str:
 
 
 def test_keys_alone_record_and_items_come_back_by_one_key(
-    system: System, net: Proxy, device: Open
+    system: System, net: Proxy, till: Page
 ) -> None:
-    page = sign_in(device(), net)
+    page = till
     item = new_item("book")
     page.keyboard.type("jo")
     expect(page.get_by_role("option")).to_have_count(1)
@@ -148,9 +181,9 @@ def test_keys_alone_record_and_items_come_back_by_one_key(
 
 
 def test_an_answer_that_is_lost_and_a_busy_server_record_once(
-    system: System, net: Proxy, device: Open
+    system: System, net: Proxy, till: Page
 ) -> None:
-    page = sign_in(device(), net)
+    page = till
     lost, busy, hotel = new_item("lost"), new_item("busy"), new_item("hotel")
     for mode, item in (("deaf", lost), ("busy", busy), ("hotel", hotel)):
         net.be(mode, 1)
@@ -164,10 +197,9 @@ def test_an_answer_that_is_lost_and_a_busy_server_record_once(
 
 
 def test_a_killed_browser_starts_without_a_connection_and_loses_nothing(
-    system: System, net: Proxy, device: Open
+    system: System, net: Proxy, device: Open, till: Page, cookies: list[SetCookieParam]
 ) -> None:
-    context = device()
-    page = sign_in(context, net)
+    page = till
     page.evaluate(CONTROLLED)
     kept = page.evaluate(
         "caches.keys().then(async names => (await Promise.all(names.map(async name =>"
@@ -181,15 +213,16 @@ def test_a_killed_browser_starts_without_a_connection_and_loses_nothing(
     for item in items[:2]:
         type_entry(page, item)
     counted(page, "waiting", 2)
-    _kill(context)
+    _kill(page)
     # Started again, still without a connection.
-    page = device().new_page()
-    page.goto(f"{net.url}/till/")
-    ready(page)
+    context = device()
+    page = window(context, net)
     counted(page, "waiting", 2)
     type_entry(page, items[2])
     counted(page, "waiting", 3)
     assert not [row for item in items for row in rows(system, item)]
+    # A browser writes cookies to the disk only now and then.
+    context.add_cookies(cookies)
     net.be("through")
     page.click("#send-now")
     counted(page, "sent", 3)
@@ -197,21 +230,17 @@ def test_a_killed_browser_starts_without_a_connection_and_loses_nothing(
     assert [len(rows(system, item)) for item in items] == [1, 1, 1]
 
 
-def _kill(context: BrowserContext) -> None:
+def _kill(page: Page) -> None:
     """End the browser's process as a power cut does."""
-    session = context.new_cdp_session(context.pages[0])
+    session = page.context.new_cdp_session(page)
     with suppress(Error):
         session.send("Browser.crash")
 
 
 def test_five_hundred_wait_and_are_sent_in_order_by_one_of_two_windows(
-    system: System, net: Proxy, device: Open
+    system: System, net: Proxy, till: Page
 ) -> None:
-    context = device()
-    page = sign_in(context, net)
-    second = context.new_page()
-    second.goto(f"{net.url}/till/")
-    ready(second)
+    page, second = till, window(till.context, net)
     net.be("away")
     run = new_item("run")
     # Typing 500 entries would take minutes, so they are put into the queue by its own code.
@@ -229,10 +258,11 @@ def test_five_hundred_wait_and_are_sent_in_order_by_one_of_two_windows(
     )
     position = system.log_end(system.token("staff"))
     net.be("through")
-    for window in (page, second):
-        window.evaluate("dispatchEvent(new Event('online'))")
-    for window in (page, second):
-        counted(window, "waiting", 0, 60_000)
+    for each in (page, second):
+        each.evaluate("dispatchEvent(new Event('online'))")
+    wait_for(lambda: len(net.sent) >= 500, 120)
+    for each in (page, second):
+        counted(each, "waiting", 0)
     expected = [f"{run}-{at}" for at in range(500)]
     assert [item for item, _ in net.sent] == expected, "One window sends, in order."
     wait_for(lambda: len(recorded_since(system, position)) >= 500)
@@ -240,9 +270,9 @@ def test_five_hundred_wait_and_are_sent_in_order_by_one_of_two_windows(
 
 
 def test_what_is_refused_stops_nothing_and_is_mended_or_dropped(
-    system: System, net: Proxy, device: Open
+    system: System, net: Proxy, till: Page
 ) -> None:
-    page = sign_in(device(), net)
+    page = till
     bad, good, gone = new_item("bad"), new_item("good"), new_item("gone")
     net.be("away")
     page.fill("#currency", "QQQ")
@@ -288,10 +318,9 @@ def test_what_is_refused_stops_nothing_and_is_mended_or_dropped(
 
 
 def test_a_session_that_ended_and_another_account_send_nothing_that_is_not_theirs(
-    system: System, net: Proxy, device: Open
+    system: System, net: Proxy, till: Page
 ) -> None:
-    context = device()
-    page = sign_in(context, net)
+    page, context = till, till.context
     item, after = new_item("mine"), new_item("after")
     end_session(context)
     type_entry(page, item)
@@ -314,9 +343,8 @@ def test_a_session_that_ended_and_another_account_send_nothing_that_is_not_their
     assert {row["username"] for each in (item, after) for row in rows(system, each)} == {"till"}
 
 
-def test_a_renewed_token_does_not_stop_the_queue(system: System, net: Proxy, device: Open) -> None:
-    context = device()
-    page = sign_in(context, net)
+def test_a_renewed_token_does_not_stop_the_queue(system: System, net: Proxy, till: Page) -> None:
+    page, context = till, till.context
     end_session(context)
     sign_in(context, net)
     item = new_item("token")
@@ -328,13 +356,14 @@ def test_a_renewed_token_does_not_stop_the_queue(system: System, net: Proxy, dev
 
 @pytest.mark.parametrize("hours", [-3, 2])
 def test_a_wrong_clock_is_shown_and_put_right(
-    system: System, net: Proxy, device: Open, hours: int
+    system: System, net: Proxy, device: Open, cookies: list[SetCookieParam], hours: int
 ) -> None:
     context = device()
     context.add_init_script(
         f"const real = Date.now; Date.now = () => real.call(Date) + {hours} * 3600e3;"
     )
-    page = sign_in(context, net)
+    context.add_cookies(cookies)
+    page = window(context, net)
     expect(page.locator("#warnings")).to_contain_text("slow" if hours < 0 else "fast")
     item = new_item("clock")
     type_entry(page, item)
@@ -353,11 +382,12 @@ def _seconds(text: str) -> float:
 
 
 def test_a_device_that_keeps_nothing_says_so_and_sends_at_once(
-    system: System, net: Proxy, device: Open
+    system: System, net: Proxy, device: Open, cookies: list[SetCookieParam]
 ) -> None:
     context = device()
     context.add_init_script("Object.defineProperty(globalThis, 'indexedDB', { value: undefined });")
-    page = sign_in(context, net)
+    context.add_cookies(cookies)
+    page = window(context, net)
     expect(page.locator("#warnings")).to_contain_text("keeps nothing")
     item = new_item("private")
     net.be("deaf", 1)
@@ -372,23 +402,19 @@ def test_a_device_that_keeps_nothing_says_so_and_sends_at_once(
 
 
 def test_without_javascript_the_form_records_and_keeps_what_was_typed(
-    system: System, net: Proxy, device: Open
+    system: System, net: Proxy, device: Open, cookies: list[SetCookieParam]
 ) -> None:
     context = device(java_script_enabled=False)
+    context.add_cookies(cookies)
     page = context.new_page()
-    page.goto(f"{net.url}/accounts/login/?next=/till/")
-    page.fill("#id_login", "joe")
-    page.fill("#id_password", "demo-joe")
-    page.keyboard.press("Enter")
+    page.goto(f"{net.url}/till/")
     item = new_item("plain")
     page.fill("#item", item)
     page.fill("#price", "4,75")
     end_session(context)
     page.click("#record")
     page.get_by_role("link", name="Sign in and go on").click()
-    page.fill("#id_login", "joe")
-    page.fill("#id_password", "demo-joe")
-    page.keyboard.press("Enter")
+    fill_sign_in(page, "till")
     expect(page.locator("#item")).to_have_value(item)
     expect(page.locator("#price")).to_have_value("4,75")
     page.click("#record")

@@ -59,10 +59,11 @@ export class Queue {
     return this.#db !== null && this.#memory.every((entry) => entry.state !== "waiting");
   }
 
-  // Run `work` in one transaction, and return its result after the device has written it.
-  #write(work) {
+  // Run `work` in one transaction, and return its result after the device has written it. If it is
+  // "relaxed", a power cut may undo it, but a killed browser does not.
+  #write(work, durability = "strict") {
     return new Promise((resolve, reject) => {
-      const transaction = this.#db.transaction(STORE, "readwrite", { durability: "strict" });
+      const transaction = this.#db.transaction(STORE, "readwrite", { durability });
       let value;
       transaction.oncomplete = () => resolve(value);
       transaction.onabort = () => reject(transaction.error ?? value);
@@ -126,7 +127,7 @@ export class Queue {
 
   // Replace an entry by what `change` makes of it: null removes it, undefined leaves it. Return
   // the entry as it is now, or null.
-  async change(seq, change) {
+  async change(seq, change, durability) {
     if (seq < 0) {
       const place = this.#memory.findIndex((entry) => entry.seq === seq);
       if (place < 0) return null;
@@ -147,7 +148,7 @@ export class Queue {
         for (const old of sent.slice(0, -SHOWN)) store.delete(old);
       }
       return changed;
-    });
+    }, durability);
   }
 
   // Return the account's entries by state, oldest first, and how many wait for other accounts.

@@ -168,9 +168,10 @@ export class Sender {
   }
 
   async #send(entry) {
-    const frozen = await this.#queue.change(entry.seq, (now) =>
-      now.body ? undefined : { ...now, body: bodyOf(now, this.skew, this.#now()) },
-    );
+    const body = bodyOf(entry, this.skew, this.#now());
+    // Without a correction the next attempt would make the same body.
+    const durability = Date.parse(body.timestamp) === entry.typed_at ? "relaxed" : "strict";
+    const frozen = await this.#queue.change(entry.seq, (now) => (now.body ? undefined : { ...now, body }), durability);
     // Another window has removed it.
     if (!frozen) return;
     let { response, answer, code } = await this.#post(entry, frozen.body);
@@ -194,7 +195,8 @@ export class Sender {
   }
 
   async #finish(entry, changes) {
-    await this.#queue.change(entry.seq, (now) => ({ ...now, ...changes }));
+    // If this is undone, the entry is sent again, and it is recorded once all the same.
+    await this.#queue.change(entry.seq, (now) => ({ ...now, ...changes }), "relaxed");
     this.#tell(true);
   }
 }

@@ -75,9 +75,11 @@ document.addEventListener("click", async (event) => {
 });
 // An amount is copied as a plain decimal.
 document.addEventListener("copy", (event) => {
-  const range = getSelection().rangeCount ? getSelection().getRangeAt(0) : null;
-  const money = range?.commonAncestorContainer.parentElement?.closest("data.money");
-  if (!money || String(getSelection()).trim() !== money.textContent.trim()) return;
+  const selection = getSelection();
+  const within = selection.rangeCount ? selection.getRangeAt(0).commonAncestorContainer : null;
+  const element = within?.nodeType === Node.TEXT_NODE ? within.parentElement : within;
+  const money = element?.closest?.("data.money") ?? element?.querySelector?.("data.money");
+  if (!money || String(selection).trim() !== money.textContent.trim()) return;
   event.clipboardData.setData("text/plain", money.value);
   event.preventDefault();
 });

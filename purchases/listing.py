@@ -106,9 +106,9 @@ class Listing:
         return bool(self.chips)
 
     @property
-    def opens_filters(self) -> bool:
-        """Return whether the form shows the filters besides the period."""
-        return any(self.given[name] for name in self.given if name not in _PERIOD)
+    def has_pages(self) -> bool:
+        """Return whether there is another page."""
+        return bool(self.page and (self.page.next_cursor or self.page.previous_cursor))
 
     @property
     def first(self) -> str:

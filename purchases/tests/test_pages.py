@@ -174,6 +174,7 @@ def test_a_sum_of_too_many_says_more_than(joe: Pages, monkeypatch: pytest.Monkey
     buy(joe)
     page = joe.get("/purchases/")
     assert "More than" in page
+    assert "Sum of the newest" in page
     assert 'value="50.00"' in page
 
 

@@ -98,7 +98,6 @@ def test_an_ended_session_loses_nothing(windows: Windows):
     submit(other)
     page.click("#buy-button")
     expect(page.locator("#buy-result")).to_contain_text("€2.50")
-    expect(page.locator("#feed-rows tr", has_text=item)).to_have_count(1)
     # Who follows the link instead finds the form filled in.
     page.fill("#item", item)
     page.context.clear_cookies()

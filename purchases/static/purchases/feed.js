@@ -7,9 +7,10 @@ const ROWS = 200;
 const SILENCE_MS = 40_000;
 const FRESH_MS = 2500;
 const NEWS_MS = 2000;
+const SIGNED_OUT = 4401;
 const ENDS = {
   4400: () => t("The feed is not for this account."),
-  4401: () => t("Signed out. Sign in again to go on."),
+  [SIGNED_OUT]: () => t("Signed out. Sign in again to go on."),
   4403: () => t("The feed is not for this account."),
   4409: () => t("The ledger was put back to an earlier state. Reload the page to see it."),
 };
@@ -20,9 +21,11 @@ export function follow({ scope, position, onPurchases, onState }) {
   let attempt = 0;
   let watchdog;
   let retry;
+  let signedOut = false;
 
   function connect() {
     retry = undefined;
+    signedOut = false;
     const address = new URL(`/ws/purchases/?scope=${scope}&after=${position}`, location.href);
     address.protocol = address.protocol.replace("http", "ws");
     const socket = new WebSocket(address);
@@ -43,6 +46,7 @@ export function follow({ scope, position, onPurchases, onState }) {
     });
     socket.addEventListener("close", (closed) => {
       clearTimeout(watchdog);
+      signedOut = closed.code === SIGNED_OUT;
       if (closed.code in ENDS) return onState("lost", ENDS[closed.code]());
       onState("lost", t("Connection lost, trying again"));
       attempt += 1;
@@ -56,6 +60,8 @@ export function follow({ scope, position, onPurchases, onState }) {
     clearTimeout(retry);
     connect();
   });
+  // Who comes back to this window may have signed in again in another.
+  addEventListener("focus", () => signedOut && connect());
   onState("connecting", t("Connecting"));
   connect();
 }

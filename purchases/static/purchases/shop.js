@@ -3,6 +3,7 @@
 import { number, shown, tellAmount, understand } from "../js/money.js";
 import { t } from "../js/texts.js";
 import { showFeed } from "./feed.js";
+import { suggestCustomers } from "./suggest.js";
 
 const section = document.querySelector(".shop-buy");
 const result = document.getElementById("buy-result");
@@ -46,6 +47,7 @@ function tellTotal() {
 function beginForm() {
   tellAmount(field("price"), document.getElementById("price-understood"), field("currency"));
   tellTotal();
+  if (field("username")) suggestCustomers(field("username"));
 }
 
 const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");

@@ -13,6 +13,7 @@ from hashlib import sha256
 from allauth.account.adapter import get_adapter
 from django.core.cache import cache
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop
 
 from shop.core.admission import network_of
 from shop.core.errors import ApplicationError
@@ -29,7 +30,7 @@ class TooManyAttempts(ApplicationError):
 
     status = 429
     code = "throttled"
-    detail = "Too many failed sign-ins. Try again later."
+    detail = gettext_noop("Too many failed sign-ins. Try again later.")
     retry_after = AT_ONE_ADDRESS_SECONDS
 
 

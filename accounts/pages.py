@@ -9,6 +9,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext_noop
 
 from accounts.permissions import Permission
 from accounts.rules import OPEN, requires
@@ -22,7 +23,9 @@ def admin_login(request: HttpRequest) -> HttpResponse:
         return redirect_to_login(request.GET.get("next") or "/admin/")
     if not admin.site.has_permission(request):
         accepted = Permission.ACCOUNTS_ADMIN.code
-        return error_response(request, Forbidden("The admin is for staff.", accepted=accepted))
+        return error_response(
+            request, Forbidden(gettext_noop("The admin is for staff."), accepted=accepted)
+        )
     return redirect("admin:index")
 
 

@@ -20,6 +20,7 @@ from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext_noop
 from knox.models import AuthToken
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -61,7 +62,9 @@ class Rule:
     def check(self, user: Any, kind: CredentialKind) -> None:
         """Raise ``Forbidden`` if a signed-in user lacks the permission."""
         if kind not in self.credentials:
-            raise Forbidden("This needs another kind of sign-in.", code="credential_kind")
+            raise Forbidden(
+                gettext_noop("This needs another kind of sign-in."), code="credential_kind"
+            )
         if self.permission is None or any(allows(user.permissions, p) for p in self.or_else):
             return
         check(user.permissions, self.permission, self.detail)

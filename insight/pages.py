@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
 from accounts.access import Caller, may_record, may_see_everything
@@ -17,7 +18,9 @@ from purchases.selectors import recorded_lately, to_purchase_data
 from shop.core.replica import database_for
 
 RECENT = 10
-_NEEDED = needs(P.INSIGHT_READ_ALL, P.PURCHASES_READ_ALL, detail="The dashboard is for staff.")
+_NEEDED = needs(
+    P.INSIGHT_READ_ALL, P.PURCHASES_READ_ALL, detail=gettext_noop("The dashboard is for staff.")
+)
 
 
 def _figures(caller: Caller) -> dict[str, Any]:

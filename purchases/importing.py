@@ -137,12 +137,27 @@ class _Reader:
         if len(row) < self._width or any(cell.strip() for cell in row[len(self._table.header) :]):
             detail = f"Expected {len(self._table.header)} fields, found {len(row)}."
             raise ValidationFailed([FieldError("parse_error", detail)])
-        purchase = parse_purchase(self._data(row), now=timezone.now())
+        try:
+            purchase = parse_purchase(self._data(row), now=timezone.now())
+        except ValidationFailed as error:
+            raise ValidationFailed([self._explained(each, row) for each in error.errors]) from None
         if purchase.timestamp is None and not self._options.has_identity:
             detail = "A row without a time needs --key or --count-equal."
             raise ValidationFailed([FieldError("required", detail, "timestamp")])
         key = {name: unguard(row[place].strip()) for name, place in self._key}
         return self._identity.entry(caller, purchase, key)
+
+    def _explained(self, error: FieldError, row: list[str]) -> FieldError:
+        """Return the error of a number with an example of how numbers of the file are written."""
+        if error.attr not in ("price", "quantity") or error.code != "invalid":
+            return error
+        cell = row[self._places[error.attr]].strip()
+        try:
+            plain_number(cell, self._options.decimal, self._options.thousands)
+        except ValueError as unread:
+            options = "--decimal and --thousands say how numbers are written."
+            return replace(error, detail=f"{unread} {options}")
+        return error
 
     def _data(self, row: list[str]) -> dict[str, str | datetime]:
         data: dict[str, str | datetime] = {}
@@ -161,7 +176,8 @@ class _Reader:
                 else:
                     data[name] = cell
             except ValueError as error:
-                raise ValidationFailed([FieldError("invalid", str(error), name)]) from None
+                wrong = FieldError("invalid", str(error), name)
+                raise ValidationFailed([self._explained(wrong, row)]) from None
         return data
 
 

@@ -295,10 +295,11 @@ def csv_lines(file: IO[bytes], key: tuple[str, ...] = ()) -> Iterator[Line]:
     """
     rows = csv_rows(file, PHYSICAL_LINES)
     columns = [name.strip() for name in csv_header(rows)]
+    found = f"it names {', '.join(columns)[:500]}"
     if "price" not in columns or len(set(columns)) != len(columns):
-        raise _bad_header("The first line must name each column once, with price.")
+        raise _bad_header(f"The first line must name each column once, with price; {found}.")
     if missing := [name for name in key if name not in columns]:
-        raise _bad_header(f"The first line has no column {', '.join(missing)}.")
+        raise _bad_header(f"The first line has no column {', '.join(missing)}; {found}.")
     # Columns that are not used cost nothing, however many there are.
     wanted = [(columns.index(name), name) for name in {*FIELDS, *key} if name in columns]
     for number, row, error in rows:

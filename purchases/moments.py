@@ -58,10 +58,9 @@ class Moments:
         return _read(self, text)
 
     def _read(self, text: str) -> datetime:
-        wanted = self.date_format or "ISO 8601, such as 2024-05-31T15:54:32"
         match = self._pattern.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text[:40]!r} is not a time in the format {wanted}.")
+            raise ValueError(f"{text[:40]!r} is not a time in the format {self._wanted()}.")
         try:
             moment, has_time = self._parsed(text, match)
         except ValueError:
@@ -75,6 +74,13 @@ class Moments:
         if moment.year < EARLIEST_YEAR:
             raise ValueError(f"{text[:40]!r} is before the year {EARLIEST_YEAR}.")
         return moment
+
+    def _wanted(self) -> str:
+        """Return the format, with an example."""
+        example = datetime(2024, 5, 31, 15, 54, 32, tzinfo=UTC)
+        if self.date_format is None:
+            return f"ISO 8601, such as {example:%Y-%m-%dT%H:%M:%S}"
+        return f"{self.date_format}, such as {example.strftime(self.date_format)}"
 
     def _parsed(self, text: str, match: re.Match[str]) -> tuple[datetime, bool]:
         if self.date_format is None:

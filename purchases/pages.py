@@ -15,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import (
@@ -202,7 +203,7 @@ def purchase_detail(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
 
 
 @require_safe
-@requires(GET=needs(P.PURCHASES_READ_ALL, detail="The live view is for staff."))
+@requires(GET=needs(P.PURCHASES_READ_ALL, detail=gettext_noop("The live view is for staff.")))
 def live(request: HttpRequest) -> HttpResponse:
     """Show everybody's purchases live, in the order of the feed; for staff."""
     caller = Caller.of(request.user)

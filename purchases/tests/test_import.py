@@ -124,6 +124,11 @@ def test_a_day_begins_with_its_first_moment_and_the_first_of_two_hours_can_be_ch
         read("2024-03-31 02:30")
 
 
+def test_what_is_no_time_is_told_with_an_example():
+    with pytest.raises(ValueError, match=r"format %d\.%m\.%Y, such as 31\.05\.2024\."):
+        moments("%d.%m.%Y").read("2024-05-31")
+
+
 # --- Files --------------------------------------------------------------------------------------
 
 
@@ -342,3 +347,13 @@ def test_the_form_takes_typed_prices_and_the_api_does_not(client: Any):
     body = {"price": "12,50"}
     answer = client.post("/api/v1/purchases/", body, content_type="application/json")
     assert answer.status_code == 400
+
+
+@pytest.mark.django_db
+def test_numbers_that_cannot_be_read_are_told_with_an_example(file: Path):
+    write(file, "ID,Date,Amount,Count", '7,2024-05-31,"12,50",1', '7,2024-05-31,12.50,"1.000"')
+    run(file, f"{COLUMNS},quantity=Count")
+    price, quantity = [row["reason"] for row in rejected(file.with_name("shop.csv.rejected.csv"))]
+    assert "'12,50' is not a number written like 1195.30. --decimal and --thousands" in price
+    # A price of a thousand would be such a number.
+    assert "A valid integer is required." in quantity

@@ -16,6 +16,8 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from django.utils.translation import gettext_noop
+
 from shop.core.errors import ApplicationError, Unavailable
 from shop.core.metrics import ADMITTED, REFUSED
 
@@ -25,7 +27,9 @@ class ShareUsedUp(ApplicationError):
 
     status = 429
     code = "throttled"
-    detail = "Too much is under way for you already. Try again when some of it has ended."
+    detail = gettext_noop(
+        "Too much is under way for you already. Try again when some of it has ended."
+    )
     retry_after = 5
 
 

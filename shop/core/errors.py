@@ -3,6 +3,9 @@
 A service raises an ``ApplicationError``. Django REST framework, the ASGI application and Django's
 own handlers all answer it with ``error_body``, so the answers are the same everywhere. Its shape is
 the envelope of drf-standardized-errors. An app may give some of its routes another, a ``Dialect``.
+
+Details are in English, because programs compare them. The pages of errors translate those that are
+marked by ``gettext_noop``.
 """
 
 import sys
@@ -17,6 +20,7 @@ import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_noop
 
 from shop.core.apps import error_dialects
 from shop.core.outages import is_commit_lost, is_outage, tell_gate
@@ -41,7 +45,7 @@ class ApplicationError(Exception):
 
     status = 400
     code = "error"
-    detail = "The request cannot be carried out."
+    detail = gettext_noop("The request cannot be carried out.")
     attr: str | None = None
 
     def __init__(
@@ -66,7 +70,7 @@ class NotAuthenticated(ApplicationError):
 
     status = 401
     code = "not_authenticated"
-    detail = "Authentication credentials were not provided."
+    detail = gettext_noop("Authentication credentials were not provided.")
 
 
 class Forbidden(ApplicationError):
@@ -77,7 +81,7 @@ class Forbidden(ApplicationError):
 
     status = 403
     code = "permission_denied"
-    detail = "You do not have permission to perform this action."
+    detail = gettext_noop("You do not have permission to perform this action.")
 
     def __init__(
         self,
@@ -96,7 +100,7 @@ class NotFound(ApplicationError):
 
     status = 404
     code = "not_found"
-    detail = "Not found."
+    detail = gettext_noop("Not found.")
 
 
 class MethodNotAllowed(ApplicationError):
@@ -104,7 +108,7 @@ class MethodNotAllowed(ApplicationError):
 
     status = 405
     code = "method_not_allowed"
-    detail = "This address does not take that method."
+    detail = gettext_noop("This address does not take that method.")
 
 
 class Conflict(ApplicationError):
@@ -119,7 +123,7 @@ class PayloadTooLarge(ApplicationError):
 
     status = 413
     code = "payload_too_large"
-    detail = "The request body is too large."
+    detail = gettext_noop("The request body is too large.")
 
 
 class UnsupportedMediaType(ApplicationError):
@@ -127,7 +131,7 @@ class UnsupportedMediaType(ApplicationError):
 
     status = 415
     code = "unsupported_media_type"
-    detail = "The body is not of a kind that is read here."
+    detail = gettext_noop("The body is not of a kind that is read here.")
 
 
 class Throttled(ApplicationError):
@@ -135,7 +139,7 @@ class Throttled(ApplicationError):
 
     status = 429
     code = "throttled"
-    detail = "There were too many of these requests from your address."
+    detail = gettext_noop("There were too many of these requests from your address.")
     retry_after = 60
 
 
@@ -144,7 +148,7 @@ class ServerError(ApplicationError):
 
     status = 500
     code = "error"
-    detail = "The server made a mistake. It has been logged."
+    detail = gettext_noop("The server made a mistake. It has been logged.")
 
 
 class Unavailable(ApplicationError):
@@ -152,13 +156,15 @@ class Unavailable(ApplicationError):
 
     status = 503
     code = "service_unavailable"
-    detail = "The service cannot do this right now, and nothing was recorded. Try again shortly."
+    detail = gettext_noop(
+        "The service cannot do this right now, and nothing was recorded. Try again shortly."
+    )
 
 
 class OutcomeUnknown(Unavailable):
     """PostgreSQL did not answer a commit, so nobody knows whether it took place."""
 
-    detail = "The outcome is not known yet. Send the same request again to learn it."
+    detail = gettext_noop("The outcome is not known yet. Send the same request again to learn it.")
 
 
 def unavailable(outage: BaseException | None) -> Unavailable:

@@ -18,6 +18,7 @@ from django.middleware.common import CommonMiddleware
 from django.shortcuts import resolve_url
 from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext_noop
 
 from shop.core.errors import (
     ApplicationError,
@@ -96,11 +97,13 @@ class MalformedInput:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         query = request.META.get("QUERY_STRING", "")
         if len(request.path) + len(query) > PATH_AND_QUERY_MAX:
-            return error_response(request, _Malformed("The address is too long."))
+            return error_response(request, _Malformed(gettext_noop("The address is too long.")))
         if "\x00" in request.path or "%00" in query or "\x00" in query:
-            return error_response(request, _Malformed("The address holds a NUL character."))
+            return error_response(
+                request, _Malformed(gettext_noop("The address holds a NUL character."))
+            )
         if "\ufffd" in request.path:
-            return error_response(request, _Malformed("The address is not UTF-8."))
+            return error_response(request, _Malformed(gettext_noop("The address is not UTF-8.")))
         if is_api(request.path) and (repeated := _repeated(query)):
             detail = "Give each parameter once."
             return error_response(
@@ -154,7 +157,7 @@ class HttpsRequired(Forbidden):
     """A write over plain HTTP is not carried out."""
 
     code = "https_required"
-    detail = "Nothing was done. Send this over HTTPS."
+    detail = gettext_noop("Nothing was done. Send this over HTTPS.")
 
 
 class OtherMethods:
@@ -205,7 +208,7 @@ class SignedOut(Forbidden):
     """A form was sent after its session had ended."""
 
     code = "not_authenticated"
-    detail = "You are signed out, and nothing was done. Sign in, then send it again."
+    detail = gettext_noop("You are signed out, and nothing was done. Sign in, then send it again.")
 
 
 @lru_cache(maxsize=512)

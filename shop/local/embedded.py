@@ -17,7 +17,7 @@ from types import FrameType
 
 from shop.local.pair import run_pair
 from shop.local.postgres import Postgres
-from shop.local.processes import EmbeddedError
+from shop.local.processes import EmbeddedError, said
 
 
 def _run_beside(command: list[str], data_dir: Path, *, durable: bool, delete: bool) -> int:
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _run_beside(command, data_dir, durable=options.durable, delete=not options.data_dir)
     except (EmbeddedError, OSError) as error:
-        print(f"shop.local.embedded: {error}", file=sys.stderr)
+        print(f"shop.local.embedded: {said(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -32,6 +32,13 @@ class StartError(Exception):
     """Something cannot be started; the message is one line for the person at the shell."""
 
 
+def said(error: Exception) -> str:
+    """Return what an error says, without the number that Python puts before it."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
 class EmbeddedError(StartError):
     """An embedded server cannot run here."""
 

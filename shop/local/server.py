@@ -37,8 +37,14 @@ def make_data_dir(path: Path) -> None:
     """Make the folder of all data if it is missing. No other user may list it.
 
     If root makes it, other users may pass through it, because root runs PostgreSQL as one of them.
+    Raise ``EmbeddedError`` if a file is in its place, and ``OSError``.
     """
-    path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise EmbeddedError(
+            f"{error.filename} is no folder; choose another: make run DATA_DIR=/path/to/folder"
+        ) from None
 
 
 def private_folder(path: Path, uid: int, gid: int) -> Path:

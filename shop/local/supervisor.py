@@ -36,6 +36,7 @@ from shop.local.processes import (
     StartError,
     kill_group,
     lock,
+    said,
     start_guard,
 )
 from shop.local.procfile import expand, read_procfile
@@ -240,7 +241,7 @@ class Supervisor:
                 await process.ended.wait()
                 fate = process.fate
             except (EmbeddedError, OSError) as error:
-                fate = f"cannot be started: {error}"
+                fate = f"cannot be started: {said(error)}"
             if time.monotonic() - began >= STEADY:
                 delay = FIRST_DELAY
             self.console.say(f"{process.name} {fate}; starting it again in {delay:.1f} s")
@@ -289,10 +290,13 @@ def check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            reason = "in use already" if error.errno == errno.EADDRINUSE else error.strerror
-            raise StartError(
-                f"port {port} is {reason}; choose another: make run PORT=..."
-            ) from None
+            if error.errno == errno.EADDRINUSE:
+                reason = f"port {port} is in use already"
+            elif error.errno == errno.EACCES:
+                reason = f"port {port} is not for you: ports below 1024 are for root"
+            else:
+                reason = f"port {port} cannot be used: {error.strerror}"
+            raise StartError(f"{reason}; choose another: make run PORT=8001") from None
 
 
 async def _answers(port: int) -> bool:
@@ -351,7 +355,7 @@ def main() -> int:
         )
         asyncio.run(supervisor.run())
     except (StartError, OSError) as error:
-        failure: Exception | None = error
+        failure: str | None = said(error)
     else:
         failure = None
     if supervisor:

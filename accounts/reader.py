@@ -4,6 +4,8 @@ Both are those of the account, else those of two cookies, else those that the br
 and the classic routes are for programs: they stay in English and in UTC.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -77,6 +79,21 @@ def reader_of(request: HttpRequest) -> Reader:
         language = translation.get_language_from_request(request)
     zone = zone or request.COOKIES.get(COOKIES["time_zone"], "")
     return Reader(language, (zone and find_zone(zone)) or ZoneInfo(settings.TIME_ZONE))
+
+
+@contextmanager
+def written_for(user: Any) -> Iterator[None]:
+    """Write what follows, such as a mail, in the language and the zone that an account has chosen.
+
+    An account that has chosen none, and somebody without an account, is written to in the present
+    language: that of the request, or of the site.
+    """
+    language = getattr(user, "language", "")
+    if language not in languages():
+        language = translation.get_language() or settings.LANGUAGE_CODE
+    zone = find_zone(getattr(user, "time_zone", ""))
+    with translation.override(language), timezone.override(zone or timezone.get_current_timezone()):
+        yield
 
 
 class ReaderMiddleware:

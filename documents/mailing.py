@@ -11,8 +11,10 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from accounts.emails import verified_address
+from accounts.reader import written_for
 from documents.kinds import kind_of
 from documents.models import Document
 from documents.storage import store
@@ -106,20 +108,23 @@ def _attachment(document: Document) -> bytes | None:
 
 def _message(document: Document, address: str, attachment: bytes | None) -> EmailMessage:
     kind = kind_of(document)
-    words = kind.words(document)
-    where = (
-        "It is attached to this mail"
-        if attachment is not None
-        else "It is too large for a mail, so it is not attached"
-    )
+    reader = document.requested_by
+    with written_for(reader):
+        words = kind.words(document)
+        lines = [
+            _("Hello %(name)s,") % {"name": reader.username},
+            "",
+            words.sentence,
+            _("It is attached to this mail, and you can download it here:")
+            if attachment is not None
+            else _("It is too large for a mail, so it is not attached. You can download it here:"),
+            settings.SITE_URL + words.link,
+            "",
+            settings.SITE_NAME,
+        ]
     message = EmailMessage(
         subject=f"{settings.SITE_NAME}: {words.subject}",
-        body=(
-            f"Hello {document.requested_by.username},\n\n"
-            f"{words.sentence}\n"
-            f"{where}, and you can download it at {settings.SITE_URL}{words.link}\n\n"
-            f"{settings.SITE_NAME}\n"
-        ),
+        body="".join(f"{line}\n" for line in lines),
         to=[address],
         headers={"Message-ID": kind.message_id(document), "Auto-Submitted": "auto-generated"},
     )

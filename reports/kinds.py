@@ -3,17 +3,19 @@
 import contextlib
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from documents.kinds import Kind, Words
 from documents.models import Document
 from documents.rendered import Rendered, TooLong
 from reports import models, selectors
 from reports.access import may_request
+from shop.core import times
 from shop.core.database import no_statement_timeout
 
 T = TypeVar("T")
@@ -22,7 +24,8 @@ T = TypeVar("T")
 class ReportKind(Kind):
     """The common part of statements and sales reports."""
 
-    title: ClassVar[str]
+    subject: ClassVar[str]
+    sentence: ClassVar[str]
 
     @abstractmethod
     def render_lines(
@@ -43,10 +46,14 @@ class ReportKind(Kind):
         return user.is_active and may_request(user, self.name)
 
     def words(self, document: Document) -> Words:
-        period = f"{document.since} to {document.until}"
+        filled = {
+            "since": times.day(document.since),
+            "until": times.day(document.until),
+            "name": (document.parameters or {}).get("username", ""),
+        }
         return Words(
-            subject=f"{self.title} {period}",
-            sentence=f"the {self.title} you asked for, {period}, is ready.",
+            subject=_(self.subject) % filled,
+            sentence=_(self.sentence) % filled,
             link="/reports/",
         )
 
@@ -61,7 +68,10 @@ class Statement(ReportKind):
     """One customer's purchases."""
 
     name = models.Kind.STATEMENT.value
-    title = "statement"
+    subject = gettext_noop("statement, %(since)s to %(until)s")
+    sentence = gettext_noop(
+        "the statement from %(since)s to %(until)s that you asked for is ready."
+    )
 
     def render_lines(
         self, document: Document, output: Path, reading: contextlib.ExitStack
@@ -80,20 +90,20 @@ class CustomerStatement(Statement):
     """One customer's purchases, for somebody else who may see them."""
 
     name = models.Kind.CUSTOMER.value
-
-    def words(self, document: Document) -> Words:
-        words = super().words(document)
-        name = document.parameters["username"]
-        return replace(
-            words, subject=f"{self.title} of {name} {document.since} to {document.until}"
-        )
+    subject = gettext_noop("statement of %(name)s, %(since)s to %(until)s")
+    sentence = gettext_noop(
+        "the statement of %(name)s from %(since)s to %(until)s that you asked for is ready."
+    )
 
 
 class Sales(ReportKind):
     """All customers' purchases."""
 
     name = models.Kind.SALES.value
-    title = "sales report"
+    subject = gettext_noop("sales report, %(since)s to %(until)s")
+    sentence = gettext_noop(
+        "the sales report from %(since)s to %(until)s that you asked for is ready."
+    )
 
     def render_lines(
         self, document: Document, output: Path, reading: contextlib.ExitStack

@@ -13,12 +13,14 @@ from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language
 
 from accounts.attempts import TooManyAttempts
 from accounts.credentials import InvalidCredentials, account_authenticate, password_confirm
 from accounts.emails import check_email, claims_end, email_taken, lock_email
 from accounts.mailing import mail_queue
 from accounts.models import User
+from accounts.reader import written_for
 from accounts.services import username_taken
 from shop.core.admission import network_of
 from shop.core.apps import landing_for
@@ -71,7 +73,8 @@ class AccountAdapter(DefaultAccountAdapter):
             "site_url": settings.SITE_URL,
             "signup_url": _link("account_signup"),
         }
-        message = self.render_mail(template_prefix, email, {"email": email} | context | links)
+        with written_for(context.get("user")):
+            message = self.render_mail(template_prefix, email, {"email": email} | context | links)
         mail_queue(
             kind=template_prefix,
             recipient=email,
@@ -130,6 +133,9 @@ class AccountAdapter(DefaultAccountAdapter):
         """Save a new account. If its name or address was taken meanwhile, ask for another one."""
         # Hash the password before taking the lock, because that takes long.
         user = super().save_user(request, user, form, commit=False)
+        # Who signs up on a page in German gets mails in German.
+        if (language := get_language()) != settings.LANGUAGE_CODE:
+            user.language = language or ""
         try:
             with transaction.atomic():
                 lock_email(user.email)

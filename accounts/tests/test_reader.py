@@ -9,7 +9,8 @@ from django.test import Client, RequestFactory
 from django.utils import timezone, translation
 
 from accounts.models import User
-from accounts.reader import ReaderMiddleware, find_zone, zone_names
+from accounts.reader import ReaderMiddleware, find_zone, written_for, zone_names
+from accounts.tests.conftest import SentMail
 
 PAGE = "/accounts/preferences/"
 GERMAN = {"accept-language": "de-AT,de;q=0.9,en;q=0.5"}
@@ -167,3 +168,30 @@ def test_scripts_get_their_texts_once(client: Client):
     assert "/jsi18n/" not in client.get(PAGE).content.decode()
     assert client.get("/jsi18n/?l=de&v=old")["Cache-Control"] == "public, max-age=60"
     assert client.get("/jsi18n/?l=../x").status_code == 200
+
+
+# --- Mails ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_who_signs_up_in_german_is_written_to_in_german(client: Client, sent_mail: SentMail):
+    form = {"username": "eva", "email": "eva@example.com"}
+    form |= dict.fromkeys(("password1", "password2"), "orchid-lamp-42")
+    assert client.post("/accounts/signup/", form, headers=GERMAN).status_code == 302
+    eva = User.objects.get(username="eva")
+    assert eva.language == "de"
+    # Her address is confirmed in her language, whoever asks for it.
+    with translation.override("en"), written_for(eva):
+        assert translation.get_language() == "de"
+    (mail,) = sent_mail()
+    assert "eva" in str(mail.body)
+
+
+def test_a_mail_is_in_the_language_of_its_account(alice: User):
+    alice.language, alice.time_zone = "de", "Asia/Kathmandu"
+    with written_for(alice):
+        assert translation.gettext("Save") == "Speichern"
+        assert timezone.get_current_timezone_name() == "Asia/Kathmandu"
+    assert translation.gettext("Save") == "Save"
+    with written_for(None):
+        assert translation.get_language() == "en"

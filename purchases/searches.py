@@ -57,7 +57,7 @@ def _purchase_hit(purchase: Purchase, *, exact: bool) -> Hit:
         kind=_("Purchase"),
         label=str(purchase.pk),
         detail=" · ".join(part for part in parts if part),
-        url=f"/purchases/{purchase.pk}/",
+        url=reverse("purchase", args=[purchase.pk]),
         exact=exact,
     )
 

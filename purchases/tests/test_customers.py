@@ -240,9 +240,21 @@ def test_a_customer_sees_itself_and_nobody_else() -> None:
     assert client.get("/customers/").status_code == 403
 
 
-def test_a_client_program_has_no_customers() -> None:
-    till, joe = make("till", is_client=True), make("joe")
-    bought(joe, recorded_by=till)
+def test_a_client_program_sees_what_it_recorded_for_a_customer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    till, joe, ann = make("till", is_client=True), make("joe", email="joe@example.com"), make("ann")
+    bought(joe, 2, price="3.00", recorded_by=till)
+    bought(joe, 2, price="50.00", first=WHEN + timedelta(days=3))
+    bought(ann)
     client = signed_in(till)
-    assert client.get("/customers/id-joe/").status_code == 404
     assert client.get("/customers/").status_code == 403
+    assert client.get("/customers/id-ann/").status_code == 404
+    text = client.get("/customers/id-joe/").text
+    assert 'value="6.00"' in text
+    assert "50.00" not in text
+    assert "joe@example.com" not in text
+    assert f"{WHEN + timedelta(days=3):%Y-%m-%d}" not in text
+    # Only the newest are looked through, so that a customer with many costs no more.
+    monkeypatch.setattr(customers, "COUNTED_MAX", 2)
+    assert client.get("/customers/id-joe/").status_code == 404

@@ -41,10 +41,15 @@ def _token(page: Any) -> str:
 def test_the_form_records_once_under_its_key(client: Client) -> None:
     page = client.get("/till/")
     key = re.findall(r'name="idempotency_key" value="([^"]+)"', page.content.decode())[0]
-    form = FORM | {"csrfmiddlewaretoken": _token(page), "idempotency_key": key, "username": "joe"}
+    form = FORM | {
+        "csrfmiddlewaretoken": _token(page),
+        "idempotency_key": key,
+        "username": "joe",
+        "userid": "005",
+    }
     for text in ("Recorded: ", "already recorded"):
         answer = client.post("/till/", form, headers=HERE, follow=True)
-        assert text in answer.content.decode(), re.findall("class=.error.*", answer.content.decode())
+        assert text in answer.content.decode()
     purchase = Purchase.objects.select_related("customer").get()
     assert (str(purchase.price), purchase.customer.username) == ("1195.30", "joe")
 

@@ -204,8 +204,8 @@ function mend(entry) {
   field("price").dispatchEvent(new Event("input"));
   $("stop-mending").hidden = false;
   tell("", t("Mend it and press Record. It keeps the time at which it was typed."));
-  const wrong = field(entry.errors?.[0]?.attr ?? "") ?? first;
-  (wrong.type === "hidden" ? first : wrong).focus();
+  if ($("new-customer")) $("new-customer").hidden = !entry.errors?.some(({ code, attr }) => code === "unknown_customer" || attr === "userid");
+  (field(entry.errors?.[0]?.attr ?? "") ?? first).focus();
 }
 
 function stopMending() {
@@ -265,7 +265,11 @@ addEventListener("keydown", (event) => {
 if (field("username")) {
   const hint = $("customer-hint");
   const usual = hint.textContent;
-  const unknown = (isUnknown) => (hint.textContent = isUnknown ? t("No customer has this name yet, so this makes a new one.") : usual);
+  const unknown = (isUnknown) => {
+    hint.textContent = isUnknown ? t("No customer has this name. With a userid it makes a new one.") : usual;
+    $("new-customer").hidden = !isUnknown;
+  };
+  unknown(field("userid").value !== "");
   suggest(field("username"), $("customers"), field("userid"), unknown, async (text) => {
     try {
       const response = await fetch(`/till/customers/?q=${encodeURIComponent(text)}`, { redirect: "error", signal: AbortSignal.timeout(3000) });

@@ -20,6 +20,7 @@ const REASONS = {
   invalid_characters: () => t("It holds characters that cannot be recorded."),
   max_digits: () => t("The amount is too large."),
   max_decimal_places: () => t("The amount has too many decimals."),
+  unknown_customer: () => t("There is no such customer. With a userid it makes a new one."),
   userid_conflict: () => t("The userid belongs to another customer."),
   idempotency_key_reused: () => t("Something else was recorded under the number of this entry."),
   permission_denied: () => t("Your account may not record this."),

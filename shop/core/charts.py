@@ -20,6 +20,7 @@ LABELS_MAX = 7
 """Labels along the time axis; a phone shows every second one."""
 _BAR = Decimal("0.7")
 _SMALLEST = Decimal(2)
+_MANTISSAS = ("1", "1.2", "1.6", "2", "3", "4", "5", "6", "8", "10")
 # A label this near to an edge, in percent, begins or ends there instead of being centred.
 _EDGE = 7
 
@@ -160,13 +161,9 @@ def sparkline(values: Sequence[Amount], *, title: str, rtl: bool | None = None) 
 def nice_top(highest: Amount) -> Decimal:
     """Return the top of an axis: at least ``highest``, and short to write, as its half is."""
     value = max(Decimal(highest), _SMALLEST)
-    power = Decimal(10) ** (value.adjusted())
-    for mantissa in (1, 2, 4, 6, 8):
-        top = mantissa * power
-        # The half of 1 is no whole number.
-        if top >= value and top >= _SMALLEST:
-            return top
-    return 10 * power
+    power = Decimal(10) ** value.adjusted()
+    tops = (Decimal(mantissa) * power for mantissa in _MANTISSAS)
+    return next(top for top in tops if top >= value and top % 2 == 0)
 
 
 def _chart(

@@ -33,7 +33,19 @@ def _corners(path: str) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize(
     ("highest", "top"),
-    [(0, 2), (1, 2), (3, 4), (9, 10), (10, 10), (11, 20), (61, 80), (99, 100), (12_345, 20_000)],
+    [
+        (0, 2),
+        (1, 2),
+        (3, 4),
+        (9, 10),
+        (10, 10),
+        (11, 12),
+        (12, 12),
+        (61, 80),
+        (99, 100),
+        (104, 120),
+        (12_345, 16_000),
+    ],
 )
 def test_the_axis_ends_at_a_round_number_whose_half_is_whole(highest: int, top: int) -> None:
     assert nice_top(highest) == top

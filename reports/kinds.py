@@ -3,8 +3,9 @@
 import contextlib
 from abc import abstractmethod
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar, TypeVar, cast
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -47,8 +48,8 @@ class ReportKind(Kind):
 
     def words(self, document: Document) -> Words:
         filled = {
-            "since": times.day(document.since),
-            "until": times.day(document.until),
+            "since": times.day(cast(date, document.since)),
+            "until": times.day(cast(date, document.until)),
             "name": (document.parameters or {}).get("username", ""),
         }
         return Words(

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.utils import translation
 from django.utils.cache import patch_cache_control
@@ -42,13 +43,13 @@ def catalog_url() -> str:
 
 
 @require_safe
-def catalog(request: HttpRequest) -> HttpResponse:
+def catalog(request: HttpRequest) -> HttpResponseBase:
     """Return the catalog of the language ``l``. With its version ``v`` it may be kept for ever."""
     language = str(request.GET.get("l", ""))
     if language not in dict(settings.LANGUAGES):
         language = settings.LANGUAGE_CODE
     with translation.override(language):
-        response: HttpResponse = _Catalog.as_view()(request)
+        response = _Catalog.as_view()(request)
     if request.GET.get("v") == _version(language):
         patch_cache_control(response, public=True, max_age=FOR_EVER, immutable=True)
     else:

@@ -144,13 +144,15 @@ def _form(
 
 def _home(request: HttpRequest, caller: Caller) -> dict[str, Any]:
     """Return what stands beside the form: the newest purchases, and what the caller spent."""
+    is_program = is_client_program(caller)
     context = {
         **_recent(caller, everything=False),
         "scope": "mine",
-        "show_customers": is_client_program(caller),
+        "show_customers": is_program,
+        "is_program": is_program,
     }
     # A program buys for others, so that sums of its own say nothing.
-    if not context["show_customers"] and may_read_purchases(caller):
+    if not is_program and may_read_purchases(caller):
         spending = spending_of(caller)
         context["figures"] = [
             {"label": _("This month"), "totals": spending.this_month},
@@ -166,7 +168,11 @@ def _home(request: HttpRequest, caller: Caller) -> dict[str, Any]:
 def purchase_list(request: HttpRequest) -> HttpResponse:
     """Show the caller's purchases with filters, sums and pages."""
     listing = list_purchases(Caller.of(request.user), request.GET)
-    context = {"listing": listing, "show_customers": listing.show_customers}
+    context = {
+        "listing": listing,
+        "show_customers": listing.show_customers,
+        "is_program": is_client_program(Caller.of(request.user)),
+    }
     status = 400 if listing.errors else 200
     return render(request, "purchases/list.html", context, status=status)
 
@@ -195,6 +201,7 @@ def purchase_detail(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         # A customer is not told the name of the account that a program or an employee uses.
         "recorder": purchase.recorded_by if everything else None,
         "everything": everything,
+        "is_program": is_client_program(caller),
         "bought": times.full(purchase.timestamp),
         "received": times.full(purchase.received_at),
         "panels": purchase_panels(caller, purchase),

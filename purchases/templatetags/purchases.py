@@ -19,7 +19,8 @@ _BLANK = {
 }
 
 
-@register.inclusion_tag("purchases/_template.html")
-def purchase_template(show_customers: Any = False) -> dict[str, Any]:
-    """Return the ``<template>`` of the rows that JavaScript adds."""
-    return {"purchase": _BLANK, "show_customers": show_customers}
+@register.inclusion_tag("purchases/_template.html", takes_context=True)
+def purchase_template(context: template.Context) -> dict[str, Any]:
+    """Return the ``<template>`` of the rows that JavaScript adds, in the way of the page's rows."""
+    kept = {name: context.get(name) for name in ("show_customers", "is_program")}
+    return {"purchase": _BLANK, **kept}

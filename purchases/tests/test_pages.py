@@ -202,6 +202,17 @@ def test_one_purchase_is_for_those_who_may_see_it(
     joe.get(f"/purchases/{uuid.uuid4()}/", 404)
 
 
+def test_every_link_of_a_row_leads_somewhere(joe: Pages, staff: Pages, till: Pages):
+    purchase = buy(joe, by=till)[0]
+    for reader, count in ((joe, 2), (staff, 3), (till, 3)):
+        row = reader.get("/purchases/").partition("<tbody>")[2].partition("</tr>")[0]
+        links = re.findall(r'href="([^"]+)"', row)
+        assert len(links) == count
+        for link in links:
+            assert "book" in reader.get(link.replace("&amp;", "&"))
+        assert f"/purchases/{purchase.pk}/" in links
+
+
 def test_pages_by_price_have_each_purchase_once(joe: Pages):
     for price in ("3", "1", "2"):
         buy(joe, 40, price=Decimal(price))

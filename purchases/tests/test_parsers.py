@@ -202,7 +202,7 @@ def test_idempotency_keys(text: str) -> None:
     key.encode()
 
 
-CURSORS = ([_moment, UUID], [_amount, _moment, UUID])
+CURSORS: tuple[list[Any], ...] = ([_moment, UUID], [_amount, _moment, UUID])
 PRICES = st.decimals(min_value=0, max_value=10**10, places=2)
 
 

@@ -38,6 +38,7 @@ function tick() {
   }
   find("rate").textContent = number(rate);
   find("count").textContent = number(count);
+  if (!sums.size) return;
   const amounts = [...sums].sort((one, other) => (one[1] < other[1] ? 1 : -1));
   find("sums").replaceChildren(
     ...amounts.map(([currency, sum]) => {

@@ -53,21 +53,28 @@ function beginForm() {
 const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
 const send = () => fetch(form().action, { method: "POST", body: new FormData(form()), headers: { "X-Part": "buy" } });
 
-// A sign-in in another window changes the token, and perhaps the account.
-async function isSameAccount() {
+// A sign-in or sign-out in another window changes the token, and perhaps the account. Return the
+// name of who is signed in now, or nothing.
+async function refreshToken() {
   const fresh = (await parsed(await fetch(form().action, { headers: { "X-Part": "buy" } }))).getElementById("buy");
-  if (fresh?.dataset.username !== form().dataset.username) return false;
-  field("csrfmiddlewaretoken").value = fresh.elements.namedItem("csrfmiddlewaretoken").value;
-  return true;
+  if (fresh) field("csrfmiddlewaretoken").value = fresh.elements.namedItem("csrfmiddlewaretoken").value;
+  return fresh?.dataset.username;
+}
+
+function askToSignIn() {
+  const typed = new FormData(form());
+  for (const name of ["csrfmiddlewaretoken", "idempotency_key"]) typed.delete(name);
+  const back = new URLSearchParams({ next: `/?${new URLSearchParams(typed)}` });
+  tell("bad", t("You are signed out. What you typed is kept."), " ", link(t("Sign in again"), `/accounts/login/?${back}`));
 }
 
 async function buy() {
   let answer = await send();
   let page = await parsed(answer);
   if (answer.status === 403 && !page.getElementById("buy")) {
-    const signIn = page.getElementById("sign-in-again");
-    if (signIn) return tell("bad", t("You are signed out. What you typed is kept."), " ", link(t("Sign in again"), signIn.href));
-    if (!(await isSameAccount())) return tell("bad", t("Another account has signed in here. Reload the page to go on."));
+    const username = await refreshToken();
+    if (!username) return askToSignIn();
+    if (username !== form().dataset.username) return tell("bad", t("Another account has signed in here. Reload the page to go on."));
     answer = await send();
     page = await parsed(answer);
   }

@@ -17,7 +17,7 @@ class TillConfig(ShopAppConfig):
             _("Till"),
             "till",
             place=15,
-            shown_to=allowed(Permission.PURCHASES_WRITE),
+            shown_to=allowed(Permission.PURCHASES_WRITE_ALL),
             group="sell",
             icon="calculator",
         ),

@@ -14,6 +14,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 
 from accounts.attempts import TooManyAttempts
 from accounts.credentials import InvalidCredentials, account_authenticate, password_confirm
@@ -29,14 +30,35 @@ from shop.core.apps import landing_for
 SESSION_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
+_TAKEN_USERNAME = _("A user with that username already exists.")
+_TAKEN_EMAIL = _("A user with that email address already exists.")
+_WRONG = _("The username or the password is wrong. Check both, and the Caps Lock key.")
+
+
 class AccountAdapter(DefaultAccountAdapter):
     """Usernames are unique without regard to case; mails carry the shop's name."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "account_inactive": _("This account is closed."),
+        "cannot_remove_primary_email": _("The address that gets the mails cannot be removed."),
+        "duplicate_email": _("Your account has this address already."),
+        "email_taken": _TAKEN_EMAIL,
+        "enter_current_password": _("This is not your current password."),
+        "incorrect_password": _("This is not your password."),
+        "max_email_addresses": _("An account has %d addresses at most. Remove one first."),
+        "rate_limited": _("Too many requests. Wait a little and try again."),
+        "too_many_login_attempts": _("Too many failed attempts. Wait a little and try again."),
+        # One sentence for both, because two would tell which names have accounts.
+        "email_password_mismatch": _WRONG,
+        "username_password_mismatch": _WRONG,
+    }
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
         """Return the username as it is stored. Raise ``ValidationError`` if it is taken."""
         username = super().clean_username(User.normalize_username(username), shallow=True)
         if not shallow and username_taken(username):
-            raise forms.ValidationError("A user with that username already exists.", code="taken")
+            raise forms.ValidationError(_TAKEN_USERNAME, code="taken")
         return username
 
     def clean_email(self, email: str) -> str:
@@ -140,17 +162,17 @@ class AccountAdapter(DefaultAccountAdapter):
             with transaction.atomic():
                 lock_email(user.email)
                 if email_taken(user.email):
-                    _sign_up_again(request, "A user with that e-mail address already exists.")
+                    _sign_up_again(request, _TAKEN_EMAIL)
                 user.save()
                 return user
         except IntegrityError:
-            _sign_up_again(request, "A user with that username already exists.")
+            _sign_up_again(request, _TAKEN_USERNAME)
 
 
 def _link(name: str, **kwargs: str) -> str:
     return settings.SITE_URL + reverse(name, kwargs=kwargs)
 
 
-def _sign_up_again(request: HttpRequest, message: str) -> NoReturn:
+def _sign_up_again(request: HttpRequest, message: Any) -> NoReturn:
     messages.error(request, message)
     raise ImmediateHttpResponse(redirect("account_signup"))

@@ -4,7 +4,7 @@ from allauth.account import urls as allauth
 from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
 
-from accounts.pages import admin_login, in_one_transaction
+from accounts.pages import account_overview, admin_login, in_one_transaction
 from accounts.preferences import preferences
 from accounts.rules import ON_PAGES, OPEN, declare
 
@@ -44,6 +44,7 @@ declare([each for each in _pages if each.name in _SIGNED_IN], ON_PAGES)
 declare([each for each in _pages if each.name in _OPEN], OPEN)
 urlpatterns = [
     path("accounts/preferences/", preferences, name="preferences"),
+    path("accounts/", account_overview, name="account_overview"),
     path("accounts/", include(_pages)),
     # The admin's own sign-in and password change have neither rate limits nor tokens.
     path("admin/login/", admin_login),

@@ -2,18 +2,46 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
+from django.views.decorators.http import require_safe
 
+from accounts.models import User
 from accounts.permissions import Permission
-from accounts.rules import OPEN, requires
+from accounts.rules import ON_PAGES, OPEN, requires
 from shop.core.errors import Forbidden, error_response
+
+ROLE_NAMES = {
+    "customer": _("customer"),
+    "client": _("client program"),
+    "support": _("support"),
+    "finance": _("finance"),
+    "author": _("author of quizzes"),
+    "analyst": _("analyst"),
+    "operator": _("operator"),
+    "auditor": _("auditor"),
+    "admin": _("administrator"),
+}
+
+
+@require_safe
+@requires(GET=ON_PAGES)
+def account_overview(request: HttpRequest) -> HttpResponse:
+    """Show what the account is, and lead to the pages that change it."""
+    user = cast(User, request.user)
+    context = {
+        "addresses": EmailAddress.objects.filter(user=user).order_by("-primary", "email"),
+        "roles": [ROLE_NAMES[role] for role in (user.own_role, *user.roles)],
+    }
+    return render(request, "account/overview.html", context)
 
 
 @requires(GET=OPEN, POST=OPEN)

@@ -90,6 +90,11 @@ class Document(models.Model):
                 condition=models.Q(status="rendering"),
                 name="reports_rendering",
             ),
+            models.Index(
+                fields=["created_at", "id"],
+                condition=models.Q(status="failed"),
+                name="reports_failed",
+            ),
         ]
 
     def __str__(self) -> str:

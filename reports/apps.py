@@ -28,5 +28,6 @@ class ReportsConfig(ShopAppConfig):
             shown_to=allowed(Permission.REPORTS_READ),
             group="know",
             icon="file-text",
+            count="reports.attention.count_for",
         ),
     )

@@ -217,6 +217,10 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_FORMS = {
     "login": "accounts.forms.LoginForm",
     "signup": "accounts.forms.SignupForm",
+    "add_email": "accounts.forms.AddEmailForm",
+    "change_password": "accounts.forms.ChangePasswordForm",
+    "set_password": "accounts.forms.SetPasswordForm",
+    "reauthenticate": "accounts.forms.ReauthenticateForm",
     "reset_password": "accounts.forms.ResetPasswordForm",
     "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
     "user_token": "accounts.forms.UserTokenForm",
@@ -360,6 +364,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
 SITE_NAME = env.text("SITE_NAME", "Scalable Shop")
+# The welcome page links to the source code here, if somebody says where it is.
+SOURCE_URL = env.text("SOURCE_URL", "")
 
 # --- API -----------------------------------------------------------------------------------
 

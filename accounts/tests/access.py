@@ -60,6 +60,7 @@ ACCESS = Access(
     },
     pages={
         "accounts/preferences/": {"GET": OPEN, "POST": ELSEWHERE},
+        "accounts/": {"GET": page(), "POST": OPEN_NO_METHOD},
         "accounts/login/": FOR_GUESTS,
         "accounts/logout/": {"GET": page(), "POST": ELSEWHERE},
         "accounts/inactive/": READ_ONLY,

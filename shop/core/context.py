@@ -68,10 +68,11 @@ def theme_of(request: HttpRequest) -> str:
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """Return the shop's name, its mail address, whether it is a demo, navigation,
+    """Return the shop's name, its source and mail address, whether it is a demo, navigation,
     theme, and the address of its scripts' texts."""
     return {
         "site_name": settings.SITE_NAME,
+        "source_url": settings.SOURCE_URL,
         "contact": parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
         "development": settings.DEVELOPMENT,
         # Only templates call these, because most answers are no pages.

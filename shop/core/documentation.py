@@ -1,7 +1,9 @@
 """``/documentation``: Swagger UI from our own static files, and the schema."""
 
+import json
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +11,6 @@ from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import path
 from django.utils import translation
-from django.utils.cache import patch_cache_control
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -27,11 +28,26 @@ def _schema() -> bytes:
     return rendered
 
 
-_FOR_ALL: Any = {"public": True, "max_age": 60}
+@cache
+def _routes() -> dict[str, list[dict[str, str]]]:
+    """Return the operations of the schema by tag, with the anchors that Swagger UI gives them."""
+    routes: dict[str, list[dict[str, str]]] = {}
+    for path_, methods in json.loads(_schema())["paths"].items():
+        for method, operation in methods.items():
+            tag = operation["tags"][0]
+            routes.setdefault(tag, []).append(
+                {
+                    "method": method,
+                    "path": path_,
+                    "summary": operation["summary"],
+                    "anchor": quote(f"{tag}/{operation['operationId']}"),
+                }
+            )
+    return routes
 
 
 @require_safe
-@cache_control(**_FOR_ALL)
+@cache_control(public=True, max_age=60)
 def openapi(request: HttpRequest) -> HttpResponse:
     """Return the OpenAPI schema as JSON."""
     return HttpResponse(_schema(), content_type="application/json")
@@ -39,11 +55,8 @@ def openapi(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def documentation(request: HttpRequest) -> HttpResponse:
-    """Show the schema in Swagger UI, whose requests have the session of the signed-in user."""
-    response = render(request, "shop/documentation.html")
-    if not request.user.is_authenticated:
-        patch_cache_control(response, **_FOR_ALL)
-    return response
+    """Show the routes, and Swagger UI, whose requests have the session of the signed-in user."""
+    return render(request, "shop/documentation.html", {"routes": _routes()})
 
 
 @require_safe

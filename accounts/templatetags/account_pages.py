@@ -1,0 +1,65 @@
+"""What the templates of the account pages need."""
+
+from typing import Any
+
+from django import template
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+register = template.Library()
+
+
+SECTIONS = {
+    "account_overview": _("Overview"),
+    "account_email": _("Addresses"),
+    "account_change_password": _("Password"),
+    "preferences": _("Language and time zone"),
+}
+"""The pages of one's own account, by the names of their routes."""
+
+
+@register.simple_tag(takes_context=True)
+def account_sections(context: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the pages of one's own account as tabs."""
+    shown = getattr(context["request"].resolver_match, "view_name", "")
+    return [
+        {"label": label, "url": reverse(route), "current": route == shown}
+        for route, label in SECTIONS.items()
+    ]
+
+
+@register.simple_tag
+def form_fields(form: Any) -> list[dict[str, Any]]:
+    """Return what the field component shows of each field. No password is shown again."""
+    return [
+        {
+            "name": field.html_name,
+            "id": field.id_for_label,
+            "label": field.label,
+            "type": field.field.widget.input_type,
+            "value": "" if field.field.widget.input_type == "password" else field.value() or "",
+            "hint": field.help_text,
+            "error": field.errors[0] if field.errors else "",
+            "autocomplete": field.field.widget.attrs.get("autocomplete"),
+            "maxlength": field.field.widget.attrs.get("maxlength"),
+            "required": field.field.required,
+        }
+        for field in form.visible_fields()
+    ]
+
+
+@register.simple_tag
+def form_errors(form: Any) -> dict[str, str]:
+    """Return what is wrong with a form by the ids of its fields, as the error summary wants it."""
+    errors = {
+        field.id_for_label: field.errors[0] for field in form.visible_fields() if field.errors
+    }
+    if own := form.non_field_errors():
+        return {"": " ".join(own), **errors}
+    return errors
+
+
+@register.simple_tag
+def form_labels(form: Any) -> dict[str, Any]:
+    """Return the labels of a form by the ids of its fields."""
+    return {field.id_for_label: field.label for field in form.visible_fields()}

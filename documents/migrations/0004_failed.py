@@ -8,7 +8,7 @@ from shop.core.locking import AddIndexConcurrently
 class Migration(migrations.Migration):
     # An index that is built beside the running site cannot be built inside a transaction.
     atomic = False
-    dependencies = [("documents", "0002_any_kind")]
+    dependencies = [("documents", "0003_by_customer")]
     operations = [
         AddIndexConcurrently(
             model_name="document",

@@ -32,7 +32,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
         lambda goods: "accounts/password/reset/key/1-wrong-key/"
     ),
-    "purchases/<str:id>/": lambda goods: f"purchases/{goods.purchase}/",
+    "purchases/<uuid:id>/": lambda goods: f"purchases/{goods.purchase}/",
     "customers/<path:userid>/": lambda goods: f"customers/{goods.userid}/",
 }
 """Where a route with a parameter leads."""

@@ -1,4 +1,5 @@
 // What every page does: keys, forms that are sent once, rows that are links, copying, the theme.
+import { giveBack, keep } from "./kept.js";
 import { adopt, toast } from "./toast.js";
 import { t } from "./texts.js";
 
@@ -7,6 +8,7 @@ const $$ = (selector, within = document) => [...within.querySelectorAll(selector
 
 for (const each of $$(".toasts .toast")) adopt(each);
 $("[data-focus]")?.focus();
+if (giveBack()) toast(t("What you had typed is here again. It has not been sent."));
 
 // The keys: "/" and Ctrl-K go to the search. The palette listens to the event and may prevent it.
 const isTyping = (target) => target.closest("input, textarea, select, [contenteditable]");
@@ -29,6 +31,7 @@ document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || form.method !== "post" || form.target) return;
   if (sent.has(form)) return event.preventDefault();
   sent.add(form);
+  keep(form);
   form.setAttribute("aria-busy", "true");
   const button = event.submitter ?? $("button:not([type=button])", form);
   if (!button) return;

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser import checks
-from tests.browser.windows import Windows
+from tests.browser.windows import Windows, submit
 
 pytestmark = pytest.mark.system
 
@@ -114,3 +114,21 @@ def test_menu_dialog_and_panel_open(windows: Windows, scripts: bool) -> None:
     expect(page.locator("#side")).to_be_visible()
     if scripts:
         assert checks.violations(page) == []
+
+
+def test_what_was_typed_survives_an_ended_session(windows: Windows) -> None:
+    page = windows.sign_in("joe")
+    page.goto("/accounts/preferences/")
+    page.fill("[name=time_zone]", "Asia/Tokyo")
+    # The session ends meanwhile, and the token of the page is that of nobody.
+    page.context.clear_cookies()
+    submit(page, page.locator("main form button").first)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not allowed")
+    page.goto("/accounts/login/?next=/accounts/preferences/")
+    page.fill("#id_login", "joe")
+    page.fill("#id_password", "demo-joe")
+    submit(page)
+    expect(page.locator("[name=time_zone]")).to_have_value("Asia/Tokyo")
+    expect(page.locator("#toasts")).to_contain_text("has not been sent")
+    page.reload()
+    expect(page.locator("[name=time_zone]")).not_to_have_value("Asia/Tokyo")

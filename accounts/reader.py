@@ -21,6 +21,8 @@ from shop.core.outages import is_outage
 
 COOKIES = {"language": "shop_language", "time_zone": "shop_time_zone", "theme": "shop_theme"}
 THEMES = ("light", "dark")
+# The admin is for operators. Its texts are ours only in part, so half of a page would be German.
+_IN_ENGLISH = "/admin/"
 _AREAS = (
     *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe"),
     *("Indian", "Pacific"),
@@ -75,7 +77,9 @@ def reader_of(request: HttpRequest) -> Reader:
             raise
         # The page that tells of the outage is written in what the cookies say.
         language = zone = ""
-    if language not in languages():
+    if request.path.startswith(_IN_ENGLISH):
+        language = settings.LANGUAGE_CODE
+    elif language not in languages():
         language = translation.get_language_from_request(request)
     zone = zone or request.COOKIES.get(COOKIES["time_zone"], "")
     return Reader(language, (zone and find_zone(zone)) or ZoneInfo(settings.TIME_ZONE))

@@ -120,6 +120,14 @@ def test_programs_are_answered_in_english_and_utc(client: Client, alice: User):
     assert answer.json()["errors"][0]["detail"].startswith("This is not valid JSON")
 
 
+def test_the_admin_is_in_english(client: Client, alice: User):
+    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True, language="de")
+    client.force_login(alice)
+    page = client.get("/admin/", headers=GERMAN)
+    assert page["Content-Language"] == "en"
+    assert 'lang="en' in page.content.decode()
+
+
 def test_pages_cost_no_query_more(client: Client, alice: User, django_assert_num_queries: Any):
     client.force_login(alice)
     # The session and its account.

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.browser.looking import FOLDER
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 GITHUB = CHECKOUT / ".github" / "workflows" / "ci.yml"
 GITLAB = CHECKOUT / ".gitlab-ci.yml"
@@ -58,6 +60,14 @@ def test_both_run_the_same_commands() -> None:
         assert commands(job) == commands(gitlab[name])
     assert github["test"]["strategy"]["matrix"]["python"] == PYTHONS
     assert gitlab["test"]["parallel"]["matrix"] == [{"PYTHON": PYTHONS}]
+
+
+def test_both_keep_the_pictures_of_pages() -> None:
+    steps = yaml.safe_load(GITHUB.read_text())["jobs"]["test"]["steps"]
+    kept = [step["with"]["path"] for step in steps if "upload-artifact" in step.get("uses", "")]
+    gitlab = yaml.safe_load(GITLAB.read_text())["test"]["artifacts"]
+    assert kept == gitlab["paths"] == [str(FOLDER.relative_to(CHECKOUT))]
+    assert gitlab["when"] == "always"
 
 
 def test_the_oldest_python_is_the_one_that_is_promised() -> None:

@@ -62,6 +62,23 @@ _HEADS = """() => [...document.querySelectorAll("table thead")].filter(head =>
   .map(head => head.innerText.slice(0, 80))"""
 
 
+_ICONS = """async () => {
+  const missing = [];
+  for (const use of document.querySelectorAll("svg use")) {
+    const [place, name] = use.getAttribute("href").split("#");
+    window.sprites ??= {};
+    window.sprites[place] ??= await (await fetch(place)).text();
+    if (!window.sprites[place].includes(`id="${name}"`)) missing.push(name);
+  }
+  return [...new Set(missing)];
+}"""
+
+
+def missing_icons(page: Page) -> list[str]:
+    """Return the names of icons that the sprite does not have."""
+    return list(page.evaluate(_ICONS))
+
+
 def covered_rows(page: Page) -> list[str]:
     """Return heads of tables that lie over rows although nothing is scrolled."""
     page.evaluate("scrollTo(0, 0)")

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.goods import Goods, stock
+from tests.browser.looking import Visitor
 from tests.browser.windows import Windows, chromium
 from tests.system import System
 
@@ -64,3 +65,17 @@ def sessions(browser: Browser, system: System, goods: Goods) -> Iterator[Session
     yield session
     for context in opened:
         context.close()
+
+
+@pytest.fixture(scope="package")
+def visitors(sessions: Sessions, browser: Browser, system: System) -> Callable[[str], Visitor]:
+    found: dict[str, Visitor] = {}
+
+    def visitor(who: str) -> Visitor:
+        if who not in found:
+            windows = Windows(browser, system.url, [])
+            found[who] = Visitor(sessions(who).new_page(), windows.problems)
+            windows.watch(found[who].page)
+        return found[who]
+
+    return visitor

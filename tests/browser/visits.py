@@ -25,6 +25,10 @@ NO_PAGES = {
     "documentation/openapi.json",
     "jsi18n/",
     "dashboard/figures/",
+    "till/manifest.webmanifest",
+    "till/worker.js",
+    "till/session/",
+    "till/customers/",
 }
 """Routes that answer with text, JSON, a part of a page or a redirect to the page."""
 PATHS: dict[str, Callable[[Goods], str]] = {

@@ -177,7 +177,8 @@ def test_sign_up_verify_and_forgotten_password(windows: Windows, system: System)
     page.goto(wait_for(lambda: link("/accounts/confirm-email/")))
     submit(page, page.locator("main form button"))
     page.goto("/accounts/email/")
-    expect(page.locator("main .hint")).to_have_text(re.compile(r"^verified"))
+    expect(page.locator("main")).to_contain_text(re.compile("verified", re.IGNORECASE))
+    page.get_by_role("button", name=f"Account of {name}").click()
     submit(page, page.get_by_role("button", name="Sign out"))
     page.goto("/accounts/password/reset/")
     page.fill("#id_email", f"{name}@example.com")
@@ -238,7 +239,8 @@ def test_no_page_is_wider_than_a_phone(windows: Windows, scheme: str):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert (ground == "rgb(19, 23, 22)") == (scheme == "dark")
+        red, green, blue = map(int, re.findall(r"\d+", ground)[:3])
+        assert (max(red, green, blue) < 64) == (scheme == "dark")
 
 
 def test_one_long_word_pushes_no_column_out_of_sight(windows: Windows):

@@ -27,6 +27,7 @@ from rest_framework.request import Request
 
 from accounts.access import check
 from accounts.permissions import Permission, allows
+from accounts.ways import way_back
 from shop.core.errors import Forbidden, error_response
 
 
@@ -135,7 +136,7 @@ def requires(**required: Rule) -> Callable[[Page], Page]:
             rule = rules.get(method, ON_PAGES)
             if not rule.is_open:
                 if not request.user.is_authenticated:
-                    return redirect_to_login(request.get_full_path())
+                    return redirect_to_login(way_back(request, has_page="GET" in rules))
                 try:
                     rule.check(request.user, CredentialKind.SESSION)
                 except Forbidden as error:

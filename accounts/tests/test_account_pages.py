@@ -4,8 +4,10 @@ import re
 import stat
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -14,7 +16,7 @@ from django.core.mail import EmailMessage
 from django.test import Client
 
 from accounts.models import OutgoingMail, User
-from accounts.tests.conftest import SentMail
+from accounts.tests.conftest import PASSWORD, SentMail
 from shop.core.mail import FileBackend
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +80,66 @@ def test_who_is_not_verified_can_have_the_link_again_on_the_page_of_reports(alic
     assert OutgoingMail.objects.get().recipient == alice.email
     EmailAddress.objects.update(verified=True)
     assert "Send the link again" not in text(client.get("/reports/"))
+
+
+def test_what_was_typed_is_there_again_after_a_session_ended(alice: User) -> None:
+    EmailAddress.objects.create(user=alice, email=alice.email, primary=True, verified=True)
+    typed = {"kind": "statement", "since": "2024-05-03", "until": "2024-05-09"}
+    client = Client()
+    sent = client.post("/reports/", typed | {"idempotency_key": "k", "password": "hush"})
+    assert sent.status_code == 403
+    link = re.search(r'href="(/accounts/login/[^"]+)"', sent.content.decode())
+    assert link is not None
+    assert "hush" not in link[1]
+    sign_in = unescape(link[1])
+    target = parse_qs(urlsplit(sign_in).query)["next"][0]
+    form = {"login": "alice", "password": PASSWORD, "next": target}
+    page = text(client.post(sign_in, form, follow=True))
+    assert 'value="2024-05-03"' in page
+    assert 'value="2024-05-09"' in page
+
+
+@pytest.mark.parametrize(
+    ("sender", "back"),
+    [
+        ("http://testserver/customers/100/?a=b", "/customers/100/?a=b"),
+        ("http://evil.example/customers/", "/"),
+        ("", "/"),
+    ],
+)
+def test_an_address_that_only_takes_forms_leads_back_to_its_page(sender: str, back: str) -> None:
+    answer = Client().post("/reports/customers/100/", {"since": "x"}, headers={"referer": sender})
+    assert answer.status_code == 403
+    assert f'href="/accounts/login/?next={quote(back)}"' in answer.content.decode()
+
+
+def test_the_pages_of_an_account_say_who_it_is(alice: User) -> None:
+    alice.give_roles(["finance"])
+    alice.save()
+    client = Client()
+    client.force_login(alice)
+    page = text(client.get("/accounts/"))
+    for part in ("alice", "100", "finance", 'href="/accounts/preferences/"'):
+        assert part in page
+
+
+def test_one_click_signs_in_only_where_the_shop_is_developed(settings: Any, client: Client) -> None:
+    settings.DEVELOPMENT = True
+    page = text(client.get("/"))
+    assert page.count('value="demo-') == 3
+    assert 'action="/accounts/login/"' in page
+    settings.DEVELOPMENT = False
+    assert "demo-" not in text(client.get("/"))
+
+
+def test_an_error_is_told_at_its_field_and_above_the_form_and_no_password_is_shown_again() -> None:
+    form = {"username": "bob", "email": "no", "password1": "orchid-lamp-42", "password2": "other"}
+    page = text(Client().post("/accounts/signup/", form))
+    assert 'href="#id_email"' in page
+    assert re.search(r'id="id_email"[^>]*aria-invalid="true"', page)
+    assert 'value="bob"' in page
+    assert "orchid-lamp-42" not in page
+    assert "placeholder" not in page
 
 
 def test_other_users_of_the_machine_read_no_mail(settings: Any, tmp_path: Path) -> None:

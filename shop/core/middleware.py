@@ -200,6 +200,8 @@ class Slashes(CommonMiddleware):
                 response = error_response(request, NotFound())
             # A redirect to the sign-in without ``next`` follows a finished action.
             elif response.url.partition("?next=")[0] in _sign_in_pages() and "?" in response.url:
+                # The page of the error links to it.
+                request.sign_in = response.url  # type: ignore[attr-defined]
                 response = error_response(request, SignedOut())
         return super().process_response(request, response)
 

@@ -1,5 +1,7 @@
 """What the frame does by its scripts: forms sent once, themes, copying, rows that are links."""
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -9,7 +11,7 @@ from tests.browser.windows import Windows, submit
 pytestmark = pytest.mark.system
 
 
-def _guide(windows: Windows, **options: object) -> Page:
+def _guide(windows: Windows, **options: Any) -> Page:
     page = windows.sign_in("joe", **options)
     page.goto("/styleguide/")
     return page

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -173,13 +174,14 @@ def test_items_are_ranked_by_purchases_and_never_summed_across_currencies() -> N
 def test_new_customers_are_neither_staff_nor_programs_nor_old() -> None:
     day = timezone.now() - timedelta(hours=1)
     period = Period(day, day, timezone.now())
-    for name, fields in {
+    accounts: dict[str, dict[str, Any]] = {
         "old": {"date_joined": day - timedelta(days=1)},
         "new": {},
         "newer": {},
         "program": {"is_client": True},
         "chief": {"is_staff": True},
-    }.items():
+    }
+    for name, fields in accounts.items():
         User.objects.create(username=name, userid=name, **fields)
     found = selectors.new_customers("default", period)
     assert (found.count, found.more) == (2, False)
@@ -234,10 +236,21 @@ def test_many_purchases_cost_as_many_queries_as_two(staff: Client, path: str) ->
     assert queries(2) == queries(60)
 
 
-def test_many_readers_cost_one_reading(staff: Client, monkeypatch) -> None:
+def _readings(monkeypatch) -> list[Any]:
+    """Return a list that grows with each reading of the figures."""
     read = []
     real = figures._read
-    monkeypatch.setattr(figures, "_read", lambda *given: read.append(1) or real(*given))
+
+    def counted(*given):
+        read.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(figures, "_read", counted)
+    return read
+
+
+def test_many_readers_cost_one_reading(staff: Client, monkeypatch) -> None:
+    read = _readings(monkeypatch)
     for _ in range(20):
         _page(staff, "/dashboard/figures/")
     # Another process shares them through Valkey.
@@ -247,9 +260,7 @@ def test_many_readers_cost_one_reading(staff: Client, monkeypatch) -> None:
 
 
 def test_zones_with_the_same_clock_share_their_figures(monkeypatch) -> None:
-    read = []
-    real = figures._read
-    monkeypatch.setattr(figures, "_read", lambda *given: read.append(1) or real(*given))
+    read = _readings(monkeypatch)
     for zone in ("Europe/Berlin", "Europe/Paris", "Asia/Kathmandu"):
         figures_for(ZoneInfo(zone), "default")
     assert len(read) == 2

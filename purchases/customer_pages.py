@@ -1,5 +1,7 @@
 """The pages of customers: views parse, authorise, make one call and render."""
 
+from calendar import monthrange
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -74,6 +76,12 @@ def _chart(summary: customers.Summary) -> Chart:
     return bar_chart(points, title=_("Purchases by month"), headings=[_("Month"), _("Purchases")])
 
 
+def _days(month: date) -> str:
+    """Return the filter of the list of purchases that leaves those of a month."""
+    last = month.replace(day=monthrange(month.year, month.month)[1])
+    return urlencode({"since": month, "until": last})
+
+
 @require_safe
 @requires(GET=needs(P.PURCHASES_READ))
 def customer_detail(request: HttpRequest, userid: str) -> HttpResponse:
@@ -91,6 +99,7 @@ def customer_detail(request: HttpRequest, userid: str) -> HttpResponse:
     if summary.last and summary.last != summary.first:
         entries.append(Moment(summary.last, _("Newest purchase"), icon="shopping-bag"))
     entries += (moment for panel in panels for moment in panel.moments)
+    purchases_url = f"{reverse('purchase_list')}?{urlencode({'username': customer.username})}"
     context = {
         "customer": customer,
         "email": customers.email_for(caller, customer),
@@ -98,11 +107,11 @@ def customer_detail(request: HttpRequest, userid: str) -> HttpResponse:
         "summary": summary,
         "counted_text": number(customers.COUNTED_MAX),
         "months": [
-            (times.month(each.month), each)
+            (times.month(each.month), f"{purchases_url}&{_days(each.month)}", each)
             for each in summary.months[:MONTHS_LISTED]
             if each.month is not None
         ],
-        "purchases_url": f"{reverse('purchase_list')}?{urlencode({'username': customer.username})}",
+        "purchases_url": purchases_url,
         "chart": _chart(summary),
         "recent": [
             selectors.to_purchase_data(purchase)

@@ -13,12 +13,7 @@ from django.db.models import F, QuerySet, Value
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.utils import timezone
 
-from accounts.access import (
-    Caller,
-    is_client_program,
-    may_read_purchases,
-    may_see_everything,
-)
+from accounts.access import Caller, may_read_purchases, may_see_everything
 from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH, User
 from accounts.names import NameKey, normalise
 from accounts.permissions import Permission, allows
@@ -49,16 +44,12 @@ LEFT JOIN LATERAL (
     ORDER BY timestamp DESC, id DESC LIMIT 1
 ) AS newest ON true
 """
-# The sums are made of the newest purchases, because an index has these in order. Of these a client
-# program sees what it recorded.
+# The sums are made of the newest purchases, because an index has these in order.
 _SUMS = """
-SELECT date_trunc('month', timestamp AT TIME ZONE %(zone)s)::date, currency,
-    count(*) FILTER (WHERE seen), sum(price * quantity) FILTER (WHERE seen),
-    min(timestamp) FILTER (WHERE seen), max(timestamp) FILTER (WHERE seen), count(*)
+SELECT date_trunc('month', timestamp AT TIME ZONE %(zone)s)::date, currency, count(*),
+    sum(price * quantity), min(timestamp), max(timestamp)
 FROM (
-    SELECT timestamp, currency, price, quantity,
-        %(recorder)s::bigint IS NULL OR recorded_by_id = %(recorder)s::bigint AS seen
-    FROM purchases_purchase
+    SELECT timestamp, currency, price, quantity FROM purchases_purchase
     WHERE customer_id = %(customer)s ORDER BY timestamp DESC, id DESC LIMIT %(most)s
 ) AS newest
 GROUP BY 1, 2 ORDER BY 1 DESC, 2
@@ -124,18 +115,13 @@ def customers() -> QuerySet[User]:
 
 
 def customer_of(caller: Caller, userid: str) -> User:
-    """Return the customer with this userid; raise ``NotFound`` where the caller may not see it.
-
-    A client program sees those for whom it recorded one of their newest purchases.
-    """
+    """Return the customer with this userid; raise ``NotFound`` where the caller may not see it."""
     customer = None
     if len(userid) <= USERID_MAX_LENGTH:
         customer = User.objects.filter(userid=normalise(userid)).first()
     if customer is None or not may_read_purchases(caller):
         raise NotFound()
-    if customer.pk == caller.id or may_see_everything(caller):
-        return customer
-    if not (is_client_program(caller) and newest_of(caller, customer, 1)):
+    if customer.pk != caller.id and not may_see_everything(caller):
         raise NotFound()
     return customer
 
@@ -181,22 +167,12 @@ def listed(caller: Caller, found: Sequence[User]) -> list[Listed]:
 
 def summary_of(caller: Caller, customer: User) -> Summary:
     """Return what the customer bought, in months of the reader's time zone."""
-    recorder = _recorder(caller, customer)
-    values = {
-        "zone": timezone.get_current_timezone_name(),
-        "customer": customer.pk,
-        "recorder": recorder,
-        "most": COUNTED_MAX,
-    }
     with connections[database_for(caller.id)].cursor() as cursor:
-        cursor.execute(_SUMS, values)
-        every = cursor.fetchall()
-        rows = [row for row in every if row[2]]
-        if recorder is None:
-            cursor.execute(_FIRST, [customer.pk])
-            (first,) = cursor.fetchone() or (None,)
-        else:
-            first = min((row[4] for row in rows), default=None)
+        zone = timezone.get_current_timezone_name()
+        cursor.execute(_SUMS, {"zone": zone, "customer": customer.pk, "most": COUNTED_MAX})
+        rows = cursor.fetchall()
+        cursor.execute(_FIRST, [customer.pk])
+        (first,) = cursor.fetchone() or (None,)
     months = [Amount(currency, count, amount, month) for month, currency, count, amount, *_ in rows]
     totals: dict[str, Amount] = {}
     for each in months:
@@ -204,9 +180,10 @@ def summary_of(caller: Caller, customer: User) -> Summary:
         totals[each.currency] = Amount(
             each.currency, so_far.purchases + each.purchases, so_far.amount + each.amount
         )
+    purchases = sum(each.purchases for each in months)
     return Summary(
-        purchases=sum(each.purchases for each in months),
-        complete=sum(row[6] for row in every) < COUNTED_MAX,
+        purchases=purchases,
+        complete=purchases < COUNTED_MAX,
         first=first,
         last=max((row[5] for row in rows), default=None),
         since=min((row[4] for row in rows), default=None),
@@ -216,21 +193,9 @@ def summary_of(caller: Caller, customer: User) -> Summary:
 
 
 def newest_of(caller: Caller, customer: User, count: int) -> QuerySet[Purchase]:
-    """Return the customer's newest purchases that the caller sees."""
-    purchases = Purchase.objects.using(database_for(caller.id)).order_by("-timestamp", "-id")
-    found = purchases.filter(customer_id=customer.pk)
-    recorder = _recorder(caller, customer)
-    if recorder is not None:
-        # No index has a customer's purchases by recorder, so these are looked for in the newest.
-        newest = found.values("pk")[:COUNTED_MAX]
-        found = purchases.filter(pk__in=newest, recorded_by_id=recorder)
-    return found.select_related("customer")[:count]
-
-
-def _recorder(caller: Caller, customer: User) -> int | None:
-    """Return whose records alone the caller sees of a customer; ``None`` for everybody's."""
-    sees_all = customer.pk == caller.id or may_see_everything(caller)
-    return None if sees_all else caller.id
+    """Return the customer's newest purchases."""
+    purchases = Purchase.objects.using(database_for(caller.id)).select_related("customer")
+    return purchases.filter(customer_id=customer.pk).order_by("-timestamp", "-id")[:count]
 
 
 def last_months(summary: Summary) -> list[tuple[date, int]]:

@@ -12,6 +12,7 @@ from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
@@ -36,7 +37,7 @@ from shop.core.money import shown
 from till import kept, offline
 from till.selectors import customers_like
 
-Page = Callable[[HttpRequest], HttpResponse]
+Page = Callable[[HttpRequest], HttpResponseBase]
 
 
 class StaleForm(Forbidden):
@@ -58,13 +59,13 @@ def loses_nothing(view: Page) -> Page:
 
     @csrf_exempt
     @wraps(view)
-    def guarded(request: HttpRequest) -> HttpResponse:
+    def guarded(request: HttpRequest) -> HttpResponseBase:
         if request.method != "POST":
             return view(request)
         check = CSRFCheck(lambda request: HttpResponse())
         check.process_request(request)
-        # Without the view, because its own exemption would end the check.
-        reason = check.process_view(request, None, (), {})
+        # Not with this view, because its own exemption would end the check.
+        reason = check.process_view(request, view, (), {})
         if reason and not origin_is_ours(request):
             return csrf_failure(request, str(reason))
         if not request.user.is_authenticated:

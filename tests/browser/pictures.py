@@ -4,9 +4,9 @@ import base64
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.demo import demo
+from tests.browser.demo import demo, zone
 from tests.browser.windows import Windows, chromium
 from tests.system import ROOT, System
 
@@ -40,6 +40,17 @@ def _take(page: Page, path: Path) -> None:
     raise SystemExit(f"{path.name} stays larger than {LARGEST} bytes.")
 
 
+def _record(page: Page) -> None:
+    """Record some purchases at the till, and begin another one."""
+    for n, (item, price) in enumerate((("Fountain pen", "42"), ("Ink, 50 ml", "12.90"))):
+        page.fill("#item", item)
+        page.fill("#price", price)
+        page.keyboard.press("Enter")
+        expect(page.locator(".entries li")).to_have_count(n + 1)
+    page.fill("#item", "Notebook, A5")
+    page.fill("#price", "15.49")
+
+
 def _all(system: System, browser: Browser) -> list[str]:
     problems: list[str] = []
     for name, (who, address, size) in PICTURES.items():
@@ -49,11 +60,13 @@ def _all(system: System, browser: Browser) -> list[str]:
             viewport={"width": size[0], "height": size[1]},
             device_scale_factor=1.5 if size == DESK else 2,
             locale="en-GB",
-            timezone_id="Europe/Berlin",
+            timezone_id=zone(),
             reduced_motion="reduce",
         )
         page.goto(address)
         page.wait_for_load_state("networkidle")
+        if name == "till":
+            _record(page)
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
             _take(page, FOLDER / f"{name}-{theme}.webp")

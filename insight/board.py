@@ -41,10 +41,8 @@ class Compared:
 
     @property
     def icon(self) -> str:
-        """Return the icon of the change."""
-        if self.now == self.before or not self.before:
-            return ""
-        return "trending-up" if self.now > self.before else "trending-down"
+        """Return the icon of the change, if there is one in whole percent."""
+        return {"+": "trending-up", "\u2212": "trending-down"}.get(self.change[:1], "")
 
     @property
     def kind(self) -> str:

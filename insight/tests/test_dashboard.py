@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from insight import figures, remembered, selectors
+from insight.board import Compared
 from insight.figures import figures_for
 from insight.periods import Period, so_far, week_before
 from purchases.models import Purchase
@@ -218,6 +219,23 @@ def test_figures_are_as_of_a_moment_and_shown_with_those_before(staff: Client) -
     # At midnight the purchases would be of the days before.
     if so_far(now, UTC).day < now - timedelta(seconds=30):
         assert re.search(r'value="1195.30".{0,300}\+20 %.{0,200}value="1000.00"', page)
+
+
+CHANGES = [
+    (120, 100, "+20 %", "good"),
+    (80, 100, "\u221220 %", "bad"),
+    (304, 305, "±0 %", ""),
+    (5, 0, "", ""),
+    (0, 5, "\u2212100 %", "bad"),
+]
+
+
+@pytest.mark.parametrize(("now", "before", "change", "kind"), CHANGES)
+def test_changes_have_a_sign_and_no_colour_alone(
+    now: int, before: int, change: str, kind: str
+) -> None:
+    compared = Compared("", now, before)
+    assert (compared.change, compared.kind, bool(compared.icon)) == (change, kind, bool(kind))
 
 
 @pytest.mark.parametrize("path", ["/dashboard/", "/dashboard/figures/"])

@@ -62,7 +62,13 @@ def _sent(route: str, row: Row) -> Row:
 PAGES = {
     route: methods
     # These answer signed-out actors, too; the last one starts the sign-in anew.
-    if route in ("accounts/logout/", "admin/logout/", "accounts/login/code/confirm/")
+    if route
+    in (
+        "accounts/logout/",
+        "accounts/preferences/",
+        "admin/logout/",
+        "accounts/login/code/confirm/",
+    )
     else methods | {"POST": _sent(route, methods["POST"])}
     for route, methods in PAGES.items()
 }

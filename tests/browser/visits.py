@@ -80,7 +80,11 @@ STATES = [
         "guest",
         "accounts-login-refused",
         _at("/accounts/login/"),
-        steps=(("#id_login", "joe"), ("#id_password", "wrong"), ("main form button", "")),
+        steps=(
+            ("#id_login", "joe"),
+            ("#id_password", "wrong"),
+            ("main form button[type=submit]", ""),
+        ),
     ),
     Visit(
         "guest",
@@ -91,7 +95,7 @@ STATES = [
             ("#id_email", "joe@example.com"),
             ("#id_password1", "short"),
             ("#id_password2", "other"),
-            ("main form button", ""),
+            ("main form button[type=submit]", ""),
         ),
     ),
 ]

@@ -49,7 +49,9 @@ def arrive(page: Page, visit: Visit, goods: Goods) -> None:
     assert response.headers["content-type"].startswith("text/html"), "Name it in NO_PAGES."
     for selector, typed in visit.steps:
         if typed:
-            page.fill(selector, typed)
+            page.fill(selector, typed.strip())
+            if typed.endswith("\n"):
+                page.press(selector, "Enter")
         else:
             page.locator(selector).first.click()
     if visit.steps:

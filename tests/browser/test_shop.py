@@ -228,7 +228,8 @@ def test_admin_and_documentation_work_under_the_content_security_policy(windows:
         assert response is not None
         assert response.status == 200
     page.goto("/documentation")
-    expect(page.locator(".opblock").first).to_be_visible()
+    page.locator("#swagger-ui").scroll_into_view_if_needed()
+    expect(page.locator(".opblock").first).to_be_visible(timeout=20_000)
     assert page.locator(".opblock").count() > 15
 
 

@@ -80,11 +80,7 @@ STATES = [
         "guest",
         "accounts-login-refused",
         _at("/accounts/login/"),
-        steps=(
-            ("#id_login", "joe"),
-            ("#id_password", "wrong"),
-            ("main form button[type=submit]", ""),
-        ),
+        steps=(("#id_login", "joe"), ("#id_password", "wrong\n")),
     ),
     Visit(
         "guest",
@@ -94,14 +90,13 @@ STATES = [
             ("#id_username", "joe"),
             ("#id_email", "joe@example.com"),
             ("#id_password1", "short"),
-            ("#id_password2", "other"),
-            ("main form button[type=submit]", ""),
+            ("#id_password2", "other\n"),
         ),
     ),
 ]
 """States of pages that no address alone leads to, and pages of errors.
 
-A step is a selector with what is typed there, or with nothing to press it.
+A step is a selector with what is typed there, or with nothing to press it. A line break is Enter.
 """
 
 PAGES: Rows = {}

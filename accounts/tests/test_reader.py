@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from accounts.models import User
@@ -128,11 +129,12 @@ def test_the_admin_is_in_english(client: Client, alice: User):
     assert 'lang="en' in page.content.decode()
 
 
-def test_pages_cost_no_query_more(client: Client, alice: User, django_assert_num_queries: Any):
+def test_the_account_of_a_reader_is_read_once(client: Client, alice: User):
     client.force_login(alice)
-    # The session and its account.
-    with django_assert_num_queries(2):
+    with CaptureQueriesContext(connection) as queries:
         client.get(PAGE)
+    read = [each["sql"] for each in queries if 'FROM "accounts_user"' in each["sql"]]
+    assert len(read) == 1
 
 
 def test_the_page_of_an_outage_is_written_in_what_the_cookies_say():

@@ -11,7 +11,7 @@ from tests.browser.looking import Visitor
 from tests.browser.windows import Windows, chromium
 from tests.system import System
 
-SEEN_AT = {"locale": "en-GB", "timezone_id": "Europe/Berlin"}
+SEEN_AT: dict[str, Any] = {"locale": "en-GB", "timezone_id": "Europe/Berlin"}
 Sessions = Callable[..., BrowserContext]
 
 

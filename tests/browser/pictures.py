@@ -68,7 +68,7 @@ def _all(system: System, browser: Browser) -> list[str]:
         if name == "till":
             _record(page)
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=theme)
             _take(page, FOLDER / f"{name}-{theme}.webp")
         windows.close()
     return problems

@@ -129,7 +129,7 @@ def child() -> None:
         who, path, given = QUERIES[name]
         query = dict(given)
         if query.get("cursor") == "middle":
-            query["cursor"] = _encode("n", middle.timestamp, middle.pk)
+            query["cursor"] = _encode("n", (middle.timestamp, middle.pk))
         query["after"] = {"end": str(end - 50), "all": str(end)}.get(
             query.get("after", ""), query.get("after", "")
         )

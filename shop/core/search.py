@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 
 from shop.core.apps import declared
 
-DEADLINE_MILLISECONDS = 1000
+DEADLINE_MILLISECONDS = 2000
 
 
 @dataclass(frozen=True, slots=True)

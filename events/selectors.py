@@ -4,9 +4,10 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from accounts.access import Audience, Caller, audience_of
-from events.models import PURCHASE_RECORDED, Event
+from events.models import PURCHASE_RECORDED, Event, Outbox
 from events.representation import Numbered, Row, present
 from shop.core.errors import Conflict
 from shop.core.merged import Merged
@@ -61,6 +62,20 @@ def newest_purchases(*, audience: Audience | None, until: int, limit: int) -> li
             rows.filter(customer_id=audience.account), rows.filter(recorder_id=audience.account)
         )
     return [event.key for event in events.order_by("-position").first_rows(limit)]
+
+
+def purchases_without_position(*, audience: Audience | None, limit: int) -> list[UUID]:
+    """Return the ids of recorded purchases that the relay has not numbered yet, the newest first.
+
+    ``audience`` limits them to its events. The outbox is small, so it needs no index for this.
+    """
+    rows = Outbox.objects.filter(type=PURCHASE_RECORDED)
+    if audience is not None:
+        theirs = Q(customer_id=audience.account)
+        if audience.and_recorded:
+            theirs |= Q(recorder_id=audience.account)
+        rows = rows.filter(theirs)
+    return list(rows.order_by("-key").values_list("key", flat=True)[:limit])
 
 
 def position_of(key: UUID) -> int | None:

@@ -12,7 +12,12 @@ from accounts.access import (
     may_see_everything,
 )
 from accounts.models import User
-from events.selectors import latest_position, newest_purchases, position_of
+from events.selectors import (
+    latest_position,
+    newest_purchases,
+    position_of,
+    purchases_without_position,
+)
 from purchases.models import Purchase
 from purchases.representation import PurchaseData, purchase_data
 from shop.core.errors import NotFound
@@ -71,14 +76,16 @@ def purchase_with_event(caller: Caller, id: UUID) -> tuple[Purchase, int | None]
 def recorded_lately(caller: Caller, *, everything: bool, limit: int) -> tuple[list[Purchase], int]:
     """Return the purchases that were recorded last, the last one first, and the log's position.
 
-    They are ordered as the live feed is, and the feed goes on after the position. Without
-    ``everything`` they are the caller's, with those that a client program recorded.
+    They are ordered as the live feed is, and the feed goes on after the position. Those that have
+    no position yet come first, and again in the feed. Without ``everything`` they are the caller's,
+    with those that a client program recorded.
     """
     position = latest_position()
     if not may_read_purchases(caller):
         return [], position
     audience = audience_of(caller, everything=everything)
-    keys = newest_purchases(audience=audience, until=position, limit=limit)
+    keys = purchases_without_position(audience=audience, limit=limit)
+    keys += newest_purchases(audience=audience, until=position, limit=limit - len(keys))
     found = Purchase.objects.select_related("customer").in_bulk(keys)
     return [found[key] for key in keys if key in found], position
 

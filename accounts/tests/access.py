@@ -41,7 +41,9 @@ def _objects(owner: User) -> dict[str, Any]:
         "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
         "admin/knox/authtoken/": AuthToken.objects.get(user=owner).digest,
         "admin/accounts/user/": owner.pk,
-        "admin/accounts/outgoingmail/": OutgoingMail.objects.create(recipient="a@example.com").pk,
+        "admin/accounts/outgoingmail/": OutgoingMail.objects.create(
+            recipient="a@example.com", status=OutgoingMail.Status.SENT
+        ).pk,
     }
 
 

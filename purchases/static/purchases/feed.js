@@ -94,6 +94,8 @@ export function showFeed(feed = document.getElementById("feed"), { accepts = () 
 
   function insert() {
     for (const purchase of waiting) {
+      // The page may have been made before the purchase got its position.
+      if (rows.querySelector(`[data-id="${CSS.escape(purchase.id)}"]`)) continue;
       const row = purchaseRow(purchase);
       row.classList.add("fresh");
       setTimeout(() => row.classList.remove("fresh"), FRESH_MS);

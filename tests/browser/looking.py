@@ -1,8 +1,10 @@
 """Looking at a page: its pictures, and what is wrong with it.
 
-The pictures are kept in ``build/pages``, to be looked at.
+The pictures are kept in ``build/pages``, to be looked at. ``PICTURES=all`` takes those of every
+size and theme, as the project's CI does. Otherwise there are two of each page.
 """
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +21,8 @@ SIZES = {1280: 900, 390: 844, 320: 640}
 THEMES: tuple[Theme, ...] = ("light", "dark")
 LONGEST = 2_400
 """Pixels of a page's height that a picture shows."""
+# The two layouts have different elements, so each theme is looked at in one.
+LOOKS = (("light", 1280), ("dark", 390))
 
 
 @dataclass
@@ -69,9 +73,9 @@ def look(visitor: Visitor, visit: Visit, goods: Goods) -> list[str]:
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         for width in SIZES:
-            photograph(page, visit.id, width, theme)
-            # The two layouts have different elements, so each theme is looked at in one.
-            if (theme, width) in (("light", 1280), ("dark", 390)):
+            if (theme, width) in LOOKS or os.environ.get("PICTURES") == "all":
+                photograph(page, visit.id, width, theme)
+            if (theme, width) in LOOKS:
                 faults += [f"{theme}: {each}" for each in checks.violations(page)]
     faults += checks.wide(page, 320)
     faults += checks.wide(page, 640)  # a window of 1280 at 200 %

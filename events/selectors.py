@@ -1,6 +1,7 @@
 """Reads of the event log, each limited to events that the caller may see."""
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -53,15 +54,8 @@ def newest_purchases(*, audience: Audience | None, until: int, limit: int) -> li
         .order_by("-position")
         .only("position", "key")
     )
-    if audience is None:
-        events = Merged(rows)
-    elif not audience.and_recorded:
-        events = Merged(rows.filter(customer_id=audience.account))
-    else:
-        events = Merged(
-            rows.filter(customer_id=audience.account), rows.filter(recorder_id=audience.account)
-        )
-    return [event.key for event in events.order_by("-position").first_rows(limit)]
+    events = _of_audience(rows, audience).order_by("-position")
+    return [event.key for event in events.first_rows(limit)]
 
 
 def purchases_without_position(*, audience: Audience | None, limit: int) -> list[UUID]:
@@ -106,16 +100,19 @@ def events_after(
             else queryset.filter(type=next(iter(types), 0))
         )
     rows = queryset.values_list(*Row._fields)
-    if audience is None:
-        events = Merged(rows)
-    elif not audience.and_recorded:
-        events = Merged(rows.filter(customer_id=audience.account))
-    else:
-        # An event's recorder is never its customer.
-        events = Merged(
-            rows.filter(customer_id=audience.account), rows.filter(recorder_id=audience.account)
-        )
+    events = _of_audience(rows, audience)
     return present(Row(*row) for row in events.first_rows(limit))
+
+
+def _of_audience(rows: Any, audience: Audience | None) -> "Merged[Any]":
+    """Return the rows of the log for an audience, each part by an index of its own."""
+    if audience is None:
+        return Merged(rows)
+    theirs = rows.filter(customer_id=audience.account)
+    if not audience.and_recorded:
+        return Merged(theirs)
+    # An event's recorder is never its customer.
+    return Merged(theirs, rows.filter(recorder_id=audience.account))
 
 
 def events_page(

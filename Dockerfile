@@ -16,6 +16,7 @@ COPY . .
 # Collect static files as production serves them. The secrets here exist for this line only.
 RUN secret="$(head -c 48 /dev/urandom | base64 -w 0)" \
  && ENVIRONMENT=production DJANGO_SECRET_KEY="$secret" POSTGRES_PASSWORD="$secret" \
+    DATA_KEYS="k0:$(head -c 32 /dev/urandom | base64 -w 0)" \
     REDIS_URL=redis://nowhere:6379/0 SECRET_EMAIL_USER="$secret" SECRET_EMAIL_USER_PSWD="$secret" \
     STATIC_ROOT=/app/staticfiles DATA_DIR=/tmp \
     /opt/venv/bin/python manage.py collectstatic --noinput --verbosity 0 \

@@ -31,6 +31,7 @@ lint: .venv/.installed-dev ## check style, imports, types, migrations and the pr
 	@$(EMBEDDED) $(PYTHON) manage.py makemigrations --check --dry-run
 	@secret() { $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(48))'; }; \
 	env -u DATABASE_URL ENVIRONMENT=production DJANGO_SECRET_KEY="$$(secret)" \
+	    DATA_KEYS="k0:$$(head -c 32 /dev/urandom | base64 | tr -d '\n')" \
 	    POSTGRES_PASSWORD="$$(secret)" REDIS_URL="redis://:$$(secret)@redis:6379/0" \
 	    SECRET_EMAIL_USER=shop SECRET_EMAIL_USER_PSWD="$$(secret)" \
 	    $(PYTHON) manage.py check --deploy --fail-level WARNING

@@ -6,6 +6,7 @@ SECRET_EMAIL_USER=… SECRET_EMAIL_USER_PSWD=…``. With ``SECRETS=files`` the s
 ``secrets/``, which docker-compose.secrets.yml mounts. No existing file is changed.
 """
 
+import base64
 import os
 import re
 import secrets
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 CHECKOUT = Path(__file__).resolve().parent.parent
 RANDOM = ("POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "VALKEY_PASSWORD", "DJANGO_SECRET_KEY")
 """Secrets that only our own services share, so any value does."""
+DATA_KEYS = "DATA_KEYS"
+"""The keys of what is sealed, each with an id; docs/operations.md tells how another is added."""
 PERSONAL = ("SECRET_EMAIL_USER", "SECRET_EMAIL_USER_PSWD")
 """Secrets that others issue: the account at the mail server."""
 LATER = ("DJANGO_SECRET_KEY_FALLBACKS",)
@@ -40,6 +43,7 @@ def quoted(value: str) -> str:
 def fresh_env(example: str, given: dict[str, str]) -> tuple[str, list[str]]:
     """Return the text of a new ``.env``, and the names that still have to be filled in."""
     values = {name: secrets.token_urlsafe(48) for name in RANDOM}
+    values[DATA_KEYS] = "k1:" + base64.b64encode(secrets.token_bytes(32)).decode()
     values |= dict.fromkeys(PERSONAL, "")
     if not any(given.get(name) for name in PERSONAL):
         values["EMAIL_WITHOUT_ACCOUNT"] = "true"
@@ -72,7 +76,7 @@ def write(path: Path, text: str, mode: int) -> None:
 def as_files(text: str, folder: Path) -> str:
     """Write each secret of an ``.env`` into a file of its own. Return the text without them."""
     folder.mkdir(mode=0o700)
-    for name in (*RANDOM, *PERSONAL, *LATER):
+    for name in (*RANDOM, DATA_KEYS, *PERSONAL, *LATER):
         match = re.search(rf"^{name}=(.*)$", text, re.M)
         value = match[1].strip("'") if match else ""
         # Containers read the files as other users. The folder keeps all others out.

@@ -37,6 +37,7 @@ def test_a_batched_purchase_is_taken_over_https_only(
     production = {
         "ENVIRONMENT": "production",
         "DJANGO_SECRET_KEY": uuid.uuid4().hex * 2,
+        "DATA_KEYS": "k1:" + "A" * 43 + "=",
         "SECRET_EMAIL_USER": "shop",
         "SECRET_EMAIL_USER_PSWD": uuid.uuid4().hex,
         "ALLOWED_HOSTS": "127.0.0.1",

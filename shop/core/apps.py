@@ -111,6 +111,10 @@ class ShopAppConfig(AppConfig):
     """The module that declares the app's types of events."""
     followers: ClassVar[Sequence[str]] = ()
     """Followers of the event log."""
+    sealed: ClassVar[Sequence[str]] = ()
+    """Sequences of ``shop.core.sealing.SealedColumn``, for the rotation of the keys."""
+    personal_data: ClassVar[str] = ""
+    """The sequence of ``shop.core.columns.Table``: every column that the app's tables have."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -151,6 +155,11 @@ def ledger_checks() -> Iterator[Any]:
 def document_kinds() -> list[Any]:
     """Return one of each kind of document that the apps declare."""
     return [import_string(kind)() for config in shop_apps() for kind in config.document_kinds]
+
+
+def sealed_columns() -> list[Any]:
+    """Return every app's ``SealedColumn``."""
+    return [one for config in shop_apps() for name in config.sealed for one in import_string(name)]
 
 
 def _tables(kind: str) -> list[str]:

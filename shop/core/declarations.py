@@ -14,7 +14,7 @@ from shop.core.apps import GROUPS, ShopAppConfig, shop_apps
 MODULES = ("api_urls", "page_urls", "websocket_urls", "classic_urls", "event_types")
 OBJECTS = (
     *("metrics", "ledger_checks", "error_dialects", "document_kinds", "followers"),
-    *("searches", "customer_panels", "purchase_panels", "attention"),
+    *("searches", "customer_panels", "purchase_panels", "attention", "sealed"),
 )
 MODELS = ("append_only", "maintained")
 _KNOWN = {*dir(ShopAppConfig), "name", "label", "verbose_name", "path", "default_auto_field"}

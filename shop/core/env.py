@@ -6,8 +6,11 @@ A secret ``NAME`` may also be given as a file whose path is in ``NAME_FILE``, as
 platforms do; the file's trailing newline is not part of the secret.
 """
 
+import base64
+import binascii
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -153,3 +156,24 @@ def _password(value: str) -> str:
 def secrets(name: str) -> list[str]:
     """Return an optional secret that is a comma-separated list, without empty items."""
     return [word.strip() for word in secret(name, optional=True).split(",") if word.strip()]
+
+
+def data_keys(name: str, *, development: str | None = None) -> dict[str, bytes]:
+    """Return the keys of a secret ``id:base64,id:base64``: 32 bytes by id, the first one writes.
+
+    Raise ``ImproperlyConfigured`` as ``secret`` does, and if a key is malformed or named twice.
+    """
+    found: dict[str, bytes] = {}
+    for word in secret(name, development=development).split(","):
+        key_id, _, encoded = word.strip().partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            key = b""
+        if not re.fullmatch(r"[a-z0-9]{1,16}", key_id) or len(key) != 32 or key_id in found:
+            raise ImproperlyConfigured(
+                f"{name} must be keys such as k1:<32 random bytes in base64>, comma-separated,"
+                " each id once."
+            )
+        found[key_id] = key
+    return found

@@ -202,6 +202,7 @@ PRODUCTION = {
     "POSTGRES_APP_USER": "shop_app",
     "POSTGRES_APP_PASSWORD": "b" * 40,
     "DJANGO_SECRET_KEY": "0123456789" * 6,
+    "DATA_KEYS": "k1:" + "A" * 43 + "=",
     "VALKEY_PASSWORD": "c" * 40,
     "SECRET_EMAIL_USER": "shop",
     "SECRET_EMAIL_USER_PSWD": "d" * 40,
@@ -228,7 +229,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **changes: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in PRODUCTION if "SECRET" in name or "PASS" in name]
+    "name", [name for name in PRODUCTION if re.search("SECRET|PASS|KEYS", name)]
 )
 def test_production_does_not_start_where_a_secret_is_missing_or_an_example(
     monkeypatch: pytest.MonkeyPatch, name: str

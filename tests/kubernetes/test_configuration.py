@@ -95,7 +95,7 @@ def test_the_shop_starts_with_it_and_not_with_example_secrets(deploy: Path, tmp_
     real = {
         name: value.replace("change-me", secrets.token_urlsafe(48))
         for name, value in example.items()
-    }
+    } | {"DATA_KEYS": "k1:" + "A" * 43 + "="}
     code, output = _start(documents, real, tmp_path)
     assert code == 0, output
 

@@ -88,6 +88,7 @@ def test_production_speaks_https_only_and_keeps_its_cookies_there(tmp_path: Path
         "ENVIRONMENT": "production",
         "DJANGO_SETTINGS_MODULE": "shop.settings",
         "DJANGO_SECRET_KEY": uuid.uuid4().hex * 2,
+        "DATA_KEYS": "k1:" + "A" * 43 + "=",
         "SECRET_EMAIL_USER": "shop",
         "SECRET_EMAIL_USER_PSWD": uuid.uuid4().hex,
         "ALLOWED_HOSTS": "shop.example",

@@ -5,13 +5,14 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
 from shop.core.apps import append_only_tables, maintained_tables
 from shop.core.locking import LOCK_MILLISECONDS, patiently
+from shop.core.sealing import Unsealable, require_keys
 
 LOCK = 7_265_001_913
 
@@ -36,6 +37,9 @@ class Command(BaseCommand):
                     patiently(lambda: self._migrate(options["verbosity"]))
                     self.stdout.write(f"Applied {len(plan)} migrations.")
                 self._grant()
+                require_keys()
+            except Unsealable as error:
+                raise CommandError(str(error)) from None
             finally:
                 cursor.execute("RESET lock_timeout")
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

@@ -184,7 +184,7 @@ class MeView(APIView):
                 "email_verified": verified,
                 "is_staff": user.is_staff,
                 "permissions": codes(user.permissions),
-                "roles": [user.own_role, *user.roles],
+                "roles": user.all_roles,
             }
         )
 

@@ -1,8 +1,9 @@
 """Users: customers, client programs and staff."""
 
 import secrets
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.auth.password_validation import password_changed
@@ -13,10 +14,27 @@ from django.db import models
 from django.db.models.functions import Lower, Now, Upper
 
 from accounts.names import KeysEnd, NameKey, NewUserid, NewUsername, SignInName, normalise
-from accounts.permissions import ROLES, UNLIMITED, own_role, role_mask
+from accounts.permissions import ROLE_NAMES, ROLES, UNLIMITED, own_role, role_mask
 
 USERNAME_MAX_LENGTH = 150
 USERID_MAX_LENGTH = 64
+
+
+RANK = frozenset(
+    {
+        *("is_active", "is_client", "is_staff", "is_superuser"),
+        *("roles", "team_roles", "role_permissions"),
+    }
+)
+"""The columns that say what an account may do."""
+WITH_RIGHTS = (
+    models.Q(is_staff=True)
+    | models.Q(is_superuser=True)
+    | models.Q(is_client=True)
+    | ~models.Q(roles=[])
+    | ~models.Q(team_roles=[])
+)
+"""The condition of accounts that are more than customers; its index is partial."""
 
 
 def new_userid() -> str:
@@ -90,9 +108,12 @@ class User(AbstractUser):
         help_text="May record purchases for any customer.",
     )
 
-    # ``roles`` beside the account's own role, and the mask of all of them; `give_roles` writes
-    # both.
+    # The roles that the account was given beside its own, those that its teams give it, and the
+    # mask of all of them. `people.services` writes the three together.
     roles = ArrayField(models.CharField(max_length=20), default=list, db_default=[], blank=True)
+    team_roles = ArrayField(
+        models.CharField(max_length=20), default=list, db_default=[], editable=False
+    )
     role_permissions = models.BigIntegerField(db_default=0, default=0, editable=False)
 
     # What the account has chosen; "" is what its browser says. See `accounts.reader`.
@@ -102,6 +123,8 @@ class User(AbstractUser):
 
     # The mask of this request's credential; unlimited unless the credential says less.
     credential_permissions: int = UNLIMITED
+    # The rank as the object was read or saved.
+    _rank: Mapping[str, Any] = MappingProxyType({})
 
     objects: ClassVar[Accounts] = Accounts()
 
@@ -129,6 +152,8 @@ class User(AbstractUser):
             models.Index(
                 NameKey("email"), name="accounts_user_email_start", condition=~models.Q(email="")
             ),
+            # Of all accounts few have more rights than a customer.
+            models.Index(fields=["id"], name="accounts_user_with_rights", condition=WITH_RIGHTS),
         ]
 
     @classmethod
@@ -156,16 +181,62 @@ class User(AbstractUser):
 
         The account's part is what the column ``accounts_user.permissions`` computes.
         """
-        account = ROLES[self.own_role] | self.role_permissions
-        return int(account) & self.credential_permissions
+        return self.account_permissions & self.credential_permissions
+
+    @property
+    def account_permissions(self) -> int:
+        """Return the permissions of the account, whatever the credential of this request."""
+        return int(ROLES[self.own_role] | self.role_permissions)
+
+    @property
+    def all_roles(self) -> list[str]:
+        """Return the account's roles: its own first, then those given and those of its teams."""
+        return [self.own_role, *sorted({*self.roles, *self.team_roles} - {self.own_role})]
+
+    @property
+    def role_names(self) -> list[str]:
+        """Return the names of the account's roles for people; a custom role has its code."""
+        return [str(ROLE_NAMES.get(role, role)) for role in self.all_roles]
 
     def give_roles(self, roles: Iterable[str]) -> None:
-        """Make these the account's roles, besides its own. The caller saves the account.
+        """Make these built-in roles those of a new account, which the caller saves.
 
         Raise ``KeyError`` for an unknown role.
         """
         self.roles = sorted(set(roles))
         self.role_permissions = int(role_mask(self.roles))
+
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> "User":
+        """Return the account of a row, which remembers what its rank was."""
+        user: User = super().from_db(*args, **kwargs)
+        user._rank = user._rank_now()
+        return user
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        super().refresh_from_db(*args, **kwargs)
+        self._rank = self._rank_now()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the account; of its rank only what was changed on this object.
+
+        A request that saves an account which it read a moment ago would otherwise give back what
+        was taken away meanwhile.
+        """
+        if not (self._state.adding or args or kwargs.get("update_fields") is not None):
+            rank = self._rank_now()
+            same = {name for name in rank if name in self._rank and rank[name] == self._rank[name]}
+            kwargs["update_fields"] = [
+                field.name
+                for field in self._meta.concrete_fields
+                if not field.primary_key and field.attname not in self.get_deferred_fields() | same
+            ]
+        super().save(*args, **kwargs)
+        self._rank = self._rank_now()
+
+    def _rank_now(self) -> dict[str, Any]:
+        deferred = self.get_deferred_fields()
+        return {name: getattr(self, name) for name in RANK if name not in deferred}
 
     def set_unusable_password(self) -> None:
         """Disable sign-in by password, which ends the account's tokens as any change does."""

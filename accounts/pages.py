@@ -10,7 +10,6 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
@@ -18,18 +17,6 @@ from accounts.models import User
 from accounts.permissions import Permission
 from accounts.rules import ON_PAGES, OPEN, requires
 from shop.core.errors import Forbidden, error_response
-
-ROLE_NAMES = {
-    "customer": _("customer"),
-    "client": _("client program"),
-    "support": _("support"),
-    "finance": _("finance"),
-    "author": _("author of quizzes"),
-    "analyst": _("analyst"),
-    "operator": _("operator"),
-    "auditor": _("auditor"),
-    "admin": _("administrator"),
-}
 
 
 @require_safe
@@ -39,7 +26,7 @@ def account_overview(request: HttpRequest) -> HttpResponse:
     user = cast(User, request.user)
     context = {
         "addresses": EmailAddress.objects.filter(user=user).order_by("-primary", "email"),
-        "roles": [ROLE_NAMES[role] for role in (user.own_role, *user.roles)],
+        "roles": user.role_names,
     }
     return render(request, "account/overview.html", context)
 

@@ -12,6 +12,9 @@ import functools
 import operator
 from collections.abc import Iterable
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 
 class Permission(enum.IntFlag):
     """All permissions. Rows store the bits, so a bit is never used for another permission."""
@@ -104,6 +107,17 @@ ROLES: dict[str, Permission] = {
     "auditor": _READ_ALL,
     "admin": ALL,
 }  # fmt: skip
+ROLE_NAMES: dict[str, str | Promise] = {
+    "customer": _("customer"),
+    "client": _("client program"),
+    "support": _("support"),
+    "finance": _("finance"),
+    "author": _("author of quizzes"),
+    "analyst": _("analyst"),
+    "operator": _("operator"),
+    "auditor": _("auditor"),
+    "admin": _("administrator"),
+}
 GIVEN_ROLES = tuple(role for role in ROLES if role != "customer")
 """The roles that can be given."""
 

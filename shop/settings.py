@@ -44,6 +44,7 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 INSTALLED_APPS = [
     "shop",
     "accounts",
+    "people",
     "events",
     "documents",
     "search",

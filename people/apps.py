@@ -1,0 +1,10 @@
+"""The declarations of people."""
+
+from shop.core.apps import ShopAppConfig
+
+
+class PeopleConfig(ShopAppConfig):
+    """Roles, teams and invitations: who may do what in the shop."""
+
+    name = "people"
+    verbose_name = "People"

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinLengthValidator
 from django.db import models
 from django.db.models.functions import Lower, Now, Upper
+from django.utils.crypto import salted_hmac
 
 from accounts.names import KeysEnd, NameKey, NewUserid, NewUsername, SignInName, normalise
 from accounts.permissions import ROLE_NAMES, ROLES, UNLIMITED, own_role, role_mask
@@ -115,6 +116,11 @@ class User(AbstractUser):
         models.CharField(max_length=20), default=list, db_default=[], editable=False
     )
     role_permissions = models.BigIntegerField(db_default=0, default=0, editable=False)
+
+    # A new one ends all sessions; see `accounts.sessions.ending`.
+    session_salt = models.CharField(
+        max_length=32, blank=True, default="", db_default="", editable=False
+    )
 
     # What the account has chosen; "" is what its browser says. See `accounts.reader`.
     language = models.CharField(max_length=10, blank=True, default="", db_default="")
@@ -242,6 +248,21 @@ class User(AbstractUser):
         """Disable sign-in by password, which ends the account's tokens as any change does."""
         super().set_unusable_password()
         password_changed("", self)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return the digest that each session of the account holds.
+
+        Without a salt it is Django's own, so sessions from before there were salts go on.
+        """
+        digest: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        if not self.session_salt:
+            return digest
+        return salted_hmac(
+            "accounts.models.User.session_salt",
+            self.session_salt + digest,
+            secret=secret,
+            algorithm="sha256",
+        ).hexdigest()
 
     def get_full_name(self) -> str:
         return self.username

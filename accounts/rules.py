@@ -20,6 +20,7 @@ from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils.translation import gettext_noop
 from knox.models import AuthToken
 from rest_framework.permissions import BasePermission
@@ -27,6 +28,7 @@ from rest_framework.request import Request
 
 from accounts.access import check
 from accounts.permissions import Permission, allows
+from accounts.sessions.recent import ReauthenticationRequired, is_recent
 from accounts.ways import way_back
 from shop.core.errors import Forbidden, error_response
 
@@ -47,13 +49,15 @@ class Rule:
     """What one method of a route needs: a permission, if any, and a credential of some kind.
 
     Any permission of ``or_else`` is as good. Without kinds of credentials the route is open to
-    everybody. ``detail`` is the message to callers without the permission.
+    everybody. ``detail`` is the message to callers without the permission. With ``recent`` it needs
+    a browser session whose sign-in or confirmation is younger than 5 minutes.
     """
 
     permission: Permission | None = None
     credentials: CredentialKind = EITHER
     detail: str | None = None
     or_else: tuple[Permission, ...] = ()
+    recent: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -70,12 +74,19 @@ class Rule:
             return
         check(user.permissions, self.permission, self.detail)
 
+    def check_recent(self, request: HttpRequest, kind: CredentialKind) -> None:
+        """Raise ``ReauthenticationRequired`` if the rule asks for a more recent sign-in."""
+        if self.recent and not (kind is CredentialKind.SESSION and is_recent(request)):
+            raise ReauthenticationRequired()
+
 
 Required = Mapping[str, Rule]
 
 OPEN = Rule(credentials=NOBODY)
 SIGNED_IN = Rule()
+RECENT = Rule(recent=True)
 ON_PAGES = Rule(credentials=CredentialKind.SESSION)
+ON_PAGES_RECENT = Rule(credentials=CredentialKind.SESSION, recent=True)
 ADMIN = Rule(Permission.ACCOUNTS_ADMIN, CredentialKind.SESSION)
 """The admin's pages. All staff have this permission, and the admin asks for more."""
 
@@ -85,9 +96,10 @@ def needs(
     *or_else: Permission,
     credentials: CredentialKind = EITHER,
     detail: str | None = None,
+    recent: bool = False,
 ) -> Rule:
     """Return the rule that asks for this permission, or for one of the others."""
-    return Rule(permission, credentials, detail, or_else)
+    return Rule(permission, credentials, detail, or_else, recent)
 
 
 class MeetsRule(BasePermission):
@@ -112,7 +124,9 @@ class MeetsRule(BasePermission):
         if not (user and user.is_authenticated):
             return False
         is_token = isinstance(request.auth, AuthToken)
-        rule.check(user, CredentialKind.TOKEN if is_token else CredentialKind.SESSION)
+        kind = CredentialKind.TOKEN if is_token else CredentialKind.SESSION
+        rule.check(user, kind)
+        rule.check_recent(request._request, kind)
         return True
 
 
@@ -122,7 +136,8 @@ Page = Callable[..., HttpResponseBase]
 def requires(**required: Rule) -> Callable[[Page], Page]:
     """Let a page ask for what its methods need, and for a session, unless they are open.
 
-    Who is not signed in is sent to the sign-in.
+    Who is not signed in is sent to the sign-in. Who has not proved lately who they are is sent to
+    the page that asks for it. Both lead back, with what was typed.
     """
     rules = {
         method: rule if rule.is_open else replace(rule, credentials=CredentialKind.SESSION)
@@ -139,6 +154,10 @@ def requires(**required: Rule) -> Callable[[Page], Page]:
                     return redirect_to_login(way_back(request, has_page="GET" in rules))
                 try:
                     rule.check(request.user, CredentialKind.SESSION)
+                    rule.check_recent(request, CredentialKind.SESSION)
+                except ReauthenticationRequired:
+                    back = way_back(request, has_page="GET" in rules)
+                    return redirect_to_login(back, reverse("account_reauthenticate"))
                 except Forbidden as error:
                     return error_response(request, error)
             return view(request, *args, **kwargs)

@@ -1,0 +1,17 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0010_theme"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="user",
+            name="session_salt",
+            field=models.CharField(
+                blank=True, db_default="", default="", editable=False, max_length=32
+            ),
+        ),
+    ]

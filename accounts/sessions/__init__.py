@@ -1,0 +1,1 @@
+"""Browser sessions: which there are, how young their sign-in is, and how they end."""

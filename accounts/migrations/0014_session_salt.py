@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0010_theme"),
+        ("accounts", "0013_find_with_rights"),
     ]
 
     operations = [

@@ -11,6 +11,7 @@ class AccountsConfig(ShopAppConfig):
 
     name = "accounts"
     verbose_name = "Accounts"
+    personal_data = "accounts.columns.TABLES"
     api_urls = "accounts.urls"
     page_urls = "accounts.page_urls"
     attention = ("accounts.attention.find_attention",)

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "events",
     "documents",
     "search",
+    "personal",
     "purchases",
     "reports",
     "insight",

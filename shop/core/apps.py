@@ -114,7 +114,7 @@ class ShopAppConfig(AppConfig):
     sealed: ClassVar[Sequence[str]] = ()
     """Sequences of ``shop.core.sealing.SealedColumn``, for the rotation of the keys."""
     personal_data: ClassVar[str] = ""
-    """The sequence of ``shop.core.columns.Table``: every column that the app's tables have."""
+    """The sequence of ``shop.core.columns.Table``: what each column of the app's tables holds."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

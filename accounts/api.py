@@ -14,6 +14,7 @@ from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from accounts.authentication import ticket_issue
+from accounts.factors.codes import has_second_factor
 from accounts.permissions import CUSTOMER, codes
 from accounts.rules import OPEN, SIGNED_IN
 from accounts.serializers import (
@@ -105,7 +106,8 @@ class TokenView(APIView):
             200: TokenSerializer,
             401: OpenApiResponse(
                 {"$ref": "#/components/schemas/ErrorEnvelope"},
-                description="Username or password is wrong.",
+                description="`invalid_credentials`: username, password or code is wrong. "
+                "`mfa_required`: the account has a second factor, and the code is missing.",
             ),
         },
         examples=[
@@ -167,6 +169,7 @@ class MeView(APIView):
                     "is_staff": False,
                     "permissions": codes(CUSTOMER),
                     "roles": ["customer"],
+                    "mfa": False,
                 },
             )
         ],
@@ -185,6 +188,7 @@ class MeView(APIView):
                 "is_staff": user.is_staff,
                 "permissions": codes(user.permissions),
                 "roles": user.all_roles,
+                "mfa": has_second_factor(user),
             }
         )
 

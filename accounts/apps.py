@@ -1,6 +1,7 @@
 """What accounts add to the site, and the names of third-party apps in the admin."""
 
 from allauth.account.apps import AccountConfig as AllauthAccountConfig
+from allauth.mfa.apps import MFAConfig as AllauthMFAConfig
 from django.apps import AppConfig
 
 from shop.core.apps import ShopAppConfig
@@ -13,6 +14,7 @@ class AccountsConfig(ShopAppConfig):
     verbose_name = "Accounts"
     personal_data = "accounts.columns.TABLES"
     api_urls = "accounts.urls"
+    sealed = ("accounts.factors.totp.SEALED",)
     page_urls = "accounts.page_urls"
     attention = ("accounts.attention.find_attention",)
     beat = {
@@ -36,6 +38,12 @@ class AddressesConfig(AllauthAccountConfig):
     """allauth, as the admin names it."""
 
     verbose_name = "E-mail addresses"
+
+
+class FactorsConfig(AllauthMFAConfig):
+    """allauth's second factors, as the admin names them."""
+
+    verbose_name = "Second factors"
 
 
 class TokensConfig(AppConfig):

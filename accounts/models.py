@@ -121,6 +121,8 @@ class User(AbstractUser):
     session_salt = models.CharField(
         max_length=32, blank=True, default="", db_default="", editable=False
     )
+    # Whether it has an authenticator app or a passkey; `accounts.factors.services` writes it.
+    second_factor = models.BooleanField(default=False, db_default=False, editable=False)
 
     # What the account has chosen; "" is what its browser says. See `accounts.reader`.
     language = models.CharField(max_length=10, blank=True, default="", db_default="")
@@ -328,3 +330,8 @@ class OutgoingMail(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+from accounts.factors.models import CodeAttempt  # noqa: E402
+
+__all__ = ["Accounts", "CodeAttempt", "LiveTicket", "OutgoingMail", "User"]

@@ -19,6 +19,7 @@ from knox.models import AuthToken
 
 from accounts.credentials import account_authenticate
 from accounts.emails import check_email, email_taken, lock_email
+from accounts.factors.codes import check_code
 from accounts.models import User
 from accounts.names import KEY, SYSTEM, NewUserid, NewUsername, fold
 from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
@@ -117,14 +118,15 @@ def _taken_errors(user: User) -> list[FieldError]:
 
 
 def token_create(
-    *, username: str, password: str, request: HttpRequest
+    *, username: str, password: str, request: HttpRequest, code: str = ""
 ) -> tuple[str, datetime | None]:
     """Return a new token, which is shown only now, and the time of its end.
 
-    An account keeps its newest ``TOKENS_PER_ACCOUNT``; older ones end. Raise ``InvalidCredentials``
-    and ``TooManyAttempts``.
+    An account keeps its newest ``TOKENS_PER_ACCOUNT``; older ones end. Raise
+    ``InvalidCredentials``, ``MfaRequired`` and ``TooManyAttempts``.
     """
     user = account_authenticate(request=request, login=username, password=password)
+    check_code(user, code, request)
     instance, token = AuthToken.objects.create(user=user)
     newest = AuthToken.objects.filter(user=user).order_by("-created", "-digest")
     kept = newest.values("digest")[: settings.TOKENS_PER_ACCOUNT]

@@ -36,7 +36,7 @@ DATA_KEYS = env.data_keys(
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 # Every link in a mail begins with it. The Host of a request is never used for links.
 SITE_URL = env.text(
-    "SITE_URL", f"http://127.0.0.1:{env.integer('PORT', 8000, maximum=65535)}"
+    "SITE_URL", f"http://localhost:{env.integer('PORT', 8000, maximum=65535)}"
 ).rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "accounts.apps.AddressesConfig",
+    "accounts.apps.FactorsConfig",
     "channels",
     "csp",
     "django_filters",
@@ -258,6 +259,15 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "20/m/ip",
     "confirm_email": None,
 }
+# allauth's login stage asks for the second factor; `accounts.factors` does all else.
+MFA_ADAPTER = "accounts.factors.adapter.FactorsAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+# `accounts.factors.services` has the rule which addresses must be verified.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# Whether accounts that read or write everybody's things may do so only with a second factor.
+SECOND_FACTOR_REQUIRED = env.choice("SECOND_FACTOR_REQUIRED", "off", ("off", "staff")) == "staff"
 REST_KNOX = {
     "TOKEN_TTL": timedelta(hours=env.integer("TOKEN_HOURS", 24 * 30, minimum=1, maximum=24 * 365)),
     "AUTH_HEADER_PREFIX": "Token",

@@ -8,6 +8,7 @@ from typing import Any
 
 from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
 from allauth.account.models import EmailAddress
+from allauth.mfa.admin import Authenticator
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -217,7 +218,7 @@ class _OwnedAdmin(LargeTableAdmin):
         return (queryset.filter(user__in=User.objects.known_as(term)) if term else queryset), False
 
 
-admin.site.unregister([EmailAddress, AuthToken, Group])
+admin.site.unregister([EmailAddress, AuthToken, Group, Authenticator])
 
 
 @admin.register(EmailAddress)
@@ -295,3 +296,18 @@ class OutgoingMailAdmin(ReadOnlyAdmin):
     exclude = ["body", "claim", "origin"]
     search_fields = ["=recipient"]
     search_help_text = "A whole address."
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Who has which second factors, without their secrets.
+
+    ``manage.py reset_second_factor`` and the API remove them, because more has to end with them.
+    """
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    ordering = ["-pk"]
+    exclude = ["data"]
+    search_fields = ["=user__username"]
+    search_help_text = "A whole username."

@@ -2,12 +2,13 @@
 
 import hmac
 import secrets
-import time
 from base64 import b32encode
+from time import time
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.db import connection
+
 from shop.core.sealing import SealedColumn, seal, unseal
 
 STEP_SECONDS = 30
@@ -33,7 +34,7 @@ def secret_new() -> str:
 
 def matching_step(secret: str, code: str) -> int | None:
     """Return the step near the present one whose code this is, or ``None``."""
-    now = int(time.time()) // STEP_SECONDS
+    now = int(time()) // STEP_SECONDS
     found = None
     for step in range(now - TOLERANCE, now + TOLERANCE + 1):
         if hmac.compare_digest(format_hotp_value(hotp_value(secret, step)), code):

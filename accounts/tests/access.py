@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
 from knox.models import AuthToken
 
@@ -41,6 +42,9 @@ def _objects(owner: User) -> dict[str, Any]:
         "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
         "admin/knox/authtoken/": AuthToken.objects.get(user=owner).digest,
         "admin/accounts/user/": owner.pk,
+        "admin/mfa/authenticator/": Authenticator.objects.create(
+            user=owner, type="recovery_codes", data={"digests": []}
+        ).pk,
         "admin/accounts/outgoingmail/": OutgoingMail.objects.create(
             recipient="a@example.com", status=OutgoingMail.Status.SENT
         ).pk,
@@ -93,6 +97,7 @@ ACCESS = Access(
             ADMIN_MODEL | {"<path:object_id>/change/": {"GET": admin(), "POST": admin(403)}},
         ),
         **in_admin("accounts/outgoingmail", ADMIN_READ_ONLY),
+        **in_admin("mfa/authenticator", ADMIN_READ_ONLY),
         # Accounts are deactivated, never deleted.
         **in_admin(
             "accounts/user",

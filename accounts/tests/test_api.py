@@ -184,6 +184,7 @@ def test_me(client: Client, alice: User, sign_in: Any) -> None:
         "is_staff": False,
         "permissions": codes(CUSTOMER),
         "roles": ["customer"],
+        "mfa": False,
     }
     assert client.get("/api/v1/accounts/me/", headers=headers).json() == expected
     EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)

@@ -14,7 +14,6 @@ from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from accounts.authentication import ticket_issue
-from accounts.factors.codes import has_second_factor
 from accounts.permissions import CUSTOMER, codes
 from accounts.rules import OPEN, SIGNED_IN
 from accounts.serializers import (
@@ -188,7 +187,7 @@ class MeView(APIView):
                 "is_staff": user.is_staff,
                 "permissions": codes(user.permissions),
                 "roles": user.all_roles,
-                "mfa": has_second_factor(user),
+                "mfa": user.second_factor,
             }
         )
 

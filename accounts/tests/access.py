@@ -43,7 +43,9 @@ def _objects(owner: User) -> dict[str, Any]:
         "admin/knox/authtoken/": AuthToken.objects.get(user=owner).digest,
         "admin/accounts/user/": owner.pk,
         "admin/mfa/authenticator/": Authenticator.objects.create(
-            user=owner, type="recovery_codes", data={"digests": []}
+            user=User.objects.create_user("with-codes"),
+            type="recovery_codes",
+            data={"digests": []},
         ).pk,
         "admin/accounts/outgoingmail/": OutgoingMail.objects.create(
             recipient="a@example.com", status=OutgoingMail.Status.SENT

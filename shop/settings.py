@@ -43,6 +43,7 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 # Our own apps come first, because the template of an earlier app replaces that of a later one.
 INSTALLED_APPS = [
     "shop",
+    "audit",
     "accounts",
     "people",
     "events",
@@ -88,6 +89,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "shop.core.middleware.MalformedInput",
     "django_structlog.middlewares.RequestMiddleware",
+    "accounts.audit.middleware.Acting",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.reader.ReaderMiddleware",

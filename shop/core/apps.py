@@ -116,6 +116,9 @@ class ShopAppConfig(AppConfig):
     personal_data: ClassVar[str] = ""
     """The sequence of ``shop.core.columns.Table``: what each column of the app's tables holds."""
 
+    audit_actions: ClassVar[Sequence[str]] = ()
+    """Mappings from an action of the audit to what happened, in words."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.default = True

@@ -7,13 +7,13 @@ from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib.auth import logout
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from knox.models import AuthToken
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from accounts.authentication import ticket_issue
+from accounts.models import Token
 from accounts.permissions import CUSTOMER, codes
 from accounts.rules import OPEN, SIGNED_IN
 from accounts.serializers import (
@@ -141,7 +141,7 @@ class LogoutView(APIView):
         responses={204: None},
     )
     def post(self, request: Request) -> Response:
-        if isinstance(request.auth, AuthToken):
+        if isinstance(request.auth, Token):
             request.auth.delete()
         else:
             logout(request._request)
@@ -207,7 +207,7 @@ class LiveTicketView(APIView):
     )
     def post(self, request: Request) -> Response:
         user: Any = request.user
-        if isinstance(request.auth, AuthToken):
+        if isinstance(request.auth, Token):
             ticket = ticket_issue(user=user, token_digest=request.auth.digest)
         else:
             session_key = request._request.session.session_key or ""

@@ -48,7 +48,7 @@ class FactorsConfig(AllauthMFAConfig):
 
 
 class TokensConfig(AppConfig):
-    """knox, as the admin names it."""
+    """knox, whose migrations made the table of ``accounts.Token``."""
 
     name = "knox"
     verbose_name = "API tokens"

@@ -18,19 +18,16 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.db.models import BigIntegerField
-from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
-from knox.models import AuthToken
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from accounts.access import Caller
-from accounts.models import LiveTicket, User
+from accounts.models import LiveTicket, Token, User
 from accounts.permissions import EFFECTIVE
 from shop.core.errors import Forbidden
 
@@ -86,26 +83,19 @@ def callers_by_digest(digests: Collection[str]) -> dict[str, Caller]:
         return {digest: Caller(*account) for digest, *account in cursor.fetchall()}
 
 
-# Our migration adds the column, so knox's model does not know it.
-TOKEN_PERMISSIONS = RawSQL("knox_authtoken.permissions", [], output_field=BigIntegerField())
-
-
 class TokenAuthentication(KnoxTokenAuthentication):
     """``Authorization: Token <token>`` or ``Bearer``, looked up by its digest in one query."""
 
-    def authenticate(self, request: Request) -> tuple[User, AuthToken] | None:
+    def authenticate(self, request: Request) -> tuple[User, Token] | None:
         """Return user and token, or ``None`` if the request has no token."""
         token = given_token(authentication.get_authorization_header(request))
         return None if token is None else self.authenticate_credentials(token)
 
-    def authenticate_credentials(self, token: bytes) -> tuple[User, AuthToken]:
+    def authenticate_credentials(self, token: bytes) -> tuple[User, Token]:
         """Return user and token. Raise ``AuthenticationFailed`` for a token that is not good."""
         digest = token_digest(token)
         found = (
-            AuthToken.objects.select_related("user")
-            .annotate(permissions=TOKEN_PERMISSIONS)
-            .filter(digest=digest)
-            .first()
+            Token.objects.select_related("user").filter(digest=digest).first()
             if digest is not None
             else None
         )

@@ -15,12 +15,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Field
 from django.http import HttpRequest
-from knox.models import AuthToken
 
 from accounts.credentials import account_authenticate
 from accounts.emails import check_email, email_taken, lock_email
 from accounts.factors.codes import check_code
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.names import KEY, SYSTEM, NewUserid, NewUsername, fold
 from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
@@ -127,10 +126,10 @@ def token_create(
     """
     user = account_authenticate(request=request, login=username, password=password)
     check_code(user, code, request)
-    instance, token = AuthToken.objects.create(user=user)
-    newest = AuthToken.objects.filter(user=user).order_by("-created", "-digest")
+    instance, token = Token.objects.create(user=user)
+    newest = Token.objects.filter(user=user).order_by("-created", "-digest")
     kept = newest.values("digest")[: settings.TOKENS_PER_ACCOUNT]
-    AuthToken.objects.filter(user=user).exclude(digest__in=kept).delete()
+    Token.objects.filter(user=user).exclude(digest__in=kept).delete()
     user_logged_in.send(sender=User, request=request, user=user)
     return token, instance.expiry
 

@@ -270,6 +270,7 @@ MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 # Whether accounts that read or write everybody's things may do so only with a second factor.
 SECOND_FACTOR_REQUIRED = env.choice("SECOND_FACTOR_REQUIRED", "off", ("off", "staff")) == "staff"
+KNOX_TOKEN_MODEL = "accounts.Token"  # noqa: S105
 REST_KNOX = {
     "TOKEN_TTL": timedelta(hours=env.integer("TOKEN_HOURS", 24 * 30, minimum=1, maximum=24 * 365)),
     "AUTH_HEADER_PREFIX": "Token",

@@ -18,9 +18,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import URLResolver, get_resolver
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.permissions import ROLES
 from documents import downloads
 from documents.storage import DocumentStorage
@@ -84,7 +83,7 @@ class World:
         if api:
             who = actor if actor in self.tokens else "owner"
             if actor == "revoked":
-                AuthToken.objects.filter(user=owner).delete()
+                Token.objects.filter(user=owner).delete()
             return Client(headers={"Authorization": f"Token {self.tokens[who]}"})
         key = self.sessions[actor if actor in self.sessions else "owner"]
         if actor == "revoked":
@@ -134,7 +133,7 @@ def world(db: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
             user.give_roles([name])
         user.save()
         EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
-        users[name], tokens[name] = user, AuthToken.objects.create(user)[1]
+        users[name], tokens[name] = user, Token.objects.create(user)[1]
         session = SessionStore()
         session[SESSION_KEY] = str(user.pk)
         session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"

@@ -5,9 +5,8 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
-from knox.models import AuthToken
 
-from accounts.models import OutgoingMail, User
+from accounts.models import OutgoingMail, Token, User
 from tests.access import (
     ADMIN_MODEL,
     ADMIN_READ_ONLY,
@@ -40,7 +39,7 @@ def _objects(owner: User) -> dict[str, Any]:
     return {
         "admin/auth/group/": Group.objects.create(name="a group").pk,
         "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
-        "admin/knox/authtoken/": AuthToken.objects.get(user=owner).digest,
+        "admin/accounts/token/": Token.objects.get(user=owner).digest,
         "admin/accounts/user/": owner.pk,
         "admin/mfa/authenticator/": Authenticator.objects.create(
             user=User.objects.create_user("with-codes"),
@@ -95,7 +94,7 @@ ACCESS = Access(
         **in_admin("account/emailaddress", ADMIN_MODEL),
         # Tokens are made and revoked, never changed.
         **in_admin(
-            "knox/authtoken",
+            "accounts/token",
             ADMIN_MODEL | {"<path:object_id>/change/": {"GET": admin(), "POST": admin(403)}},
         ),
         **in_admin("accounts/outgoingmail", ADMIN_READ_ONLY),

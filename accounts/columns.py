@@ -52,8 +52,10 @@ TABLES = (
     Table(
         "knox_authtoken",
         _("Programs and devices that are signed in for you, and your keys."),
-        plain("created user_id expiry permissions"),
-        secret("digest token_key"),
+        plain("id kind created user_id expiry permissions prefix methods"),
+        plain("last_used_at replaced_by"),
+        personal("name networks last_used_address"),
+        secret("digest token_key parent_id"),
         about=MINE,
         section="tokens",
         deletes=True,

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from accounts.credentials import account_authenticate
 from accounts.emails import check_email, email_taken, lock_email
 from accounts.factors.codes import check_code
-from accounts.models import Token, User
+from accounts.models import Token, TokenKind, User
 from accounts.names import KEY, SYSTEM, NewUserid, NewUsername, fold
 from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
@@ -127,11 +127,16 @@ def token_create(
     user = account_authenticate(request=request, login=username, password=password)
     check_code(user, code, request)
     instance, token = Token.objects.create(user=user)
-    newest = Token.objects.filter(user=user).order_by("-created", "-digest")
-    kept = newest.values("digest")[: settings.TOKENS_PER_ACCOUNT]
-    Token.objects.filter(user=user).exclude(digest__in=kept).delete()
+    tokens_keep_newest(user, TokenKind.SIGN_IN, settings.TOKENS_PER_ACCOUNT)
     user_logged_in.send(sender=User, request=request, user=user)
     return token, instance.expiry
+
+
+def tokens_keep_newest(user: User, kind: TokenKind, amount: int) -> None:
+    """End the account's credentials of a kind, but for the newest ones."""
+    rows = Token.objects.filter(user=user, kind=kind)
+    kept = rows.order_by("-created", "-digest").values("digest")[:amount]
+    rows.exclude(digest__in=kept).delete()
 
 
 Names = tuple[str | None, str | None]

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.attempts import TooManyAttempts
 from accounts.credentials import InvalidCredentials, account_authenticate, password_confirm
-from accounts.emails import check_email, claims_end, email_taken, lock_email
+from accounts.emails import check_email, claims_end, email_proved, email_taken, lock_email
 from accounts.mailing import mail_queue
 from accounts.models import User
 from accounts.reader import written_for
@@ -151,8 +151,21 @@ class AccountAdapter(DefaultAccountAdapter):
         with transaction.atomic():
             super().set_password(user, password)
 
-    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> Any:
-        """Save a new account. If its name or address was taken meanwhile, ask for another one."""
+    def save_user(
+        self,
+        request: HttpRequest,
+        user: User,
+        form: Any,
+        commit: bool = True,
+        *,
+        proved: str = "",
+        back: str = "account_signup",
+    ) -> Any:
+        """Save a new account. If its name or address was taken meanwhile, ask for another one.
+
+        ``proved`` is the address if its owner has proved it by signing in elsewhere. Then no mere
+        claim keeps it from the account. ``back`` is the page that asks again.
+        """
         # Hash the password before taking the lock, because that takes long.
         user = super().save_user(request, user, form, commit=False)
         # Who signs up on a page in German gets mails in German.
@@ -161,18 +174,19 @@ class AccountAdapter(DefaultAccountAdapter):
         try:
             with transaction.atomic():
                 lock_email(user.email)
-                if email_taken(user.email):
-                    _sign_up_again(request, _TAKEN_EMAIL)
+                taken = email_proved if user.email == proved else email_taken
+                if taken(user.email):
+                    _sign_up_again(request, _TAKEN_EMAIL, back)
                 user.save()
                 return user
         except IntegrityError:
-            _sign_up_again(request, _TAKEN_USERNAME)
+            _sign_up_again(request, _TAKEN_USERNAME, back)
 
 
 def _link(name: str, **kwargs: str) -> str:
     return settings.SITE_URL + reverse(name, kwargs=kwargs)
 
 
-def _sign_up_again(request: HttpRequest, message: Any) -> NoReturn:
+def _sign_up_again(request: HttpRequest, message: Any, back: str) -> NoReturn:
     messages.error(request, message)
-    raise ImmediateHttpResponse(redirect("account_signup"))
+    raise ImmediateHttpResponse(redirect(back))

@@ -1,7 +1,6 @@
 """What accounts add to the site, and the names of third-party apps in the admin."""
 
 from allauth.account.apps import AccountConfig as AllauthAccountConfig
-from allauth.mfa.apps import MFAConfig as AllauthMFAConfig
 from django.apps import AppConfig
 
 from shop.core.apps import ShopAppConfig
@@ -12,11 +11,8 @@ class AccountsConfig(ShopAppConfig):
 
     name = "accounts"
     verbose_name = "Accounts"
-    personal_data = "accounts.columns.TABLES"
     api_urls = "accounts.urls"
-    sealed = ("accounts.factors.totp.SEALED",)
     page_urls = "accounts.page_urls"
-    audit_actions = ("accounts.audit.actions.ACTIONS",)
     attention = ("accounts.attention.find_attention",)
     beat = {
         "sweep-mails": {
@@ -41,14 +37,8 @@ class AddressesConfig(AllauthAccountConfig):
     verbose_name = "E-mail addresses"
 
 
-class FactorsConfig(AllauthMFAConfig):
-    """allauth's second factors, as the admin names them."""
-
-    verbose_name = "Second factors"
-
-
 class TokensConfig(AppConfig):
-    """knox, whose migrations made the table of ``accounts.Token``."""
+    """knox, as the admin names it."""
 
     name = "knox"
     verbose_name = "API tokens"

@@ -6,9 +6,11 @@ claim can be taken over by the reader of the mail, by a password reset. So a cla
 either its address can sign up again, or it can reset the claimant.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
+from django.apps import apps
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
@@ -47,6 +49,11 @@ def check_email(email: str) -> None:
         top = "invalid"
     if len(lowered) > EMAIL_MAX_LENGTH or top in _SPECIAL_USE or top.isdigit() or top.endswith("]"):
         raise ValidationError(_validate.message, code="invalid", params={"value": email})
+
+
+def is_proved(user: User, email: str) -> bool:
+    """Return whether the account has proved this address."""
+    return EmailAddress.objects.filter(user=user, email=email.lower(), verified=True).exists()
 
 
 def verified_address(user: User) -> str | None:
@@ -104,9 +111,38 @@ def accounts_to_reset(email: str) -> list[User]:
     return [user for user in found if user.is_active and user.has_usable_password()][:CLAIMS_MAX]
 
 
+def account_to_sign_in(email: str) -> User | None:
+    """Return the account that the reader of this mailbox may sign in to.
+
+    That is the account that has proved the address, even if it has no password. Without one, it is
+    the oldest that a reset would reach. Its older credentials end, so one with a second factor,
+    which only a proved address allows, is not among them.
+    """
+    email = email.lower()
+    proved = User.objects.filter(emailaddress__email=email, emailaddress__verified=True).first()
+    if proved is not None:
+        return proved if proved.is_active else None
+    claiming = accounts_to_reset(email)
+    guarded = set(_with_second_factor(claiming))
+    return next((user for user in claiming if user.pk not in guarded), None)
+
+
+def _with_second_factor(users: list[User]) -> Iterable[int]:
+    if not users or not apps.is_installed("allauth.mfa"):
+        return ()
+    authenticators = apps.get_model("mfa", "Authenticator").objects
+    found: Iterable[int] = authenticators.filter(user__in=users).values_list("user", flat=True)
+    return found
+
+
+def email_proved(email: str) -> bool:
+    """Return whether an account has proved this address."""
+    return EmailAddress.objects.filter(email=email.lower(), verified=True).exists()
+
+
 def email_taken(email: str) -> bool:
     """Return whether an account has proved this address, or has just signed up with it."""
-    if EmailAddress.objects.filter(email=email.lower(), verified=True).exists():
+    if email_proved(email):
         return True
     since = timezone.now() - CLAIM_HOLDS
     return any(user.date_joined > since for user in accounts_to_reset(email))

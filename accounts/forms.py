@@ -23,10 +23,12 @@ from accounts.emails import (
     address_prove,
     check_email,
     email_taken,
+    is_proved,
     lock_email,
     proved_by,
 )
 from accounts.models import User
+from accounts.proofs import older_ends
 
 
 class Worded(forms.Form):
@@ -160,11 +162,14 @@ class ResetPasswordKeyForm(Worded, allauth.ResetPasswordKeyForm):
             lock_email(proved_by(user, self.temp_key) or "")
             user.refresh_from_db(from_queryset=User.objects.select_for_update())
             email = proved_by(user, self.temp_key)
+            late = email is not None and not is_proved(user, email)
             dropped = address_prove(user, email) if email is not None else None
             if dropped is None:
                 messages.error(adapter.request, gettext("This link cannot be used any more."))
                 raise ImmediateHttpResponse(redirect("account_reset_password"))
             adapter.set_password(user, self.cleaned_data["password1"])
+            if late:
+                older_ends(user)
             for address in dropped:
                 adapter.send_notification_mail(
                     "account/email/email_deleted", user, {"deleted_email": address}, email=address

@@ -4,8 +4,10 @@ from allauth.account import urls as allauth
 from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
 
+from accounts.codes import confirm_login_code
 from accounts.pages import account_overview, admin_login, in_one_transaction
 from accounts.preferences import preferences
+from accounts.providers.buttons import leads_to_providers
 from accounts.rules import ON_PAGES, OPEN, declare
 
 # These compare passwords, which takes long, and change nothing that a mail tells of.
@@ -25,6 +27,7 @@ _OPEN = {
     "account_signup",
     "account_email_verification_sent",
     "account_confirm_email",
+    "account_request_login_code",
     "account_confirm_login_code",
     "account_reset_password",
     "account_reset_password_done",
@@ -32,20 +35,29 @@ _OPEN = {
     "account_reset_password_from_key_done",
 }
 
-_pages = [
-    pattern
-    if pattern.name in _WITHOUT
-    else URLPattern(
-        pattern.pattern, in_one_transaction(pattern.callback), pattern.default_args, pattern.name
-    )
-    for pattern in allauth.urlpatterns
-]
+# These have a button for each provider, whose form leads there.
+_WITH_PROVIDERS = {"account_login", "account_reauthenticate"}
+
+
+def _page(pattern: URLPattern) -> URLPattern:
+    view = pattern.callback
+    if pattern.name == "account_confirm_login_code":
+        view = confirm_login_code
+    elif pattern.name not in _WITHOUT:
+        view = in_one_transaction(view)
+    if pattern.name in _WITH_PROVIDERS:
+        view = leads_to_providers(view)
+    return URLPattern(pattern.pattern, view, pattern.default_args, pattern.name)
+
+
+_pages = [_page(pattern) for pattern in allauth.urlpatterns]
 declare([each for each in _pages if each.name in _SIGNED_IN], ON_PAGES)
 declare([each for each in _pages if each.name in _OPEN], OPEN)
 urlpatterns = [
     path("accounts/preferences/", preferences, name="preferences"),
     path("accounts/", account_overview, name="account_overview"),
     path("accounts/", include(_pages)),
+    path("accounts/", include("accounts.providers.urls")),
     # The admin's own sign-in and password change have neither rate limits nor tokens.
     path("admin/login/", admin_login),
     *declare(

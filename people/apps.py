@@ -8,4 +8,3 @@ class PeopleConfig(ShopAppConfig):
 
     name = "people"
     verbose_name = "People"
-    personal_data = "people.columns.TABLES"

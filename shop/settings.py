@@ -11,7 +11,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 
 from shop import connections
-from shop.core import env
+from shop.core import env, identity
 from shop.core.logs import configure_structlog, logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -36,20 +36,18 @@ DATA_KEYS = env.data_keys(
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 # Every link in a mail begins with it. The Host of a request is never used for links.
 SITE_URL = env.text(
-    "SITE_URL", f"http://localhost:{env.integer('PORT', 8000, maximum=65535)}"
+    "SITE_URL", f"http://127.0.0.1:{env.integer('PORT', 8000, maximum=65535)}"
 ).rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # Our own apps come first, because the template of an earlier app replaces that of a later one.
 INSTALLED_APPS = [
     "shop",
-    "audit",
     "accounts",
     "people",
     "events",
     "documents",
     "search",
-    "personal",
     "purchases",
     "reports",
     "insight",
@@ -63,7 +61,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "accounts.apps.AddressesConfig",
-    "accounts.apps.FactorsConfig",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "channels",
     "csp",
     "django_filters",
@@ -89,7 +88,6 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "shop.core.middleware.MalformedInput",
     "django_structlog.middlewares.RequestMiddleware",
-    "accounts.audit.middleware.Acting",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.reader.ReaderMiddleware",
@@ -234,6 +232,8 @@ ACCOUNT_FORMS = {
     "reset_password": "accounts.forms.ResetPasswordForm",
     "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
     "user_token": "accounts.forms.UserTokenForm",
+    "request_login_code": "accounts.codes.RequestCodeForm",
+    "confirm_login_code": "accounts.codes.ConfirmCodeForm",
 }
 # A change of addresses changes credentials, so the password must have been given recently.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
@@ -248,6 +248,10 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
+# A code that is mailed signs in, too.
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 3
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 10 * 60
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
 # The page and the API share this limit.
@@ -259,18 +263,19 @@ ACCOUNT_RATE_LIMITS = {
     "signup": f"{SIGN_UPS_PER_HOUR}/h/ip",
     # accounts.mailing limits the mails to one mailbox, and tells nobody.
     "reset_password": "20/m/ip",
+    "request_login_code": "20/m/ip",
     "confirm_email": None,
 }
-# allauth's login stage asks for the second factor; `accounts.factors` does all else.
-MFA_ADAPTER = "accounts.factors.adapter.FactorsAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_WEBAUTHN_USER_VERIFICATION = "required"
-# `accounts.factors.services` has the rule which addresses must be verified.
-MFA_ALLOW_UNVERIFIED_EMAIL = True
-# Whether accounts that read or write everybody's things may do so only with a second factor.
-SECOND_FACTOR_REQUIRED = env.choice("SECOND_FACTOR_REQUIRED", "off", ("off", "staff")) == "staff"
-KNOX_TOKEN_MODEL = "accounts.Token"  # noqa: S105
+# Who may tell us who somebody is. See shop.core.identity, and accounts.providers.
+IDENTITY_PROVIDERS = identity.identity_providers(development=DEVELOPMENT)
+SOCIALACCOUNT_PROVIDERS = identity.allauth_settings(IDENTITY_PROVIDERS)
+SOCIALACCOUNT_ADAPTER = "accounts.providers.adapter.SocialAdapter"
+SOCIALACCOUNT_FORMS = {"signup": "accounts.providers.forms.ProviderSignupForm"}
+SOCIALACCOUNT_AUTO_SIGNUP = False
+# A provider that lies about an address must not open an account, and its tokens are of no use.
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = False
 REST_KNOX = {
     "TOKEN_TTL": timedelta(hours=env.integer("TOKEN_HOURS", 24 * 30, minimum=1, maximum=24 * 365)),
     "AUTH_HEADER_PREFIX": "Token",

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from allauth.socialaccount.models import SocialAccount
 from django import template
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +15,7 @@ SECTIONS = {
     "account_overview": _("Overview"),
     "account_email": _("Addresses"),
     "account_change_password": _("Password"),
+    "socialaccount_connections": _("Other sign-ins"),
     "preferences": _("Language and time zone"),
 }
 """The pages of one's own account, by the names of their routes."""
@@ -26,6 +29,15 @@ def account_sections(context: dict[str, Any]) -> list[dict[str, Any]]:
         {"label": label, "url": reverse(route), "current": route == shown}
         for route, label in SECTIONS.items()
     ]
+
+
+@register.simple_tag
+def identity_providers(user: Any = None) -> list[Any]:
+    """Return the configured providers, or those that sign this account in."""
+    if user is None:
+        return list(settings.IDENTITY_PROVIDERS)
+    linked = {link.provider for link in SocialAccount.objects.filter(user=user)}
+    return [each for each in settings.IDENTITY_PROVIDERS if each.id in linked]
 
 
 @register.simple_tag
@@ -43,6 +55,7 @@ def form_fields(form: Any) -> list[dict[str, Any]]:
             "autocomplete": field.field.widget.attrs.get("autocomplete"),
             "maxlength": field.field.widget.attrs.get("maxlength"),
             "required": field.field.required,
+            "readonly": field.field.disabled,
         }
         for field in form.visible_fields()
     ]

@@ -3,10 +3,10 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
+from knox.models import AuthToken
 
-from accounts.models import OutgoingMail, Token, User
+from accounts.models import OutgoingMail, User
 from tests.access import (
     ADMIN_MODEL,
     ADMIN_READ_ONLY,
@@ -39,13 +39,9 @@ def _objects(owner: User) -> dict[str, Any]:
     return {
         "admin/auth/group/": Group.objects.create(name="a group").pk,
         "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
-        "admin/accounts/token/": Token.objects.get(user=owner).digest,
+        "admin/knox/authtoken/": AuthToken.objects.get(user=owner).digest,
         "admin/accounts/user/": owner.pk,
-        "admin/mfa/authenticator/": Authenticator.objects.create(
-            user=User.objects.create_user("with-codes"),
-            type="recovery_codes",
-            data={"digests": []},
-        ).pk,
+        "accounts/oidc/": "nobody",
         "admin/accounts/outgoingmail/": OutgoingMail.objects.create(
             recipient="a@example.com", status=OutgoingMail.Status.SENT
         ).pk,
@@ -79,6 +75,15 @@ ACCESS = Access(
         # All accounts here have a password, so they are redirected to the page that changes it.
         "accounts/password/set/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
         "accounts/password/reset/": PUBLIC,
+        "accounts/login/code/": FOR_GUESTS,
+        # Nobody has begun to sign up with a provider, and there is none.
+        "accounts/3rdparty/": {"GET": page(), "POST": ELSEWHERE},
+        "accounts/3rdparty/signup/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        "accounts/oidc/<str:id>/login/": {"GET": OPEN_NO_METHOD, "POST": {"default": 404}},
+        "accounts/oidc/<str:id>/login/callback/": {
+            "GET": {"default": 404},
+            "POST": OPEN_NO_METHOD,
+        },
         "accounts/login/code/confirm/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
         # The key in the link is the credential. The owner's address is verified already.
         "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": {"GET": OPEN, "POST": {"default": 404}},
@@ -94,11 +99,10 @@ ACCESS = Access(
         **in_admin("account/emailaddress", ADMIN_MODEL),
         # Tokens are made and revoked, never changed.
         **in_admin(
-            "accounts/token",
+            "knox/authtoken",
             ADMIN_MODEL | {"<path:object_id>/change/": {"GET": admin(), "POST": admin(403)}},
         ),
         **in_admin("accounts/outgoingmail", ADMIN_READ_ONLY),
-        **in_admin("mfa/authenticator", ADMIN_READ_ONLY),
         # Accounts are deactivated, never deleted.
         **in_admin(
             "accounts/user",

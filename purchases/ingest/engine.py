@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 
 from purchases.entries import KeyHeld, Outcome, Recorded
 from purchases.ingest.cache import AccountCache
@@ -90,11 +89,7 @@ class Ingest:
         self._fast.put(request)
 
     async def record(
-        self,
-        digest: str,
-        purchase: PurchaseInput,
-        idempotency_key: str | None,
-        address: Callable[[], str] = str,
+        self, digest: str, purchase: PurchaseInput, idempotency_key: str | None
     ) -> Recorded:
         """Record one purchase in the next batch; return after the commit.
 
@@ -106,7 +101,7 @@ class Ingest:
             if not answer.done():
                 answer.set_result(outcome)
 
-        self.submit(PendingPurchase(digest, purchase, idempotency_key, settle, address))
+        self.submit(PendingPurchase(digest, purchase, idempotency_key, settle))
         outcome = await answer
         if isinstance(outcome, ApplicationError):
             raise outcome

@@ -10,7 +10,6 @@ same answers: ``uvicorn --http purchases.ingest.protocol:Protocol``.
 import asyncio
 import time
 from asyncio import TimerHandle
-from functools import partial
 from typing import cast
 
 import msgspec
@@ -193,17 +192,12 @@ class Protocol(LimitedProtocol):
             else:
                 self._answer(buy, *rendered)
 
-        ingest.submit(
-            PendingPurchase(buy.digest, purchase, key, answer, partial(self._address, buy))
-        )
+        ingest.submit(PendingPurchase(buy.digest, purchase, key, answer))
 
     def _asker(self, buy: Buy) -> str:
         """Return the holder of the client's address."""
-        return address_holder(self._address(buy))
-
-    def _address(self, buy: Buy) -> str:
         peer = self.client[0] if self.client else ""
-        return client_address(buy.headers.items(), peer)
+        return address_holder(client_address(buy.headers.items(), peer))
 
     def _answer(self, buy: Buy, status: int, body: bytes, extra: dict[str, str]) -> None:
         buy.response_complete = True

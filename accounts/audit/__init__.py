@@ -1,1 +1,0 @@
-"""Reading the audit, and what accounts record in it."""

@@ -1,1 +1,0 @@
-"""API keys, and the table that they share with tokens of sign-ins and grants of JWTs."""

@@ -1,0 +1,51 @@
+"""What ends when an address is proved for the first time, long after its account was made.
+
+Anybody may sign up with somebody else's address, and wait. So whoever proves the address later, as
+the reader of its mail, must not share the account with whoever made it.
+"""
+
+from allauth.account.adapter import get_adapter
+from allauth.socialaccount.models import SocialAccount
+from django.apps import apps
+from django.contrib import messages
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from accounts.emails import address_prove, is_proved
+from accounts.models import User
+from accounts.sessions.ending import Ended, end_credentials
+
+
+def older_ends(user: User) -> Ended:
+    """End every session, token, key, passkey, second factor and provider link of the account.
+
+    Call it in the transaction that proves an address. The password and the other addresses are the
+    caller's to end.
+    """
+    SocialAccount.objects.filter(user=user).delete()
+    if apps.is_installed("allauth.mfa"):
+        apps.get_model("mfa", "Authenticator").objects.filter(user=user).delete()
+    return end_credentials(user, reason="email-verified-late")
+
+
+def address_proved_late(request: HttpRequest, user: User, email: str) -> bool:
+    """End everything older of the account if this is the first proof of its address.
+
+    Return whether it was. Call it in a transaction, before the session of the prover begins.
+    """
+    if is_proved(user, email) or address_prove(user, email) is None:
+        return False
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    older_ends(user)
+    messages.warning(
+        request,
+        _(
+            "Nobody had verified your address before. So the account's password, its keys and all "
+            "other sign-ins have ended. You can set a new password."
+        ),
+    )
+    get_adapter(request).send_notification_mail(
+        "account/email/older_ended", user, {"user": user}, email=email
+    )
+    return True

@@ -1,3 +1,0 @@
-"""What this app's own tables hold."""
-
-TABLES = ()

@@ -8,6 +8,7 @@ from typing import Any
 
 from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
 from allauth.account.models import EmailAddress
+from allauth.mfa.admin import Authenticator
 from allauth.socialaccount import admin as _social  # noqa: F401
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django import forms
@@ -20,10 +21,10 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from knox.admin import AuthTokenAdmin as KnoxAuthTokenAdmin
-from knox.models import AuthToken
+from knox.models import get_digest_token
+from knox.settings import CONSTANTS
 
-from accounts.models import OutgoingMail, User
+from accounts.models import OutgoingMail, Token, User
 from accounts.permissions import GIVEN_ROLES
 from accounts.ranks import reaches, within_reach
 from shop.core.admin_tools import LargeTableAdmin, ReadOnlyAdmin
@@ -67,7 +68,7 @@ class PasswordForm(AdminPasswordChangeForm):
     @transaction.atomic
     def save(self, commit: bool = True) -> User:
         user: User = super().save(commit)
-        AuthToken.objects.filter(user=user).delete()
+        Token.objects.filter(user=user).delete()
         return user
 
 
@@ -128,13 +129,13 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         with transaction.atomic():
             super().save_model(request, obj, form, change)
             if not obj.is_active:
-                AuthToken.objects.filter(user=obj).delete()
+                Token.objects.filter(user=obj).delete()
 
     @admin.action(description="Revoke all tokens of the selected users", permissions=["change"])
     @transaction.atomic
     def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         users = self._reached(request, queryset)
-        revoked, _ = AuthToken.objects.filter(user__in=users).delete()
+        revoked, _ = Token.objects.filter(user__in=users).delete()
         self._log(request, users, "Revoked all tokens.")
         self.message_user(request, f"Revoked {revoked} tokens.")
 
@@ -148,7 +149,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         for user in users:
             user.set_unusable_password()
             user.save(update_fields=["password"])
-        AuthToken.objects.filter(user__in=users).delete()
+        Token.objects.filter(user__in=users).delete()
         self._log(request, users, "Disabled the password and revoked all tokens.")
         self.message_user(request, f"Disabled the passwords of {len(users)} users.")
 
@@ -156,7 +157,7 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
     @transaction.atomic
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         users = self._reached(request, queryset.filter(is_active=True), but_oneself=True)
-        AuthToken.objects.filter(user__in=users).delete()
+        Token.objects.filter(user__in=users).delete()
         User.objects.filter(pk__in=[user.pk for user in users]).update(is_active=False)
         self._log(request, users, "Deactivated, and revoked all tokens.")
         self.message_user(request, f"Deactivated {len(users)} users.")
@@ -222,7 +223,7 @@ class _OwnedAdmin(LargeTableAdmin):
 # Providers come from the environment, and only their owners link accounts to them.
 for _model in (SocialApp, SocialAccount, SocialToken):
     admin.site.unregister(_model)
-admin.site.unregister([EmailAddress, AuthToken, Group])
+admin.site.unregister([EmailAddress, Group, Authenticator])
 
 
 @admin.register(EmailAddress)
@@ -258,21 +259,35 @@ class EmailAddressAdmin(_OwnedAdmin, AllauthEmailAddressAdmin):
             )
 
 
-@admin.register(AuthToken)
-class AuthTokenAdmin(_OwnedAdmin, KnoxAuthTokenAdmin):
+@admin.register(Token)
+class TokenAdmin(_OwnedAdmin):
     """Tokens are made and revoked, never changed. They are found by account."""
 
-    list_display = ["token_key", "user", "created", "expiry"]
+    list_display = ["__str__", "kind", "user", "created", "expiry", "last_used_at"]
     search_fields = ["=user__username"]
     search_help_text = "A whole username or a whole userid."
     # The index gives this order; there is none by time.
     ordering = ["-user_id"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["user", "expiry"] if obj is None else ["token_key", "user", "created", "expiry"]
+        new = ["user", "expiry"]
+        return new if obj is None else [*new, *_TOKEN_FIELDS]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Token, form: Any, change: bool) -> None:
+        """Make a token, and show it to who has asked for it, only now."""
+        obj.digest, token = get_digest_token()
+        obj.token_key = token[: CONSTANTS.TOKEN_KEY_LENGTH]
+        super().save_model(request, obj, form, change)
+        self.message_user(request, f"TOKEN {token}")
+
+
+_TOKEN_FIELDS = [
+    "kind", "name", "prefix", "permissions", "networks", "created", "last_used_at",
+    "last_used_address",
+]  # fmt: skip
 
 
 @admin.register(Group)
@@ -300,3 +315,18 @@ class OutgoingMailAdmin(ReadOnlyAdmin):
     exclude = ["body", "claim", "origin"]
     search_fields = ["=recipient"]
     search_help_text = "A whole address."
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Who has which second factors, without their secrets.
+
+    ``manage.py reset_second_factor`` and the API remove them, because more has to end with them.
+    """
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    ordering = ["-pk"]
+    exclude = ["data"]
+    search_fields = ["=user__username"]
+    search_help_text = "A whole username."

@@ -7,13 +7,13 @@ from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib.auth import logout
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from knox.models import AuthToken
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from accounts.authentication import ticket_issue
+from accounts.models import Token
 from accounts.permissions import CUSTOMER, codes
 from accounts.rules import OPEN, SIGNED_IN
 from accounts.serializers import (
@@ -105,7 +105,8 @@ class TokenView(APIView):
             200: TokenSerializer,
             401: OpenApiResponse(
                 {"$ref": "#/components/schemas/ErrorEnvelope"},
-                description="Username or password is wrong.",
+                description="`invalid_credentials`: username, password or code is wrong. "
+                "`mfa_required`: the account has a second factor, and the code is missing.",
             ),
         },
         examples=[
@@ -140,7 +141,7 @@ class LogoutView(APIView):
         responses={204: None},
     )
     def post(self, request: Request) -> Response:
-        if isinstance(request.auth, AuthToken):
+        if isinstance(request.auth, Token):
             request.auth.delete()
         else:
             logout(request._request)
@@ -167,6 +168,7 @@ class MeView(APIView):
                     "is_staff": False,
                     "permissions": codes(CUSTOMER),
                     "roles": ["customer"],
+                    "mfa": False,
                 },
             )
         ],
@@ -185,6 +187,7 @@ class MeView(APIView):
                 "is_staff": user.is_staff,
                 "permissions": codes(user.permissions),
                 "roles": user.all_roles,
+                "mfa": user.second_factor,
             }
         )
 
@@ -204,7 +207,7 @@ class LiveTicketView(APIView):
     )
     def post(self, request: Request) -> Response:
         user: Any = request.user
-        if isinstance(request.auth, AuthToken):
+        if isinstance(request.auth, Token):
             ticket = ticket_issue(user=user, token_digest=request.auth.digest)
         else:
             session_key = request._request.session.session_key or ""

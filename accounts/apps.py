@@ -1,6 +1,7 @@
 """What accounts add to the site, and the names of third-party apps in the admin."""
 
 from allauth.account.apps import AccountConfig as AllauthAccountConfig
+from allauth.mfa.apps import MFAConfig as AllauthMFAConfig
 from django.apps import AppConfig
 
 from shop.core.apps import ShopAppConfig
@@ -11,8 +12,11 @@ class AccountsConfig(ShopAppConfig):
 
     name = "accounts"
     verbose_name = "Accounts"
+    personal_data = "accounts.columns.TABLES"
     api_urls = "accounts.urls"
+    sealed = ("accounts.factors.totp.SEALED",)
     page_urls = "accounts.page_urls"
+    audit_actions = ("accounts.audit.actions.ACTIONS",)
     attention = ("accounts.attention.find_attention",)
     beat = {
         "sweep-mails": {
@@ -37,8 +41,14 @@ class AddressesConfig(AllauthAccountConfig):
     verbose_name = "E-mail addresses"
 
 
+class FactorsConfig(AllauthMFAConfig):
+    """allauth's second factors, as the admin names them."""
+
+    verbose_name = "Second factors"
+
+
 class TokensConfig(AppConfig):
-    """knox, as the admin names it."""
+    """knox, whose migrations made the table of ``accounts.Token``."""
 
     name = "knox"
     verbose_name = "API tokens"

@@ -56,10 +56,13 @@ class Attempt:
             raise TooManyAttempts()
 
     def succeed(self) -> None:
-        """Take the attempt back, and remember that this name has signed in from this address."""
+        """Take the attempt back, because the password was right."""
         cache.delete(self._pair)
         with suppress(ValueError):
             cache.decr(self._name)
+
+    def remember(self) -> None:
+        """Remember that this name has signed in from this address, by all its factors."""
         cache.set(self._known, 1, KNOWN_SECONDS)
 
 

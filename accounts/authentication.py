@@ -12,25 +12,24 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256, sha512
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.db.models import BigIntegerField
-from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
-from knox.models import AuthToken
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from accounts.access import Caller
-from accounts.models import LiveTicket, User
+from accounts.keys.networks import is_within
+from accounts.keys.usage import last_uses
+from accounts.models import LiveTicket, Token, User
 from accounts.permissions import EFFECTIVE
 from shop.core.errors import Forbidden
 
@@ -41,10 +40,14 @@ _SESSION_KEY = re.compile(r"[0-9a-z]{8,40}")
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The credential that opened a socket: a token's digest or a session's key."""
+    """The credential that opened a socket: a token's digest or a session's key.
+
+    ``address`` is that of the client that sent the token.
+    """
 
     token_digest: str = ""
     session_key: str = ""
+    address: str = ""
 
 
 def given_token(authorization: bytes) -> bytes | None:
@@ -66,7 +69,7 @@ def token_digest(token: str | bytes) -> str | None:
 
 
 _CALLERS = f"""
-SELECT token.digest, account.id, account.username, account.userid,
+SELECT token.digest, token.networks, account.id, account.username, account.userid,
        {EFFECTIVE}
 FROM knox_authtoken AS token JOIN accounts_user AS account ON account.id = token.user_id
 WHERE token.digest = ANY(%s) AND account.is_active
@@ -74,38 +77,69 @@ WHERE token.digest = ANY(%s) AND account.is_active
 """  # noqa: S608
 
 
-def callers_by_digest(digests: Collection[str]) -> dict[str, Caller]:
-    """Return the caller of each digest whose token is good and whose account is active.
+class Presented(NamedTuple):
+    """A token that a client sent: its digest, and the client's address."""
 
-    One query, and none without digests.
+    digest: str
+    address: str
+
+
+class SignedIn(NamedTuple):
+    """The caller of a good token, and whether the token is good at any address."""
+
+    caller: Caller
+    anywhere: bool
+
+
+def tokens_look_up(presented: Collection[Presented]) -> dict[Presented, SignedIn]:
+    """Return the caller of each token that is good at its address and whose account is active.
+
+    One query, and none without tokens.
+    """
+    if not presented:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_CALLERS, [list({each.digest for each in presented})])
+        rows = {digest: (networks, Caller(*account)) for digest, networks, *account in cursor}
+    found = {}
+    for each in presented:
+        networks, caller = rows.get(each.digest, (None, None))
+        if caller is not None and is_within(networks, each.address):
+            found[each] = SignedIn(caller, networks is None)
+            last_uses.note(each.digest, lambda each=each: each.address)
+    return found
+
+
+def callers_by_digest(digests: Collection[str]) -> dict[str, Caller]:
+    """Return the caller of each digest whose token is good anywhere, and whose account is active.
+
+    One query, and none without digests. For those who do not know the client's address.
     """
     if not digests:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(_CALLERS, [list(digests)])
-        return {digest: Caller(*account) for digest, *account in cursor.fetchall()}
-
-
-# Our migration adds the column, so knox's model does not know it.
-TOKEN_PERMISSIONS = RawSQL("knox_authtoken.permissions", [], output_field=BigIntegerField())
+        return {
+            digest: Caller(*account) for digest, networks, *account in cursor if networks is None
+        }
 
 
 class TokenAuthentication(KnoxTokenAuthentication):
     """``Authorization: Token <token>`` or ``Bearer``, looked up by its digest in one query."""
 
-    def authenticate(self, request: Request) -> tuple[User, AuthToken] | None:
+    def authenticate(self, request: Request) -> tuple[User, Token] | None:
         """Return user and token, or ``None`` if the request has no token."""
         token = given_token(authentication.get_authorization_header(request))
-        return None if token is None else self.authenticate_credentials(token)
+        address = request.META.get("REMOTE_ADDR", "")
+        return None if token is None else self.authenticate_credentials(token, address)
 
-    def authenticate_credentials(self, token: bytes) -> tuple[User, AuthToken]:
-        """Return user and token. Raise ``AuthenticationFailed`` for a token that is not good."""
+    def authenticate_credentials(self, token: bytes, address: str = "") -> tuple[User, Token]:
+        """Return user and token. Raise ``AuthenticationFailed`` for a token that is not good at the
+        address.
+        """
         digest = token_digest(token)
         found = (
-            AuthToken.objects.select_related("user")
-            .annotate(permissions=TOKEN_PERMISSIONS)
-            .filter(digest=digest)
-            .first()
+            Token.objects.select_related("user").filter(digest=digest).first()
             if digest is not None
             else None
         )
@@ -113,8 +147,10 @@ class TokenAuthentication(KnoxTokenAuthentication):
             found is None
             or (found.expiry is not None and found.expiry <= timezone.now())
             or not found.user.is_active
+            or not is_within(found.networks, address)
         ):
             raise exceptions.AuthenticationFailed("Invalid token.")
+        last_uses.note(found.digest, lambda: address)
         found.user.credential_permissions = found.permissions
         return found.user, found
 
@@ -184,11 +220,20 @@ def callers_by_credential(credentials: Collection[Credential]) -> dict[Credentia
     ends, its user logs out, or the password changes. Neither is good while the account is
     deactivated.
     """
-    by_digest = callers_by_digest([each.token_digest for each in credentials if each.token_digest])
+    presented = {
+        each: Presented(each.token_digest, each.address)
+        for each in credentials
+        if each.token_digest
+    }
+    by_token = tokens_look_up(set(presented.values()))
     by_key = callers_by_session([each.session_key for each in credentials if each.session_key])
     found = {}
     for each in credentials:
-        caller = by_digest.get(each.token_digest) or by_key.get(each.session_key)
+        if each in presented:
+            signed_in = by_token.get(presented[each])
+            caller = signed_in.caller if signed_in else None
+        else:
+            caller = by_key.get(each.session_key)
         if caller is not None:
             found[each] = caller
     return found
@@ -214,8 +259,8 @@ def ticket_issue(*, user: User, token_digest: str = "", session_key: str = "") -
     return ticket
 
 
-def ticket_redeem(ticket: str) -> tuple[Caller, Credential] | None:
-    """Use a ticket up. Return its caller and the credential that it was made with.
+def ticket_redeem(ticket: str, address: str = "") -> tuple[Caller, Credential] | None:
+    """Use a ticket up. Return its caller and the credential that it was made with, at the address.
 
     Return ``None`` if the ticket is unknown, used or too old, or if its credential is no longer
     good.
@@ -231,7 +276,7 @@ def ticket_redeem(ticket: str) -> tuple[Caller, Credential] | None:
         row: Any = cursor.fetchone()
     if row is None or not row[3]:
         return None
-    credential = Credential(token_digest=row[1], session_key=row[2])
+    credential = Credential(row[1], row[2], address if row[1] else "")
     caller = callers_by_credential([credential]).get(credential)
     return None if caller is None or caller.id != row[0] else (caller, credential)
 
@@ -261,7 +306,8 @@ def given_credential(request: HttpRequest, *, is_socket: bool = False) -> Creden
     """
     token = given_token(request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1"))
     if token is not None:
-        return Credential(token_digest=token_digest(token) or "")
+        address = request.META.get("REMOTE_ADDR", "")
+        return Credential(token_digest=token_digest(token) or "", address=address)
     if is_socket and not origin_is_ours(request):
         return None
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)

@@ -2,8 +2,10 @@
 
 from functools import lru_cache
 
+from django.contrib.auth import user_logged_in
 from django.contrib.auth.hashers import check_password, get_hasher, make_password
 from django.db import connection
+from django.dispatch import receiver
 from django.http import HttpRequest
 
 from accounts.attempts import Attempt
@@ -86,6 +88,16 @@ def password_confirm(*, request: HttpRequest, user: User, password: str) -> bool
         return False
     attempt.succeed()
     return True
+
+
+@receiver(user_logged_in)
+def _remember_address(request: HttpRequest | None, user: User, **kwargs: object) -> None:
+    """Remember where somebody has signed in from.
+
+    A right password alone does not do, because a second factor may be missing.
+    """
+    if request is not None:
+        Attempt(request, _key(user)).remember()
 
 
 def _matches(user: User | None, password: str) -> bool:

@@ -14,8 +14,11 @@ from django.db import models
 from django.db.models.functions import Lower, Now, Upper
 from django.utils.crypto import salted_hmac
 
+from accounts.keys.models import Token, TokenKind
 from accounts.names import KeysEnd, NameKey, NewUserid, NewUsername, SignInName, normalise
 from accounts.permissions import ROLE_NAMES, ROLES, UNLIMITED, own_role, role_mask
+
+__all__ = ["LiveTicket", "OutgoingMail", "Token", "TokenKind", "User"]
 
 USERNAME_MAX_LENGTH = 150
 USERID_MAX_LENGTH = 64
@@ -80,7 +83,7 @@ class Accounts(UserManager["User"]):
         return user
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]
     """A user who may sign in, or a customer whom a client program has named.
 
     ``username`` and ``userid`` are both unique and both known outside. ``userid`` is the id that
@@ -121,6 +124,8 @@ class User(AbstractUser):
     session_salt = models.CharField(
         max_length=32, blank=True, default="", db_default="", editable=False
     )
+    # Whether it has an authenticator app or a passkey; `accounts.factors.services` writes it.
+    second_factor = models.BooleanField(default=False, db_default=False, editable=False)
 
     # What the account has chosen; "" is what its browser says. See `accounts.reader`.
     language = models.CharField(max_length=10, blank=True, default="", db_default="")
@@ -328,3 +333,8 @@ class OutgoingMail(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+from accounts.factors.models import CodeAttempt  # noqa: E402
+
+__all__ = ["Accounts", "CodeAttempt", "LiveTicket", "OutgoingMail", "User"]

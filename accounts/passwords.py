@@ -4,7 +4,8 @@ import unicodedata
 
 from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser
-from knox.models import AuthToken
+
+from accounts.models import Token
 
 NORMALIZED_MAX_LENGTH = 1024
 """Longer passwords are hashed without normalisation, whose time grows as their square."""
@@ -55,7 +56,7 @@ class TokensEnd:
     def password_changed(self, password: str, user: AbstractBaseUser | None = None) -> None:
         """Revoke the account's tokens."""
         if user is not None and user.pk is not None:
-            AuthToken.objects.filter(user_id=user.pk).delete()
+            Token.objects.filter(user_id=user.pk).delete()
 
     def get_help_text(self) -> str:
         """Return what a change does, for the list of rules on the pages."""

@@ -22,11 +22,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext_noop
-from knox.models import AuthToken
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.access import check
+from accounts.models import Token, TokenKind
 from accounts.permissions import Permission, allows
 from accounts.sessions.recent import ReauthenticationRequired, is_recent
 from accounts.ways import way_back
@@ -38,9 +38,23 @@ class CredentialKind(enum.Flag):
 
     SESSION = enum.auto()
     TOKEN = enum.auto()
+    KEY = enum.auto()
+    JWT = enum.auto()
+
+    @classmethod
+    def of(cls, credential: Any) -> "CredentialKind":
+        """Return the kind of ``request.auth``: a ``Token``, or something else for a session."""
+        return _KINDS[TokenKind(credential.kind)] if isinstance(credential, Token) else cls.SESSION
 
 
-EITHER = CredentialKind.SESSION | CredentialKind.TOKEN
+_KINDS = {
+    TokenKind.SIGN_IN: CredentialKind.TOKEN,
+    TokenKind.KEY: CredentialKind.KEY,
+    TokenKind.JWT: CredentialKind.JWT,
+}
+PROGRAM = CredentialKind.TOKEN | CredentialKind.KEY | CredentialKind.JWT
+"""The credentials of programs, which open no page."""
+EITHER = CredentialKind.SESSION | PROGRAM
 NOBODY = CredentialKind(0)
 
 
@@ -123,8 +137,7 @@ class MeetsRule(BasePermission):
         user = request.user
         if not (user and user.is_authenticated):
             return False
-        is_token = isinstance(request.auth, AuthToken)
-        kind = CredentialKind.TOKEN if is_token else CredentialKind.SESSION
+        kind = CredentialKind.of(request.auth)
         rule.check(user, kind)
         rule.check_recent(request._request, kind)
         return True

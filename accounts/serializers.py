@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.credentials import LOGIN_MAX_LENGTH
+from accounts.factors.codes import CODE_MAX_LENGTH
 from accounts.models import USERNAME_MAX_LENGTH
 
 
@@ -28,6 +29,7 @@ class MeSerializer(AccountSerializer):
         help_text="What you may do with this credential, each `part:verb`.",
     )
     roles = serializers.ListField(child=serializers.CharField())
+    mfa = serializers.BooleanField(help_text="Whether the account has a second factor.")
 
 
 class SignInSerializer(serializers.Serializer[Any]):
@@ -35,6 +37,14 @@ class SignInSerializer(serializers.Serializer[Any]):
         max_length=LOGIN_MAX_LENGTH, help_text="The username or the e-mail address."
     )
     password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+    code = serializers.CharField(
+        max_length=CODE_MAX_LENGTH,
+        required=False,
+        allow_blank=True,
+        write_only=True,
+        help_text="The code of the authenticator app, or a recovery code; needed with a second "
+        "factor.",
+    )
 
 
 class TokenSerializer(serializers.Serializer[Any]):

@@ -15,11 +15,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Field
 from django.http import HttpRequest
-from knox.models import AuthToken
 
 from accounts.credentials import account_authenticate
 from accounts.emails import check_email, email_taken, lock_email
-from accounts.models import User
+from accounts.factors.codes import check_code
+from accounts.models import Token, TokenKind, User
 from accounts.names import KEY, SYSTEM, NewUserid, NewUsername, fold
 from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
@@ -117,20 +117,26 @@ def _taken_errors(user: User) -> list[FieldError]:
 
 
 def token_create(
-    *, username: str, password: str, request: HttpRequest
+    *, username: str, password: str, request: HttpRequest, code: str = ""
 ) -> tuple[str, datetime | None]:
     """Return a new token, which is shown only now, and the time of its end.
 
-    An account keeps its newest ``TOKENS_PER_ACCOUNT``; older ones end. Raise ``InvalidCredentials``
-    and ``TooManyAttempts``.
+    An account keeps its newest ``TOKENS_PER_ACCOUNT``; older ones end. Raise
+    ``InvalidCredentials``, ``MfaRequired`` and ``TooManyAttempts``.
     """
     user = account_authenticate(request=request, login=username, password=password)
-    instance, token = AuthToken.objects.create(user=user)
-    newest = AuthToken.objects.filter(user=user).order_by("-created", "-digest")
-    kept = newest.values("digest")[: settings.TOKENS_PER_ACCOUNT]
-    AuthToken.objects.filter(user=user).exclude(digest__in=kept).delete()
+    check_code(user, code, request)
+    instance, token = Token.objects.create(user=user)
+    tokens_keep_newest(user, TokenKind.SIGN_IN, settings.TOKENS_PER_ACCOUNT)
     user_logged_in.send(sender=User, request=request, user=user)
     return token, instance.expiry
+
+
+def tokens_keep_newest(user: User, kind: TokenKind, amount: int) -> None:
+    """End the account's credentials of a kind, but for the newest ones."""
+    rows = Token.objects.filter(user=user, kind=kind)
+    kept = rows.order_by("-created", "-digest").values("digest")[:amount]
+    rows.exclude(digest__in=kept).delete()
 
 
 Names = tuple[str | None, str | None]

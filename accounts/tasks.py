@@ -7,10 +7,9 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
-from knox.models import AuthToken
 
 from accounts import mailing
-from accounts.models import LiveTicket, OutgoingMail
+from accounts.models import LiveTicket, OutgoingMail, Token
 
 logger = structlog.get_logger(__name__)
 
@@ -23,7 +22,7 @@ def purge() -> None:
     now = timezone.now()
     logger.info(
         "accounts.purged",
-        tokens=_delete(AuthToken.objects.filter(expiry__lt=now)),
+        tokens=_delete(Token.objects.filter(expiry__lt=now)),
         sessions=_delete(Session.objects.filter(expire_date__lt=now)),
         tickets=_delete(LiveTicket.objects.filter(expires_at__lt=now)),
         mails=_delete(OutgoingMail.objects.filter(finished_at__lt=now - mailing.KEPT)),

@@ -64,16 +64,15 @@ def child(rounds: int) -> list[dict[str, Any]]:
 
     django.setup()
     from django.db import connection
-    from knox.models import AuthToken
 
-    from accounts.models import User
+    from accounts.models import Token, User
     from purchases.models import Purchase
     from shop.core.database import no_statement_timeout
 
     staff, _ = User.objects.get_or_create(
         username="bench-staff", userid="bench-staff", defaults={"is_staff": True}
     )
-    token = AuthToken.objects.create(staff)[1]
+    token = Token.objects.create(staff)[1]
     rows = Purchase.objects.count()
     found = []
     with _serving(OURS) as port:

@@ -48,9 +48,7 @@ TOO_SLOW = (4408).to_bytes(2, "big")
 
 def _accounts(customers: int) -> tuple[str, list[str]]:
     """Make a member of staff and customers. Return their tokens."""
-    from knox.models import AuthToken
-
-    from accounts.models import User
+    from accounts.models import Token, User
 
     name = uuid.uuid4().hex[:8]
     staff = User.objects.create(username=f"staff-{name}", userid=f"s{name}", is_staff=True)
@@ -58,7 +56,7 @@ def _accounts(customers: int) -> tuple[str, list[str]]:
         User(username=f"feed{number}-{name}", userid=f"f{number}{name}")
         for number in range(customers)
     )
-    return AuthToken.objects.create(staff)[1], [AuthToken.objects.create(user)[1] for user in users]
+    return Token.objects.create(staff)[1], [Token.objects.create(user)[1] for user in users]
 
 
 def _processor_seconds(port: int) -> float:

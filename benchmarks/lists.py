@@ -104,9 +104,8 @@ def child() -> None:
     django.setup()
     from django.db import connection
     from django.test import Client
-    from knox.models import AuthToken
 
-    from accounts.models import User
+    from accounts.models import Token, User
     from events.selectors import latest_position
     from purchases.models import Purchase
     from shop.core.pagination import _encode
@@ -115,7 +114,7 @@ def child() -> None:
         username="bench-staff", userid="bench-staff", defaults={"is_staff": True}
     )
     tokens = {
-        name: AuthToken.objects.create(user)[1]
+        name: Token.objects.create(user)[1]
         for name, user in [
             ("staff", staff),
             *((name, User.objects.get(username=name)) for name in (HEAVY, LIGHT)),

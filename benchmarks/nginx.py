@@ -190,14 +190,12 @@ def _exported(port: int, scheme: str, token: str) -> float:
 
 def _staff() -> str:
     """Return a token that may read everything."""
-    from knox.models import AuthToken
-
-    from accounts.models import User
+    from accounts.models import Token, User
 
     staff, _ = User.objects.get_or_create(
         username="bench-staff", userid="bench-staff", defaults={"is_staff": True}
     )
-    return AuthToken.objects.create(staff)[1]
+    return Token.objects.create(staff)[1]
 
 
 def _measure(rounds: int, seconds: int, program: list[str]) -> list[list[str]]:

@@ -185,16 +185,14 @@ def _pgbench(script: Path, seconds: int) -> float:
 
 def _customers(folder: Path) -> int:
     """Make the customers and write their tokens. Return the id before the first."""
-    from knox.models import AuthToken
-
-    from accounts.models import User
+    from accounts.models import Token, User
 
     run = uuid.uuid4().hex[:8]
     users = User.objects.bulk_create(
         User(username=f"bench{run}-{number}", userid=f"b{run}{number}")
         for number in range(CUSTOMERS)
     )
-    tokens = [AuthToken.objects.create(user)[1] for user in users]
+    tokens = [Token.objects.create(user)[1] for user in users]
     (folder / "tokens").write_text("\n".join(tokens) + "\n")
     return users[0].pk - 1
 

@@ -198,12 +198,10 @@ async def _hearing(packed: bytes) -> float:
 
 
 def _memory_used() -> list[list[Any]]:
-    from knox.models import AuthToken
-
-    from accounts.models import User
+    from accounts.models import Token, User
 
     rows = []
-    tokens = [AuthToken.objects.create(user)[1] for user in User.objects.all()[:SOCKETS]]
+    tokens = [Token.objects.create(user)[1] for user in User.objects.all()[:SOCKETS]]
     headers = [
         json.dumps(
             {"headers": {"Authorization": f"Token {tokens[number % len(tokens)]}"}, "whole": False}

@@ -7,6 +7,7 @@ class EventsConfig(ShopAppConfig):
     """The event log and its readers: the relay, the hub, the feed and the long poll."""
 
     name = "events"
+    personal_data = "events.columns.TABLES"
     api_urls = "events.urls"
     websocket_urls = "events.routing"
     append_only = ("Event",)

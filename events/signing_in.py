@@ -39,7 +39,7 @@ async def sign_in(scope: Any, ticket: str | None = None) -> tuple[Caller, Creden
     token = given_token(request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1"))
     if token is None and ticket is not None:
         redeemed: tuple[Caller, Credential] | None = await _tickets.run(
-            holder, ticket_redeem, ticket
+            holder, ticket_redeem, ticket, request.META.get("REMOTE_ADDR", "")
         )
         return redeemed
     credential = given_credential(request, is_socket=scope["type"] == "websocket")

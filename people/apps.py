@@ -8,3 +8,4 @@ class PeopleConfig(ShopAppConfig):
 
     name = "people"
     verbose_name = "People"
+    personal_data = "people.columns.TABLES"

@@ -11,6 +11,7 @@ class PurchasesConfig(ShopAppConfig):
     """The ledger of purchases."""
 
     name = "purchases"
+    personal_data = "purchases.columns.TABLES"
     api_urls = "purchases.urls"
     classic_urls = "purchases.classic_urls"
     page_urls = "purchases.page_urls"

@@ -39,7 +39,7 @@ SELECT replace(dedupe_key::text, '-', ''), id::text, received_at FROM recorded
 """  # noqa: S608
 INSERT = _INSERT.format(more_columns="", more_names="", condition="")
 # The same for rows whose caller and customer are cached. It records a row only if the token is
-# still valid and both accounts are unchanged, and returns nothing for other rows.
+# still valid at any address and both accounts are unchanged, and returns nothing for other rows.
 INSERT_IF_STILL_SIGNED_IN = _INSERT.format(
     more_columns=", %s::text[], %s::boolean[], %s::text[], %s::text[]",
     more_names=", token, names_anyone, username, userid",
@@ -48,7 +48,7 @@ INSERT_IF_STILL_SIGNED_IN = _INSERT.format(
         SELECT FROM knox_authtoken AS token
         JOIN accounts_user AS account ON account.id = token.user_id
         JOIN accounts_user AS customer ON customer.id = row.customer_id
-        WHERE token.digest = row.token
+        WHERE token.digest = row.token AND token.networks IS NULL
           AND (token.expiry IS NULL OR token.expiry > statement_timestamp())
           AND account.id = row.recorded_by_id AND account.is_active
           AND {EFFECTIVE} & {sufficient(Permission.PURCHASES_WRITE)} <> 0

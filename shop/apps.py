@@ -11,6 +11,7 @@ class ShopConfig(ShopAppConfig):
     """What every app may use, and the system checks of the whole project."""
 
     name = "shop"
+    personal_data = "shop.columns.TABLES"
     ledger_checks = ("shop.core.append_only.CHECKS",)
     navigation = (
         NavigationEntry(

@@ -46,6 +46,7 @@ from channels.routing import URLRouter
 from django.conf import settings
 
 from accounts.holders import Holders
+from accounts.keys.usage import last_uses
 from accounts.quotas import check_page
 from events.hub import hub
 from events.longpoll import LongPollMiddleware
@@ -96,11 +97,13 @@ async def _lifespan(receive: Any, send: Any) -> None:
             sys.setswitchinterval(SWITCH_SECONDS)
             hub.start()
             ingest.start()
+            last_uses.start()
             collect_rarely()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await ingest.stop()
             await hub.stop()
+            await last_uses.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
 

@@ -36,18 +36,20 @@ DATA_KEYS = env.data_keys(
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 # Every link in a mail begins with it. The Host of a request is never used for links.
 SITE_URL = env.text(
-    "SITE_URL", f"http://127.0.0.1:{env.integer('PORT', 8000, maximum=65535)}"
+    "SITE_URL", f"http://localhost:{env.integer('PORT', 8000, maximum=65535)}"
 ).rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # Our own apps come first, because the template of an earlier app replaces that of a later one.
 INSTALLED_APPS = [
     "shop",
+    "audit",
     "accounts",
     "people",
     "events",
     "documents",
     "search",
+    "personal",
     "purchases",
     "reports",
     "insight",
@@ -61,6 +63,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "accounts.apps.AddressesConfig",
+    "accounts.apps.FactorsConfig",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "channels",
@@ -88,6 +91,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "shop.core.middleware.MalformedInput",
     "django_structlog.middlewares.RequestMiddleware",
+    "accounts.audit.middleware.Acting",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.reader.ReaderMiddleware",
@@ -266,6 +270,16 @@ ACCOUNT_RATE_LIMITS = {
     "request_login_code": "20/m/ip",
     "confirm_email": None,
 }
+# allauth's login stage asks for the second factor; `accounts.factors` does all else.
+MFA_ADAPTER = "accounts.factors.adapter.FactorsAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+# `accounts.factors.services` has the rule which addresses must be verified.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# Whether accounts that read or write everybody's things may do so only with a second factor.
+SECOND_FACTOR_REQUIRED = env.choice("SECOND_FACTOR_REQUIRED", "off", ("off", "staff")) == "staff"
+KNOX_TOKEN_MODEL = "accounts.Token"  # noqa: S105
 # Who may tell us who somebody is. See shop.core.identity, and accounts.providers.
 IDENTITY_PROVIDERS = identity.identity_providers(development=DEVELOPMENT)
 SOCIALACCOUNT_PROVIDERS = identity.allauth_settings(IDENTITY_PROVIDERS)

@@ -33,7 +33,7 @@ class Access:
 
     ``sockets`` have the first message, ``hello``, or the close code. ``bodies`` have the body of a
     POST, or a function that makes it for an actor: JSON for the API, the fields of a form for a
-    page.
+    page. The body of another method has a key such as ``PATCH api/v1/roles/<str:code>/``.
     """
 
     api: Rows = field(default_factory=dict)

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from knox.models import AuthToken
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from accounts.models import User
+from accounts.models import Token, User
 from tests.system import free_port, wait_for
 from tests.web import serving
 
@@ -51,7 +50,7 @@ def slow_body() -> Iterator[bytes]:
 @pytest.mark.django_db(transaction=True)
 def test_only_open_requests_hold_up_the_end() -> None:
     user = User.objects.create(username="joe", userid="005", email="joe@example.com")
-    headers = {"Authorization": f"Token {AuthToken.objects.create(user)[1]}"}
+    headers = {"Authorization": f"Token {Token.objects.create(user)[1]}"}
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with serving(port) as process, httpx.Client() as idle:
@@ -92,7 +91,7 @@ def test_only_open_requests_hold_up_the_end() -> None:
 def test_a_purchase_on_an_idle_connection_is_answered_when_the_process_ends() -> None:
     """A proxy that keeps its connections sends so, and must not repeat a purchase."""
     user = User.objects.create(username="joe", userid="005", email="joe@example.com")
-    headers = {"Authorization": f"Token {AuthToken.objects.create(user)[1]}"}
+    headers = {"Authorization": f"Token {Token.objects.create(user)[1]}"}
     port = free_port()
     with serving(port) as process, contextlib.ExitStack() as stack:
         kept = [stack.enter_context(contextlib.closing(idle_connection(port))) for _ in range(3)]

@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 from documents.models import Document
 from tests.s3 import BUCKET, S3, s3_server
 from tests.system import free_port, wait_for
@@ -31,7 +30,7 @@ class Shop:
             User.objects.create(username=name, userid=name, email=f"{name}@example.com")
             for name in ("joe", "ann")
         ]
-        self.tokens = {user.username: AuthToken.objects.create(user)[1] for user in users}
+        self.tokens = {user.username: Token.objects.create(user)[1] for user in users}
         document = Document.objects.create(
             kind="statement",
             requested_by=users[0],

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from knox.models import AuthToken
 from psycopg.conninfo import conninfo_to_dict
 
-from accounts.models import User
+from accounts.models import Token, User
 from purchases.models import Purchase
 from tests.system import free_port, wait_for
 from tests.web import database_url, serving
@@ -27,7 +26,7 @@ BUYS = ("/api/v1/purchases/", "/buy")
 @pytest.fixture
 def authorization() -> dict[str, str]:
     user = User.objects.create(username="joe", userid="005", email="joe@example.com")
-    return {"Authorization": f"Token {AuthToken.objects.create(user)[1]}"}
+    return {"Authorization": f"Token {Token.objects.create(user)[1]}"}
 
 
 def test_a_batched_purchase_is_taken_over_https_only(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
@@ -14,13 +15,16 @@ from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.db import connection
+from django.db.models import OuterRef, QuerySet
+from django.db.models.functions import JSONArray
 from django.test import Client
 from django.urls import URLResolver, get_resolver
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.permissions import ROLES
 from documents import downloads
 from documents.storage import DocumentStorage
@@ -31,14 +35,15 @@ from shop.core.apps import shop_apps
 from tests.access import PASSWORD, ROLE_ACTORS, Access
 
 
-def _declared() -> Iterator[Access]:
+def _declared() -> Iterator[tuple[str, Access]]:
     for config in shop_apps():
         name = f"{config.name}.tests.access"
         if find_spec(name):
-            yield import_module(name).ACCESS
+            yield config.name, import_module(name).ACCESS
 
 
-DECLARED = [*_declared()]
+DECLARED = dict(_declared())
+"""What each app declares, by its name."""
 
 
 def _routes(patterns: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -84,7 +89,7 @@ class World:
         if api:
             who = actor if actor in self.tokens else "owner"
             if actor == "revoked":
-                AuthToken.objects.filter(user=owner).delete()
+                Token.objects.filter(user=owner).delete()
             return Client(headers={"Authorization": f"Token {self.tokens[who]}"})
         key = self.sessions[actor if actor in self.sessions else "owner"]
         if actor == "revoked":
@@ -93,18 +98,34 @@ class World:
         client.cookies[settings.SESSION_COOKIE_NAME] = key
         return client
 
-    def state(self) -> tuple[Any, ...]:
-        """Return the state that only the owner, client programs and admins may change."""
-        owner = self.users["owner"]
-        return (
-            list(Purchase.objects.filter(customer=owner).values_list("pk", flat=True)),
-            list(Report.objects.filter(requested_by=owner).values_list("pk", "status")),
-            User.objects.filter(pk=owner.pk).values_list("email", "password", "is_staff").get(),
-            list(EmailAddress.objects.filter(user=owner).values_list("email", "verified")),
-            list(User.objects.filter(is_staff=True).values_list("pk", flat=True)),
-            list(User.objects.filter(is_client=True).values_list("pk", flat=True)),
-            list(User.objects.values_list("pk", "role_permissions").exclude(role_permissions=0)),
+    @cached_property
+    def _state_query(self) -> tuple[str, Any]:
+        everybody = User.objects.order_by("pk")
+        columns = (
+            ArraySubquery(Purchase.objects.filter(customer=OuterRef("pk")).values("pk")),
+            _rows(Report.objects.filter(requested_by=OuterRef("pk")), "pk", "status"),
+            _rows(EmailAddress.objects.filter(user=OuterRef("pk")), "email", "verified"),
+            ArraySubquery(everybody.filter(is_staff=True).values("pk")),
+            ArraySubquery(everybody.filter(is_client=True).values("pk")),
+            _rows(everybody.exclude(role_permissions=0), "pk", "role_permissions"),
         )
+        owner = User.objects.filter(pk=self.users["owner"].pk).order_by()
+        found = owner.values_list("email", "password", "is_staff", *columns)
+        return found.query.sql_with_params()
+
+    def state(self) -> tuple[Any, ...]:
+        """Return the state that only the owner, client programs and admins may change.
+
+        It is one statement, because the access table asks for it after each of its requests.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(*self._state_query)
+            (row,) = cursor.fetchall()
+        return tuple(row)
+
+
+def _rows(rows: QuerySet[Any], *columns: str) -> ArraySubquery:
+    return ArraySubquery(rows.values(row=JSONArray(*columns)))
 
 
 class Storage(DocumentStorage):
@@ -134,7 +155,7 @@ def world(db: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
             user.give_roles([name])
         user.save()
         EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
-        users[name], tokens[name] = user, AuthToken.objects.create(user)[1]
+        users[name], tokens[name] = user, Token.objects.create(user)[1]
         session = SessionStore()
         session[SESSION_KEY] = str(user.pk)
         session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
@@ -143,14 +164,14 @@ def world(db: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
         sessions[name] = str(session.session_key)
     owner = users["owner"]
     objects: dict[str, Any] = {}
-    for access in DECLARED:
+    for access in DECLARED.values():
         objects |= access.objects(owner)
     address = EmailAddress.objects.get(user=owner)
     paths = {}
     for route in ROUTES:
         id = next((id for start, id in objects.items() if route.startswith(start)), None)
         path = route.replace("<path:content_type_id>/<path:object_id>", f"1/{owner.pk}")
-        path = re.sub(r"<(path:object_id|str:id|uuid:id|id)>", str(id), path)
+        path = re.sub(r"<(path:object_id|str:id|uuid:id|id|str:code|str:token)>", str(id), path)
         path = path.replace("<path:userid>", "id-owner")
         path = path.replace("<str:username>", "owner").replace("^scalable-shop", "scalable-shop")
         path = path.replace(

@@ -3,10 +3,10 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
-from knox.models import AuthToken
 
-from accounts.models import OutgoingMail, User
+from accounts.models import OutgoingMail, Token, User
 from tests.access import (
     ADMIN_MODEL,
     ADMIN_READ_ONLY,
@@ -39,8 +39,13 @@ def _objects(owner: User) -> dict[str, Any]:
     return {
         "admin/auth/group/": Group.objects.create(name="a group").pk,
         "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
-        "admin/knox/authtoken/": AuthToken.objects.get(user=owner).digest,
+        "admin/accounts/token/": Token.objects.get(user=owner).digest,
         "admin/accounts/user/": owner.pk,
+        "admin/mfa/authenticator/": Authenticator.objects.create(
+            user=User.objects.create_user("with-codes"),
+            type="recovery_codes",
+            data={"digests": []},
+        ).pk,
         "accounts/oidc/": "nobody",
         "admin/accounts/outgoingmail/": OutgoingMail.objects.create(
             recipient="a@example.com", status=OutgoingMail.Status.SENT
@@ -99,10 +104,11 @@ ACCESS = Access(
         **in_admin("account/emailaddress", ADMIN_MODEL),
         # Tokens are made and revoked, never changed.
         **in_admin(
-            "knox/authtoken",
+            "accounts/token",
             ADMIN_MODEL | {"<path:object_id>/change/": {"GET": admin(), "POST": admin(403)}},
         ),
         **in_admin("accounts/outgoingmail", ADMIN_READ_ONLY),
+        **in_admin("mfa/authenticator", ADMIN_READ_ONLY),
         # Accounts are deactivated, never deleted.
         **in_admin(
             "accounts/user",

@@ -15,9 +15,8 @@ from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.permissions import role_mask
 from accounts.tests.conftest import PASSWORD
 from purchases.models import Purchase
@@ -56,7 +55,7 @@ def states(*users: User) -> list[tuple[Any, ...]]:
     return [
         (
             *values,
-            AuthToken.objects.filter(user_id=values[0]).count(),
+            Token.objects.filter(user_id=values[0]).count(),
             EmailAddress.objects.filter(user_id=values[0], verified=True).count(),
         )
         for values in rows.values_list(
@@ -93,14 +92,14 @@ def chief(db: Any) -> User:
 def test_an_action_needs_the_permission_to_change_and_is_logged(
     alice: User, action: str, permissions: tuple[str, ...], status: int
 ) -> None:
-    AuthToken.objects.create(user=alice)
+    Token.objects.create(user=alice)
     before = states(alice)
     client = enter(make_staff("clerk", *permissions))
     form = {"action": action, "_selected_action": alice.pk}
     assert client.post(URL, form).status_code == status
     may = "accounts.change_user" in permissions
     assert (states(alice) != before) is may
-    assert AuthToken.objects.exists() is not may
+    assert Token.objects.exists() is not may
     logged = LogEntry.objects.filter(object_id=str(alice.pk), user__username="clerk")
     assert logged.count() == int(may)
 
@@ -123,14 +122,14 @@ def test_nobody_reaches_above_its_own_rank(
         "clerk",
         *(f"accounts.{verb}_user" for verb in ("view", "add", "change", "delete")),
         *(f"account.{verb}_emailaddress" for verb in ("view", "add", "change", "delete")),
-        *(f"knox.{verb}_authtoken" for verb in ("view", "add", "change", "delete")),
+        *(f"accounts.{verb}_token" for verb in ("view", "add", "change", "delete")),
         *(f"auth.{verb}_group" for verb in ("view", "add", "change", "delete")),
     )
     above = (root, gone_root, chief)
     addresses = [
         EmailAddress.objects.create(user=user, email=user.email, primary=True) for user in above
     ]
-    tokens = [AuthToken.objects.create(user=user)[0] for user in above]
+    tokens = [Token.objects.create(user=user)[0] for user in above]
     before = states(*above)
     client = enter(clerk)
     for action in ACTIONS:
@@ -140,7 +139,7 @@ def test_nobody_reaches_above_its_own_rank(
         {"action": "make_verified", "_selected_action": [address.pk for address in addresses]},
     )
     client.post(
-        "/admin/knox/authtoken/",
+        "/admin/accounts/token/",
         {
             "action": "delete_selected",
             "_selected_action": [token.pk for token in tokens],
@@ -162,11 +161,11 @@ def test_nobody_reaches_above_its_own_rank(
         assert client.post(f"{address_url}/change/", form).status_code == 403
         assert client.post(f"{address_url}/delete/", {"post": "yes"}).status_code == 403
         assert client.post("/admin/account/emailaddress/add/", form).status_code == 200
-        assert client.post(f"/admin/knox/authtoken/{token.pk}/change/").status_code == 403
-        deleted = client.post(f"/admin/knox/authtoken/{token.pk}/delete/", {"post": "yes"})
+        assert client.post(f"/admin/accounts/token/{token.pk}/change/").status_code == 403
+        deleted = client.post(f"/admin/accounts/token/{token.pk}/delete/", {"post": "yes"})
         assert deleted.status_code == 403
         form = {"user": str(user.pk), "expiry_0": "2099-01-01", "expiry_1": "00:00"}
-        assert client.post("/admin/knox/authtoken/add/", form).status_code == 200
+        assert client.post("/admin/accounts/token/add/", form).status_code == 200
     assert states(*above) == before
     assert EmailAddress.objects.count() == 3
     # Nobody extends a group, because groups give permissions.
@@ -232,7 +231,7 @@ def test_nobody_locks_itself_out(root: User) -> None:
 
 @pytest.mark.parametrize("way", ["action", "page"])
 def test_who_has_no_password_left_has_no_token_left(alice: User, root: User, way: str) -> None:
-    AuthToken.objects.create(user=alice)
+    Token.objects.create(user=alice)
     client = enter(root)
     if way == "action":
         client.post(URL, {"action": "disable_password", "_selected_action": alice.pk})
@@ -241,7 +240,7 @@ def test_who_has_no_password_left_has_no_token_left(alice: User, root: User, way
         assert client.post(f"{URL}{alice.pk}/password/", form).status_code == 302
     alice.refresh_from_db()
     assert not alice.has_usable_password()
-    assert not AuthToken.objects.exists()
+    assert not Token.objects.exists()
 
 
 def test_no_page_of_an_account_reads_its_purchases(alice: User, root: User) -> None:
@@ -392,5 +391,5 @@ def test_no_two_parts_of_the_index_have_one_name(root: User) -> None:
     captions = re.findall(
         r'class="section"[^>]*>\s*([^<]+?)\s*<', enter(root).get("/admin/").content.decode()
     )
-    assert "API tokens" in captions
+    assert "E-mail addresses" in captions
     assert sorted({*captions}) == sorted(captions)

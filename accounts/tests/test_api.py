@@ -10,9 +10,8 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.permissions import CUSTOMER, codes
 from accounts.tests.conftest import PASSWORD, SentMail
 
@@ -122,7 +121,7 @@ def test_token(client: Client, alice: User) -> None:
     body = response.json()
     assert body.keys() == {"token", "expires_at"}
     assert body["expires_at"].endswith("Z")
-    token = AuthToken.objects.get(user=alice)
+    token = Token.objects.get(user=alice)
     assert body["token"] not in (token.digest, token.token_key)
     assert token.expiry > before + timedelta(days=29)
     alice.refresh_from_db()
@@ -145,7 +144,7 @@ def test_wrong_credentials_are_all_answered_alike(client: Client, alice: User) -
     assert {response.status_code for response in answers} == {401}
     assert len({response.content for response in answers}) == 1
     assert errors(answers[0]) == {("invalid_credentials", None)}
-    assert not AuthToken.objects.exists()
+    assert not Token.objects.exists()
 
 
 def test_sign_in_is_throttled(client: Client, alice: User) -> None:
@@ -184,6 +183,7 @@ def test_me(client: Client, alice: User, sign_in: Any) -> None:
         "is_staff": False,
         "permissions": codes(CUSTOMER),
         "roles": ["customer"],
+        "mfa": False,
     }
     assert client.get("/api/v1/accounts/me/", headers=headers).json() == expected
     EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
@@ -196,7 +196,7 @@ def test_me_takes_two_queries(
 ) -> None:
     headers = sign_in()
     for _ in range(5):
-        AuthToken.objects.create(user=alice, expiry=timedelta(seconds=-1))
+        Token.objects.create(user=alice, expiry=timedelta(seconds=-1))
     with django_assert_num_queries(2):
         client.get("/api/v1/accounts/me/", headers=headers)
 
@@ -232,7 +232,7 @@ def test_tokens_end(client: Client, alice: User, sign_in: Any) -> None:
         return client.get("/api/v1/accounts/me/", headers=headers).status_code
 
     expired, revoked = sign_in(), None
-    AuthToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
+    Token.objects.update(expiry=timezone.now() - timedelta(seconds=1))
     revoked = sign_in()
     kept = sign_in()
     assert status(expired) == 401

@@ -9,7 +9,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from knox.models import AuthToken
 
 from accounts.access import Caller, may_record_for_anyone, may_see_everything
 from accounts.authentication import (
@@ -20,7 +19,7 @@ from accounts.authentication import (
     ticket_redeem,
     token_digest,
 )
-from accounts.models import LiveTicket, User
+from accounts.models import LiveTicket, Token, User
 from accounts.permissions import ALL, CLIENT, CUSTOMER
 from accounts.tasks import purge
 
@@ -34,7 +33,7 @@ def session_of(user: User) -> str:
 
 
 def token_of(user: User, **kwargs: Any) -> str:
-    return str(AuthToken.objects.create(user=user, **kwargs)[0].digest)
+    return str(Token.objects.create(user=user, **kwargs)[0].digest)
 
 
 def test_who_may_do_what() -> None:
@@ -52,7 +51,7 @@ def test_malformed_tokens_have_no_digest(token: str | bytes) -> None:
 def test_callers_by_digest(alice: User, django_assert_num_queries: Any) -> None:
     bob = User.objects.create_user("bob", is_client=True, userid="200")
     gone = User.objects.create_user("gone", is_active=False)
-    row, token = AuthToken.objects.create(user=alice)
+    row, token = Token.objects.create(user=alice)
     assert token_digest(token) == token_digest(token.encode()) == row.digest
     digests = {
         row.digest,
@@ -95,7 +94,7 @@ def test_credentials_take_three_queries(count: int, django_assert_num_queries: A
     with django_assert_num_queries(3):
         valid = callers_by_credential([*tokens, *sessions, *unknown])
     assert valid.keys() == {*tokens, *sessions}
-    AuthToken.objects.filter(digest=tokens[0].token_digest).delete()
+    Token.objects.filter(digest=tokens[0].token_digest).delete()
     User.objects.filter(pk=users[1].pk).update(is_active=False)
     Client(headers={"cookie": f"sessionid={sessions[0].session_key}"}).post("/api/v1/auth/logout/")
     valid = callers_by_credential([*tokens, *sessions])
@@ -128,7 +127,7 @@ def test_a_ticket_ends_with_its_time_its_token_and_its_account(alice: User) -> N
     LiveTicket.objects.update(expires_at=timezone.now())
     assert ticket_redeem(ticket) is None
     ticket = issue()
-    AuthToken.objects.all().delete()
+    Token.objects.all().delete()
     assert ticket_redeem(ticket) is None
     ticket = issue()
     User.objects.update(is_active=False)
@@ -159,6 +158,6 @@ def test_purge_deletes_what_has_ended(alice: User, monkeypatch: Any) -> None:
     LiveTicket.objects.update(expires_at=timezone.now())
     ticket = ticket_issue(user=alice, token_digest=kept)
     purge()
-    assert [token.digest for token in AuthToken.objects.all()] == [kept]
+    assert [token.digest for token in Token.objects.all()] == [kept]
     assert LiveTicket.objects.count() == 1
     assert ticket_redeem(ticket) is not None

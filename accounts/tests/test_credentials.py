@@ -8,10 +8,9 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import Argon2PasswordHasher, check_password
 from django.core.cache import cache
 from django.test import Client
-from knox.models import AuthToken
 
 from accounts.authentication import ticket_issue
-from accounts.models import LiveTicket, User
+from accounts.models import LiveTicket, Token, User
 from accounts.passwords import Argon2
 from accounts.tests.conftest import PASSWORD
 
@@ -125,14 +124,14 @@ def test_an_older_hash_of_another_form_stays_good(settings: Any) -> None:
 def test_an_account_keeps_its_newest_tokens(alice: User, settings: Any) -> None:
     settings.TOKENS_PER_ACCOUNT = 3
     bob = User.objects.create_user("bob", password=PASSWORD)
-    AuthToken.objects.create(user=bob)
+    Token.objects.create(user=bob)
     for number in range(5):
         cache.clear()
         assert token("alice", address=f"10.0.1.{number}") == 200
-        newest = AuthToken.objects.filter(user=alice).latest("created").digest
-    assert AuthToken.objects.filter(user=alice).count() == 3
-    assert AuthToken.objects.filter(digest=newest).exists()
-    assert AuthToken.objects.filter(user=bob).exists()
+        newest = Token.objects.filter(user=alice).latest("created").digest
+    assert Token.objects.filter(user=alice).count() == 3
+    assert Token.objects.filter(digest=newest).exists()
+    assert Token.objects.filter(user=bob).exists()
 
 
 def test_an_account_keeps_its_newest_tickets(alice: User, settings: Any) -> None:
@@ -144,7 +143,7 @@ def test_an_account_keeps_its_newest_tickets(alice: User, settings: Any) -> None
 
 def test_without_a_password_there_are_no_tokens(alice: User, admin_client: Client) -> None:
     """ "Disable password-based authentication" in the admin."""
-    AuthToken.objects.create(user=alice)
+    Token.objects.create(user=alice)
     session = Client()
     session.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
     form = {"usable_password": "false", "unset-password": "Disable"}
@@ -152,7 +151,7 @@ def test_without_a_password_there_are_no_tokens(alice: User, admin_client: Clien
     assert answer.status_code == 302
     alice.refresh_from_db()
     assert not alice.has_usable_password()
-    assert not AuthToken.objects.filter(user=alice).exists()
+    assert not Token.objects.filter(user=alice).exists()
     assert session.get("/purchases/").status_code == 302
     assert token("alice") == 401
 

@@ -8,10 +8,9 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
-from knox.models import AuthToken
 
 from accounts.emails import reset_addresses
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.tests.conftest import PASSWORD, SentMail
 
 pytestmark = pytest.mark.django_db
@@ -150,7 +149,7 @@ def test_a_claim_alone_ends_with_a_reset_and_nothing_of_the_claimant_survives(
     mallory = mallory_claims(sent_mail, evil=False)
     old_link = link_to(VICTIM, "/accounts/confirm-email/", sent_mail)
     session = signed_in("mallory")
-    AuthToken.objects.create(user=mallory)
+    Token.objects.create(user=mallory)
     # The victim cannot sign up for a day, but can reset the claimant.
     assert sign_up("victim", VICTIM).status_code == 400
     ask_for_reset(VICTIM)
@@ -165,7 +164,7 @@ def test_a_claim_alone_ends_with_a_reset_and_nothing_of_the_claimant_survives(
     assert reset(evil_link).status_code == 302
     assert list(EmailAddress.objects.filter(user=mallory).values_list("email")) == [(EVIL,)]
     assert session.get("/purchases/").status_code == 302
-    assert not AuthToken.objects.filter(user=mallory).exists()
+    assert not Token.objects.filter(user=mallory).exists()
     assert Client().post(old_link).status_code == 404
 
 
@@ -173,7 +172,7 @@ def test_a_completed_reset_drops_other_addresses_and_tells_them(sent_mail: SentM
     mallory = mallory_claims(sent_mail, evil=True)
     EmailAddress.objects.filter(user=mallory, email=VICTIM).update(verified=True)
     session, evil_session = signed_in("mallory"), signed_in("mallory")
-    AuthToken.objects.create(user=mallory)
+    Token.objects.create(user=mallory)
     ask_for_reset(EVIL)
     evil_link = link_to(EVIL, "/accounts/password/reset/key/", sent_mail)
     ask_for_reset(VICTIM)
@@ -182,7 +181,7 @@ def test_a_completed_reset_drops_other_addresses_and_tells_them(sent_mail: SentM
     mallory.refresh_from_db()
     assert mallory.email == VICTIM
     assert reset_addresses(mallory) == [VICTIM]
-    assert not AuthToken.objects.exists()
+    assert not Token.objects.exists()
     assert {one.get("/purchases/").status_code for one in (session, evil_session)} == {302}
     assert reset(evil_link).status_code == 200
     ask_for_reset(EVIL)

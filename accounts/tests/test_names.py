@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test import Client
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.names import KEY, fold
 from accounts.services import customers_resolve, system_account
 from accounts.tests.conftest import PASSWORD
@@ -35,7 +34,7 @@ SAME = [
 
 
 def headers(user: User) -> dict[str, str]:
-    return {"authorization": f"Token {AuthToken.objects.create(user=user)[1]}"}
+    return {"authorization": f"Token {Token.objects.create(user=user)[1]}"}
 
 
 def post(client: Client, path: str, data: Any, who: dict[str, str] | None = None) -> Any:

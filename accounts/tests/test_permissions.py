@@ -5,11 +5,10 @@ import itertools
 import pytest
 from django.db import connection
 from django.test import Client
-from knox.models import AuthToken
 
 from accounts.access import Caller
 from accounts.authentication import callers_by_digest
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.permissions import (
     ALL,
     CLIENT,
@@ -73,7 +72,7 @@ def test_python_and_postgresql_agree_on_every_account_and_credential(db: None) -
         )
         user.give_roles(roles)
         user.save()
-        token, _ = AuthToken.objects.create(user)
+        token, _ = Token.objects.create(user)
         expected = role_mask([user.own_role, *roles])
         assert Caller.of(User.objects.get(pk=user.pk)).permissions == expected
         for mask in masks:
@@ -82,7 +81,7 @@ def test_python_and_postgresql_agree_on_every_account_and_credential(db: None) -
 
 
 def test_a_request_has_what_both_its_account_and_its_token_have(alice: User) -> None:
-    _, token = AuthToken.objects.create(alice)
+    _, token = Token.objects.create(alice)
     client = Client(headers={"Authorization": f"Token {token}"})
     for mask in (0, int(Permission.PURCHASES_READ), int(ALL), -1):
         narrow(alice, mask)
@@ -96,7 +95,7 @@ def test_a_request_has_what_both_its_account_and_its_token_have(alice: User) -> 
 def test_a_token_of_staff_that_may_only_record_for_itself(alice: User) -> None:
     """A right that a token lacks is refused and named, by the view and by the batched path."""
     User.objects.filter(pk=alice.pk).update(is_staff=True)
-    _, token = AuthToken.objects.create(alice)
+    _, token = Token.objects.create(alice)
     client = Client(headers={"Authorization": f"Token {token}"})
 
     def buy(**names: str) -> tuple[int, str | None]:

@@ -6,13 +6,12 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
-from knox.models import AuthToken
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.permissions import Permission
 from accounts.rules import OPEN, CredentialKind, needs, required_by, requires
 
@@ -34,7 +33,7 @@ def _ask(user: User | None, method: str = "GET", **required: Any) -> tuple[int, 
     view: Any = type("View", (_View,), attributes)
     headers = {}
     if user is not None:
-        headers["Authorization"] = f"Token {AuthToken.objects.create(user)[1]}"
+        headers["Authorization"] = f"Token {Token.objects.create(user)[1]}"
     response = view.as_view()(APIRequestFactory().generic(method, "/", headers=headers))
     return response.status_code, response.get("Accepted-Permissions")
 

@@ -5,9 +5,8 @@ import json
 from typing import Any
 
 import pytest
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 from events.consumers import FeedConsumer
 from events.hub import hub
 from shop.core.metrics import registry
@@ -46,7 +45,7 @@ def _open(token: str, extensions: dict[str, Any]) -> list[Any]:
 def test_one_socket_too_many_is_refused_with_429(room: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(getattr(hub, room), "share", 1)
     user = User.objects.create(username="joe", userid="005")
-    token = AuthToken.objects.create(user)[1]
+    token = Token.objects.create(user)[1]
     with hub.socket(user.pk, "127.0.0.1"):
         start, body = _open(token, {"websocket.http.response": {}})
         assert start["status"] == 429
@@ -62,7 +61,7 @@ def test_one_socket_too_many_is_refused_with_429(room: str, monkeypatch: Any) ->
 def test_a_closed_socket_gives_its_place_back(monkeypatch: Any) -> None:
     monkeypatch.setattr(hub.sockets, "share", 1)
     user = User.objects.create(username="joe", userid="005")
-    token = AuthToken.objects.create(user)[1]
+    token = Token.objects.create(user)[1]
     for _ in range(2):
         assert _open(token, {})[0]["type"] == "websocket.accept"
     assert not hub.sockets.used
@@ -72,7 +71,7 @@ def test_a_closed_socket_gives_its_place_back(monkeypatch: Any) -> None:
 def test_a_socket_counts_as_a_request(settings: Any) -> None:
     settings.QUOTA_REQUESTS_PER_MINUTE = 1
     user = User.objects.create(username="joe", userid="005")
-    token = AuthToken.objects.create(user)[1]
+    token = Token.objects.create(user)[1]
     assert _open(token, {"websocket.http.response": {}})[0]["type"] == "websocket.accept"
     assert _open(token, {"websocket.http.response": {}})[0]["status"] == 429
 
@@ -86,6 +85,6 @@ def test_the_open_sockets_are_a_metric() -> None:
     before = count() or 0
     with hub.socket(user.pk, "127.0.0.1"), hub.socket(user.pk, "127.0.0.1"):
         assert count() == before + 2
-        assert _open(AuthToken.objects.create(user)[1], {})[0]["type"] == "websocket.accept"
+        assert _open(Token.objects.create(user)[1], {})[0]["type"] == "websocket.accept"
         assert count() == before + 2
     assert count() == before

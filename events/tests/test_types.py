@@ -13,9 +13,8 @@ from django.apps import apps
 from django.core.checks import run_checks
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.permissions import Permission as P
 from accounts.permissions import role_mask
 from events.ledger_checks import CHECKS
@@ -202,8 +201,8 @@ def log(toy: None, db: None) -> dict[str, str]:
         )
         user.refresh_from_db()
         accounts[name] = user
-        tokens[name] = AuthToken.objects.create(user)[1]
-    limited, tokens["limited"] = AuthToken.objects.create(accounts["joe"])
+        tokens[name] = Token.objects.create(user)[1]
+    limited, tokens["limited"] = Token.objects.create(accounts["joe"])
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE knox_authtoken SET permissions = %s WHERE digest = %s",

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 
 from purchases.entries import KeyHeld, Outcome, Recorded
 from purchases.ingest.cache import AccountCache
@@ -89,7 +90,11 @@ class Ingest:
         self._fast.put(request)
 
     async def record(
-        self, digest: str, purchase: PurchaseInput, idempotency_key: str | None
+        self,
+        digest: str,
+        purchase: PurchaseInput,
+        idempotency_key: str | None,
+        address: Callable[[], str] = str,
     ) -> Recorded:
         """Record one purchase in the next batch; return after the commit.
 
@@ -101,7 +106,7 @@ class Ingest:
             if not answer.done():
                 answer.set_result(outcome)
 
-        self.submit(PendingPurchase(digest, purchase, idempotency_key, settle))
+        self.submit(PendingPurchase(digest, purchase, idempotency_key, settle, address))
         outcome = await answer
         if isinstance(outcome, ApplicationError):
             raise outcome

@@ -45,9 +45,10 @@ class IngestMiddleware:
             # The Django view answers with the error, after it has checked the token.
             body.seek(0)
             return await self.app(scope, receive, send)
+        client = (scope.get("client") or ("",))[0]
         outcome: Outcome
         try:
-            outcome = await ingest.record(digest, purchase, idempotency_key)
+            outcome = await ingest.record(digest, purchase, idempotency_key, lambda: client)
         except ApplicationError as error:
             outcome = error
         status, answer, extra = render(outcome, classic=classic)

@@ -19,12 +19,16 @@ SHARE_MIN = 32
 
 
 class PendingPurchase(msgspec.Struct, eq=False):
-    """One purchase on its way through the queue; ``answer`` is called once, with its outcome."""
+    """One purchase on its way through the queue; ``answer`` is called once, with its outcome.
+
+    ``address`` returns that of the client.
+    """
 
     digest: str
     purchase: PurchaseInput
     idempotency_key: str | None
     answer: Callable[[Outcome], None]
+    address: Callable[[], str] = str
     deadline: float = 0.0
     # True while a statement with this purchase was sent and its result is unknown.
     uncertain: bool = False
@@ -40,8 +44,8 @@ class PendingPurchase(msgspec.Struct, eq=False):
         """Give the answer, unless it was given before."""
         if not self.answered:
             self.answered = True
-            # The callback is released now, because other code may keep the request for a while.
-            answer, self.answer = self.answer, _ignore
+            # The callbacks are released now, because other code may keep the request for a while.
+            answer, self.answer, self.address = self.answer, _ignore, str
             try:
                 answer(outcome)
             except Exception:

@@ -10,6 +10,7 @@ same answers: ``uvicorn --http purchases.ingest.protocol:Protocol``.
 import asyncio
 import time
 from asyncio import TimerHandle
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -192,12 +193,17 @@ class Protocol(LimitedProtocol):
             else:
                 self._answer(buy, *rendered)
 
-        ingest.submit(PendingPurchase(buy.digest, purchase, key, answer))
+        ingest.submit(
+            PendingPurchase(buy.digest, purchase, key, answer, partial(self._address, buy))
+        )
 
     def _asker(self, buy: Buy) -> str:
         """Return the holder of the client's address."""
+        return address_holder(self._address(buy))
+
+    def _address(self, buy: Buy) -> str:
         peer = self.client[0] if self.client else ""
-        return address_holder(client_address(buy.headers.items(), peer))
+        return client_address(buy.headers.items(), peer)
 
     def _answer(self, buy: Buy, status: int, body: bytes, extra: dict[str, str]) -> None:
         buy.response_complete = True

@@ -6,7 +6,7 @@ import structlog
 from django.db import connection as django_connection
 
 from accounts.access import Caller
-from accounts.authentication import callers_by_digest
+from accounts.authentication import Presented, tokens_look_up
 from accounts.quotas import TooManyRequests, count_request
 from purchases.entries import Entry, Outcome, Recorded
 from purchases.ingest.cache import AccountCache
@@ -33,12 +33,15 @@ def write_batch(
     """Sign in and record a batch in the calling thread; return one outcome for each request."""
     outcomes: list[Outcome | None] = [None] * len(batch)
     try:
-        callers = callers_by_digest({request.digest for request in batch})
+        presented = [Presented(request.digest, request.address()) for request in batch]
+        signed_in = tokens_look_up(set(presented))
         entries: list[Entry] = []
         places: list[int] = []
         for place, request in enumerate(batch):
-            caller: Caller | None = callers.get(request.digest)
-            cache.learn(request.digest, caller)
+            found = signed_in.get(presented[place])
+            caller: Caller | None = found.caller if found else None
+            # The fast path does not compare addresses.
+            cache.learn(request.digest, caller if found and found.anywhere else None)
             if caller is None:
                 outcomes[place] = InvalidToken()
             elif not request.counted and (wait := count_request(caller)):

@@ -12,6 +12,7 @@ import structlog
 from django.db import connection as django_connection
 
 from accounts.access import may_record_for_anyone
+from accounts.keys.usage import last_uses
 from accounts.quotas import TooManyRequests, count_request
 from purchases.commits import BATCH_LOCK_MILLISECONDS, is_held
 from purchases.entries import KeyedEntry, KeyHeld, lane_of, recorded_row
@@ -123,6 +124,7 @@ class Writer:
                 request.uncertain = False
                 left.append(request)
             else:
+                last_uses.note(request.digest, request.address)
                 request.settle(recorded_row(row, *found))
         return left
 

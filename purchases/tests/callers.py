@@ -1,9 +1,8 @@
 """Callers of the ledger, each signed in with a token."""
 
 from django.test import Client
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 
 WHEN = "2024-05-31T15:54:32.204Z"
 
@@ -13,7 +12,7 @@ class Api:
 
     def __init__(self, username: str, **fields: object) -> None:
         self.user = User.objects.create(username=username, userid=f"id-{username}", **fields)
-        self.headers = {"Authorization": f"Token {AuthToken.objects.create(self.user)[1]}"}
+        self.headers = {"Authorization": f"Token {Token.objects.create(self.user)[1]}"}
 
     def get(self, path: str):
         return Client(headers=self.headers).get(path)

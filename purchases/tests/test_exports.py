@@ -15,9 +15,8 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 from django.test import Client
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 from purchases import exports, workbook
 from purchases.lines import csv_lines
 from purchases.models import QUANTITY_MAX, Purchase
@@ -126,7 +125,7 @@ class Ledger:
     def __init__(self) -> None:
         chance = random.Random(5)
         self.staff = User.objects.create(username="staff", userid="staff", is_staff=True)
-        self.token = AuthToken.objects.create(self.staff)[1]
+        self.token = Token.objects.create(self.staff)[1]
         names = [text[:50] for text in texts(20)]
         customers = [
             User(username=f"{text}{number}", userid=f"{text}{number + 1}")

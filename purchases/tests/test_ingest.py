@@ -10,10 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
-from knox.models import AuthToken
 
 from accounts.access import Caller
-from accounts.models import User
+from accounts.models import Token, User
 from events.models import Outbox
 from purchases.entries import Entry, KeyHeld, Outcome, Recorded, identify
 from purchases.ingest import engine as module
@@ -41,7 +40,7 @@ def _purchase(item: str, timestamp: datetime | None = None) -> PurchaseInput:
 @pytest.fixture
 def digest() -> str:
     user = User.objects.create(username="joe", userid="005")
-    return str(AuthToken.objects.create(user)[0].digest)
+    return str(Token.objects.create(user)[0].digest)
 
 
 def _run(*steps: Any) -> list[Outcome]:
@@ -346,7 +345,7 @@ def test_an_account_that_waits_for_locks_delays_no_other(digest: str) -> None:
     """A bulk request locks the keys of its lines while a client sends the same lines singly."""
     joe = User.objects.get()
     ann = User.objects.create(username="ann", userid="006")
-    other = str(AuthToken.objects.create(ann)[0].digest)
+    other = str(Token.objects.create(ann)[0].digest)
     moment = datetime(2024, 5, 31, tzinfo=UTC)
     held = [_purchase(f"held {number}", moment) for number in range(100)]
     with psycopg.connect(**own_connection_parameters()) as holder:

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +17,7 @@ BULK = "/api/v1/purchases/bulk/"
 @pytest.fixture
 def client(db: Any) -> Client:
     alice = User.objects.create_user("alice", userid="100")
-    client = Client(headers={"authorization": f"Token {AuthToken.objects.create(user=alice)[1]}"})
+    client = Client(headers={"authorization": f"Token {Token.objects.create(user=alice)[1]}"})
     client.force_login(alice)
     return client
 

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
-from knox.models import AuthToken
 
-from accounts.models import User
+from accounts.models import Token, User
 from events.models import Outbox
 from events.tests.log import number
 from purchases import exports
@@ -53,7 +52,7 @@ class Ledger:
             self.made[purchase.item] = purchase
 
     def of(self, name: str) -> Client:
-        _, token = AuthToken.objects.create(self.users[name])
+        _, token = Token.objects.create(self.users[name])
         return Client(headers={"Authorization": f"Token {token}"})
 
     def tills(self) -> list[str]:

@@ -114,7 +114,10 @@ class ShopAppConfig(AppConfig):
     sealed: ClassVar[Sequence[str]] = ()
     """Sequences of ``shop.core.sealing.SealedColumn``, for the rotation of the keys."""
     personal_data: ClassVar[str] = ""
-    """The sequence of ``shop.core.columns.Table``: every column that the app's tables have."""
+    """The sequence of ``shop.core.columns.Table``: what each column of the app's tables holds."""
+
+    audit_actions: ClassVar[Sequence[str]] = ()
+    """Mappings from an action of the audit to what happened, in words."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -15,6 +15,7 @@ MODULES = ("api_urls", "page_urls", "websocket_urls", "classic_urls", "event_typ
 OBJECTS = (
     *("metrics", "ledger_checks", "error_dialects", "document_kinds", "followers"),
     *("searches", "customer_panels", "purchase_panels", "attention", "sealed"),
+    "audit_actions",
 )
 MODELS = ("append_only", "maintained")
 _KNOWN = {*dir(ShopAppConfig), "name", "label", "verbose_name", "path", "default_auto_field"}
@@ -41,6 +42,8 @@ def _faults(config: ShopAppConfig) -> Iterator[str]:
     for kind in OBJECTS:
         for path in getattr(config, kind):
             yield from _problem(f"{kind} names {path}", import_string, path)
+    if config.personal_data:
+        yield from _problem("personal_data", import_string, config.personal_data)
     for path in config.health_checks.values():
         yield from _problem(f"health_checks names {path}", import_string, path)
     for kind in MODELS:

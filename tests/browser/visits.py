@@ -100,7 +100,7 @@ A step is a selector with what is typed there, or with nothing to press it. A li
 """
 
 PAGES: Rows = {}
-for each in DECLARED:
+for each in DECLARED.values():
     PAGES |= each.pages
 
 

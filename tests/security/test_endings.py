@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.test import Client
-from knox.models import AuthToken
 
 from accounts.authentication import callers_by_digest
 from accounts.mailing import mails_send
-from accounts.models import User
+from accounts.models import Token, User
 from tests.access import PASSWORD
 from tests.security.forms import sign_in_token
 from tests.world import World, world
@@ -58,7 +57,7 @@ def _deactivate_in_admin(world: World) -> None:
     assert client.post("/admin/accounts/user/", form).status_code == 302
     # Ended tokens stay ended.
     User.objects.filter(username="owner").update(is_active=True)
-    assert not AuthToken.objects.filter(user__username="owner").exists()
+    assert not Token.objects.filter(user__username="owner").exists()
     User.objects.filter(username="owner").update(is_active=False)
 
 
@@ -76,7 +75,7 @@ def test_sessions_and_tokens_end(world: World, end: Any) -> None:
     session = Client()
     session.post("/accounts/login/", {"login": "owner", "password": PASSWORD})
     token = {"Authorization": f"Token {world.tokens['owner']}"}
-    digest = AuthToken.objects.get(user__username="owner").digest
+    digest = Token.objects.get(user__username="owner").digest
     assert session.get("/purchases/").status_code == 200
     assert Client(headers=token).get("/api/v1/accounts/me/").status_code == 200
     end(world)
@@ -84,7 +83,7 @@ def test_sessions_and_tokens_end(world: World, end: Any) -> None:
     assert Client(headers=token).get("/api/v1/accounts/me/").status_code == 401
     # Sockets and the batched path ask this.
     assert callers_by_digest([digest]) == {}
-    assert AuthToken.objects.filter(user__username="other").exists()
+    assert Token.objects.filter(user__username="other").exists()
 
 
 def test_a_better_hash_of_the_same_password_ends_nothing(world: World, settings: Any) -> None:

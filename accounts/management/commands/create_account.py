@@ -9,10 +9,9 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from knox.models import AuthToken
 
 from accounts.emails import email_taken, lock_email
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.permissions import GIVEN_ROLES
 
 
@@ -86,4 +85,4 @@ def _save(user: User, *, with_token: bool) -> str:
     user.save(force_insert=True)
     if user.email:
         EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-    return AuthToken.objects.create(user=user)[1] if with_token else ""
+    return Token.objects.create(user=user)[1] if with_token else ""

@@ -1,0 +1,20 @@
+"""What happens to accounts, in words for the person concerned."""
+
+from django.utils.translation import gettext_lazy as _
+
+ACTIONS = {
+    "account.created": _("The account was made."),
+    "account.signed_in": _("Somebody signed in."),
+    "account.signed_out": _("Somebody signed out."),
+    "account.changed": _("What the account is or may do was changed."),
+    "password.changed": _("The password was changed."),
+    "address.added": _("An e-mail address was added."),
+    "address.verified": _("An e-mail address was verified."),
+    "address.removed": _("An e-mail address was removed."),
+    "address.chosen": _("Mails go to another e-mail address."),
+    "token.created": _("A token was made for a program."),
+    "token.ended": _("A token was revoked."),
+    "admin.added": _("Something was added in the admin."),
+    "admin.changed": _("Something was changed in the admin."),
+    "admin.deleted": _("Something was deleted in the admin."),
+}

@@ -1,0 +1,52 @@
+"""Tells the audit which request acts, and by which credential."""
+
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from audit.context import Origin, acting
+
+SESSION_ID_LENGTH = 32
+
+
+class Acting:
+    """Sets what ``audit.context.origin`` returns while a request is handled."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # Most requests record nothing, so their credential is not looked at.
+        token = acting.set(partial(origin_of, request))
+        try:
+            response: HttpResponseBase = self.get_response(request)
+            return response
+        finally:
+            acting.reset(token)
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    """Return where the changes of a request come from."""
+    return Origin(
+        credential=_credential(request),
+        address=str(request.META.get("REMOTE_ADDR", "")),
+        agent=request.META.get("HTTP_USER_AGENT", ""),
+    )
+
+
+def _credential(request: HttpRequest) -> str:
+    # REST framework notes here by what it has authenticated the request.
+    auth: Any = getattr(request, "auth", None)
+    if auth is not None:
+        kind = getattr(auth, "kind_name", "token")
+        return f"{kind}:{getattr(auth, 'id', None) or auth.digest[:8]}"
+    session_key = getattr(getattr(request, "session", None), "session_key", None)
+    return f"session:{session_id(session_key)}" if session_key else "anonymous:"
+
+
+def session_id(session_key: str) -> str:
+    """Return what names a session without letting anybody in."""
+    return sha256(session_key.encode()).hexdigest()[:SESSION_ID_LENGTH]

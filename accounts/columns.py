@@ -1,0 +1,94 @@
+"""What the tables of accounts hold, and those of allauth and knox.
+
+A new table or column is a new line here. Tables that refer to another come before it.
+"""
+
+from django.utils.translation import gettext_lazy as _
+
+from shop.core.columns import Table, personal, plain, secret
+
+MINE = "t.user_id = %(account)s"
+
+TABLES = (
+    Table(
+        "account_emailconfirmation",
+        _("Links that prove an e-mail address."),
+        plain("id created sent email_address_id"),
+        secret("key"),
+        about="t.email_address_id IN"
+        " (SELECT id FROM account_emailaddress WHERE user_id = %(account)s)",
+        section="email_confirmations",
+        deletes=True,
+    ),
+    Table(
+        "account_emailaddress",
+        _("Your e-mail addresses, to sign in, to write to you, and to let you in again."),
+        plain("id verified primary user_id"),
+        personal("email"),
+        about=MINE,
+        section="email_addresses",
+        deletes=True,
+    ),
+    Table(
+        "accounts_liveticket",
+        _("Passes to the live feed, which are good for seconds."),
+        plain("expires_at user_id"),
+        secret("digest token_digest session_key"),
+        about=MINE,
+        section="live_tickets",
+        deletes=True,
+    ),
+    Table(
+        "accounts_outgoingmail",
+        _("Mails to you of the last seven days; their text only until they are sent."),
+        plain("id purpose status created_at next_attempt_at attempts claim claimed_at finished_at"),
+        personal("recipient subject error origin"),
+        # Links in it let people in.
+        secret("body"),
+        about="lower(t.recipient) = ANY(%(emails)s)",
+        section="mails",
+        deletes=True,
+    ),
+    Table(
+        "knox_authtoken",
+        _("Programs and devices that are signed in for you, and your keys."),
+        plain("id kind created user_id expiry permissions prefix methods"),
+        plain("last_used_at replaced_by"),
+        personal("name networks last_used_address"),
+        secret("digest token_key parent_id"),
+        about=MINE,
+        section="tokens",
+        deletes=True,
+    ),
+    Table(
+        "accounts_user_groups",
+        _("Groups of the admin that you are in."),
+        plain("id user_id group_id"),
+        about=MINE,
+        section="groups",
+        deletes=True,
+    ),
+    Table(
+        "accounts_user_user_permissions",
+        _("Rights in the admin that you have."),
+        plain("id user_id permission_id"),
+        about=MINE,
+        section="admin_rights",
+        deletes=True,
+    ),
+    Table(
+        "accounts_user",
+        _("Your account: your names, what you may do, and what you have chosen."),
+        plain("id is_superuser is_staff is_client date_joined namesake permissions"),
+        personal("is_active", erased="false"),
+        personal("last_login", erased="NULL"),
+        personal("username userid", erased="%(erased_name)s"),
+        personal("email language time_zone theme", erased="''"),
+        personal("roles team_roles", erased="'{}'"),
+        personal("role_permissions", erased="0"),
+        secret("password", erased="'!'"),
+        secret("session_salt", erased="md5(gen_random_uuid()::text)"),
+        about="t.id = %(account)s",
+        section="account",
+    ),
+)

@@ -1,0 +1,157 @@
+"""Changes of second factors. Each is one transaction, with its mail."""
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext_noop
+
+from accounts.factors import passkeys, recovery, totp
+from accounts.factors.codes import SECOND_FACTORS, Type, WrongCode, attempt_begin, has_second_factor
+from accounts.factors.ways_in import check_way_left, lock_account
+from accounts.models import User
+from shop.core.errors import Conflict, NotFound
+
+
+class UnverifiedAddress(Conflict):
+    """The account's address is not verified, so its owner might never get in again."""
+
+    code = "unverified_address"
+    detail = gettext_noop("Verify your email address first. Then a second factor can be added.")
+
+
+class AlreadyOn(Conflict):
+    """The account has this already."""
+
+    code = "already_on"
+    detail = gettext_noop("The account has that already.")
+
+
+def check_may_add(user: User) -> None:
+    """Raise ``UnverifiedAddress`` for an account that has only addresses nobody has proved.
+
+    Who signs up with somebody else's address could otherwise keep its owner out for good.
+    """
+    verified = EmailAddress.objects.filter(user=user).values_list("verified", flat=True)
+    if not any(verified) and (verified or user.email):
+        raise UnverifiedAddress()
+
+
+def totp_add(*, request: HttpRequest, user: User, secret: str, code: str) -> list[str]:
+    """Add an authenticator app by its first code. Return recovery codes if they are new.
+
+    Raise ``UnverifiedAddress``, ``AlreadyOn``, ``WrongCode`` and ``TooManyCodes``.
+    """
+    check_may_add(user)
+    attempt = attempt_begin(user)
+    step = totp.matching_step(secret, "".join(code.split()))
+    if step is None:
+        raise WrongCode()
+    with transaction.atomic():
+        lock_account(user)
+        if Authenticator.objects.filter(user=user, type=Type.TOTP).exists():
+            raise AlreadyOn()
+        attempt.delete()
+        data = totp.data_of(secret, step, account=user.pk)
+        return _add(request, user, Type.TOTP, data, "totp_added")
+
+
+def totp_remove(*, request: HttpRequest, user: User) -> None:
+    """Remove the authenticator app. Raise ``NotFound``."""
+    with transaction.atomic():
+        lock_account(user)
+        _remove(request, user, _one(user, type=Type.TOTP), "totp_removed")
+
+
+def passkey_add(*, request: HttpRequest, user: User, name: str, made: dict[str, Any]) -> list[str]:
+    """Add a passkey that a ceremony has made. Return recovery codes if they are new.
+
+    Raise ``UnverifiedAddress``, and ``Conflict`` if the account has too many.
+    """
+    check_may_add(user)
+    with transaction.atomic():
+        lock_account(user)
+        present = passkeys.passkeys_of(user)
+        if any(each.data["id"] == made["id"] for each in present):
+            raise AlreadyOn()
+        if len(present) >= passkeys.PASSKEYS_MAX:
+            raise Conflict(gettext_noop("The account has too many passkeys. Remove one first."))
+        return _add(request, user, Type.WEBAUTHN, {**made, "name": name}, "passkey_added")
+
+
+def passkey_rename(*, request: HttpRequest, user: User, pk: int, name: str) -> None:
+    """Give a passkey another name. Raise ``NotFound``."""
+    with transaction.atomic():
+        lock_account(user)
+        passkey = _one(user, pk=pk, type=Type.WEBAUTHN)
+        passkey.data["name"] = name
+        passkey.save(update_fields=["data"])
+
+
+def passkey_remove(*, request: HttpRequest, user: User, pk: int) -> None:
+    """Remove a passkey. Raise ``NotFound``, and ``LastWayIn`` if nothing else lets in."""
+    with transaction.atomic():
+        lock_account(user)
+        passkey = _one(user, pk=pk, type=Type.WEBAUTHN)
+        _remove(request, user, passkey, "passkey_removed")
+        check_way_left(user)
+
+
+def recovery_codes_make(*, request: HttpRequest, user: User) -> list[str]:
+    """Return new recovery codes, which end the old ones. Raise ``NotFound`` without a factor."""
+    with transaction.atomic():
+        lock_account(user)
+        if not has_second_factor(user):
+            raise NotFound()
+        codes = _new_recovery_codes(user)
+        _tell(user, "recovery_codes_made")
+        return codes
+
+
+def _one(user: User, **which: Any) -> Authenticator:
+    found = Authenticator.objects.filter(user=user, **which).first()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def _add(
+    request: HttpRequest, user: User, kind: str, data: dict[str, Any], event: str
+) -> list[str]:
+    is_first = not has_second_factor(user)
+    Authenticator.objects.create(user=user, type=kind, data=data)
+    _flag(user)
+    _tell(user, event, name=data.get("name", ""))
+    return _new_recovery_codes(user) if is_first else []
+
+
+def _remove(request: HttpRequest, user: User, authenticator: Authenticator, event: str) -> None:
+    authenticator.delete()
+    if not _flag(user):
+        # Recovery codes alone are no second factor.
+        Authenticator.objects.filter(user=user).delete()
+    _tell(user, event, name=authenticator.data.get("name", ""))
+
+
+def _new_recovery_codes(user: User) -> list[str]:
+    codes = recovery.codes_new()
+    Authenticator.objects.filter(user=user, type=Type.RECOVERY_CODES).delete()
+    Authenticator.objects.create(
+        user=user, type=Type.RECOVERY_CODES, data=recovery.data_of(codes, account=user.pk)
+    )
+    return codes
+
+
+def _flag(user: User) -> bool:
+    """Write down whether the account has a second factor; return it."""
+    user.second_factor = Authenticator.objects.filter(user=user, type__in=SECOND_FACTORS).exists()
+    user.save(update_fields=["second_factor"])
+    return user.second_factor
+
+
+def _tell(user: User, event: str, **context: Any) -> None:
+    """Mail the owner what has changed."""
+    get_adapter().send_notification_mail(f"account/email/{event}", user, {"user": user, **context})

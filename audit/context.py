@@ -1,0 +1,43 @@
+"""Who acts: the credential, the address and the program, found without being passed along.
+
+Whatever takes a request sets ``acting`` to a function that describes it. The function is called
+only where something is recorded. Elsewhere a task or a command of ``manage.py`` acts.
+"""
+
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from celery import current_task
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a change comes from. ``credential`` is ``kind:id``, and no secret."""
+
+    credential: str
+    address: str = ""
+    agent: str = ""
+
+
+acting: ContextVar[Callable[[], Origin] | None] = ContextVar("audit_acting", default=None)
+
+
+def origin() -> Origin:
+    """Return where the present change comes from."""
+    describe = acting.get()
+    if describe is not None:
+        return describe()
+    if current_task:
+        return Origin(f"task:{current_task.name}")
+    program = Path(sys.argv[0]).name
+    command = sys.argv[1] if program == "manage.py" and len(sys.argv) > 1 else program
+    return Origin(f"command:{command[:60]}")
+
+
+def request_id() -> str:
+    """Return the id of the request, also in a task that it started, or an empty string."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))[:64]

@@ -1,0 +1,3 @@
+"""What this app's own tables hold."""
+
+TABLES = ()

@@ -12,4 +12,9 @@ class AuditConfig(ShopAppConfig):
     name = "audit"
     verbose_name = "Audit"
     append_only = ("Entry", "Checkpoint")
+    personal_data = "audit.columns.TABLES"
+    loops = ("audit.sealing.seal_next",)
+    health_checks = {"audit": "audit.health.check_sealing"}
+    metrics = ("audit.health.collect_chain",)
+    ledger_checks = ("audit.ledger_checks.CHECKS",)
     sealed = ("audit.models.SEALED",)

@@ -1,7 +1,5 @@
 """Entries of the audit: first waiting, then sealed into a chain; personal details lie beside it."""
 
-from typing import Any
-
 from django.db import models
 from django.db.models.functions import Now
 
@@ -99,12 +97,13 @@ class Detail(models.Model):
 class Checkpoint(models.Model):
     """A signed note of how far the chain reached, made with each batch that was sealed."""
 
-    seq = models.BigIntegerField(primary_key=True)
+    seq = models.BigIntegerField()
     note = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        ordering = ["-seq"]
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["seq"], name="audit_checkpoints_by_seq")]
 
     def __str__(self) -> str:
         return str(self.seq)
@@ -112,4 +111,3 @@ class Checkpoint(models.Model):
 
 COLUMN = "audit_detail.sealed"
 SEALED = (SealedColumn(COLUMN, "audit_detail", "sealed", account="account_id"),)
-Fields = dict[str, Any]

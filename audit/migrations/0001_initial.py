@@ -35,12 +35,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Checkpoint',
             fields=[
-                ('seq', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('seq', models.BigIntegerField()),
                 ('note', models.TextField()),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                'ordering': ['-seq'],
+                'ordering': ['-pk'],
+                'indexes': [models.Index(fields=['seq'], name='audit_checkpoints_by_seq')],
             },
         ),
         migrations.CreateModel(

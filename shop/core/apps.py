@@ -109,6 +109,8 @@ class ShopAppConfig(AppConfig):
     """Classes of ``documents.kinds.Kind``."""
     event_types: ClassVar[str] = ""
     """The module that declares the app's types of events."""
+    loops: ClassVar[Sequence[str]] = ()
+    """Work that goes on in the relay's process; see ``shop.core.loops``."""
     followers: ClassVar[Sequence[str]] = ()
     """Followers of the event log."""
     sealed: ClassVar[Sequence[str]] = ()

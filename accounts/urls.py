@@ -3,10 +3,15 @@
 from django.urls import path
 
 from accounts import api
+from accounts.audit import api as audit
 
 urlpatterns = [
     path("accounts/", api.AccountListView.as_view(), name="api_accounts"),
     path("accounts/me/", api.MeView.as_view(), name="api_me"),
+    path("accounts/me/audit/", audit.MyAuditView.as_view(), name="api_my_audit"),
+    path("audit/", audit.AuditListView.as_view(), name="api_audit"),
+    path("audit/verify/", audit.AuditVerifyView.as_view(), name="api_audit_verify"),
+    path("audit/checkpoint/", audit.AuditCheckpointView.as_view(), name="api_audit_checkpoint"),
     path("auth/token/", api.TokenView.as_view(), name="api_token"),
     path("auth/logout/", api.LogoutView.as_view(), name="api_logout"),
     path("live-ticket/", api.LiveTicketView.as_view(), name="api_live_ticket"),

@@ -5,8 +5,11 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
+from django.db import transaction
 
 from accounts.models import OutgoingMail, Token, User
+from audit.sealing import seal_waiting
+from audit.services import record
 from tests.access import (
     ADMIN_MODEL,
     ADMIN_READ_ONLY,
@@ -25,6 +28,7 @@ from tests.access import (
     page,
 )
 
+READS_AUDIT = api(403, auditor=200, admin=200)
 ADMIN_DOOR = page(403, admin=302)
 FOR_GUESTS_ROW = {**dict.fromkeys(SIGNED_OUT, 200), "default": 302}
 FOR_GUESTS = {"GET": FOR_GUESTS_ROW, "POST": FOR_GUESTS_ROW}
@@ -36,6 +40,9 @@ def _new_account(actor: str) -> dict[str, Any]:
 
 
 def _objects(owner: User) -> dict[str, Any]:
+    with transaction.atomic():
+        record("account.changed", object=f"account:{owner.pk}", actor_id=owner.pk)
+    seal_waiting()
     return {
         "admin/auth/group/": Group.objects.create(name="a group").pk,
         "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
@@ -63,6 +70,10 @@ ACCESS = Access(
             "GET": OPEN_NO_METHOD,
             "POST": {"default": 200, "deactivated": 401},
         },
+        "api/v1/accounts/me/audit/": {"GET": api(), "POST": NO_METHOD},
+        "api/v1/audit/": {"GET": READS_AUDIT, "POST": NO_METHOD},
+        "api/v1/audit/verify/": {"GET": READS_AUDIT, "POST": NO_METHOD},
+        "api/v1/audit/checkpoint/": {"GET": READS_AUDIT, "POST": NO_METHOD},
         "api/v1/auth/logout/": {"GET": NO_METHOD, "POST": api(204)},
         "api/v1/live-ticket/": {"GET": NO_METHOD, "POST": api()},
     },

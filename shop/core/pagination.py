@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
@@ -38,7 +38,7 @@ class Page(Generic[M]):
     previous_cursor: str | None
 
 
-Place = tuple[datetime | Decimal | UUID, ...]
+Place = tuple[datetime | Decimal | UUID | int, ...]
 
 
 def _encode(direction: str, place: Place) -> str:
@@ -76,6 +76,12 @@ def _amount(text: str) -> Decimal:
     return Decimal(text)
 
 
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
+        raise ValueError(text)
+    return int(text)
+
+
 def paginate(
     rows: QuerySet[M] | Merged[M],
     *,
@@ -83,13 +89,15 @@ def paginate(
     page_size: int = PAGE_SIZE,
     moment_field: str = "timestamp",
     amount_field: str | None = None,
+    number_field: str | None = None,
     ascending: bool = False,
     keys_first: bool = False,
 ) -> Page[M]:
     """Return one page of ``rows``, ordered by ``moment_field`` and key, newest first.
 
     With an ``amount_field`` the rows are ordered by it before all else, the largest first;
-    ``ascending`` turns the order round. ``cursor`` comes from an earlier page in the same order.
+    with a ``number_field``, which no two rows share, by that alone. ``ascending`` turns the order
+    round. ``cursor`` comes from an earlier page in the same order.
     ``"last"`` means the last page, ``None`` the first. Raise ``ValidationFailed`` for any other.
     One query, without a count.
 
@@ -98,6 +106,8 @@ def paginate(
     """
     names = [*([amount_field] if amount_field else []), moment_field, "pk"]
     kinds: list[Callable[[str], Any]] = [*([_amount] if amount_field else []), _moment, UUID]
+    if number_field is not None:
+        names, kinds = [number_field], [_number]
     direction, position = "n", None
     if cursor == LAST:
         direction = "p"
@@ -110,8 +120,12 @@ def paginate(
     order = names if upwards else [f"-{name}" for name in names]
     merged = (rows if isinstance(rows, Merged) else Merged(rows)).order_by(*order)
     if position is not None:
-        compare = TupleGreaterThan if upwards else TupleLessThan
-        merged = merged.filter(compare(Tuple(*map(F, names)), position))
+        if number_field is not None:
+            condition: Any = Q((f"{number_field}__{'gt' if upwards else 'lt'}", position[0]))
+        else:
+            compare = TupleGreaterThan if upwards else TupleLessThan
+            condition = compare(Tuple(*map(F, names)), position)
+        merged = merged.filter(condition)
     if keys_first:
         whole = merged.model._default_manager.using(merged.db).order_by(*order)
         whole.query.select_related = merged.parts[0].query.select_related
@@ -141,6 +155,7 @@ class KeysetPagination(BasePagination):
     """Pages of REST framework: ``{"next", "previous", "results"}``."""
 
     moment_field = "timestamp"
+    number_field: str | None = None
     keys_first = False
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
@@ -150,6 +165,7 @@ class KeysetPagination(BasePagination):
             cursor=request.query_params.get("cursor"),
             page_size=self._page_size(request.query_params.get("page_size")),
             moment_field=getattr(view, "moment_field", self.moment_field),
+            number_field=self.number_field,
             keys_first=self.keys_first,
         )
         return list(self.page.items)

@@ -1,11 +1,12 @@
 """The account routes, below ``/api/v1/``."""
 
-from django.urls import path
+from django.urls import include, path
 
 from accounts import api
 from accounts.audit import api as audit
 
 urlpatterns = [
+    path("", include("accounts.keys.urls")),
     path("accounts/", api.AccountListView.as_view(), name="api_accounts"),
     path("accounts/me/", api.MeView.as_view(), name="api_me"),
     path("accounts/me/audit/", audit.MyAuditView.as_view(), name="api_my_audit"),

@@ -299,6 +299,7 @@ REST_KNOX = {
 }
 # An account keeps its newest tokens.
 TOKENS_PER_ACCOUNT = 100
+KEYS_PER_ACCOUNT = env.integer("KEYS_PER_ACCOUNT", 50, minimum=1, maximum=1000)
 LIVE_TICKET_SECONDS = 30
 LIVE_TICKETS_PER_ACCOUNT = 100
 

@@ -97,5 +97,10 @@ class Token(AbstractAuthToken):
             ),
         ]
 
+    @property
+    def kind_name(self) -> str:
+        """Return ``"token"``, ``"key"`` or ``"jwt"``."""
+        return str(TokenKind(self.kind).label)
+
     def __str__(self) -> str:
         return self.name or self.prefix or f"{self.token_key[:4]}…"

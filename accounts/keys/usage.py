@@ -27,7 +27,7 @@ FROM (
     SELECT digest FROM knox_authtoken WHERE digest = ANY(%(digests)s)
     ORDER BY digest FOR NO KEY UPDATE SKIP LOCKED
 ) AS free
-JOIN unnest(%(digests)s, %(times)s::timestamptz[], %(addresses)s::inet[])
+JOIN unnest(%(digests)s::text[], %(times)s::timestamptz[], %(addresses)s::inet[])
     AS used (digest, at, address) USING (digest)
 WHERE token.digest = free.digest AND (token.last_used_at IS NULL OR token.last_used_at < used.at)
 """

@@ -48,6 +48,7 @@ def _objects(owner: User) -> dict[str, Any]:
         "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
         "admin/accounts/token/": Token.objects.get(user=owner).digest,
         "admin/accounts/user/": owner.pk,
+        "api/v1/keys/": Token.objects.get(user=owner).id,
         "admin/mfa/authenticator/": Authenticator.objects.create(
             user=User.objects.create_user("with-codes"),
             type="recovery_codes",
@@ -75,6 +76,15 @@ ACCESS = Access(
         "api/v1/audit/verify/": {"GET": READS_AUDIT, "POST": NO_METHOD},
         "api/v1/audit/checkpoint/": {"GET": READS_AUDIT, "POST": NO_METHOD},
         "api/v1/auth/logout/": {"GET": NO_METHOD, "POST": api(204)},
+        # Only browser sessions manage keys, and all these come with a token.
+        "api/v1/keys/": {"GET": api(403), "POST": api(403)},
+        "api/v1/keys/<str:id>/": {
+            "GET": api(403),
+            "POST": NO_METHOD,
+            "PATCH": api(403),
+            "DELETE": api(403),
+        },
+        "api/v1/keys/<str:id>/rotate/": {"GET": NO_METHOD, "POST": api(403)},
         "api/v1/live-ticket/": {"GET": NO_METHOD, "POST": api()},
     },
     pages={

@@ -92,6 +92,7 @@ def paginate(
     number_field: str | None = None,
     ascending: bool = False,
     keys_first: bool = False,
+    key_field: str = "pk",
 ) -> Page[M]:
     """Return one page of ``rows``, ordered by ``moment_field`` and key, newest first.
 
@@ -104,7 +105,7 @@ def paginate(
     ``keys_first`` is for filters whose index does not keep the page's order. The page's keys are
     then found in the index alone, and only the page's own rows are fetched.
     """
-    names = [*([amount_field] if amount_field else []), moment_field, "pk"]
+    names = [*([amount_field] if amount_field else []), moment_field, key_field]
     kinds: list[Callable[[str], Any]] = [*([_amount] if amount_field else []), _moment, UUID]
     if number_field is not None:
         names, kinds = [number_field], [_number]
@@ -167,6 +168,7 @@ class KeysetPagination(BasePagination):
             moment_field=getattr(view, "moment_field", self.moment_field),
             number_field=self.number_field,
             keys_first=self.keys_first,
+            key_field=getattr(view, "key_field", "pk"),
         )
         return list(self.page.items)
 

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256, sha512
 from typing import Any, NamedTuple
 
@@ -106,7 +107,7 @@ def tokens_look_up(presented: Collection[Presented]) -> dict[Presented, SignedIn
         networks, caller = rows.get(each.digest, (None, None))
         if caller is not None and is_within(networks, each.address):
             found[each] = SignedIn(caller, networks is None)
-            last_uses.note(each.digest, lambda each=each: each.address)
+            last_uses.note(each.digest, partial(str, each.address))
     return found
 
 

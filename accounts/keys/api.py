@@ -76,7 +76,7 @@ class KeyListView(APIView):
         keys = paginator.paginate_queryset(
             services.keys_of(cast(User, request.user)), request, self
         )
-        return paginator.get_paginated_response(KeySerializer(keys, many=True).data)
+        return paginator.get_paginated_response([KeySerializer(key).data for key in keys])
 
     @extend_schema(
         operation_id="keys_create",

@@ -10,6 +10,7 @@ import ipaddress
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import connection
 
@@ -58,7 +59,7 @@ class LastUses:
             uses = list(taken.items())
             if not uses:
                 return 0
-            arrays = {
+            arrays: Any = {
                 "digests": [digest for digest, _ in uses],
                 "times": [at for _, (at, _) in uses],
                 "addresses": [_stored(address) for _, (_, address) in uses],

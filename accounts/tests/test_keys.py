@@ -123,7 +123,7 @@ def test_only_a_browser_manages_keys_and_only_a_recent_one_gives_more(
     local = made(client, permissions=[each.code for each in Permission if each & alice.permissions])
     path = f"{KEYS}{key['id']}/"
     more = [*key["permissions"], "purchases:write"]
-    tries = [
+    tries: list[tuple[str, str, Any]] = [
         ("get", KEYS, None), ("get", path, None), ("delete", path, None),
         ("post", KEYS, {"name": "x"}), ("patch", path, {"name": "x"}),
         ("post", f"{path}rotate/", {"overlap": 0}),
@@ -136,7 +136,7 @@ def test_only_a_browser_manages_keys_and_only_a_recent_one_gives_more(
             code = "reauthentication_required" if recent else "credential_kind"
             assert answer.json()["errors"][0]["code"] == code
     grow_old(client)
-    for method, where, body, code in [
+    changes: list[tuple[str, str, Any, int]] = [
         ("post", KEYS, {"name": "x"}, 403),
         ("post", f"{path}rotate/", {"overlap": 0}, 403),
         ("patch", path, {"permissions": more}, 403),
@@ -145,8 +145,9 @@ def test_only_a_browser_manages_keys_and_only_a_recent_one_gives_more(
         ("patch", path, {"networks": ["10.1.0.0/16"], "name": "y"}, 200),
         ("patch", path, {"permissions": ["purchases:read"]}, 200),
         ("patch", path, {"permissions": more}, 403),
-    ]:
-        assert send(client, method, where, body).status_code == code, (method, body)
+    ]
+    for method, where, body, expected in changes:
+        assert send(client, method, where, body).status_code == expected, (method, body)
     now = Token.objects.get(id=key["id"])
     assert (now.name, now.permissions, now.networks) == ("y", 1, ["10.1.0.0/16"])
     fresh = browser()
@@ -247,6 +248,7 @@ def test_keys_are_limited_and_end_with_their_time(alice: User, settings: Any) ->
     assert status(first["key"]) == 401
     assert client.get(f"{KEYS}{first['id']}/").status_code == 404
     made(client)
+    wrong: Any
     for wrong in (
         {}, {"name": ""}, {"name": "x" * 101}, {"name": "x", "expires_at": "2020-01-01T00:00:00Z"},
         {"name": "x", "permissions": "purchases:read"}, {"name": "x", "networks": "10.0.0.0/8"},
@@ -299,6 +301,7 @@ def test_the_last_use_is_written_once_a_minute_however_many_there_are(
     with django_assert_num_queries(0):
         assert uses.write() == 0
     used.refresh_from_db()
+    assert used.last_used_at is not None
     other.refresh_from_db()
     assert (used.last_used_address, other.last_used_at, len(asked)) == ("192.0.2.7", None, 1)
     assert timezone.now() - used.last_used_at < timedelta(minutes=1)

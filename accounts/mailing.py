@@ -49,15 +49,25 @@ HOURLY = 20
 DAILY = 60
 
 
-def mail_queue(*, kind: str, recipient: str, subject: str, body: str, origin: str = "") -> bool:
+def mail_queue(
+    *,
+    kind: str,
+    recipient: str,
+    subject: str,
+    body: str,
+    origin: str = "",
+    purpose: str = "",
+) -> bool:
     """Queue a mail. Return whether it will be sent.
 
-    ``kind`` is the prefix of its templates. ``origin`` is the network that asked for it. One
-    network may cause a few mails an hour to one address, and all networks together somewhat more.
-    Further mails are dropped. Nobody is told, because an answer would tell which addresses have
-    accounts. The owner is not locked out, because each link that did arrive is good for days.
+    ``kind`` is the prefix of its templates. Mails to addresses that their cause does not own are
+    counted by ``purpose``, which some kinds have by themselves. ``origin`` is the network that
+    asked for it. One network may cause a few mails an hour to one address, and all networks
+    together somewhat more. Further mails are dropped. Nobody is told, because an answer would tell
+    which addresses have accounts. The owner is not locked out, because each link that did
+    arrive is good for days.
     """
-    purpose = STRANGERS_MAILS.get(kind, "")
+    purpose = purpose or STRANGERS_MAILS.get(kind, "")
     with transaction.atomic():
         if purpose:
             lock_email(recipient)

@@ -7,7 +7,6 @@ from accounts.audit import api as audit
 
 urlpatterns = [
     path("", include("accounts.keys.urls")),
-    path("accounts/", api.AccountListView.as_view(), name="api_accounts"),
     path("accounts/me/", api.MeView.as_view(), name="api_me"),
     path("accounts/me/audit/", audit.MyAuditView.as_view(), name="api_my_audit"),
     path("audit/", audit.AuditListView.as_view(), name="api_audit"),

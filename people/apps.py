@@ -9,3 +9,13 @@ class PeopleConfig(ShopAppConfig):
     name = "people"
     verbose_name = "People"
     personal_data = "people.columns.TABLES"
+    audit_actions = ("people.actions.ACTIONS",)
+    api_urls = "people.urls"
+    page_urls = "people.page_urls"
+    beat = {
+        "purge-people": {
+            "task": "people.purge",
+            "schedule": 3600.0,
+            "options": {"expires": 600},
+        },
+    }

@@ -4,13 +4,15 @@ Nobody changes somebody who has a permission that they lack, and nobody gives on
 There is always an active account with ``accounts:admin``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext_noop
 
+from accounts.access import check
 from accounts.models import WITH_RIGHTS, User
 from accounts.permissions import Permission, allows
 from accounts.ranks import reaches
@@ -89,3 +91,30 @@ def _beyond(mask: int, held: int) -> int:
 
 def _first(mask: int) -> str:
     return next(each.code for each in Permission if each & mask)
+
+
+@contextmanager
+def changing_people() -> Iterator[None]:
+    """Make a change of roles, teams or members in one transaction, after all earlier ones.
+
+    Raise ``LastAdmin``, and undo the change, if it takes the last active administrator away.
+    """
+    with transaction.atomic():
+        lock_people()
+        before = admins().exists()
+        yield
+        if before:
+            admin_remains()
+
+
+def present(actor: User) -> User:
+    """Return the actor as it is now. Raise ``Forbidden`` if it may not administer accounts.
+
+    A request may have waited for another that took the actor's rights away.
+    """
+    now = User.objects.filter(pk=actor.pk, is_active=True).first()
+    if now is None:
+        raise Forbidden(accepted=Permission.ACCOUNTS_ADMIN.code)
+    now.credential_permissions = actor.credential_permissions
+    check(now.permissions, Permission.ACCOUNTS_ADMIN)
+    return now

@@ -34,11 +34,6 @@ FOR_GUESTS_ROW = {**dict.fromkeys(SIGNED_OUT, 200), "default": 302}
 FOR_GUESTS = {"GET": FOR_GUESTS_ROW, "POST": FOR_GUESTS_ROW}
 
 
-def _new_account(actor: str) -> dict[str, Any]:
-    name = f"new-{actor}"
-    return {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
-
-
 def _objects(owner: User) -> dict[str, Any]:
     with transaction.atomic():
         record("account.changed", object=f"account:{owner.pk}", actor_id=owner.pk)
@@ -64,7 +59,6 @@ def _objects(owner: User) -> dict[str, Any]:
 ACCESS = Access(
     objects=_objects,
     api={
-        "api/v1/accounts/": {"GET": OPEN_NO_METHOD, "POST": {"default": 201}},
         "api/v1/accounts/me/": {"GET": api(), "POST": NO_METHOD},
         # Everybody sends the owner's password.
         "api/v1/auth/token/": {
@@ -137,7 +131,6 @@ ACCESS = Access(
         ),
     },
     bodies={
-        "api/v1/accounts/": _new_account,
         "api/v1/auth/token/": {"username": "owner", "password": PASSWORD},
         "accounts/login/": {"login": "owner", "password": "wrong"},
     },

@@ -164,7 +164,7 @@ class KeysetPagination(BasePagination):
         self.page = paginate(
             queryset,
             cursor=request.query_params.get("cursor"),
-            page_size=self._page_size(request.query_params.get("page_size")),
+            page_size=self.page_size(request.query_params.get("page_size")),
             moment_field=getattr(view, "moment_field", self.moment_field),
             number_field=self.number_field,
             keys_first=self.keys_first,
@@ -172,7 +172,7 @@ class KeysetPagination(BasePagination):
         )
         return list(self.page.items)
 
-    def _page_size(self, value: str | None) -> int:
+    def page_size(self, value: str | None) -> int:
         if value is None:
             return PAGE_SIZE
         if value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0:

@@ -1,0 +1,92 @@
+"""Writes to what single accounts may do. The API, the pages and the admin all come here."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from accounts.models import User
+from accounts.sessions.ending import end_credentials
+from audit.services import record
+from people.folding import fold, mask_of
+from people.guard import admin_remains, changing_people, lock_people, may_give, may_manage, present
+from people.models import Invitation, KeptAnswer, Membership
+from people.roles import parse_roles
+
+FLAGS = ("is_active", "is_staff", "is_superuser", "is_client")
+
+
+def account_change(
+    *,
+    actor: User,
+    account_id: int,
+    roles: Iterable[str] | None = None,
+    is_active: bool | None = None,
+) -> User:
+    """Give an account these roles besides its own, or close it, or open it again. Return it.
+
+    All credentials of a closed account end. Raise ``ValidationFailed``, ``Forbidden`` or
+    ``LastAdmin``.
+    """
+    with changing_people():
+        actor = present(actor)
+        target = User.objects.select_for_update(no_key=True).get(pk=account_id)
+        may_manage(actor, target)
+        before = rank_of(target)
+        if roles is not None:
+            chosen = parse_roles(roles, own=target.own_role)
+            # Whoever may not give a role may not take it away, either.
+            may_give(actor, mask_of({*target.roles} ^ {*chosen}))
+            User.objects.filter(pk=target.pk).update(roles=chosen)
+        if is_active is not None:
+            User.objects.filter(pk=target.pk).update(is_active=is_active)
+        return account_changed(target.pk, before=before, actor_id=actor.pk)
+
+
+def account_changed(account_id: int, *, before: Mapping[str, Any], actor_id: int | None) -> User:
+    """Do what follows from a change of an account's flags or roles. Return the account.
+
+    Call this inside ``changing_people``. ``before`` is what ``rank_of`` returned before the change.
+    """
+    fold([account_id])
+    target = User.objects.get(pk=account_id)
+    after = rank_of(target)
+    if before["is_active"] and not after["is_active"]:
+        end_credentials(target, reason="deactivated")
+    changed = [name for name in after if after[name] != before.get(name)]
+    if changed:
+        record(
+            _action(changed, after),
+            object=f"account:{account_id}",
+            actor_id=actor_id,
+            before={name: before.get(name) for name in changed},
+            after={name: after[name] for name in changed},
+        )
+    return target
+
+
+def rank_of(account: User) -> dict[str, Any]:
+    """Return the flags and the roles of an account."""
+    return {**{name: getattr(account, name) for name in FLAGS}, "roles": list(account.roles)}
+
+
+def account_strip(*, account_id: int, emails: Collection[str] = ()) -> None:
+    """Take everything from an account that it may do, and all of its traces here, for its erasure.
+
+    ``emails`` are its addresses, whose invitations end. Call this inside the transaction of the
+    erasure. Raise ``LastAdmin``.
+    """
+    lock_people()
+    Membership.objects.filter(user_id=account_id).delete()
+    Invitation.objects.filter(email__in=[email.lower() for email in emails]).delete()
+    Invitation.objects.filter(invited_by_id=account_id).delete()
+    KeptAnswer.objects.filter(account_id=account_id).delete()
+    User.objects.filter(pk=account_id).update(
+        is_active=False, is_staff=False, is_superuser=False, roles=[]
+    )
+    fold([account_id])
+    admin_remains()
+
+
+def _action(changed: list[str], after: Mapping[str, Any]) -> str:
+    if changed == ["is_active"]:
+        return "account.activated" if after["is_active"] else "account.deactivated"
+    return "account.ranked"

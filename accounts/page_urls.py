@@ -56,6 +56,7 @@ declare([each for each in _pages if each.name in _OPEN], OPEN)
 urlpatterns = [
     path("accounts/preferences/", preferences, name="preferences"),
     path("accounts/", account_overview, name="account_overview"),
+    path("accounts/2fa/", include("accounts.factors.urls")),
     path("accounts/", include(_pages)),
     path("accounts/", include("accounts.providers.urls")),
     # The admin's own sign-in and password change have neither rate limits nor tokens.

@@ -6,12 +6,12 @@ the reader of its mail, must not share the account with whoever made it.
 
 from allauth.account.adapter import get_adapter
 from allauth.socialaccount.models import SocialAccount
-from django.apps import apps
 from django.contrib import messages
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.emails import address_prove, is_proved
+from accounts.factors.services import factors_end
 from accounts.models import User
 from accounts.sessions.ending import Ended, end_credentials
 
@@ -23,8 +23,7 @@ def older_ends(user: User) -> Ended:
     caller's to end.
     """
     SocialAccount.objects.filter(user=user).delete()
-    if apps.is_installed("allauth.mfa"):
-        apps.get_model("mfa", "Authenticator").objects.filter(user=user).delete()
+    factors_end(user)
     return end_credentials(user, reason="email-verified-late")
 
 

@@ -11,7 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 TYPED_MAX = 1500
 """Characters. Longer texts are not kept, because addresses have a limit."""
-_NOT_KEPT = frozenset({"csrfmiddlewaretoken", "idempotency_key", "next"})
+_NOT_KEPT = frozenset({"code", "credential", "csrfmiddlewaretoken", "idempotency_key", "next"})
 
 
 def way_back(request: HttpRequest, *, has_page: bool) -> str:

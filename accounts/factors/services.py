@@ -11,8 +11,8 @@ from django.utils.translation import gettext_noop
 
 from accounts.factors import passkeys, recovery, totp
 from accounts.factors.codes import SECOND_FACTORS, Type, WrongCode, attempt_begin, has_second_factor
-from accounts.factors.ways_in import check_way_left, lock_account
 from accounts.models import User
+from accounts.ways_in import ways_in
 from shop.core.errors import Conflict, NotFound
 
 
@@ -28,6 +28,20 @@ class AlreadyOn(Conflict):
 
     code = "already_on"
     detail = gettext_noop("The account has that already.")
+
+
+class LastWayIn(Conflict):
+    """Without what is to be removed nobody could sign in to the account."""
+
+    code = "last_way_in"
+    detail = gettext_noop(
+        "This is the last way to sign in to the account. Set a password or add a passkey first."
+    )
+
+
+def lock_account(user: User) -> None:
+    """Wait, inside a transaction, for every other change of the account; read it anew."""
+    user.refresh_from_db(from_queryset=User.objects.select_for_update())
 
 
 def check_may_add(user: User) -> None:
@@ -97,7 +111,8 @@ def passkey_remove(*, request: HttpRequest, user: User, pk: int) -> None:
         lock_account(user)
         passkey = _one(user, pk=pk, type=Type.WEBAUTHN)
         _remove(request, user, passkey, "passkey_removed")
-        check_way_left(user)
+        if not ways_in(user):
+            raise LastWayIn()
 
 
 def recovery_codes_make(*, request: HttpRequest, user: User) -> list[str]:
@@ -109,6 +124,16 @@ def recovery_codes_make(*, request: HttpRequest, user: User) -> list[str]:
         codes = _new_recovery_codes(user)
         _tell(user, "recovery_codes_made")
         return codes
+
+
+def factors_end(user: User) -> int:
+    """Remove all second factors of an account. Return how many there were.
+
+    Call it inside a transaction that also ends the account's credentials.
+    """
+    removed, _ = Authenticator.objects.filter(user=user).delete()
+    _flag(user)
+    return removed
 
 
 def _one(user: User, **which: Any) -> Authenticator:

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from accounts.factors.relying_party import relying_party_id
+
 register = template.Library()
 
 
@@ -15,6 +17,7 @@ SECTIONS = {
     "account_overview": _("Overview"),
     "account_email": _("Addresses"),
     "account_change_password": _("Password"),
+    "mfa_index": _("Second factors"),
     "socialaccount_connections": _("Other sign-ins"),
     "preferences": _("Language and time zone"),
 }
@@ -76,3 +79,9 @@ def form_errors(form: Any) -> dict[str, str]:
 def form_labels(form: Any) -> dict[str, Any]:
     """Return the labels of a form by the ids of its fields."""
     return {field.id_for_label: field.label for field in form.visible_fields()}
+
+
+@register.simple_tag
+def site_has_passkeys() -> bool:
+    """Return whether browsers can have passkeys for this site."""
+    return bool(relying_party_id())

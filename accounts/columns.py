@@ -30,6 +30,24 @@ TABLES = (
         deletes=True,
     ),
     Table(
+        "accounts_codeattempt",
+        _("When wrong codes were sent for your account, for a day, so that nobody can guess one."),
+        plain("id user_id at"),
+        about=MINE,
+        section="wrong_codes",
+        deletes=True,
+    ),
+    Table(
+        "mfa_authenticator",
+        _("Your authenticator app, passkeys and recovery codes."),
+        plain("id type created_at last_used_at user_id"),
+        # The name that you gave a passkey is in the page of second factors.
+        secret("data"),
+        about=MINE,
+        section="second_factors",
+        deletes=True,
+    ),
+    Table(
         "accounts_liveticket",
         _("Passes to the live feed, which are good for seconds."),
         plain("expires_at user_id"),
@@ -86,6 +104,7 @@ TABLES = (
         personal("email language time_zone theme", erased="''"),
         personal("roles team_roles", erased="'{}'"),
         personal("role_permissions", erased="0"),
+        personal("second_factor", erased="false"),
         secret("password", erased="'!'"),
         secret("session_salt", erased="md5(gen_random_uuid()::text)"),
         about="t.id = %(account)s",

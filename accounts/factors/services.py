@@ -13,6 +13,7 @@ from accounts.factors import passkeys, recovery, totp
 from accounts.factors.codes import SECOND_FACTORS, Type, WrongCode, attempt_begin, has_second_factor
 from accounts.models import User
 from accounts.ways_in import ways_in
+from audit.services import record
 from shop.core.errors import Conflict, NotFound
 
 
@@ -101,8 +102,9 @@ def passkey_rename(*, request: HttpRequest, user: User, pk: int, name: str) -> N
     with transaction.atomic():
         lock_account(user)
         passkey = _one(user, pk=pk, type=Type.WEBAUTHN)
-        passkey.data["name"] = name
+        before, passkey.data["name"] = passkey.data["name"], name
         passkey.save(update_fields=["data"])
+        _record("factor.renamed", user, passkey, personal={"before": before, "name": name})
 
 
 def passkey_remove(*, request: HttpRequest, user: User, pk: int) -> None:
@@ -122,6 +124,7 @@ def recovery_codes_make(*, request: HttpRequest, user: User) -> list[str]:
         if not has_second_factor(user):
             raise NotFound()
         codes = _new_recovery_codes(user)
+        record("factor.codes_made", object=f"account:{user.pk}", actor_id=user.pk)
         _tell(user, "recovery_codes_made")
         return codes
 
@@ -147,13 +150,15 @@ def _add(
     request: HttpRequest, user: User, kind: str, data: dict[str, Any], event: str
 ) -> list[str]:
     is_first = not has_second_factor(user)
-    Authenticator.objects.create(user=user, type=kind, data=data)
+    added = Authenticator.objects.create(user=user, type=kind, data=data)
     _flag(user)
+    _record("factor.added", user, added)
     _tell(user, event, name=data.get("name", ""))
     return _new_recovery_codes(user) if is_first else []
 
 
 def _remove(request: HttpRequest, user: User, authenticator: Authenticator, event: str) -> None:
+    _record("factor.removed", user, authenticator)
     authenticator.delete()
     if not _flag(user):
         # Recovery codes alone are no second factor.
@@ -175,6 +180,19 @@ def _flag(user: User) -> bool:
     user.second_factor = Authenticator.objects.filter(user=user, type__in=SECOND_FACTORS).exists()
     user.save(update_fields=["second_factor"])
     return user.second_factor
+
+
+def _record(
+    action: str, user: User, authenticator: Authenticator, personal: dict[str, str] | None = None
+) -> None:
+    record(
+        action,
+        object=f"factor:{authenticator.pk}",
+        actor_id=user.pk,
+        account_id=user.pk,
+        after={"type": authenticator.type},
+        personal=personal or {"name": authenticator.data.get("name", "")},
+    )
 
 
 def _tell(user: User, event: str, **context: Any) -> None:

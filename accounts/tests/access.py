@@ -89,6 +89,20 @@ ACCESS = Access(
         "accounts/inactive/": READ_ONLY,
         "accounts/signup/": FOR_GUESTS,
         "accounts/reauthenticate/": {"GET": page(), "POST": page()},
+        "accounts/2fa/": {"GET": page(), "POST": OPEN_NO_METHOD},
+        # Nobody here has given a first factor only.
+        "accounts/2fa/authenticate/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        "accounts/2fa/passkeys/login/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        # Nobody here has a factor to confirm with, so the page for the password comes.
+        "accounts/2fa/reauthenticate/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        "accounts/2fa/passkeys/reauthenticate/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        # The sign-ins here are not recent.
+        "accounts/2fa/totp/activate/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        "accounts/2fa/totp/deactivate/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        "accounts/2fa/recovery-codes/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        "accounts/2fa/passkeys/add/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        "accounts/2fa/passkeys/<int:pk>/rename/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
+        "accounts/2fa/passkeys/<int:pk>/remove/": {"GET": ELSEWHERE, "POST": ELSEWHERE},
         "accounts/email/": {"GET": page(), "POST": ELSEWHERE},
         "accounts/confirm-email/": READ_ONLY,
         "accounts/password/change/": {"GET": page(), "POST": page()},

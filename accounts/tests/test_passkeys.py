@@ -7,12 +7,14 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.core.cache import cache
 from django.test import Client
 
 from accounts.factors.relying_party import origin, passkeys_need_a_name, relying_party_id
 from accounts.models import User
 from accounts.tests.authenticator import SoftAuthenticator
 from accounts.tests.conftest import PASSWORD, SentMail
+from audit.models import Waiting
 
 LOGIN = "/accounts/2fa/passkeys/login/"
 ADD = "/accounts/2fa/passkeys/add/"
@@ -154,24 +156,20 @@ def test_any_answer_is_refused_without_an_error(passkey: SoftAuthenticator) -> N
         ),
     ]
     client = Client()
-    by_password(client)
-    for where in (LOGIN, SECOND):
-        for answer in awkward:
-            options(client, where)
-            settings_cleared = client.post(where, {"credential": answer})
-            assert settings_cleared.status_code in (200, 302, 429), answer
-    use(client, passkey, SECOND)
-    assert signed_in(client)
+    for answer in awkward:
+        cache.clear()
+        options(client, LOGIN)
+        assert client.post(LOGIN, {"credential": answer}).status_code == 302, answer
+    assert not signed_in(client)
+    use(client, passkey)
     for answer in awkward:
         options(client, ADD)
         assert client.post(ADD, {"name": "x", "credential": answer}).status_code == 200, answer
-        options(client, CONFIRM)
-        assert client.post(CONFIRM, {"credential": answer}).status_code in (200, 302, 429)
     assert Authenticator.objects.filter(type="webauthn").count() == 1
 
 
 def test_a_passkey_confirms_who_it_is_and_is_renamed_and_removed(
-    passkey: SoftAuthenticator, owner: User, sent_mail: SentMail
+    passkey: SoftAuthenticator, owner: User
 ) -> None:
     client = Client()
     use(client, passkey)
@@ -197,6 +195,7 @@ def test_a_passkey_confirms_who_it_is_and_is_renamed_and_removed(
     assert confirmed["Location"] == "/accounts/2fa/"
     # It is the last way in, until there is a password again.
     password = owner.password
+    EmailAddress.objects.all().delete()
     User.objects.filter(pk=owner.pk).update(password="!")
     client.force_login(User.objects.get(pk=owner.pk))
     session = client.session
@@ -210,7 +209,12 @@ def test_a_passkey_confirms_who_it_is_and_is_renamed_and_removed(
     fresh.post(remove)
     assert not Authenticator.objects.exists(), "recovery codes alone are no factor"
     assert fresh.get("/api/v1/accounts/me/").json()["mfa"] is False
-    assert "A passkey was removed" in sent_mail()[-1].subject
+    entries = Waiting.objects.filter(action__startswith="factor.").order_by("id")
+    assert [entry.action for entry in entries] == [
+        "factor.added",
+        "factor.renamed",
+        "factor.removed",
+    ]
 
 
 def test_passkeys_are_for_the_site_url_and_not_for_the_host(

@@ -1,0 +1,181 @@
+"""The pages of second factors, and the sign-in that asks for them."""
+
+import re
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.test import Client
+
+from accounts.factors.models import CodeAttempt
+from accounts.models import User
+from accounts.tests.conftest import PASSWORD, SentMail
+from accounts.tests.test_second_factor_codes import NOW, STEP
+from audit.models import Waiting
+
+ACTIVATE = "/accounts/2fa/totp/activate/"
+SECOND = "/accounts/2fa/authenticate/"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    times = [NOW]
+    monkeypatch.setattr("accounts.factors.totp.time", lambda: times[0])
+    return times
+
+
+@pytest.fixture
+def owner(alice: User) -> User:
+    EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
+    return alice
+
+
+def sign_in(next: str = "") -> tuple[Client, Any]:
+    client = Client()
+    form = {"login": "alice", "password": PASSWORD, "next": next}
+    return client, client.post("/accounts/login/", form)
+
+
+def signed_in(client: Client) -> bool:
+    return client.get("/api/v1/accounts/me/").status_code == 200
+
+
+def set_up(client: Client) -> tuple[str, list[str]]:
+    """Set an app up; return its secret and the recovery codes."""
+    content = client.get(ACTIVATE).content.decode()
+    assert "data:image/svg+xml;base64," in content
+    found = re.search(r"<code[^>]*>([A-Z2-7 ]{39})</code>", content)
+    assert found is not None
+    secret = found[1].replace(" ", "")
+    assert "is wrong" in client.post(ACTIVATE, {"code": "000000"}).content.decode()
+    shown = client.post(ACTIVATE, {"code": code(secret, STEP)}).content.decode()
+    codes = re.findall(
+        r"\b(?:[0-9a-z]{4}-){3}[0-9a-z]{4}\b", shown.split("<pre")[1].split("</pre")[0]
+    )
+    assert len(set(codes)) == 10
+    return secret, codes
+
+
+def code(secret: str, step: int) -> str:
+    return format_hotp_value(hotp_value(secret, step))
+
+
+def test_an_app_is_set_up_and_asked_for_and_removed(owner: User, sent_mail: SentMail) -> None:
+    client, _ = sign_in()
+    secret, codes = set_up(client)
+    stored = str(list(Authenticator.objects.values_list("data", flat=True)))
+    assert secret not in stored
+    assert codes[0] not in stored
+    assert client.get("/api/v1/accounts/me/").json()["mfa"] is True
+    assert codes[0] not in client.get("/accounts/2fa/").content.decode()
+
+    other, response = sign_in("/purchases/")
+    assert response["Location"] == SECOND
+    assert not signed_in(other)
+    for path in ("/", "/accounts/2fa/", "/accounts/keys/", "/accounts/password/change/", ACTIVATE):
+        assert other.get(path).status_code in (200, 302, 404), path
+        assert not signed_in(other)
+    # The code that set the app up does not sign in.
+    assert other.post(SECOND, {"code": code(secret, STEP)}).status_code == 200
+    assert not signed_in(other)
+    assert other.post(SECOND, {"code": code(secret, STEP + 1)})["Location"] == "/purchases/"
+    assert signed_in(other)
+    used, _ = sign_in()
+    used.post(SECOND, {"code": code(secret, STEP + 1)})
+    assert not signed_in(used)
+    used.post(SECOND, {"code": codes[0]})
+    assert signed_in(used)
+    # New recovery codes end the old ones.
+    shown = client.post("/accounts/2fa/recovery-codes/").content.decode()
+    again, _ = sign_in()
+    again.post(SECOND, {"code": codes[1]})
+    assert not signed_in(again)
+    assert "9 codes" not in client.get("/accounts/2fa/").content.decode()
+    assert shown.count("-") > 30
+
+    assert client.post("/accounts/2fa/totp/deactivate/").status_code == 302
+    assert not Authenticator.objects.exists()
+    assert sign_in()[1]["Location"] != SECOND
+    assert [mail.subject.partition(" your")[0] for mail in sent_mail()] == [
+        "An authenticator app was added to",
+        "New recovery codes of",
+        "The authenticator app was removed from",
+    ]
+    actions = Waiting.objects.filter(action__startswith="factor.").order_by("id")
+    assert [entry.action for entry in actions] == [
+        "factor.added",
+        "factor.codes_made",
+        "factor.removed",
+    ]
+
+
+def test_wrong_codes_at_the_page_count_with_those_of_the_token_route(owner: User) -> None:
+    _, codes = set_up(sign_in()[0])
+    CodeAttempt.objects.all().delete()
+    for _ in range(5):
+        client, _ = sign_in()
+        client.post(SECOND, {"code": "000000"})
+    client, _ = sign_in()
+    assert client.post(SECOND, {"code": codes[0]}).status_code == 429
+    assert not signed_in(client)
+    body = {"username": "alice", "password": PASSWORD, "code": codes[0]}
+    response = Client().post("/api/v1/auth/token/", body, content_type="application/json")
+    assert response.status_code == 429
+
+
+def test_somebody_elses_address_cannot_be_locked_in(alice: User) -> None:
+    address = EmailAddress.objects.create(user=alice, email=alice.email, primary=True)
+    client, _ = sign_in()
+    content = client.get(ACTIVATE).content.decode()
+    secret = re.findall(r"<code[^>]*>([A-Z2-7 ]{39})</code>", content)[0].replace(" ", "")
+    answer = client.post(ACTIVATE, {"code": code(secret, STEP)})
+    assert "Verify your email address first" in answer.content.decode()
+    assert not Authenticator.objects.exists()
+    address.verified = True
+    address.save()
+    client.post(ACTIVATE, {"code": code(secret, STEP)})
+    assert Authenticator.objects.filter(type="totp").count() == 1
+
+
+def test_the_sign_in_is_confirmed_by_a_code_and_leads_back(owner: User) -> None:
+    client, _ = sign_in()
+    _, codes = set_up(client)
+    session = client.session
+    for record in session["account_authentication_methods"]:
+        record["at"] -= 400
+    session.save()
+    sent = client.post("/accounts/2fa/totp/deactivate/")
+    assert sent["Location"].startswith("/accounts/reauthenticate/?next=")
+    page = client.get("/accounts/2fa/reauthenticate/?next=/accounts/2fa/")
+    assert page.status_code == 200
+    form = {"code": "wrong", "next": "/accounts/2fa/"}
+    assert client.post("/accounts/2fa/reauthenticate/", form).status_code == 200
+    form["code"] = codes[5]
+    confirmed = client.post("/accounts/2fa/reauthenticate/", form)
+    assert confirmed["Location"] == "/accounts/2fa/"
+    client.post("/accounts/2fa/totp/deactivate/")
+    assert not Authenticator.objects.exists()
+
+
+def test_a_new_password_by_mail_asks_for_the_factor(owner: User, sent_mail: SentMail) -> None:
+    _, codes = set_up(sign_in()[0])
+    client = Client()
+    client.post("/accounts/password/reset/", {"email": owner.email})
+    link = re.findall(r"http://[^/]+(/accounts/password/reset/key/\S+)", sent_mail()[-1].body)[0]
+    path = client.get(link)["Location"]
+    new = "another-lamp-43"
+    client.post(path, {"password1": new, "password2": new}, follow=True)
+    assert not signed_in(client)
+    client.post("/accounts/login/", {"login": "alice", "password": new})
+    assert not signed_in(client)
+    assert client.post(SECOND, {"code": codes[0]}).status_code == 302
+    assert signed_in(client)
+
+
+def test_another_account_can_be_chosen_at_the_second_step(owner: User) -> None:
+    set_up(sign_in()[0])
+    client, _ = sign_in()
+    client.post("/accounts/logout/")
+    assert client.get("/accounts/login/").status_code == 200

@@ -62,7 +62,7 @@ def _sent(route: str, row: Row) -> Row:
 
 PAGES = {
     route: methods
-    # These answer signed-out actors, too; the last two start the sign-in anew.
+    # These answer signed-out actors, too; the last ones start the sign-in anew.
     if route
     in (
         "accounts/logout/",
@@ -70,6 +70,8 @@ PAGES = {
         "admin/logout/",
         "accounts/login/code/confirm/",
         "accounts/3rdparty/signup/",
+        "accounts/2fa/authenticate/",
+        "accounts/2fa/passkeys/login/",
     )
     else methods | {"POST": _sent(route, methods["POST"])}
     for route, methods in PAGES.items()

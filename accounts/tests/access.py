@@ -44,6 +44,7 @@ def _objects(owner: User) -> dict[str, Any]:
         "admin/accounts/token/": Token.objects.get(user=owner).digest,
         "admin/accounts/user/": owner.pk,
         "api/v1/keys/": Token.objects.get(user=owner).id,
+        "accounts/2fa/passkeys/": 1,
         "admin/mfa/authenticator/": Authenticator.objects.create(
             user=User.objects.create_user("with-codes"),
             type="recovery_codes",

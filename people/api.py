@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from accounts.api import AccountListView as SignUpView
 from accounts.models import USERNAME_MAX_LENGTH, User
 from accounts.permissions import Permission as P
-from accounts.rules import OPEN, SIGNED_IN, needs
+from accounts.rules import OPEN, CredentialKind, Rule, needs
 from people import invitations, roles, selectors, services, teams
 from people.idempotency import answer_once
 from people.serializers import (
@@ -358,7 +358,8 @@ class InvitationListView(APIView):
 class AcceptView(APIView):
     """The acceptance of an invitation."""
 
-    required = {"POST": SIGNED_IN}
+    # It gives rights to the account, so no credential with rights of its own takes it.
+    required = {"POST": Rule(credentials=CredentialKind.SESSION | CredentialKind.TOKEN)}
 
     @extend_schema(
         operation_id="invitations_accept",

@@ -41,23 +41,28 @@ def account_change(
         return account_changed(target.pk, before=before, actor_id=actor.pk)
 
 
-def account_changed(account_id: int, *, before: Mapping[str, Any], actor_id: int | None) -> User:
+def account_changed(
+    account_id: int, *, before: Mapping[str, Any] | None, actor_id: int | None
+) -> User:
     """Do what follows from a change of an account's flags or roles. Return the account.
 
-    Call this inside ``changing_people``. ``before`` is what ``rank_of`` returned before the change.
+    Call this inside ``changing_people``. ``before`` is what ``rank_of`` returned before the change,
+    or ``None`` for a new account.
     """
     fold([account_id])
     target = User.objects.get(pk=account_id)
     after = rank_of(target)
+    if before is None:
+        before = {**dict.fromkeys(FLAGS, False), "is_active": True, "roles": []}
     if before["is_active"] and not after["is_active"]:
         end_credentials(target, reason="deactivated")
-    changed = [name for name in after if after[name] != before.get(name)]
+    changed = [name for name in after if after[name] != before[name]]
     if changed:
         record(
             _action(changed, after),
             object=f"account:{account_id}",
             actor_id=actor_id,
-            before={name: before.get(name) for name in changed},
+            before={name: before[name] for name in changed},
             after={name: after[name] for name in changed},
         )
     return target

@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
-from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -23,11 +23,16 @@ from accounts.mailing import mail_queue
 from accounts.models import User
 from accounts.reader import written_for
 from accounts.services import username_taken
+from accounts.sessions.recent import is_recent
+from accounts.ways_in import WayIn, ways_in
 from shop.core.admission import network_of
 from shop.core.apps import landing_for
 
 # The way in that sessions record.
 SESSION_BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+# The way to confirm a session of an account without a password and without a second factor.
+SIGN_IN_AGAIN = "sign_in_again"
 
 
 _TAKEN_USERNAME = _("A user with that username already exists.")
@@ -74,6 +79,12 @@ class AccountAdapter(DefaultAccountAdapter):
             if confirmed:
                 claims_end(email_address.email, owner=email_address.user)
             return confirmed
+
+    def can_delete_email(self, email_address: EmailAddress) -> bool:
+        """Return whether an address may be removed: unless it is the last way in, or primary."""
+        if not email_address.pk or not super().can_delete_email(email_address):
+            return not email_address.pk
+        return bool(ways_in(email_address.user, without=(WayIn.CODE, email_address.pk)))
 
     def is_safe_url(self, url: str) -> bool:
         """Return whether a URL leads to this site; ``False`` if it cannot be parsed."""
@@ -145,6 +156,26 @@ class AccountAdapter(DefaultAccountAdapter):
             return password_confirm(request=self.request, user=user, password=password)
         except TooManyAttempts:
             raise self.validation_error("too_many_login_attempts") from None
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Return whether allauth must ask again before a change.
+
+        Changes of addresses ask for the password again; all others for a recent sign-in. Raise
+        ``ReauthenticationRequired`` without one, because allauth takes an account that has no
+        password for always recent.
+        """
+        if not is_recent(self.request):
+            raise ReauthenticationRequired()
+        return app == "allauth.account"
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Return the ways to confirm a session. Without one of allauth's it is to sign in again."""
+        again = {
+            "id": SIGN_IN_AGAIN,
+            "description": _("Sign in again"),
+            "url": reverse("account_reauthenticate"),
+        }
+        return super().get_reauthentication_methods(user) or ([again] if user.pk else [])
 
     def set_password(self, user: User, password: str) -> None:
         """Change a password, which ends the account's sessions and tokens."""

@@ -5,7 +5,7 @@ from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
 
 from accounts.codes import confirm_login_code
-from accounts.pages import account_overview, admin_login, in_one_transaction
+from accounts.pages import account_overview, admin_login, confirm_session, in_one_transaction
 from accounts.preferences import preferences
 from accounts.providers.buttons import leads_to_providers
 from accounts.rules import ON_PAGES, OPEN, declare
@@ -43,6 +43,8 @@ def _page(pattern: URLPattern) -> URLPattern:
     view = pattern.callback
     if pattern.name == "account_confirm_login_code":
         view = confirm_login_code
+    elif pattern.name == "account_reauthenticate":
+        view = confirm_session(view)
     elif pattern.name not in _WITHOUT:
         view = in_one_transaction(view)
     if pattern.name in _WITH_PROVIDERS:

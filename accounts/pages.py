@@ -4,15 +4,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
+from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
+from allauth.account.utils import get_next_redirect_url
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
+from accounts.adapter import SIGN_IN_AGAIN
 from accounts.models import User
 from accounts.permissions import Permission
 from accounts.rules import ON_PAGES, OPEN, requires
@@ -55,3 +59,19 @@ def in_one_transaction(view: Callable[..., HttpResponse]) -> Callable[..., HttpR
             return view(request, *args, **kwargs)
 
     return changed
+
+
+def confirm_session(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Ask those who have nothing else to confirm their session by, to sign in again."""
+
+    @wraps(view)
+    def confirm(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        [method, *_others] = get_adapter(request).get_reauthentication_methods(request.user)
+        if method["id"] != SIGN_IN_AGAIN:
+            return view(request, *args, **kwargs)
+        context = {"next": get_next_redirect_url(request) or reverse("account_overview")}
+        return render(request, "account/sign_in_again.html", context)
+
+    return confirm

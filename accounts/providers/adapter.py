@@ -45,6 +45,24 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         user.username = _proposed(data.get("username") or "")
         return user
 
+    def serialize_instance(self, instance: Any) -> dict[str, Any]:
+        """Return what a session keeps of an object; of an account, what finds or proposes it."""
+        if isinstance(instance, User):
+            return {"id": instance.pk, "username": instance.username, "email": instance.email}
+        kept: dict[str, Any] = super().serialize_instance(instance)
+        return kept
+
+    def deserialize_instance(self, model: Any, data: Any) -> Any:
+        """Return the object of which a session has kept this. Raise ``ValueError``."""
+        if model is not User:
+            return super().deserialize_instance(model, data)
+        if data["id"] is None:
+            return User(username=data["username"], email=data["email"], password="!")  # noqa: S106
+        user = User.objects.filter(pk=data["id"]).first()
+        if user is None:
+            raise ValueError("the account is gone")
+        return user
+
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
         """Save a new account with its link to the provider. A proved address ends all claims."""
         user: User = sociallogin.user
@@ -56,9 +74,10 @@ class SocialAdapter(DefaultSocialAccountAdapter):
                 get_account_adapter().save_user(
                     request, user, form, proved=proved, back="account_login"
                 )
-                sociallogin.save(request)
                 if proved:
+                    # First, because allauth verifies no address that others have, too.
                     claims_end(proved, owner=user)
+                sociallogin.save(request)
         except IntegrityError:
             # The person has finished another sign-up meanwhile.
             _start_again(request)

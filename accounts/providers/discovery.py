@@ -6,6 +6,7 @@ remembered, too, but for seconds only.
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,7 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    found: dict[str, Any] | ProviderError
+    found: Any
     at: float
 
 
@@ -51,23 +52,33 @@ def forget() -> None:
         _kept.clear()
 
 
-def _remembered(url: Any, issuer: str, *, younger_than: float = KEPT_SECONDS) -> dict[str, Any]:
+def _remembered(
+    url: str,
+    issuer: str,
+    read: Callable[[dict[str, Any]], Any],
+    *,
+    younger_than: float = KEPT_SECONDS,
+) -> Any:
+    """Return what is read from the document at an address. Raise ``ProviderError``.
+
+    What cannot be read is a failure, so that a provider's bad minute stays one.
+    """
     with _lock:
-        kept = _kept.get(str(url))
+        kept = _kept.get(url)
     if kept is not None:
         limit = FAILURE_SECONDS if isinstance(kept.found, ProviderError) else younger_than
         if time.monotonic() - kept.at < limit:
             return _found(kept)
     try:
-        kept = _Kept(fetch(url, issuer=issuer), time.monotonic())
+        kept = _Kept(read(fetch(url, issuer=issuer)), time.monotonic())
     except ProviderError as failure:
         kept = _Kept(failure, time.monotonic())
     with _lock:
-        _kept[str(url)] = kept
+        _kept[url] = kept
     return _found(kept)
 
 
-def _found(kept: _Kept) -> dict[str, Any]:
+def _found(kept: _Kept) -> Any:
     if isinstance(kept.found, ProviderError):
         raise kept.found
     return kept.found
@@ -76,20 +87,25 @@ def _found(kept: _Kept) -> dict[str, Any]:
 def endpoints(app: SocialApp) -> Endpoints:
     """Return the endpoints of a provider. Raise ``ProviderError``."""
     issuer: str = app.settings["server_url"]
-    document = _remembered(issuer.rstrip("/") + "/.well-known/openid-configuration", issuer)
-    named = document.get("issuer")
-    if not isinstance(named, str) or named.rstrip("/") != issuer.rstrip("/"):
-        raise ProviderError(f"the document is of {named!r}")
-    methods = document.get("token_endpoint_auth_methods_supported")
-    return Endpoints(
-        issuer=named,
-        authorization=_address(document, "authorization_endpoint"),
-        token=_address(document, "token_endpoint"),
-        keys=_address(document, "jwks_uri"),
-        userinfo=_address(document, "userinfo_endpoint", optional=True),
-        takes_form=isinstance(methods, list) and "client_secret_post" in methods,
-        names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
-    )
+
+    def read(document: dict[str, Any]) -> Endpoints:
+        named = document.get("issuer")
+        if not isinstance(named, str) or named.rstrip("/") != issuer.rstrip("/"):
+            raise ProviderError(f"the document is of {named!r}")
+        methods = document.get("token_endpoint_auth_methods_supported")
+        return Endpoints(
+            issuer=named,
+            authorization=_address(document, "authorization_endpoint"),
+            token=_address(document, "token_endpoint"),
+            keys=_address(document, "jwks_uri"),
+            userinfo=_address(document, "userinfo_endpoint", optional=True),
+            takes_form=isinstance(methods, list) and "client_secret_post" in methods,
+            names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
+        )
+
+    where = issuer.rstrip("/") + "/.well-known/openid-configuration"
+    found: Endpoints = _remembered(where, issuer, read)
+    return found
 
 
 def _address(document: dict[str, Any], name: str, *, optional: bool = False) -> str:
@@ -112,16 +128,22 @@ def signing_key(points: Endpoints, token: str) -> tuple[Any, str]:
     if algorithm not in ALGORITHMS:
         raise ProviderError(f"the token is signed by {algorithm!r}")
     for younger_than in (KEPT_SECONDS, KNOWN_KEYS_SECONDS):
-        document = _remembered(points.keys, points.issuer, younger_than=younger_than)
-        if key := _key(document, name, str(algorithm)):
+        keys = _remembered(points.keys, points.issuer, _keys, younger_than=younger_than)
+        if key := _key(keys, name, str(algorithm)):
             return key, str(algorithm)
     raise ProviderError(f"there is no key {name!r}")
 
 
-def _key(document: dict[str, Any], name: Any, algorithm: str) -> Any:
+def _keys(document: dict[str, Any]) -> list[dict[str, Any]]:
     keys = document.get("keys")
-    known = [each for each in keys if isinstance(each, dict)] if isinstance(keys, list) else []
-    fitting = [each for each in known if name is None or each.get("kid") == name]
+    found = [each for each in keys if isinstance(each, dict)] if isinstance(keys, list) else []
+    if not any(isinstance(each.get("kty"), str) for each in found):
+        raise ProviderError("there are no keys")
+    return found
+
+
+def _key(keys: list[dict[str, Any]], name: Any, algorithm: str) -> Any:
+    fitting = [each for each in keys if name is None or each.get("kid") == name]
     for each in fitting if name is not None or len(fitting) == 1 else []:
         try:
             return jwt.PyJWK.from_dict(each, algorithm).key

@@ -46,6 +46,10 @@ class Provider(OpenIDConnectProvider):
         path = reverse("provider_callback", args=[self.app.provider_id])
         return str(settings.SITE_URL + path)
 
+    def serialize(self) -> dict[str, Any]:
+        """Return what names the provider; a client id may be the same at two of them."""
+        return {"id": self.app.provider_id}
+
     def prepare(self) -> None:
         """Ask the provider for its endpoints, if they are not known. Raise ``ProviderError``.
 

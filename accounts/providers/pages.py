@@ -8,8 +8,10 @@ from allauth.core.ratelimit import consume, respond_429
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.helpers import complete_social_login
 from allauth.socialaccount.internal import statekit
+from allauth.socialaccount.internal.flows.signup import clear_pending_signup
 from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.base.constants import AuthProcess
+from allauth.socialaccount.views import signup as _signup
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -85,6 +87,19 @@ def provider_callback(request: HttpRequest, id: str) -> HttpResponse:
         return _refused(
             request, provider, _("Somebody has linked this to another account meanwhile.")
         )
+
+
+def provider_signup(request: HttpRequest) -> HttpResponse:
+    """Make the account of somebody whom a provider knows. Only one form of a session counts."""
+    try:
+        if request.method != "POST":
+            return cast(HttpResponse, _signup(request))
+        with session_alone(request):
+            return cast(HttpResponse, _signup(request))
+    except SocialApp.DoesNotExist:
+        # The shop no longer has the provider.
+        clear_pending_signup(request)
+        return redirect("account_login")
 
 
 def _start(state: dict[str, Any]) -> str:

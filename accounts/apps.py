@@ -33,6 +33,9 @@ class AccountsConfig(ShopAppConfig):
 
     def ready(self) -> None:
         from accounts import schema  # noqa: F401
+        from accounts.sessions import places
+
+        places.connect()
 
 
 class AddressesConfig(AllauthAccountConfig):

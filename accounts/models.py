@@ -17,8 +17,19 @@ from django.utils.crypto import salted_hmac
 from accounts.keys.models import Token, TokenKind
 from accounts.names import KeysEnd, NameKey, NewUserid, NewUsername, SignInName, normalise
 from accounts.permissions import ROLE_NAMES, ROLES, UNLIMITED, own_role, role_mask
+from accounts.sessions.models import BrowserSession, Place
 
-__all__ = ["LiveTicket", "OutgoingMail", "Token", "TokenKind", "User"]
+__all__ = [
+    "Accounts",
+    "BrowserSession",
+    "CodeAttempt",
+    "LiveTicket",
+    "OutgoingMail",
+    "Place",
+    "Token",
+    "TokenKind",
+    "User",
+]
 
 USERNAME_MAX_LENGTH = 150
 USERID_MAX_LENGTH = 64
@@ -336,5 +347,3 @@ class OutgoingMail(models.Model):
 
 
 from accounts.factors.models import CodeAttempt  # noqa: E402
-
-__all__ = ["Accounts", "CodeAttempt", "LiveTicket", "OutgoingMail", "User"]

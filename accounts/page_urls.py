@@ -9,6 +9,7 @@ from accounts.pages import account_overview, admin_login, confirm_session, in_on
 from accounts.preferences import preferences
 from accounts.providers.buttons import leads_to_providers
 from accounts.rules import ON_PAGES, OPEN, declare
+from accounts.sessions.pages import session_list
 
 # These compare passwords, which takes long, and change nothing that a mail tells of.
 _WITHOUT = {"account_login", "account_logout", "account_reauthenticate"}
@@ -57,6 +58,7 @@ declare([each for each in _pages if each.name in _SIGNED_IN], ON_PAGES)
 declare([each for each in _pages if each.name in _OPEN], OPEN)
 urlpatterns = [
     path("accounts/preferences/", preferences, name="preferences"),
+    path("accounts/sessions/", session_list, name="session_list"),
     path("accounts/", account_overview, name="account_overview"),
     path("accounts/2fa/", include("accounts.factors.urls")),
     path("accounts/", include(_pages)),

@@ -1,11 +1,13 @@
 """How passwords are hashed, and what a new one ends."""
 
 import unicodedata
+from typing import Any
 
 from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
 
-from accounts.models import Token
+from accounts.sessions.ending import end_tokens
 
 NORMALIZED_MAX_LENGTH = 1024
 """Longer passwords are hashed without normalisation, whose time grows as their square."""
@@ -45,18 +47,19 @@ class PBKDF2(_Normalizing, PBKDF2PasswordHasher):
 class TokensEnd:
     """A password validator that refuses nothing, because Django tells validators of every change.
 
-    It revokes the account's API tokens, whoever changes the password: its owner, a reset, staff in
-    the admin, or ``manage.py changepassword``. Sessions end by themselves, because they hold a
-    digest of the password.
+    It revokes the account's tokens and JWT grants, whoever changes the password: its owner, a
+    reset, staff in the admin, or ``manage.py changepassword``. Sessions end by themselves, because
+    they hold a digest of the password. API keys go on, because programs use them.
     """
 
     def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
         """Accept every password."""
 
-    def password_changed(self, password: str, user: AbstractBaseUser | None = None) -> None:
-        """Revoke the account's tokens."""
+    def password_changed(self, password: str, user: Any = None) -> None:
+        """Revoke the account's tokens and JWT grants."""
         if user is not None and user.pk is not None:
-            Token.objects.filter(user_id=user.pk).delete()
+            with transaction.atomic():
+                end_tokens(user)
 
     def get_help_text(self) -> str:
         """Return what a change does, for the list of rules on the pages."""

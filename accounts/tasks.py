@@ -5,11 +5,12 @@ from typing import Any
 import structlog
 from celery import shared_task
 from django.contrib.sessions.models import Session
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts import mailing
-from accounts.models import LiveTicket, OutgoingMail, Token
+from accounts.models import BrowserSession, LiveTicket, OutgoingMail, Place, Token
+from accounts.sessions.places import KEPT as PLACES_KEPT
 
 logger = structlog.get_logger(__name__)
 
@@ -20,10 +21,13 @@ BATCH = 2000
 def purge() -> None:
     """Delete tokens, sessions and tickets that have ended, and mails of some days ago."""
     now = timezone.now()
+    going_on = Session.objects.filter(session_key=OuterRef("session_key"))
     logger.info(
         "accounts.purged",
         tokens=_delete(Token.objects.filter(expiry__lt=now)),
         sessions=_delete(Session.objects.filter(expire_date__lt=now)),
+        traces=_delete(BrowserSession.objects.filter(~Exists(going_on))),
+        places=_delete(Place.objects.filter(last_used_at__lt=now - PLACES_KEPT)),
         tickets=_delete(LiveTicket.objects.filter(expires_at__lt=now)),
         mails=_delete(OutgoingMail.objects.filter(finished_at__lt=now - mailing.KEPT)),
     )

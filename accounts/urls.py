@@ -7,6 +7,7 @@ from accounts.audit import api as audit
 
 urlpatterns = [
     path("", include("accounts.keys.urls")),
+    path("", include("accounts.sessions.urls")),
     path("accounts/me/", api.MeView.as_view(), name="api_me"),
     path("accounts/me/audit/", audit.MyAuditView.as_view(), name="api_my_audit"),
     path("audit/", audit.AuditListView.as_view(), name="api_audit"),

@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "accounts.audit.middleware.Acting",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.sessions.trace.SessionTrace",
     "accounts.reader.ReaderMiddleware",
     "shop.core.middleware.Slashes",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -12,6 +12,8 @@ ACTIONS = {
     "address.verified": _("An e-mail address was verified."),
     "address.removed": _("An e-mail address was removed."),
     "address.chosen": _("Mails go to another e-mail address."),
+    "session.ended": _("A session, token or key was ended from the list of sign-ins."),
+    "sessions.ended": _("All sessions and tokens were ended."),
     "token.created": _("A token was made for a program."),
     "token.ended": _("A token was revoked."),
     "factor.added": _("A second factor was added."),

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.factors.relying_party import relying_party_id
+from accounts.sessions.pages import METHODS
 
 register = template.Library()
 
@@ -19,6 +20,7 @@ SECTIONS = {
     "account_change_password": _("Password"),
     "mfa_index": _("Second factors"),
     "socialaccount_connections": _("Other sign-ins"),
+    "session_list": _("Sessions"),
     "preferences": _("Language and time zone"),
 }
 """The pages of one's own account, by the names of their routes."""
@@ -41,6 +43,12 @@ def identity_providers(user: Any = None) -> list[Any]:
         return list(settings.IDENTITY_PROVIDERS)
     linked = {link.provider for link in SocialAccount.objects.filter(user=user)}
     return [each for each in settings.IDENTITY_PROVIDERS if each.id in linked]
+
+
+@register.simple_tag
+def method_names(methods: list[str]) -> str:
+    """Return in words how a session was signed in."""
+    return ", ".join(str(METHODS.get(method, method)) for method in methods)
 
 
 @register.simple_tag

@@ -39,6 +39,7 @@ def _objects(owner: User) -> dict[str, Any]:
         record("account.changed", object=f"account:{owner.pk}", actor_id=owner.pk)
     seal_waiting()
     return {
+        "api/v1/sessions/": Token.objects.get(user=owner).id,
         "admin/auth/group/": Group.objects.create(name="a group").pk,
         "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
         "admin/accounts/token/": Token.objects.get(user=owner).digest,
@@ -80,10 +81,18 @@ ACCESS = Access(
             "DELETE": api(403),
         },
         "api/v1/keys/<str:id>/rotate/": {"GET": NO_METHOD, "POST": api(403)},
+        "api/v1/sessions/": {"GET": api(), "POST": NO_METHOD},
+        "api/v1/sessions/end/": {"GET": NO_METHOD, "POST": api()},
+        "api/v1/sessions/<uuid:id>/": {
+            "GET": NO_METHOD,
+            "POST": NO_METHOD,
+            "DELETE": api(404, owner=204),
+        },
         "api/v1/live-ticket/": {"GET": NO_METHOD, "POST": api()},
     },
     pages={
         "accounts/preferences/": {"GET": OPEN, "POST": ELSEWHERE},
+        "accounts/sessions/": {"GET": page(), "POST": ELSEWHERE},
         "accounts/": {"GET": page(), "POST": OPEN_NO_METHOD},
         "accounts/login/": FOR_GUESTS,
         "accounts/logout/": {"GET": page(), "POST": ELSEWHERE},

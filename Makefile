@@ -17,7 +17,7 @@ run: .venv/.installed ## run the whole site on http://127.0.0.1:$PORT (8000), it
 
 test: .venv/.installed-dev chromium ## run the linters and the whole suite; ARGS are passed to pytest
 	@$(MAKE) --no-print-directory lint
-	@exec $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec $(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: .venv/.installed-dev ## break a running site again and again under load; ARGS="--minutes 10"
 	@exec $(EMBEDDED) $(PYTHON) -m tests.faults.soak $(ARGS)

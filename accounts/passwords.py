@@ -3,6 +3,7 @@
 import unicodedata
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -38,6 +39,8 @@ class _Normalizing:
 
 class Argon2(_Normalizing, Argon2PasswordHasher):
     """The hasher of new passwords."""
+
+    memory_cost = settings.PASSWORD_HASH_KIB
 
 
 class PBKDF2(_Normalizing, PBKDF2PasswordHasher):

@@ -212,6 +212,10 @@ PASSWORD_HASHERS = [
     "accounts.passwords.Argon2",
     "accounts.passwords.PBKDF2",
 ]
+# 19 MiB is the least that OWASP recommends for Argon2.
+PASSWORD_HASH_KIB = env.integer(
+    "PASSWORD_HASH_KIB", 102_400, minimum=64 if DEVELOPMENT else 19_456, maximum=1024 * 1024
+)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -1,6 +1,10 @@
 """The declarations of people."""
 
-from shop.core.apps import ShopAppConfig
+from django.utils.translation import gettext_lazy as _
+
+from accounts.access import allowed
+from accounts.permissions import Permission
+from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
 class PeopleConfig(ShopAppConfig):
@@ -12,6 +16,17 @@ class PeopleConfig(ShopAppConfig):
     audit_actions = ("people.actions.ACTIONS",)
     api_urls = "people.urls"
     page_urls = "people.page_urls"
+    customer_panels = ("people.panels.account_panel",)
+    navigation = (
+        NavigationEntry(
+            _("People"),
+            "people",
+            place=40,
+            shown_to=allowed(Permission.ACCOUNTS_READ_ALL, Permission.ACCOUNTS_ADMIN),
+            group="run",
+            icon="users",
+        ),
+    )
     beat = {
         "purge-people": {
             "task": "people.purge",

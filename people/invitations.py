@@ -89,11 +89,15 @@ def invitation_create(*, actor: User, id: UUID, email: str) -> None:
         )
 
 
-def invitation_withdraw(*, actor: User, id: UUID, invitation_id: UUID) -> None:
+def invitation_withdraw(*, actor: User, id: UUID, invitation_id: str) -> None:
     """End an invitation that nobody has accepted. Raise ``NotFound`` or ``Forbidden``."""
+    try:
+        key = UUID(invitation_id)
+    except ValueError:
+        raise NotFound() from None
     with changing_people():
         actor = present(actor)
-        found = Invitation.objects.filter(pk=invitation_id, team_id=id, accepted_at=None).first()
+        found = Invitation.objects.filter(pk=key, team_id=id, accepted_at=None).first()
         if found is None:
             raise NotFound()
         found.delete()

@@ -15,6 +15,7 @@ from people.models import CODE_MAX_LENGTH, NAME_MAX_LENGTH, Role, Team
 from shop.core.errors import Conflict, FieldError, NotFound, ValidationFailed
 
 ROLES_MAX = 200
+_TAKEN = gettext_noop("There is a role of this code already.")
 _CODE = re.compile(rf"[a-z][a-z0-9-]{{1,{CODE_MAX_LENGTH - 1}}}")
 
 
@@ -45,12 +46,12 @@ def role_create(*, actor: User, code: str, name: str, permissions: Iterable[str]
     if code in ROLES:
         raise BuiltIn()
     if not _CODE.fullmatch(code):
-        detail = f"Give 2 to {CODE_MAX_LENGTH} small letters, digits and hyphens, a letter first."
+        detail = gettext_noop("Give 2 to 20 small letters, digits and hyphens, a letter first.")
         raise ValidationFailed([FieldError("invalid", detail, "code")])
     with changing_people():
         may_give(present(actor), mask)
         if Role.objects.filter(code=code).exists():
-            raise ValidationFailed([FieldError("taken", "There is a role of this code.", "code")])
+            raise ValidationFailed([FieldError("taken", _TAKEN, "code")])
         if Role.objects.count() >= ROLES_MAX:
             raise TooMany()
         role = Role.objects.create(code=code, name=parse_name(name), permissions=int(mask))
@@ -115,8 +116,8 @@ def parse_roles(given: Iterable[str], *, own: str = "") -> list[str]:
     Raise ``ValidationFailed`` for an unknown role.
     """
     wanted = {*given} - {own}
-    if unknown := wanted - masks_of(wanted).keys():
-        detail = f"There is no role {min(unknown)[:CODE_MAX_LENGTH]} that could be given."
+    if wanted - masks_of(wanted).keys():
+        detail = gettext_noop("One of these is no role that can be given.")
         raise ValidationFailed([FieldError("unknown_role", detail, "roles")])
     return sorted(wanted)
 
@@ -128,7 +129,7 @@ def parse_permissions(given: Iterable[str]) -> Permission:
         try:
             mask |= permission_of(code)
         except KeyError:
-            detail = f"There is no permission {code[:40]}."
+            detail = gettext_noop("One of these is no permission.")
             raise ValidationFailed(
                 [FieldError("unknown_permission", detail, "permissions")]
             ) from None
@@ -139,7 +140,7 @@ def parse_name(name: str) -> str:
     """Return a name without blanks around it. Raise ``ValidationFailed`` if it is unprintable."""
     name = name.strip()
     if not name or len(name) > NAME_MAX_LENGTH or not all(each.isprintable() for each in name):
-        detail = f"Give 1 to {NAME_MAX_LENGTH} printable characters."
+        detail = gettext_noop("Give 1 to 60 printable characters.")
         raise ValidationFailed([FieldError("invalid", detail, "name")])
     return name
 

@@ -11,8 +11,9 @@ from django.db.models.functions import Coalesce, Now
 from accounts.factors.codes import SECOND_FACTORS
 from accounts.models import USERID_MAX_LENGTH, WITH_RIGHTS, User
 from accounts.names import normalise
-from accounts.permissions import GIVEN_ROLES, ROLE_NAMES, ROLES, Permission
+from accounts.permissions import GIVEN_ROLES, ROLE_NAMES, ROLES, Permission, sufficient
 from people.models import Invitation, Membership, Role, Team
+from people.wording import WORDS
 from shop.core.errors import NotFound
 
 
@@ -127,6 +128,15 @@ def role_of(code: str) -> RoleData:
     if role is None:
         raise NotFound()
     return _custom(role)
+
+
+def words(mask: int) -> list[str]:
+    """Return the permissions of a mask in words, without those that another includes."""
+    return [
+        str(WORDS[each])
+        for each in Permission
+        if each & mask and not (sufficient(each) & mask & ~int(each))
+    ]
 
 
 def role_names() -> dict[str, str]:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext_noop
+
 from accounts.models import User
 from audit.services import record
 from people.folding import fold, mask_of
@@ -12,6 +14,7 @@ from people.models import Membership, Team
 from people.roles import TooMany, parse_name, parse_roles
 from shop.core.errors import FieldError, NotFound, ValidationFailed
 
+_TAKEN = gettext_noop("There is a team of this name already.")
 TEAMS_MAX = 1000
 MEMBERS_MAX = 1000
 
@@ -144,7 +147,7 @@ def _members(team: Team) -> list[User]:
 def _free_name(name: str, team: Team | None = None) -> str:
     name = parse_name(name)
     if Team.objects.filter(name=name).exclude(pk=team.pk if team else None).exists():
-        raise ValidationFailed([FieldError("taken", "There is a team of this name.", "name")])
+        raise ValidationFailed([FieldError("taken", _TAKEN, "name")])
     return name
 
 

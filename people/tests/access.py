@@ -4,7 +4,7 @@ from typing import Any
 
 from accounts.models import User
 from people.models import Role, Team
-from tests.access import NO_METHOD, PASSWORD, Access, api, page
+from tests.access import NO_METHOD, OPEN_NO_METHOD, PASSWORD, Access, api, page
 
 FOR_ADMINS = api(403, admin=200)
 MADE = api(403, admin=201)
@@ -17,7 +17,10 @@ def _objects(owner: User) -> dict[str, Any]:
     Role.objects.create(code="shelves", name="Shelves", permissions=0)
     team = Team.objects.create(name="Office")
     team.refresh_from_db()
-    return {"api/v1/teams/": team.pk, "api/v1/roles/": "shelves"}
+    return {
+        **dict.fromkeys(("api/v1/teams/", "people/teams/"), team.pk),
+        **dict.fromkeys(("api/v1/roles/", "people/roles/"), "shelves"),
+    }
 
 
 def _new_account(actor: str) -> dict[str, Any]:
@@ -57,9 +60,23 @@ ACCESS = Access(
         },
     },
     pages={
+        "people/": {"GET": page(403, support=200, auditor=200, admin=200), "POST": OPEN_NO_METHOD},
+        "people/accounts/<path:userid>/": {
+            "GET": page(403, support=200, auditor=200, admin=200),
+            "POST": page(403, admin=302),
+        },
+        "people/teams/": {"GET": page(403, admin=200), "POST": page(403, admin=302)},
+        "people/teams/<str:id>/": {"GET": page(403, admin=200), "POST": page(403, admin=302)},
+        "people/roles/": {"GET": page(403, admin=200), "POST": page(403, admin=302)},
+        "people/roles/<str:code>/": {"GET": page(403, admin=200), "POST": page(403, admin=302)},
         "people/invitations/<str:token>/": {"GET": {"default": 404}, "POST": page(404)},
     },
     bodies={
+        "people/accounts/<path:userid>/": {"is_active": "yes"},
+        "people/teams/": {"name": "Till"},
+        "people/teams/<str:id>/": {"action": "invite", "email": "zoe@example.com"},
+        "people/roles/": {"code": "office", "name": "Office"},
+        "people/roles/<str:code>/": {"name": "Shelf"},
         "api/v1/roles/": {"code": "office", "name": "Office", "permissions": []},
         "PATCH api/v1/roles/<str:code>/": {"name": "Shelf"},
         "api/v1/teams/": {"name": "Till"},

@@ -97,6 +97,8 @@ class ShopAppConfig(AppConfig):
     """Callables that find what a caller may see: ``(caller, text, limit) -> list[Hit]``."""
     customer_panels: ClassVar[Sequence[str]] = ()
     """Parts of a customer's page: callables ``(caller, customer) -> Panel | None``."""
+    person_panels: ClassVar[Sequence[str]] = ()
+    """Parts of the page of an account: callables ``(caller, account) -> Panel | None``."""
     purchase_panels: ClassVar[Sequence[str]] = ()
     """Parts of a purchase's page: callables ``(caller, purchase) -> Panel | None``."""
     attention: ClassVar[Sequence[str]] = ()

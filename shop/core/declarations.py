@@ -14,7 +14,7 @@ from shop.core.apps import GROUPS, ShopAppConfig, shop_apps
 MODULES = ("api_urls", "page_urls", "websocket_urls", "classic_urls", "event_types")
 OBJECTS = (
     *("metrics", "ledger_checks", "error_dialects", "document_kinds", "followers"),
-    *("searches", "customer_panels", "purchase_panels", "attention", "sealed"),
+    *("searches", "customer_panels", "person_panels", "purchase_panels", "attention", "sealed"),
     *("audit_actions", "loops"),
 )
 MODELS = ("append_only", "maintained")

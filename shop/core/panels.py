@@ -48,6 +48,11 @@ def customer_panels(caller: Any, customer: Any) -> list[Panel]:
     return _panels("customer_panels", caller, customer)
 
 
+def person_panels(caller: Any, account: Any) -> list[Panel]:
+    """Return the panels of the page of an account that the caller may see."""
+    return _panels("person_panels", caller, account)
+
+
 def purchase_panels(caller: Any, purchase: Any) -> list[Panel]:
     """Return the panels of a purchase's page that the caller may see."""
     return _panels("purchase_panels", caller, purchase)

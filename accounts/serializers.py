@@ -32,12 +32,21 @@ class MeSerializer(AccountSerializer):
     mfa = serializers.BooleanField(help_text="Whether the account has a second factor.")
 
 
+class CodeField(serializers.CharField):
+    """A code as text: a number would have lost the zeros in front of it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class SignInSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(
         max_length=LOGIN_MAX_LENGTH, help_text="The username or the e-mail address."
     )
     password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
-    code = serializers.CharField(
+    code = CodeField(
         max_length=CODE_MAX_LENGTH,
         required=False,
         allow_blank=True,

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from people import api
+from people.second_factors import SecondFactorResetView
 
 urlpatterns = [
     path("permissions/", api.PermissionListView.as_view(), name="api_permissions"),
@@ -16,5 +17,10 @@ urlpatterns = [
     path("teams/<str:id>/invitations/", api.InvitationListView.as_view(), name="api_invitations"),
     path("invitations/accept/", api.AcceptView.as_view(), name="api_accept"),
     path("accounts/", api.AccountListView.as_view(), name="api_accounts"),
+    path(
+        "accounts/<str:userid>/second-factor/reset/",
+        SecondFactorResetView.as_view(),
+        name="api_second_factor_reset",
+    ),
     path("accounts/<str:userid>/", api.AccountView.as_view(), name="api_account"),
 ]

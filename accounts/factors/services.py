@@ -1,5 +1,6 @@
 """Changes of second factors. Each is one transaction, with its mail."""
 
+from dataclasses import asdict
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_noop
 from accounts.factors import passkeys, recovery, totp
 from accounts.factors.codes import SECOND_FACTORS, Type, WrongCode, attempt_begin, has_second_factor
 from accounts.models import User
+from accounts.sessions.ending import end_credentials
 from accounts.ways_in import ways_in
 from audit.services import record
 from shop.core.errors import Conflict, NotFound
@@ -127,6 +129,28 @@ def recovery_codes_make(*, request: HttpRequest, user: User) -> list[str]:
         record("factor.codes_made", object=f"account:{user.pk}", actor_id=user.pk)
         _tell(user, "recovery_codes_made")
         return codes
+
+
+def second_factor_reset(*, user: User, actor_id: int | None) -> bool:
+    """Remove all second factors of somebody who has lost them. Return whether there were any.
+
+    All credentials of the account end, because whoever took the factors may have made some. Call it
+    inside a transaction. ``actor_id`` is the account that asks, or ``None`` for a command.
+    """
+    lock_account(user)
+    if not factors_end(user):
+        return False
+    ended = end_credentials(user, reason="second-factor-reset")
+    record(
+        "factor.reset",
+        object=f"account:{user.pk}",
+        actor_id=actor_id,
+        after={"ended": asdict(ended)},
+    )
+    # Not the owner asked for it, so the mail says nothing of where the request came from.
+    if email := EmailAddress.objects.get_primary_email(user):
+        get_adapter().send_mail("account/email/second_factor_reset", email, {"user": user})
+    return True
 
 
 def factors_end(user: User) -> int:

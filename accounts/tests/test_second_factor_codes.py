@@ -157,3 +157,11 @@ def _closing(work: Any) -> Any:
         return work()
     finally:
         connections.close_all()
+
+
+def test_a_code_is_text(alice: User) -> None:
+    for code in (123456, 0, None, ["123456"], True):
+        body = {"username": "alice", "password": PASSWORD, "code": code}
+        answered = Client().post("/api/v1/auth/token/", body, content_type="application/json")
+        assert answered.status_code == 400, code
+        assert answered.json()["errors"][0]["attr"] == "code"

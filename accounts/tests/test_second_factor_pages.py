@@ -1,16 +1,18 @@
 """The pages of second factors, and the sign-in that asks for them."""
 
 import re
+from io import StringIO
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from accounts.factors.models import CodeAttempt
-from accounts.models import User
+from accounts.models import Token, User
 from accounts.tests.conftest import PASSWORD, SentMail
 from accounts.tests.test_second_factor_codes import NOW, STEP
 from audit.models import Waiting
@@ -179,3 +181,53 @@ def test_another_account_can_be_chosen_at_the_second_step(owner: User) -> None:
     client, _ = sign_in()
     client.post("/accounts/logout/")
     assert client.get("/accounts/login/").status_code == 200
+
+
+def test_staff_reset_somebodys_factors_but_not_their_own_nor_upwards(
+    owner: User, sent_mail: SentMail
+) -> None:
+    set_up(sign_in()[0])
+    token = Token.objects.create(user=owner)[1]
+    boss = User.objects.create_user("boss", password=PASSWORD, is_staff=True)
+    admin, other = (Client(), Client())
+    for client, name in ((admin, "boss"), (other, "ann")):
+        if name == "ann":
+            ann = User.objects.create_user("ann", password=PASSWORD)
+            ann.give_roles(["support"])
+            ann.save()
+        client.post("/accounts/login/", {"login": name, "password": PASSWORD})
+        assert signed_in(client)
+
+    def reset(client: Client, userid: str, **how: Any) -> int:
+        return client.post(f"/api/v1/accounts/{userid}/second-factor/reset/", **how).status_code
+
+    assert reset(other, owner.userid) == 403
+    key = Token.objects.create(user=boss)[1]
+    assert reset(Client(), owner.userid, headers={"authorization": f"Token {key}"}) == 403
+    assert reset(admin, boss.userid) == 403
+    User.objects.create_superuser("root", password=PASSWORD, userid="root")
+    assert reset(admin, "root") == 403
+    assert reset(admin, "nobody") == 404
+    assert Authenticator.objects.filter(user=owner).count() == 2
+    victim, _ = sign_in()
+    assert reset(admin, owner.userid) == 204
+    assert not Authenticator.objects.filter(user=owner).exists()
+    headers = {"authorization": f"Token {token}"}
+    assert Client().get("/api/v1/accounts/me/", headers=headers).status_code == 401
+    assert "were removed" in sent_mail()[-1].subject
+    entry = Waiting.objects.get(action="factor.reset")
+    assert (entry.actor_id, entry.object) == (boss.pk, f"account:{owner.pk}")
+    assert sign_in()[1]["Location"] != SECOND
+    # A sign-in that waits for the factor does not go on without it.
+    assert victim.get(SECOND)["Location"].startswith("/accounts/login/")
+
+
+def test_the_command_resets_the_factors_of_somebody_who_has_lost_them(owner: User) -> None:
+    set_up(sign_in()[0])
+    out = StringIO()
+    call_command("reset_second_factor", "ALICE", stdout=out)
+    assert "Removed" in out.getvalue()
+    assert not Authenticator.objects.exists()
+    for name in ("alice", "nobody"):
+        with pytest.raises(CommandError):
+            call_command("reset_second_factor", name)

@@ -53,6 +53,8 @@ ACCESS = Access(
         "api/v1/invitations/accept/": {"GET": NO_METHOD, "POST": api(404)},
         # Who is signed in is as welcome to sign up as anybody.
         "api/v1/accounts/": {"GET": FOR_READERS, "POST": {"default": 201}},
+        # The sign-ins here are not recent.
+        "api/v1/accounts/<str:userid>/second-factor/reset/": {"GET": NO_METHOD, "POST": api(403)},
         "api/v1/accounts/<str:userid>/": {
             "GET": FOR_READERS,
             "POST": NO_METHOD,

@@ -13,6 +13,8 @@ from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from accounts.authentication import ticket_issue
+from accounts.captcha.api import given_captcha, offer
+from accounts.captcha.checks import check, is_asked, passes
 from accounts.models import Token
 from accounts.permissions import CUSTOMER, codes
 from accounts.rules import OPEN, SIGNED_IN
@@ -40,13 +42,24 @@ class _ByAddress(SimpleRateThrottle):
 class SignInThrottle(_ByAddress):
     scope = "sign_in"
 
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Return whether the address may try once more. A solved captcha passes."""
+        return super().allow_request(request, view) or passes(
+            request._request, "sign_in", given_captcha(request)
+        )
+
 
 class SignUpThrottle(BaseThrottle):
     """The limit of sign-ups of an address, which page and API share."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Count the request; return whether its address may sign up once more."""
-        return bool(ratelimit.consume(request._request, action="signup"))
+        """Count the request; return whether its address may sign up once more.
+
+        A solved captcha passes.
+        """
+        if ratelimit.consume(request._request, action="signup"):
+            return True
+        return passes(request._request, "sign_up", given_captcha(request))
 
     def wait(self) -> float:
         """Return after how many seconds there is room again, at the latest."""
@@ -82,6 +95,9 @@ class AccountListView(APIView):
     def post(self, request: Request) -> Response:
         serializer = SignUpSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
+        captcha = serializer.validated_data.pop("captcha", "")
+        if is_asked("sign_up", page=False):
+            check(request._request, "sign_up", captcha)
         user = account_create(request=request._request, **serializer.validated_data)
         return Response(
             {"username": user.username, "userid": user.userid, "email": user.email}, status=201
@@ -123,7 +139,10 @@ class TokenView(APIView):
     def post(self, request: Request) -> Response:
         serializer = SignInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        token, expires_at = token_create(request=request._request, **serializer.validated_data)
+        captcha = serializer.validated_data.pop("captcha", "")
+        if is_asked("sign_in", page=False):
+            check(request._request, "sign_in", captcha)
+        token, expires_at = token_create(request=offer(request), **serializer.validated_data)
         return Response({"token": token, "expires_at": expires_at})
 
 

@@ -15,6 +15,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.translation import gettext_noop
 
+from accounts.captcha.checks import passes
 from shop.core.admission import network_of
 from shop.core.errors import ApplicationError
 
@@ -39,6 +40,7 @@ class Attempt:
 
     def __init__(self, request: HttpRequest, name: str) -> None:
         """``name`` stands for one account, or for a name of no account."""
+        self._request = request
         address = network_of(get_adapter().get_client_ip(request))
         self._pair = _key("pair", address, name)
         self._name = _key("name", name)
@@ -47,10 +49,15 @@ class Attempt:
     def begin(self) -> None:
         """Count the attempt. Raise ``TooManyAttempts`` if there were too many.
 
+        A solved captcha passes the limit of one address, and not that of the name.
+
         Count before looking at the password, so that many attempts at once are no more than one
         after another.
         """
-        if _count(self._pair, AT_ONE_ADDRESS_SECONDS) > AT_ONE_ADDRESS:
+        captcha = getattr(self._request, "captcha_given", "")
+        if _count(self._pair, AT_ONE_ADDRESS_SECONDS) > AT_ONE_ADDRESS and not passes(
+            self._request, "sign_in", captcha
+        ):
             raise TooManyAttempts()
         if _count(self._name, EVERYWHERE_SECONDS) > EVERYWHERE and not cache.get(self._known):
             raise TooManyAttempts()

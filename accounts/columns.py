@@ -5,11 +5,12 @@ A new table or column is a new line here. Tables that refer to another come befo
 
 from django.utils.translation import gettext_lazy as _
 
-from shop.core.columns import Table, personal, plain, secret
+from shop.core.columns import Table, nobody, personal, plain, secret
 
 MINE = "t.user_id = %(account)s"
 
 TABLES = (
+    nobody("accounts_captchaused", "nonce expires_at"),
     Table(
         "account_emailconfirmation",
         _("Links that prove an e-mail address."),

@@ -16,6 +16,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.captcha.forms import AsksCaptcha
 from accounts.credentials import LOGIN_MAX_LENGTH
 from accounts.emails import (
     ResetLink,
@@ -53,9 +54,11 @@ _ENDS = _("A new password ends all other sessions and all API tokens of the acco
 _PASSWORD_TWICE = {"password1": _("New password"), "password2": _("New password again")}
 
 
-class LoginForm(Worded, allauth.LoginForm):
+class LoginForm(AsksCaptcha, Worded, allauth.LoginForm):
     """Sign-in by username or by email address."""
 
+    captcha_action = "sign_in"
+    captcha_first = True
     labels = {"login": _("Username or email address"), "password": _("Password")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,9 +71,10 @@ class LoginForm(Worded, allauth.LoginForm):
         self.order_fields(["login", "password"])
 
 
-class SignupForm(Worded, allauth.SignupForm):
+class SignupForm(AsksCaptcha, Worded, allauth.SignupForm):
     """Sign-up, with the shop's rule which addresses are taken."""
 
+    captcha_action = "sign_up"
     labels = {
         "username": _("Username"),
         "email": _("Email address"),

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models.functions import Lower, Now, Upper
 from django.utils.crypto import salted_hmac
 
+from accounts.captcha.models import CaptchaUsed
 from accounts.keys.models import Token, TokenKind
 from accounts.names import KeysEnd, NameKey, NewUserid, NewUsername, SignInName, normalise
 from accounts.permissions import ROLE_NAMES, ROLES, UNLIMITED, own_role, role_mask
@@ -22,6 +23,7 @@ from accounts.sessions.models import BrowserSession, Place
 __all__ = [
     "Accounts",
     "BrowserSession",
+    "CaptchaUsed",
     "CodeAttempt",
     "LiveTicket",
     "OutgoingMail",

@@ -4,15 +4,27 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.captcha.challenges import PAYLOAD_MAX_LENGTH
 from accounts.credentials import LOGIN_MAX_LENGTH
 from accounts.factors.codes import CODE_MAX_LENGTH
 from accounts.models import USERNAME_MAX_LENGTH
+
+
+def _captcha() -> serializers.CharField:
+    return serializers.CharField(
+        max_length=PAYLOAD_MAX_LENGTH,
+        required=False,
+        allow_blank=True,
+        write_only=True,
+        help_text="The solution of `GET /api/v1/captcha/`, where one is asked for.",
+    )
 
 
 class SignUpSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=USERNAME_MAX_LENGTH)
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+    captcha = _captcha()
 
 
 class AccountSerializer(serializers.Serializer[Any]):
@@ -54,6 +66,7 @@ class SignInSerializer(serializers.Serializer[Any]):
         help_text="The code of the authenticator app, or a recovery code; needed with a second "
         "factor.",
     )
+    captcha = _captcha()
 
 
 class TokenSerializer(serializers.Serializer[Any]):

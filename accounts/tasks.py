@@ -10,7 +10,15 @@ from django.utils import timezone
 
 from accounts import mailing
 from accounts.factors.codes import KEPT as CODES_KEPT
-from accounts.models import BrowserSession, CodeAttempt, LiveTicket, OutgoingMail, Place, Token
+from accounts.models import (
+    BrowserSession,
+    CaptchaUsed,
+    CodeAttempt,
+    LiveTicket,
+    OutgoingMail,
+    Place,
+    Token,
+)
 from accounts.sessions.places import KEPT as PLACES_KEPT
 
 logger = structlog.get_logger(__name__)
@@ -30,6 +38,7 @@ def purge() -> None:
         traces=_delete(BrowserSession.objects.filter(~Exists(going_on))),
         places=_delete(Place.objects.filter(last_used_at__lt=now - PLACES_KEPT)),
         codes=_delete(CodeAttempt.objects.filter(at__lt=now - CODES_KEPT)),
+        captchas=_delete(CaptchaUsed.objects.filter(expires_at__lt=now)),
         tickets=_delete(LiveTicket.objects.filter(expires_at__lt=now)),
         mails=_delete(OutgoingMail.objects.filter(finished_at__lt=now - mailing.KEPT)),
     )

@@ -4,10 +4,12 @@ from django.urls import include, path
 
 from accounts import api
 from accounts.audit import api as audit
+from accounts.captcha.api import CaptchaView
 
 urlpatterns = [
     path("", include("accounts.keys.urls")),
     path("", include("accounts.sessions.urls")),
+    path("captcha/", CaptchaView.as_view(), name="api_captcha"),
     path("accounts/me/", api.MeView.as_view(), name="api_me"),
     path("accounts/me/audit/", audit.MyAuditView.as_view(), name="api_my_audit"),
     path("audit/", audit.AuditListView.as_view(), name="api_audit"),

@@ -295,6 +295,8 @@ SOCIALACCOUNT_AUTO_SIGNUP = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_LOGIN_ON_GET = False
+# Where a solved captcha is asked for: nowhere, on the page of sign-up, or everywhere.
+CAPTCHA = env.choice("CAPTCHA", "off" if DEVELOPMENT else "pages", ("off", "pages", "everywhere"))
 REST_KNOX = {
     "TOKEN_TTL": timedelta(hours=env.integer("TOKEN_HOURS", 24 * 30, minimum=1, maximum=24 * 365)),
     "AUTH_HEADER_PREFIX": "Token",
@@ -429,6 +431,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.quotas.AccountThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "sign_in": "30/min",
+        "captcha": "120/min",
     },
     # REST framework takes REMOTE_ADDR, which shop.core.addresses has found.
     "NUM_PROXIES": 0,

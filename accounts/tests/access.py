@@ -81,6 +81,7 @@ ACCESS = Access(
             "DELETE": api(403),
         },
         "api/v1/keys/<str:id>/rotate/": {"GET": NO_METHOD, "POST": api(403)},
+        "api/v1/captcha/": {"GET": {"default": 400}, "POST": OPEN_NO_METHOD},
         "api/v1/sessions/": {"GET": api(), "POST": NO_METHOD},
         "api/v1/sessions/end/": {"GET": NO_METHOD, "POST": api()},
         "api/v1/sessions/<uuid:id>/": {

@@ -16,7 +16,11 @@ class AccountsConfig(ShopAppConfig):
     api_urls = "accounts.urls"
     sealed = ("accounts.factors.totp.SEALED",)
     page_urls = "accounts.page_urls"
-    audit_actions = ("accounts.audit.actions.ACTIONS", "accounts.keys.actions.ACTIONS")
+    audit_actions = (
+        "accounts.audit.actions.ACTIONS",
+        "accounts.keys.actions.ACTIONS",
+        "accounts.providers.actions.ACTIONS",
+    )
     attention = ("accounts.attention.find_attention",)
     beat = {
         "sweep-mails": {

@@ -46,6 +46,19 @@ class ConfirmCodeForm(Worded, allauth.ConfirmLoginCodeForm):
     hints = {"code": _("Eight letters; the dash and capitals do not matter.")}
 
 
+class RequestCodeView(views.RequestLoginCodeView):
+    """Mails a code, also to somebody who waits for another one."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Answer; allauth would lead from here to the code that is waited for."""
+        if request.user.is_authenticated:
+            return super().dispatch(request, *args, **kwargs)
+        return super(views.RedirectAuthenticatedUserMixin, self).dispatch(request, *args, **kwargs)
+
+
+request_login_code = RequestCodeView.as_view()
+
+
 class ConfirmCodeView(views.ConfirmLoginCodeView):
     """Signs in by the right code. The third wrong one ends the attempt."""
 

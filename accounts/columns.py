@@ -31,6 +31,26 @@ TABLES = (
         deletes=True,
     ),
     Table(
+        "socialaccount_socialtoken",
+        _("Tokens of providers; the shop stores none."),
+        plain("id app_id account_id expires_at"),
+        secret("token token_secret"),
+        about="t.account_id IN"
+        " (SELECT id FROM socialaccount_socialaccount WHERE user_id = %(account)s)",
+        section="provider_tokens",
+        deletes=True,
+    ),
+    Table(
+        "socialaccount_socialaccount",
+        _("Your accounts elsewhere that sign you in here."),
+        plain("id user_id last_login date_joined"),
+        personal("provider uid extra_data"),
+        about=MINE,
+        section="providers",
+        deletes=True,
+    ),
+    nobody("socialaccount_socialapp", "id provider provider_id name client_id secret key settings"),
+    Table(
         "accounts_codeattempt",
         _("When wrong codes were sent for your account, for a day, so that nobody can guess one."),
         plain("id user_id at"),

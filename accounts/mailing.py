@@ -39,6 +39,7 @@ UNKNOWN_OUTCOME = "Outcome unknown: the mail may or may not have been delivered.
 # Mails that anybody can cause to any address. They are counted by purpose.
 STRANGERS_MAILS = {
     "account/email/password_reset_key": "reset",
+    "account/email/login_code": "code",
     "account/email/unknown_account": "reset",
     "account/email/account_already_exists": "sign-up",
     "account/email/email_confirmation": "confirm",

@@ -4,7 +4,7 @@ from allauth.account import urls as allauth
 from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
 
-from accounts.codes import confirm_login_code
+from accounts.codes import confirm_login_code, request_login_code
 from accounts.pages import account_overview, admin_login, confirm_session, in_one_transaction
 from accounts.preferences import preferences
 from accounts.providers.buttons import leads_to_providers
@@ -44,6 +44,8 @@ def _page(pattern: URLPattern) -> URLPattern:
     view = pattern.callback
     if pattern.name == "account_confirm_login_code":
         view = confirm_login_code
+    elif pattern.name == "account_request_login_code":
+        view = in_one_transaction(request_login_code)
     elif pattern.name == "account_reauthenticate":
         view = confirm_session(view)
     elif pattern.name not in _WITHOUT:

@@ -4,6 +4,8 @@ Anybody may sign up with somebody else's address, and wait. So whoever proves th
 the reader of its mail, must not share the account with whoever made it.
 """
 
+from dataclasses import asdict
+
 from allauth.account.adapter import get_adapter
 from allauth.socialaccount.models import SocialAccount
 from django.contrib import messages
@@ -14,6 +16,7 @@ from accounts.emails import address_prove, is_proved
 from accounts.factors.services import factors_end
 from accounts.models import User
 from accounts.sessions.ending import Ended, end_credentials
+from audit.services import record
 
 
 def older_ends(user: User) -> Ended:
@@ -22,9 +25,16 @@ def older_ends(user: User) -> Ended:
     Call it in the transaction that proves an address. The password and the other addresses are the
     caller's to end.
     """
-    SocialAccount.objects.filter(user=user).delete()
+    links, _rows = SocialAccount.objects.filter(user=user).delete()
     factors_end(user)
-    return end_credentials(user, reason="email-verified-late")
+    ended = end_credentials(user, reason="email-verified-late")
+    record(
+        "account.proved_late",
+        object=f"account:{user.pk}",
+        actor_id=user.pk,
+        after={"ended": asdict(ended), "links": links},
+    )
+    return ended
 
 
 def address_proved_late(request: HttpRequest, user: User, email: str) -> bool:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 
 from accounts.emails import claims_end, lock_email
 from accounts.models import User
+from accounts.providers.links import link_record
 
 
 class SocialAdapter(DefaultSocialAccountAdapter):
@@ -78,6 +79,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
                     # First, because allauth verifies no address that others have, too.
                     claims_end(proved, owner=user)
                 sociallogin.save(request)
+                link_record("provider.linked", user, sociallogin.account.provider)
         except IntegrityError:
             # The person has finished another sign-up meanwhile.
             _start_again(request)

@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from allauth.account.adapter import get_adapter
-from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.models import SocialAccount, SocialLogin
+from allauth.socialaccount.signals import social_account_added
 from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.ways_in import WayIn, ways_in
+from audit.services import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,19 @@ def link_end(request: HttpRequest, user: User, id: str) -> None:
         )
         return
     row.delete()
+    link_record("provider.unlinked", user, row.provider)
     label = label_of(row.provider)
     messages.success(request, _("%s no longer signs you in.") % label)
     get_adapter(request).send_notification_mail(
         "account/email/provider_unlinked", user, {"user": user, "provider": label}
     )
+
+
+def link_record(action: str, user: User, provider: str) -> None:
+    """Tell the audit of a link; which person it is at the provider stays out of it."""
+    record(action, object=f"account:{user.pk}", actor_id=user.pk, after={"provider": provider})
+
+
+@receiver(social_account_added)
+def _linked(sociallogin: SocialLogin, **_: Any) -> None:
+    link_record("provider.linked", sociallogin.user, sociallogin.account.provider)

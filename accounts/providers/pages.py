@@ -16,6 +16,7 @@ from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -26,6 +27,7 @@ from accounts.providers.openid import Provider, identify
 from accounts.providers.outgoing import ProviderError, Unreachable
 from accounts.providers.sessions import session_alone
 from accounts.rules import ON_PAGES, ON_PAGES_RECENT, OPEN, requires
+from accounts.sessions.recent import is_recent
 from shop.core.errors import RETRY_AFTER_SECONDS
 
 logger = structlog.get_logger(__name__)
@@ -41,6 +43,8 @@ def provider_login(request: HttpRequest, id: str) -> HttpResponse:
     process = AuthProcess.LOGIN
     if request.POST.get("process") == AuthProcess.CONNECT:
         process = AuthProcess.CONNECT
+        if not is_recent(request):
+            return _confirm_first()
     next_url = get_next_redirect_url(request)
     try:
         provider.prepare()
@@ -69,6 +73,8 @@ def provider_callback(request: HttpRequest, id: str) -> HttpResponse:
     if request.GET.get("error") == "access_denied":
         messages.info(request, _("You did not sign in with %s.") % provider.name)
         return redirect(_start(state))
+    if state.get("process") == AuthProcess.CONNECT and not is_recent(request):
+        return _confirm_first()
     try:
         claims = identify(
             provider,
@@ -100,6 +106,12 @@ def provider_signup(request: HttpRequest) -> HttpResponse:
         # The shop no longer has the provider.
         clear_pending_signup(request)
         return redirect("account_login")
+
+
+def _confirm_first() -> HttpResponse:
+    """Lead to the page that confirms the session, and from there back to the links."""
+    back = reverse("socialaccount_connections")
+    return redirect(f"{reverse('account_reauthenticate')}?next={back}")
 
 
 def _start(state: dict[str, Any]) -> str:

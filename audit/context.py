@@ -21,6 +21,7 @@ class Origin:
     credential: str
     address: str = ""
     agent: str = ""
+    actor_id: int | None = None
 
 
 acting: ContextVar[Callable[[], Origin] | None] = ContextVar("audit_acting", default=None)
@@ -36,6 +37,11 @@ def origin() -> Origin:
     program = Path(sys.argv[0]).name
     command = sys.argv[1] if program == "manage.py" and len(sys.argv) > 1 else program
     return Origin(f"command:{command[:60]}")
+
+
+def actor_id() -> int | None:
+    """Return the id of the account that acts, or ``None`` for a program and for nobody known."""
+    return origin().actor_id
 
 
 def request_id() -> str:

@@ -7,9 +7,11 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from accounts.models import Token, TokenKind
 from audit.context import Origin, acting
 
 SESSION_ID_LENGTH = 32
+_KINDS = {TokenKind.SIGN_IN: "token", TokenKind.KEY: "key", TokenKind.JWT: "jwt"}
 
 
 class Acting:
@@ -34,17 +36,17 @@ def origin_of(request: HttpRequest) -> Origin:
         credential=_credential(request),
         address=str(request.META.get("REMOTE_ADDR", "")),
         agent=request.META.get("HTTP_USER_AGENT", ""),
+        actor_id=request.user.pk if hasattr(request, "user") else None,
     )
 
 
 def _credential(request: HttpRequest) -> str:
     # REST framework notes here by what it has authenticated the request.
-    auth: Any = getattr(request, "auth", None)
-    if auth is not None:
-        kind = getattr(auth, "kind_name", "token")
-        return f"{kind}:{getattr(auth, 'id', None) or auth.digest[:8]}"
+    auth = getattr(request, "auth", None)
+    if isinstance(auth, Token):
+        return f"{_KINDS[TokenKind(auth.kind)]}:{auth.id}"
     session_key = getattr(getattr(request, "session", None), "session_key", None)
-    return f"session:{session_id(session_key)}" if session_key else "anonymous:"
+    return f"session:{session_id(session_key)}" if session_key else "anonymous"
 
 
 def session_id(session_key: str) -> str:

@@ -20,8 +20,10 @@ from django.http import HttpRequest
 from knox.models import get_digest_token
 from knox.settings import CONSTANTS
 
-from accounts.models import OutgoingMail, Token, User
+from accounts.models import OutgoingMail, Token, TokenKind, User
 from accounts.ranks import reaches, within_reach
+from audit.admin import Audited
+from audit.services import record
 from shop.core.admin_tools import LargeTableAdmin, ReadOnlyAdmin
 
 
@@ -119,7 +121,27 @@ class TokenAdmin(_OwnedAdmin):
         obj.digest, token = get_digest_token()
         obj.token_key = token[: CONSTANTS.TOKEN_KEY_LENGTH]
         super().save_model(request, obj, form, change)
+        self._record("token.created", request, obj)
         self.message_user(request, f"TOKEN {token}")
+
+    def delete_model(self, request: HttpRequest, obj: Token) -> None:
+        with transaction.atomic():
+            self._record("token.ended", request, obj)
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
+        with transaction.atomic():
+            for token in queryset:
+                self._record("token.ended", request, token)
+            super().delete_queryset(request, queryset)
+
+    def _record(self, action: str, request: HttpRequest, token: Token) -> None:
+        record(
+            action,
+            object=f"{TokenKind(token.kind).label}:{token.id}",
+            actor_id=request.user.pk,
+            account_id=token.user_id,
+        )
 
 
 _TOKEN_FIELDS = [
@@ -129,7 +151,7 @@ _TOKEN_FIELDS = [
 
 
 @admin.register(Group)
-class GroupAdmin(LargeTableAdmin, DjangoGroupAdmin):
+class GroupAdmin(Audited, LargeTableAdmin, DjangoGroupAdmin):
     """Only superusers write groups, because a group gives rank to its members.
 
     Roles and teams say what people may do in the shop. Groups are for rights inside the admin only,

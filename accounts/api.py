@@ -26,7 +26,7 @@ from accounts.serializers import (
     TicketSerializer,
     TokenSerializer,
 )
-from accounts.services import account_create, token_create
+from accounts.services import account_create, token_create, token_end
 from shop.core.admission import network_of
 
 SIGN_UP_SECONDS = 3600.0
@@ -161,7 +161,7 @@ class LogoutView(APIView):
     )
     def post(self, request: Request) -> Response:
         if isinstance(request.auth, Token):
-            request.auth.delete()
+            token_end(request.auth)
         else:
             logout(request._request)
         return Response(status=204)

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from django.contrib.auth.password_validation import password_changed
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MinLengthValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower, Now, Upper
 from django.utils.crypto import salted_hmac
 
@@ -255,7 +256,9 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
                 for field in self._meta.concrete_fields
                 if not field.primary_key and field.attname not in self.get_deferred_fields() | same
             ]
-        super().save(*args, **kwargs)
+        # What a new account or password does besides is in the same transaction.
+        with transaction.atomic() if self._state.adding or self._password else nullcontext():
+            super().save(*args, **kwargs)
         self._rank = self._rank_now()
 
     def _rank_now(self) -> dict[str, Any]:

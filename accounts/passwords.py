@@ -9,6 +9,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from accounts.sessions.ending import end_tokens
+from audit.context import actor_id
+from audit.services import record
 
 NORMALIZED_MAX_LENGTH = 1024
 """Longer passwords are hashed without normalisation, whose time grows as their square."""
@@ -59,10 +61,20 @@ class TokensEnd:
         """Accept every password."""
 
     def password_changed(self, password: str, user: Any = None) -> None:
-        """Revoke the account's tokens and JWT grants."""
-        if user is not None and user.pk is not None:
-            with transaction.atomic():
-                end_tokens(user)
+        """Revoke the account's tokens and JWT grants, and record the change.
+
+        The first password of a new account changes nothing.
+        """
+        if user is None or user.pk is None or user.__dict__.pop("is_new", False):
+            return
+        with transaction.atomic():
+            end_tokens(user)
+            record(
+                "password.changed",
+                object=f"account:{user.pk}",
+                actor_id=actor_id(),
+                after={"usable": user.has_usable_password()},
+            )
 
     def get_help_text(self) -> str:
         """Return what a change does, for the list of rules on the pages."""

@@ -21,6 +21,7 @@ from accounts.emails import check_email, email_taken, lock_email
 from accounts.factors.codes import check_code
 from accounts.models import Token, TokenKind, User
 from accounts.names import KEY, SYSTEM, NewUserid, NewUsername, fold
+from audit.services import record
 from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
 logger = structlog.get_logger(__name__)
@@ -126,10 +127,28 @@ def token_create(
     """
     user = account_authenticate(request=request, login=username, password=password)
     check_code(user, code, request)
-    instance, token = Token.objects.create(user=user)
-    tokens_keep_newest(user, TokenKind.SIGN_IN, settings.TOKENS_PER_ACCOUNT)
-    user_logged_in.send(sender=User, request=request, user=user)
+    with transaction.atomic():
+        instance, token = Token.objects.create(user=user)
+        tokens_keep_newest(user, TokenKind.SIGN_IN, settings.TOKENS_PER_ACCOUNT)
+        record(
+            "account.signed_in",
+            object=f"account:{user.pk}",
+            actor_id=user.pk,
+            after={"credential": "token", "id": instance.id},
+        )
+    user_logged_in.send(sender=User, request=request, user=user, credential="token")
     return token, instance.expiry
+
+
+def token_end(token: Token) -> None:
+    """Revoke the token, as its account has asked with it."""
+    with transaction.atomic():
+        record(
+            "token.ended",
+            object=f"{TokenKind(token.kind).label}:{token.id}",
+            actor_id=token.user_id,
+        )
+        token.delete()
 
 
 def tokens_keep_newest(user: User, kind: TokenKind, amount: int) -> None:

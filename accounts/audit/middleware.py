@@ -11,7 +11,6 @@ from accounts.models import Token, TokenKind
 from audit.context import Origin, acting
 
 SESSION_ID_LENGTH = 32
-_KINDS = {TokenKind.SIGN_IN: "token", TokenKind.KEY: "key", TokenKind.JWT: "jwt"}
 
 
 class Acting:
@@ -44,7 +43,7 @@ def _credential(request: HttpRequest) -> str:
     # REST framework notes here by what it has authenticated the request.
     auth = getattr(request, "auth", None)
     if isinstance(auth, Token):
-        return f"{_KINDS[TokenKind(auth.kind)]}:{auth.id}"
+        return f"{TokenKind(auth.kind).label}:{auth.id}"
     session_key = getattr(getattr(request, "session", None), "session_key", None)
     return f"session:{session_id(session_key)}" if session_key else "anonymous"
 

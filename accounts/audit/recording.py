@@ -20,7 +20,9 @@ _STATES = ("verified", "primary")
 
 @receiver(user_logged_in)
 def signed_in(sender: Any, user: Any, credential: str = "session", **kwargs: Any) -> None:
-    """Record a sign-in. The sender names the kind of ``credential`` if it is no session."""
+    """Record a sign-in on the pages. Who makes another ``credential`` records that itself."""
+    if credential != "session":
+        return
     with transaction.atomic():
         record(
             "account.signed_in",

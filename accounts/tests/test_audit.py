@@ -17,15 +17,19 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def joe() -> User:
-    return User.objects.create(username="joe", userid="005")
+    return _unrecorded(User(username="joe", userid="005"))
 
 
 @pytest.fixture
 def ann() -> User:
     ann = User(username="ann", userid="ann-1")
     ann.give_roles(["auditor"])
-    ann.save()
-    return ann
+    return _unrecorded(ann)
+
+
+def _unrecorded(user: User) -> User:
+    """Store an account without an entry, as a till stores the customers that it names."""
+    return User.objects.bulk_create([user])[0]
 
 
 def _get(user: User, path: str, **query: Any) -> Any:

@@ -22,6 +22,7 @@ class Origin:
     address: str = ""
     agent: str = ""
     actor_id: int | None = None
+    request_id: str = ""
 
 
 acting: ContextVar[Callable[[], Origin] | None] = ContextVar("audit_acting", default=None)
@@ -33,7 +34,9 @@ def origin() -> Origin:
     if describe is not None:
         return describe()
     if current_task:
-        return Origin(f"task:{current_task.name}")
+        # A task keeps the id of the request that started it.
+        request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+        return Origin(f"task:{current_task.name}", request_id=str(request_id)[:64])
     program = Path(sys.argv[0]).name
     command = sys.argv[1] if program == "manage.py" and len(sys.argv) > 1 else program
     return Origin(f"command:{command[:60]}")
@@ -42,8 +45,3 @@ def origin() -> Origin:
 def actor_id() -> int | None:
     """Return the id of the account that acts, or ``None`` for a program and for nobody known."""
     return origin().actor_id
-
-
-def request_id() -> str:
-    """Return the id of the request, also in a task that it started, or an empty string."""
-    return str(structlog.contextvars.get_contextvars().get("request_id", ""))[:64]

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from audit.actions import declared_actions
 from audit.chain import canonical, digest, plain
-from audit.context import origin, request_id
+from audit.context import origin
 from audit.models import COLUMN, Detail, Waiting
 from shop.core.sealing import seal
 
@@ -92,7 +92,7 @@ def record(
                 "before": texts[0],
                 "after": texts[1],
                 "credential": come_from.credential,
-                "request_id": request_id(),
+                "request_id": come_from.request_id,
                 "commitment": commitment,
                 "sealed_for": account_id or 0,
                 "sealed": sealed,

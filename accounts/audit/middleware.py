@@ -36,6 +36,7 @@ def origin_of(request: HttpRequest) -> Origin:
         address=str(request.META.get("REMOTE_ADDR", "")),
         agent=request.META.get("HTTP_USER_AGENT", ""),
         actor_id=request.user.pk if hasattr(request, "user") else None,
+        request_id=request.META.get("HTTP_X_REQUEST_ID", ""),
     )
 
 

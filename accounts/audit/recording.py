@@ -46,7 +46,8 @@ def account_saved(sender: Any, instance: User, created: bool, **kwargs: Any) -> 
     """Record a new account. Its first password is no change."""
     if not created:
         return
-    instance.is_new = True
+    # Django tells of the password next.
+    instance.is_new = getattr(instance, "_password", None) is not None
     record(
         "account.created",
         object=f"account:{instance.pk}",

@@ -19,9 +19,10 @@ from django.shortcuts import redirect
 
 from accounts.models import Token, User
 from accounts.ranks import reaches, within_reach
+from audit.services import record
 from people.guard import LastAdmin, changing_people, lock_people, may_manage
 from people.selectors import roles
-from people.services import account_change, account_changed, rank_of
+from people.services import FLAGS, account_change, account_changed, rank_of
 from shop.core.admin_tools import LargeTableAdmin
 from shop.core.errors import Forbidden
 
@@ -137,12 +138,16 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
                 may_manage(request.user, obj)
             super().save_model(request, obj, form, change)
             account_changed(obj.pk, before=before, actor_id=request.user.pk)
+            if change:
+                _record_others(request, obj, form)
 
     @admin.action(description="Revoke all tokens of the selected users", permissions=["change"])
     @transaction.atomic
     def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         users = self._reached(request, queryset)
         revoked, _ = Token.objects.filter(user__in=users).delete()
+        for user in users:
+            record("token.ended", object=f"account:{user.pk}", actor_id=request.user.pk)
         self._log(request, users, "Revoked all tokens.")
         self.message_user(request, f"Revoked {revoked} tokens.")
 
@@ -193,3 +198,24 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
                 action_flag=CHANGE,
                 change_message=message,
             )
+
+
+_NAMES = ("username", "userid", "email")
+
+
+def _record_others(request: HttpRequest, user: User, form: Any) -> None:
+    """Record what was changed of an account besides its rank, which has an entry of its own."""
+    values = {name: (form.initial.get(name), form.cleaned_data[name]) for name in form.changed_data}
+    changed = [name for name, (before, after) in values.items() if before != after]
+    if others := [name for name in changed if name not in (*FLAGS, "roles")]:
+        record(
+            "account.changed",
+            object=f"account:{user.pk}",
+            actor_id=request.user.pk,
+            after={"fields": others},
+            personal={
+                name: {"before": values[name][0], "after": values[name][1]}
+                for name in others
+                if name in _NAMES
+            },
+        )

@@ -7,10 +7,10 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from accounts.models import Token, TokenKind
+from accounts.models import BrowserSession, Token, TokenKind
 from audit.context import Origin, acting
 
-SESSION_ID_LENGTH = 32
+DIGEST_LENGTH = 32
 
 
 class Acting:
@@ -46,9 +46,10 @@ def _credential(request: HttpRequest) -> str:
     if isinstance(auth, Token):
         return f"{TokenKind(auth.kind).label}:{auth.id}"
     session_key = getattr(getattr(request, "session", None), "session_key", None)
-    return f"session:{session_id(session_key)}" if session_key else "anonymous"
+    return f"session:{_session_id(session_key)}" if session_key else "anonymous"
 
 
-def session_id(session_key: str) -> str:
-    """Return what names a session without letting anybody in."""
-    return sha256(session_key.encode()).hexdigest()[:SESSION_ID_LENGTH]
+def _session_id(session_key: str) -> str:
+    """Return the id of a session's row. A session of this very moment has none yet."""
+    known = BrowserSession.objects.filter(session_key=session_key).values_list("pk", flat=True)
+    return str(known.first() or sha256(session_key.encode()).hexdigest()[:DIGEST_LENGTH])

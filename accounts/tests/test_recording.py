@@ -9,8 +9,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from accounts.audit.middleware import session_id
-from accounts.models import Token, User
+from accounts.models import BrowserSession, Token, User
 from audit.models import Detail, Waiting
 
 pytestmark = pytest.mark.django_db
@@ -97,9 +96,10 @@ def test_signing_up_in_and_out(seen: Seen) -> None:
     entry = seen.one("account.signed_in")
     assert entry.after == {"credential": "session"}
     key = str(client.session.session_key)
+    id = BrowserSession.objects.get(session_key=key).pk
     client.post("/accounts/logout/")
     entry = seen.one("account.signed_out")
-    assert entry.credential == f"session:{session_id(key)}"
+    assert entry.credential == f"session:{id}"
     assert key not in str([*Waiting.objects.values(), *Detail.objects.values()])
     page = {"username": "kim", "email": "kim@example.com"}
     page |= {"password1": PASSWORD, "password2": PASSWORD}
@@ -142,29 +142,30 @@ def test_the_admin(joe: User, staff: User, seen: Seen) -> None:
     client = _client(staff)
     assert seen.actions() == ["account.signed_in"]
     url = reverse("admin:accounts_user_change", args=[joe.pk])
-    form = {
-        "username": "joey", "userid": "005", "email": "joe@example.com", "roles": ["finance"],
-        "is_client": "on",
-    }  # fmt: skip
-    assert client.post(url, form).status_code == 302
-    entry = seen.one("account.changed")
-    assert (entry.actor_id, entry.account_id) == (staff.pk, joe.pk)
-    assert entry.before == {"is_active": True, "roles": [], "is_client": False}
-    assert entry.after == {
-        "is_active": False, "roles": ["finance"], "is_client": True, "fields": ["username"],
-    }  # fmt: skip
+    form = {"username": "joe", "userid": "005", "email": "joe@example.com", "is_active": "on"}
     assert client.post(url, form).status_code == 302
     assert seen.actions() == []
+    client.post(url, form | {"is_client": "on"})
+    entry = seen.one("account.ranked")
+    assert (entry.actor_id, entry.account_id) == (staff.pk, joe.pk)
+    assert (entry.before, entry.after) == ({"is_client": False}, {"is_client": True})
+    client.post(url, form | {"is_client": "on", "username": "joey"})
+    entry = seen.one("account.changed")
+    assert (entry.actor_id, entry.account_id) == (staff.pk, joe.pk)
+    assert entry.after == {"fields": ["username"]}
     changes = reverse("admin:accounts_user_changelist")
-    User.objects.filter(pk=joe.pk).update(is_active=True)
-    for action, recorded in (
+    for action, *recorded in (
         ("revoke_tokens", "token.ended"),
         ("disable_password", "password.changed"),
-        ("deactivate", "account.changed"),
+        # What a closed account could sign in with ends, too.
+        ("deactivate", "sessions.ended", "account.deactivated"),
     ):
         client.post(changes, {"action": action, "_selected_action": [joe.pk]})
-        entry = seen.one(recorded)
-        assert (entry.actor_id, entry.object) == (staff.pk, f"account:{joe.pk}")
+        entries = seen.now()
+        assert [entry.action for entry in entries] == recorded
+        assert {(entry.actor_id, entry.object) for entry in entries} == {
+            (staff.pk, f"account:{joe.pk}")
+        }
     password = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
     client.post(reverse("admin:auth_user_password_change", args=[joe.pk]), password)
     assert seen.one("password.changed").actor_id == staff.pk

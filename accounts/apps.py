@@ -3,8 +3,9 @@
 from allauth.account.apps import AccountConfig as AllauthAccountConfig
 from allauth.mfa.apps import MFAConfig as AllauthMFAConfig
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
-from shop.core.apps import ShopAppConfig
+from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
 class AccountsConfig(ShopAppConfig):
@@ -20,6 +21,9 @@ class AccountsConfig(ShopAppConfig):
         "accounts.audit.actions.ACTIONS",
         "accounts.keys.actions.ACTIONS",
         "accounts.providers.actions.ACTIONS",
+    )
+    navigation = (
+        NavigationEntry(_("Keys"), "key_list", place=10, group="build", icon="key-round"),
     )
     attention = ("accounts.attention.find_attention",)
     beat = {

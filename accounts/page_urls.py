@@ -59,6 +59,7 @@ _pages = [_page(pattern) for pattern in allauth.urlpatterns]
 declare([each for each in _pages if each.name in _SIGNED_IN], ON_PAGES)
 declare([each for each in _pages if each.name in _OPEN], OPEN)
 urlpatterns = [
+    path("", include("accounts.keys.page_urls")),
     path("accounts/preferences/", preferences, name="preferences"),
     path("accounts/sessions/", session_list, name="session_list"),
     path("accounts/", account_overview, name="account_overview"),

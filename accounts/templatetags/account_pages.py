@@ -21,6 +21,7 @@ SECTIONS = {
     "mfa_index": _("Second factors"),
     "socialaccount_connections": _("Other sign-ins"),
     "session_list": _("Sessions"),
+    "key_list": _("Keys"),
     "preferences": _("Language and time zone"),
 }
 """The pages of one's own account, by the names of their routes."""

@@ -7,7 +7,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from accounts.models import OutgoingMail, Token, User
+from accounts.models import OutgoingMail, Token, TokenKind, User
 from audit.sealing import seal_waiting
 from audit.services import record
 from tests.access import (
@@ -20,6 +20,7 @@ from tests.access import (
     PASSWORD,
     PUBLIC,
     READ_ONLY,
+    SECRET,
     SIGNED_OUT,
     Access,
     admin,
@@ -38,14 +39,16 @@ def _objects(owner: User) -> dict[str, Any]:
     with transaction.atomic():
         record("account.changed", object=f"account:{owner.pk}", actor_id=owner.pk)
     seal_waiting()
+    key, _ = Token.objects.create(owner, kind=TokenKind.KEY, name=SECRET, prefix="shk_owners")
     return {
-        "api/v1/sessions/": Token.objects.get(user=owner).id,
+        "api/v1/sessions/": Token.objects.get(user=owner, kind=TokenKind.SIGN_IN).id,
         "admin/auth/group/": Group.objects.create(name="a group").pk,
         "admin/account/emailaddress/": EmailAddress.objects.get(user=owner).pk,
-        "admin/accounts/token/": Token.objects.get(user=owner).digest,
+        "admin/accounts/token/": Token.objects.get(user=owner, kind=TokenKind.SIGN_IN).digest,
         "admin/accounts/user/": owner.pk,
-        "api/v1/keys/": Token.objects.get(user=owner).id,
         "accounts/2fa/passkeys/": 1,
+        "api/v1/keys/": key.id,
+        "accounts/keys/": key.id,
         "admin/mfa/authenticator/": Authenticator.objects.create(
             user=User.objects.create_user("with-codes"),
             type="recovery_codes",
@@ -92,6 +95,10 @@ ACCESS = Access(
         "api/v1/live-ticket/": {"GET": NO_METHOD, "POST": api()},
     },
     pages={
+        "accounts/keys/": {"GET": page(), "POST": ELSEWHERE},
+        "accounts/keys/<uuid:id>/": {"GET": page(404, owner=200), "POST": page(404, owner=400)},
+        "accounts/keys/<uuid:id>/rotate/": {"GET": OPEN_NO_METHOD, "POST": ELSEWHERE},
+        "accounts/keys/<uuid:id>/end/": {"GET": OPEN_NO_METHOD, "POST": page(404, owner=302)},
         "accounts/preferences/": {"GET": OPEN, "POST": ELSEWHERE},
         "accounts/sessions/": {"GET": page(), "POST": ELSEWHERE},
         "accounts/": {"GET": page(), "POST": OPEN_NO_METHOD},

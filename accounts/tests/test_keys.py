@@ -307,3 +307,52 @@ def test_the_last_use_is_written_once_a_minute_however_many_there_are(
     assert timezone.now() - used.last_used_at < timedelta(minutes=1)
     uses.note(other.digest, lambda: "not an address")
     assert uses.write() == 1
+
+
+def test_the_pages_make_show_change_replace_and_end_keys(alice: User) -> None:
+    client = browser()
+    page = "/accounts/keys/"
+    assert "No keys yet" in client.get(page).text
+    form = {"name": "till <3", "permissions": ["purchases:read"], "networks": "10.0.0.0/8 ::1"}
+    answer = client.post(page, form | {"life": "30"})
+    text = re.findall(r"shk_\w{43}", answer.text)[0]
+    key = Token.objects.get(kind=TokenKind.KEY)
+    assert (status(text, address="10.0.0.1"), key.permissions) == (200, 1)
+    assert key.networks == ["10.0.0.0/8", "::1/128"]
+    assert key.expiry is not None
+    assert "no-store" in answer["Cache-Control"]
+    shown = client.get(page).text
+    assert text not in shown
+    assert "till &lt;3" in shown
+    assert key.prefix in shown
+    # The grid has what the account may do, and nothing else.
+    assert 'value="purchases:write"' in shown
+    assert "read_all" not in shown
+    for wrong in ({"name": ""}, {"networks": "x"}, {"permissions": ["purchases:read_all"]}):
+        answer = client.post(page, form | wrong)
+        assert answer.status_code in (400, 403), wrong
+        assert 'role="alert"' in answer.text
+    detail = f"{page}{key.id}/"
+    assert 'value="purchases:read" checked' in client.get(detail).text
+    assert client.post(detail, form | {"name": "two"}).status_code == 302
+    made = client.post(f"{detail}rotate/", {"overlap": "0"})
+    successor = re.findall(r"shk_\w{43}", made.text)[0]
+    assert [status(each, address="10.0.0.1") for each in (text, successor)] == [401, 200]
+    newest = Token.objects.get(kind=TokenKind.KEY, replaced_by=None)
+    detail = f"{page}{newest.id}/"
+    grow_old(client)
+    # What needs a recent sign-in leads to it, and back to the form as it was.
+    for path, body in (
+        (page, form),
+        (detail, form | {"permissions": ["purchases:read", "purchases:write"]}),
+        (f"{detail}rotate/", {}),
+    ):
+        answer = client.post(path, body)
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/accounts/reauthenticate/?next="), path
+    typed = client.get(page, form).text
+    assert 'value="till &lt;3"' in typed
+    assert 'value="purchases:read" checked' in typed
+    assert client.post(f"{detail}end/").status_code == 302
+    assert status(successor, address="10.0.0.1") == 401
+    assert client.get(detail).status_code == 404

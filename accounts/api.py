@@ -227,7 +227,9 @@ class LiveTicketView(APIView):
     def post(self, request: Request) -> Response:
         user: Any = request.user
         if isinstance(request.auth, Token):
-            ticket = ticket_issue(user=user, token_digest=request.auth.digest)
+            ticket = ticket_issue(
+                user=user, token_digest=request.auth.digest, ends=request.auth.ends
+            )
         else:
             session_key = request._request.session.session_key or ""
             ticket = ticket_issue(user=user, session_key=session_key)

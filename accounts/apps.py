@@ -21,6 +21,7 @@ class AccountsConfig(ShopAppConfig):
         "accounts.audit.actions.ACTIONS",
         "accounts.keys.actions.ACTIONS",
         "accounts.providers.actions.ACTIONS",
+        "accounts.jwt.actions.ACTIONS",
     )
     navigation = (
         NavigationEntry(_("Keys"), "key_list", place=10, group="build", icon="key-round"),

@@ -8,9 +8,10 @@ such as a proxy, and is ignored.
 
 import re
 import secrets
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256, sha512
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from accounts.access import Caller
+from accounts.jwt.signing import verify
 from accounts.keys.networks import is_within
 from accounts.keys.usage import last_uses
 from accounts.models import LiveTicket, Token, User
@@ -43,12 +45,14 @@ _SESSION_KEY = re.compile(r"[0-9a-z]{8,40}")
 class Credential:
     """The credential that opened a socket: a token's digest or a session's key.
 
-    ``address`` is that of the client that sent the token.
+    ``address`` is that of the client that sent the token. ``ends`` is when an access token ends, in
+    seconds since 1970; 0 for others.
     """
 
     token_digest: str = ""
     session_key: str = ""
     address: str = ""
+    ends: float = 0.0
 
 
 def given_token(authorization: bytes) -> bytes | None:
@@ -63,10 +67,23 @@ def given_token(authorization: bytes) -> bytes | None:
 
 
 def token_digest(token: str | bytes) -> str | None:
-    """Return the digest by which a token is stored, or ``None`` for text that cannot be one."""
+    """Return the digest by which a token is stored, or ``None`` for text that cannot be one.
+
+    That of an access token, a JWT, is its grant's.
+    """
+    return read_token(token)[0]
+
+
+def read_token(token: str | bytes) -> tuple[str | None, float]:
+    """Return the digest of a token, and when the token ends by itself: 0 if only its row tells."""
     text = token.decode("latin-1") if isinstance(token, bytes) else token
-    # The same as ``knox.crypto.hash_token`` with its defaults, in less than half the time.
-    return sha512(text.encode()).hexdigest() if _TOKEN.fullmatch(text) else None
+    if _TOKEN.fullmatch(text):
+        # The same as ``knox.crypto.hash_token`` with its defaults, in less than half the time.
+        return sha512(text.encode()).hexdigest(), 0.0
+    if text.count(".") != 2:
+        return None, 0.0
+    verified = verify(text)
+    return verified if verified is not None else (None, 0.0)
 
 
 _CALLERS = f"""
@@ -138,7 +155,7 @@ class TokenAuthentication(KnoxTokenAuthentication):
         """Return user and token. Raise ``AuthenticationFailed`` for a token that is not good at the
         address.
         """
-        digest = token_digest(token)
+        digest, ends = read_token(token)
         found = (
             Token.objects.select_related("user").filter(digest=digest).first()
             if digest is not None
@@ -152,6 +169,7 @@ class TokenAuthentication(KnoxTokenAuthentication):
         ):
             raise exceptions.AuthenticationFailed("Invalid token.")
         last_uses.note(found.digest, lambda: address)
+        found.ends = ends
         found.user.credential_permissions = found.permissions
         return found.user, found
 
@@ -221,10 +239,11 @@ def callers_by_credential(credentials: Collection[Credential]) -> dict[Credentia
     ends, its user logs out, or the password changes. Neither is good while the account is
     deactivated.
     """
+    now = time.time()
     presented = {
         each: Presented(each.token_digest, each.address)
         for each in credentials
-        if each.token_digest
+        if each.token_digest and not 0 < each.ends <= now
     }
     by_token = tokens_look_up(set(presented.values()))
     by_key = callers_by_session([each.session_key for each in credentials if each.session_key])
@@ -234,17 +253,19 @@ def callers_by_credential(credentials: Collection[Credential]) -> dict[Credentia
             signed_in = by_token.get(presented[each])
             caller = signed_in.caller if signed_in else None
         else:
-            caller = by_key.get(each.session_key)
+            caller = by_key.get(each.session_key) if not each.token_digest else None
         if caller is not None:
             found[each] = caller
     return found
 
 
-def ticket_issue(*, user: User, token_digest: str = "", session_key: str = "") -> str:
+def ticket_issue(
+    *, user: User, token_digest: str = "", session_key: str = "", ends: float = 0.0
+) -> str:
     """Return a one-use pass to the live feed, good for ``LIVE_TICKET_SECONDS``.
 
     An account keeps its newest ``LIVE_TICKETS_PER_ACCOUNT``; older ones end. ``token_digest`` or
-    ``session_key`` is the credential of the request that asks.
+    ``session_key`` is the credential of the request that asks, which ends by itself at ``ends``.
     """
     ticket = secrets.token_urlsafe(32)
     LiveTicket.objects.create(
@@ -252,6 +273,7 @@ def ticket_issue(*, user: User, token_digest: str = "", session_key: str = "") -
         user=user,
         token_digest=token_digest,
         session_key=session_key,
+        credential_ends_at=datetime.fromtimestamp(ends, UTC) if ends else None,
         expires_at=timezone.now() + timedelta(seconds=settings.LIVE_TICKET_SECONDS),
     )
     newest = LiveTicket.objects.filter(user=user).order_by("-expires_at", "-digest")
@@ -271,13 +293,14 @@ def ticket_redeem(ticket: str, address: str = "") -> tuple[Caller, Credential] |
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM accounts_liveticket WHERE digest = %s"
-            " RETURNING user_id, token_digest, session_key, expires_at > statement_timestamp()",
+            " RETURNING user_id, token_digest, session_key, expires_at > statement_timestamp(),"
+            " coalesce(extract(epoch FROM credential_ends_at)::float, 0)",
             [sha256(ticket.encode()).digest()],
         )
         row: Any = cursor.fetchone()
     if row is None or not row[3]:
         return None
-    credential = Credential(row[1], row[2], address if row[1] else "")
+    credential = Credential(row[1], row[2], address if row[1] else "", row[4])
     caller = callers_by_credential([credential]).get(credential)
     return None if caller is None or caller.id != row[0] else (caller, credential)
 
@@ -308,7 +331,8 @@ def given_credential(request: HttpRequest, *, is_socket: bool = False) -> Creden
     token = given_token(request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1"))
     if token is not None:
         address = request.META.get("REMOTE_ADDR", "")
-        return Credential(token_digest=token_digest(token) or "", address=address)
+        digest, ends = read_token(token)
+        return Credential(token_digest=digest or "", address=address, ends=ends)
     if is_socket and not origin_is_ours(request):
         return None
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)

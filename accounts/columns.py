@@ -90,7 +90,7 @@ TABLES = (
     Table(
         "accounts_liveticket",
         _("Passes to the live feed, which are good for seconds."),
-        plain("expires_at user_id"),
+        plain("expires_at credential_ends_at user_id"),
         secret("digest token_digest session_key"),
         about=MINE,
         section="live_tickets",
@@ -111,7 +111,7 @@ TABLES = (
         "knox_authtoken",
         _("Programs and devices that are signed in for you, and your keys."),
         plain("id kind created user_id expiry permissions prefix methods"),
-        plain("last_used_at replaced_by"),
+        plain("last_used_at replaced_by refreshes refreshed_at"),
         personal("name networks last_used_address"),
         secret("digest token_key parent_id"),
         about=MINE,

@@ -303,6 +303,8 @@ class LiveTicket(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     token_digest = models.CharField(max_length=128, blank=True)
     session_key = models.CharField(max_length=40, blank=True)
+    # When the credential ends by itself, if that is no matter of its row: an access token.
+    credential_ends_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:

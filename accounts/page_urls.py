@@ -5,6 +5,7 @@ from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
 
 from accounts.codes import confirm_login_code, request_login_code
+from accounts.jwt.api import key_set
 from accounts.pages import account_overview, admin_login, confirm_session, in_one_transaction
 from accounts.preferences import preferences
 from accounts.providers.buttons import leads_to_providers
@@ -60,6 +61,7 @@ declare([each for each in _pages if each.name in _SIGNED_IN], ON_PAGES)
 declare([each for each in _pages if each.name in _OPEN], OPEN)
 urlpatterns = [
     path("", include("accounts.keys.page_urls")),
+    path(".well-known/jwks.json", key_set, name="key_set"),
     path("accounts/preferences/", preferences, name="preferences"),
     path("accounts/sessions/", session_list, name="session_list"),
     path("accounts/", account_overview, name="account_overview"),

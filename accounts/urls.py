@@ -8,6 +8,7 @@ from accounts.captcha.api import CaptchaView
 
 urlpatterns = [
     path("", include("accounts.keys.urls")),
+    path("", include("accounts.jwt.urls")),
     path("", include("accounts.sessions.urls")),
     path("captcha/", CaptchaView.as_view(), name="api_captcha"),
     path("accounts/me/", api.MeView.as_view(), name="api_me"),

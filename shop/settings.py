@@ -306,6 +306,8 @@ REST_KNOX = {
 }
 # An account keeps its newest tokens.
 TOKENS_PER_ACCOUNT = 100
+JWT_DAYS = env.integer("JWT_DAYS", 30, minimum=1, maximum=365)
+JWT_GRANTS_PER_ACCOUNT = 100
 KEYS_PER_ACCOUNT = env.integer("KEYS_PER_ACCOUNT", 50, minimum=1, maximum=1000)
 LIVE_TICKET_SECONDS = 30
 LIVE_TICKETS_PER_ACCOUNT = 100

@@ -60,6 +60,9 @@ class Token(AbstractAuthToken):
     which it was made; the database deletes it.
     """
 
+    # When the access token of this request ends, in seconds since 1970; 0 for other credentials.
+    ends: float = 0.0
+
     objects: ClassVar["Tokens"] = Tokens()
 
     id = models.UUIDField(db_default=UUIDv7(), editable=False)
@@ -73,6 +76,9 @@ class Token(AbstractAuthToken):
     methods = models.CharField(max_length=60, blank=True, default="", db_default="")
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_used_address = models.GenericIPAddressField(null=True, blank=True)
+    # How often a grant of JWTs was refreshed, and when last; see `accounts.jwt`.
+    refreshes = models.PositiveIntegerField(default=0, db_default=0)
+    refreshed_at = models.DateTimeField(null=True, blank=True)
     replaced_by = models.UUIDField(null=True, blank=True)
     # The database deletes the row, because not every writer knows of parents.
     parent = models.ForeignKey(

@@ -122,8 +122,10 @@ def key_detail(request: HttpRequest, id: UUID) -> HttpResponse:
     """Show a key, and change it by the form."""
     user = cast(User, request.user)
     key = services.key_of(user, id)
-    typed = request.POST if request.method == "POST" else request.GET
-    given = _given(typed) if typed else _stored(key)
+    if request.method == "POST":
+        given = _given(request.POST)
+    else:
+        given = _given(request.GET) if request.GET else _stored(key)
     status, errors = 200, {}
     if request.method == "POST":
         try:

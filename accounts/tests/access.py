@@ -75,6 +75,13 @@ ACCESS = Access(
         "api/v1/audit/verify/": {"GET": READS_AUDIT, "POST": NO_METHOD},
         "api/v1/audit/checkpoint/": {"GET": READS_AUDIT, "POST": NO_METHOD},
         "api/v1/auth/logout/": {"GET": NO_METHOD, "POST": api(204)},
+        # Everybody sends the owner's password, and whoever has a token is signed in by that.
+        "api/v1/auth/jwt/": {
+            "GET": api(405, anonymous=405),
+            "POST": {"default": 200, "revoked": 401, "deactivated": 401},
+        },
+        "api/v1/auth/jwt/refresh/": {"GET": OPEN_NO_METHOD, "POST": {"default": 401}},
+        "api/v1/auth/jwt/revoke/": {"GET": OPEN_NO_METHOD, "POST": {"default": 204}},
         # Only browser sessions manage keys, and all these come with a token.
         "api/v1/keys/": {"GET": api(403), "POST": api(403)},
         "api/v1/keys/<str:id>/": {
@@ -95,6 +102,7 @@ ACCESS = Access(
         "api/v1/live-ticket/": {"GET": NO_METHOD, "POST": api()},
     },
     pages={
+        ".well-known/jwks.json": READ_ONLY,
         "accounts/keys/": {"GET": page(), "POST": ELSEWHERE},
         "accounts/keys/<uuid:id>/": {"GET": page(404, owner=200), "POST": page(404, owner=400)},
         "accounts/keys/<uuid:id>/rotate/": {"GET": OPEN_NO_METHOD, "POST": ELSEWHERE},
@@ -164,6 +172,9 @@ ACCESS = Access(
     },
     bodies={
         "api/v1/auth/token/": {"username": "owner", "password": PASSWORD},
+        "api/v1/auth/jwt/": {"username": "owner", "password": PASSWORD},
+        "api/v1/auth/jwt/refresh/": {"refresh": "shr_unknown"},
+        "api/v1/auth/jwt/revoke/": {"refresh": "shr_unknown"},
         "accounts/login/": {"login": "owner", "password": "wrong"},
     },
 )

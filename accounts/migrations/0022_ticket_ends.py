@@ -1,0 +1,13 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("accounts", "0021_refreshes")]
+
+    operations = [
+        migrations.AddField(
+            model_name="liveticket",
+            name="credential_ends_at",
+            field=models.DateTimeField(null=True),
+        ),
+    ]

@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     by every request.
     """
 
-    dependencies = [("accounts", "0020_browser_sessions")]
+    dependencies = [("accounts", "0021_captcha_used")]
     safe_because = {0: "One column is NULL and the other has a constant default: no row is written."}
 
     operations = [

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0021_refreshes")]
+    dependencies = [("accounts", "0022_refreshes")]
 
     operations = [
         migrations.AddField(

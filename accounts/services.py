@@ -15,9 +15,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Field
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop
 
 from accounts.credentials import account_authenticate
 from accounts.emails import check_email, email_taken, lock_email
+from accounts.erased import erased_places
 from accounts.factors.codes import check_code
 from accounts.models import Token, TokenKind, User
 from accounts.names import KEY, SYSTEM, NewUserid, NewUsername, fold
@@ -43,13 +45,23 @@ class Customer:
     userid: str
 
 
+class CustomerErased(Conflict):
+    """The name belonged to somebody who was erased. Who names it learns of that."""
+
+    code = "customer_erased"
+    detail = gettext_noop("This customer was erased at their request. Delete your copy, too.")
+
+
 _TAKEN_USERNAME = FieldError("taken", "A user with that username already exists.", "username")
 _TAKEN_EMAIL = FieldError("taken", "A user with that e-mail address already exists.", "email")
 
 
 def username_taken(username: str) -> bool:
-    """Return whether an account has this username, or one that is the same."""
-    return User.objects.named(username).exists()
+    """Return whether an account has this username, or one that is the same.
+
+    The name of somebody who was erased lately counts as taken, too.
+    """
+    return User.objects.named(username).exists() or bool(erased_places([(username, username)]))
 
 
 def account_create(*, username: str, email: str, password: str, request: HttpRequest) -> User:
@@ -205,6 +217,10 @@ def customers_resolve(names: Sequence[Names]) -> list[Customer | ApplicationErro
     refused: dict[Names, ApplicationError] = {
         pair: ValidationFailed(errors) for pair in unseen if (errors := _new_name_errors(pair))
     }
+    strangers = [pair for pair, match in found.items() if match == (None, None)]
+    if strangers:
+        for place in erased_places(strangers):
+            refused[strangers[place]] = CustomerErased()
     if new := [pair for pair in unseen if pair not in refused]:
         _insert(new)
         found |= _find(new)

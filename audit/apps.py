@@ -10,9 +10,9 @@ class AuditConfig(ShopAppConfig):
     """
 
     name = "audit"
+    personal_data = "audit.columns.TABLES"
     verbose_name = "Audit"
     append_only = ("Entry", "Checkpoint")
-    personal_data = "audit.columns.TABLES"
     loops = ("audit.sealing.seal_next",)
     health_checks = {"audit": "audit.health.check_sealing"}
     metrics = ("audit.health.collect_chain",)

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q
 
 from documents.models import Document
 from documents.rendered import Rendered
@@ -38,6 +39,8 @@ class Kind(ABC):
     suffix: ClassVar[str] = ".pdf"
     expendable: ClassVar[bool] = True
     """Whether the oldest files are removed when an account's documents exceed its space."""
+    mailed: ClassVar[bool] = True
+    """Whether the finished file is mailed; otherwise it is only downloaded."""
 
     @abstractmethod
     def is_allowed(self, document: Document) -> bool:
@@ -65,6 +68,13 @@ class Kind(ABC):
     def kept(self) -> timedelta:
         """Return the retention time of its file."""
         return timedelta(days=settings.DOCUMENT_KEEP_DAYS)
+
+    def about(self, account_id: int) -> Q | None:
+        """Return the condition of others' documents of this kind that tell of the account.
+
+        An erasure of the account removes their files. ``None`` stands for no documents.
+        """
+        return None
 
     def file_name(self, document: Document) -> str:
         """Return the name of the downloaded file."""

@@ -84,7 +84,8 @@ def render_claimed(document_id: uuid.UUID, claim: uuid.UUID) -> bool:
         _rendering_failed(document, claim, "The PDF could not be stored.", error)
         return True
     stored = Document.objects.filter(pk=document.pk, claim=claim).update(
-        status=Document.Status.READY,
+        # There is no status of its own for what is finished without a mail.
+        status=Document.Status.READY if kind.mailed else Document.Status.SENT,
         file=name,
         pages=rendered.pages,
         size=rendered.size,

@@ -3,17 +3,19 @@
 import contextlib
 from abc import abstractmethod
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import ClassVar, TypeVar, cast
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from documents.kinds import Kind, Words
 from documents.models import Document
 from documents.rendered import Rendered, TooLong
+from purchases.models import Purchase
 from reports import models, selectors
 from reports.access import may_request
 from shop.core import times
@@ -96,6 +98,9 @@ class CustomerStatement(Statement):
         "the statement of %(name)s from %(since)s to %(until)s that you asked for is ready."
     )
 
+    def about(self, account_id: int) -> Q:
+        return Q(parameters__customer=account_id)
+
 
 class Sales(ReportKind):
     """All customers' purchases."""
@@ -116,6 +121,16 @@ class Sales(ReportKind):
             lines=_bounded(_closing(selectors.sales_lines(document), reading)),
             output=output,
         )
+
+    def about(self, account_id: int) -> Q:
+        # A day more on each side, because days depend on time zones.
+        day = timedelta(days=1)
+        bought = Purchase.objects.filter(
+            customer=account_id,
+            timestamp__gte=OuterRef("since") - day,
+            timestamp__lte=OuterRef("until") + 2 * day,
+        )
+        return Q(Exists(bought))
 
 
 def _closing(lines: Iterator[T], reading: contextlib.ExitStack) -> Iterator[T]:

@@ -15,7 +15,7 @@ TABLES = (
         _("What was changed in the admin, so that a mistake can be found."),
         plain("id action_time action_flag content_type_id user_id object_id"),
         # They are about what was changed, which may be somebody else.
-        personal("object_repr change_message", exported=False),
+        personal("object_repr change_message", exported=False, erased="'erased'"),
         about="t.user_id = %(account)s",
         section="admin",
         also=[
@@ -24,7 +24,7 @@ TABLES = (
                 " OR strpos(t.object_repr || t.change_message, %(userid)s) > 0"
                 " OR EXISTS (SELECT FROM unnest(%(emails)s::text[]) AS email"
                 " WHERE strpos(lower(t.object_repr || t.change_message), email) > 0)",
-                erased={"object_repr": "'erased'", "change_message": "''"},
+                erased={"object_repr": "'erased'", "change_message": "'erased'"},
             )
         ],
     ),

@@ -90,7 +90,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "shop.core.middleware.MalformedInput",
-    "django_structlog.middlewares.RequestMiddleware",
+    "shop.core.request_log.RequestLog",
     "accounts.audit.middleware.Acting",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -124,6 +124,9 @@ TEMPLATES = [
         },
     },
 ]
+
+# What a restore of an older backup must not undo is kept here; see personal.journal.
+JOURNAL_DIR = Path(env.text("JOURNAL_DIR", DATA_DIR / "journal"))
 
 # --- Database -----------------------------------------------------------------------------
 

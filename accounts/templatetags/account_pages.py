@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.factors.relying_party import relying_party_id
 from accounts.sessions.pages import METHODS
+from shop.core.apps import account_pages
 
 register = template.Library()
 
@@ -33,7 +34,7 @@ def account_sections(context: dict[str, Any]) -> list[dict[str, Any]]:
     shown = getattr(context["request"].resolver_match, "view_name", "")
     return [
         {"label": label, "url": reverse(route), "current": route == shown}
-        for route, label in SECTIONS.items()
+        for route, label in [*SECTIONS.items(), *account_pages()]
     ]
 
 

@@ -120,6 +120,10 @@ class ShopAppConfig(AppConfig):
     personal_data: ClassVar[str] = ""
     """The sequence of ``shop.core.columns.Table``: what each column of the app's tables holds."""
 
+    account_pages: ClassVar[Mapping[str, str | Promise]] = {}
+    """More tabs of one's own account: the label by the name of the route."""
+    erased_names: ClassVar[Sequence[str]] = ()
+    """Callables that return the places of names, ``(userid, username)``, that nobody may take."""
     audit_actions: ClassVar[Sequence[str]] = ()
     """Mappings from an action of the audit to what happened, in words."""
 
@@ -194,6 +198,11 @@ def navigation_for(user: Any) -> list[NavigationEntry]:
         (entry for config in shop_apps() for entry in config.navigation if entry.shown_to(user)),
         key=lambda entry: (groups.index(entry.group), entry.place),
     )
+
+
+def account_pages() -> list[tuple[str, str | Promise]]:
+    """Return the routes and labels of the tabs that apps add to one's own account."""
+    return [page for config in shop_apps() for page in config.account_pages.items()]
 
 
 def landing_for(user: Any) -> str:

@@ -15,7 +15,7 @@ MODULES = ("api_urls", "page_urls", "websocket_urls", "classic_urls", "event_typ
 OBJECTS = (
     *("metrics", "ledger_checks", "error_dialects", "document_kinds", "followers"),
     *("searches", "customer_panels", "person_panels", "purchase_panels", "attention", "sealed"),
-    *("audit_actions", "loops"),
+    *("audit_actions", "loops", "erased_names"),
 )
 MODELS = ("append_only", "maintained")
 _KNOWN = {*dir(ShopAppConfig), "name", "label", "verbose_name", "path", "default_auto_field"}
@@ -49,6 +49,8 @@ def _faults(config: ShopAppConfig) -> Iterator[str]:
     for kind in MODELS:
         for model in getattr(config, kind):
             yield from _problem(f"{kind} names {model}", config.get_model, model)
+    for route in config.account_pages:
+        yield from _problem(f"account_pages names {route}", reverse, route)
     for entry in config.navigation:
         yield from _problem(f"navigation names {entry.route}", reverse, entry.route)
         if entry.group not in GROUPS:

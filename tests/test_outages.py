@@ -1,6 +1,7 @@
 """PostgreSQL or Valkey that answers but refuses writes: 503, nothing done, and then back."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +15,12 @@ from tests.system import Answer, System, wait_for
 pytestmark = pytest.mark.system
 
 PURCHASES = "/api/v1/purchases/"
+LATE = {"username": "late", "email": "late@example.com", "password": "kR3-otter-9"}
+# What a caller without a token sends.
+SIGNED_OUT = [
+    ("/api/v1/auth/token/", {"username": "joe", "password": "demo-joe"}),
+    ("/api/v1/accounts/", LATE),
+]
 
 
 @contextmanager
@@ -42,6 +49,15 @@ def _refused(answer: Answer | httpx.Response) -> bool:
     return status == 503 and int(answer.headers["Retry-After"]) > 0
 
 
+def _all_refused(system: System, requests: list[tuple[str, Any, str | None]]) -> None:
+    """Send them at once, because the server tries each for a second before it refuses."""
+    with ThreadPoolExecutor(len(requests)) as threads:
+        for path, refused in threads.map(
+            lambda each: (each[0], _refused(system.request("POST", *each))), requests
+        ):
+            assert refused, path
+
+
 def _form(page: httpx.Client, path: str, **fields: str) -> httpx.Response:
     fields["csrfmiddlewaretoken"] = page.cookies[f"csrftoken_{page.base_url.port}"]
     return page.post(path, data=fields)
@@ -64,10 +80,15 @@ def test_a_read_only_postgresql_is_told_and_got_over(system: System) -> None:
         with _read_only(system):
             wait_for(lambda: system.request("GET", PURCHASES, token=token).status == 200)
             body = {"item": "refused", "price": "1.00"}
-            for _ in range(3):
-                assert _refused(system.request("POST", PURCHASES, body, token))
-                assert _refused(system.request("POST", f"{PURCHASES}?view", body, token))
-                assert _refused(system.request("POST", "/buy", {"price": "1.01"}, token))
+            _all_refused(
+                system,
+                [
+                    (PURCHASES, body, token),
+                    (f"{PURCHASES}?view", body, token),
+                    ("/buy", {"price": "1.01"}, token),
+                ]
+                * 3,
+            )
 
             def nothing_was_recorded() -> bool:
                 # A writer whose connection was just ended cannot know that.
@@ -86,14 +107,7 @@ def test_a_read_only_postgresql_is_told_and_got_over(system: System) -> None:
                 refused = system.request("POST", path, given, token, Content_Type=kind)
                 assert _refused(refused), (path, refused)
                 assert refused.json()["errors"][0]["code"] == "service_unavailable"
-            for path, given in (
-                ("/api/v1/auth/token/", {"username": "joe", "password": "demo-joe"}),
-                (
-                    "/api/v1/accounts/",
-                    {"username": "late", "email": "late@example.com", "password": "kR3-otter-9"},
-                ),
-            ):
-                assert _refused(system.request("POST", path, given)), path
+            _all_refused(system, [(path, given, None) for path, given in SIGNED_OUT])
             assert _refused(_form(page, "/", item="refused", price="1.00"))
             with httpx.Client(base_url=system.url, timeout=30) as other:
                 other.get("/accounts/login/")
@@ -129,14 +143,7 @@ def test_a_valkey_that_takes_no_writes_is_told(system: System, setting: str, val
     usual = str(valkey.config_get(setting)[setting])
     valkey.config_set(setting, value)
     try:
-        for path, given in (
-            ("/api/v1/auth/token/", {"username": "joe", "password": "demo-joe"}),
-            (
-                "/api/v1/accounts/",
-                {"username": "late", "email": "late@example.com", "password": "kR3-otter-9"},
-            ),
-        ):
-            assert _refused(system.request("POST", path, given)), path
+        _all_refused(system, [(path, given, None) for path, given in SIGNED_OUT])
         with httpx.Client(base_url=system.url, timeout=30) as page:
             page.get("/accounts/login/")
             assert _refused(_form(page, "/accounts/login/", login="joe", password="demo-joe"))

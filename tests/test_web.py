@@ -35,6 +35,7 @@ def test_a_batched_purchase_is_taken_over_https_only(
     port = free_port()
     production = {
         "ENVIRONMENT": "production",
+        "PASSWORD_HASH_KIB": "102400",
         "DJANGO_SECRET_KEY": uuid.uuid4().hex * 2,
         "DATA_KEYS": "k1:" + "A" * 43 + "=",
         "SECRET_EMAIL_USER": "shop",

@@ -86,6 +86,7 @@ print(json.dumps({
 def test_production_speaks_https_only_and_keeps_its_cookies_there(tmp_path: Path) -> None:
     environment = os.environ | {
         "ENVIRONMENT": "production",
+        "PASSWORD_HASH_KIB": "102400",
         "DJANGO_SETTINGS_MODULE": "shop.settings",
         "DJANGO_SECRET_KEY": uuid.uuid4().hex * 2,
         "DATA_KEYS": "k1:" + "A" * 43 + "=",

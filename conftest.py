@@ -16,7 +16,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system on servers of its own, shared by the tests of a session."""
     folder: Path = tmp_path_factory.mktemp("system") / "data"
     # Sockets are checked more often here, so that tests need not wait.
-    with running(folder, FEED_CREDENTIALS_SECONDS="2") as started:
+    with running(folder, FEED_CREDENTIALS_SECONDS="2", CAPTCHA="pages") as started:
         yield started
 
 

@@ -19,6 +19,7 @@ from django.db import transaction
 
 from accounts.models import BrowserSession, LiveTicket, Token, TokenKind, User
 from accounts.sessions.listing import KINDS, browsers_of
+from audit.context import actor_id
 from audit.services import record
 from shop.core.errors import NotFound
 
@@ -60,17 +61,11 @@ def end_credentials(
     record(
         "sessions.ended",
         object=f"account:{user.pk}",
-        actor_id=_actor(),
+        actor_id=actor_id(),
         after={**asdict(ended), "reason": reason},
     )
     logger.info("credentials.ended", user_id=user.pk, reason=reason, **asdict(ended))
     return ended
-
-
-def _actor() -> int | None:
-    """Return who makes the present request, if somebody is signed in."""
-    user = getattr(context.request, "user", None)
-    return user.pk if user is not None and user.is_authenticated else None
 
 
 def end_tokens(user: User) -> None:

@@ -32,14 +32,14 @@ from shop.core.admission import network_of
 SIGN_UP_SECONDS = 3600.0
 
 
-class _ByAddress(SimpleRateThrottle):
+class ByAddressThrottle(SimpleRateThrottle):
     """Counts the requests of one network address, or of one IPv6 network."""
 
     def get_cache_key(self, request: Request, view: Any) -> str:
         return f"throttle:{self.scope}:{network_of(self.get_ident(request))}"
 
 
-class SignInThrottle(_ByAddress):
+class SignInThrottle(ByAddressThrottle):
     scope = "sign_in"
 
     def allow_request(self, request: Request, view: Any) -> bool:

@@ -436,6 +436,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.quotas.AccountThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "sign_in": "30/min",
+        "refresh": "1200/min",
         "captcha": "120/min",
     },
     # REST framework takes REMOTE_ADDR, which shop.core.addresses has found.

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api import SignInThrottle
+from accounts.api import ByAddressThrottle, SignInThrottle
 from accounts.authentication import TokenAuthentication
 from accounts.jwt import services
 from accounts.jwt.signing import public_keys
@@ -30,6 +30,12 @@ _PAIR = {
 }
 EXAMPLE = OpenApiExample("a pair", _PAIR, response_only=True)
 JWKS_SECONDS = 3600
+
+
+class RefreshThrottle(ByAddressThrottle):
+    """Nobody guesses a refresh token, so many programs may share an address."""
+
+    scope = "refresh"
 
 
 class ScopeSerializer(serializers.Serializer[Any]):
@@ -124,7 +130,7 @@ class JwtRefreshView(APIView):
 
     required = {"POST": OPEN}
     authentication_classes = ()
-    throttle_classes = (SignInThrottle,)
+    throttle_classes = (RefreshThrottle,)
 
     @extend_schema(
         operation_id="auth_jwt_refresh",
@@ -157,7 +163,7 @@ class JwtRevokeView(APIView):
 
     required = {"POST": OPEN}
     authentication_classes = ()
-    throttle_classes = (SignInThrottle,)
+    throttle_classes = (RefreshThrottle,)
 
     @extend_schema(
         operation_id="auth_jwt_revoke",

@@ -100,9 +100,10 @@ class LastUses:
 def _stored(address: str) -> str | None:
     """Return an address as PostgreSQL reads it, or ``None`` for text that is none."""
     try:
-        return str(ipaddress.ip_address(address.partition("%")[0]))
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return None
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
 last_uses = LastUses()

@@ -10,9 +10,14 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from django.test import Client
 
 from accounts.access import Caller
+from accounts.authentication import token_digest
+from accounts.keys.services import key_create
+from accounts.keys.usage import last_uses
 from accounts.models import Token, User
+from accounts.permissions import Permission
 from events.models import Outbox
 from purchases.entries import Entry, KeyHeld, Outcome, Recorded, identify
 from purchases.ingest import engine as module
@@ -21,6 +26,7 @@ from purchases.ingest.pending import PendingPurchase
 from purchases.ingest.slow import InvalidToken, write_batch
 from purchases.ingest.writer import Writer
 from purchases.models import Purchase
+from purchases.sql import INSERT_IF_STILL_SIGNED_IN
 from purchases.validation import PurchaseInput
 from shop.core import background
 from shop.core.database import own_connection_parameters
@@ -443,3 +449,85 @@ def test_a_writer_that_fails_is_started_again(digest: str, monkeypatch: pytest.M
     failed = module.WRITERS
     assert [type(outcome) for outcome in outcomes[:failed]] == [Unavailable] * failed
     assert all(isinstance(outcome, Recorded) for outcome in outcomes[failed:])
+
+
+def _credentials(kind: str) -> str:
+    """Return the text of a credential of joe's."""
+    joe = User.objects.create_user("joe", "joe@example.com", "orchid-lamp-42", userid="005")
+    if kind == "token":
+        return Token.objects.create(joe)[1]
+    _, key = key_create(user=joe, name="till", permissions=Permission.PURCHASES_WRITE)
+    if kind == "key":
+        return key
+    client = Client(headers={"authorization": f"Token {key}"})
+    answer = client.post("/api/v1/auth/jwt/", content_type="application/json")
+    return str(answer.json()["access"])
+
+
+@pytest.mark.parametrize("kind", ["token", "key", "jwt"])
+def test_a_buy_costs_one_statement_whatever_the_credential(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = _credentials(kind)
+    digest = token_digest(text)
+    assert digest is not None
+    sent: list[str] = []
+    execute = psycopg.AsyncConnection.execute
+
+    async def counted(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        sent.append(query)
+        return await execute(self, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", counted)
+    slow: list[int] = []
+
+    def slow_path(batch: list[PendingPurchase], cache: Any, record: Any) -> list[Outcome]:
+        slow.append(len(batch))
+        return write_batch(batch, cache, record)
+
+    monkeypatch.setattr(module, "write_batch", slow_path)
+
+    async def revoke(ingest: Ingest) -> Any:
+        await DATABASE.run(_execute, "DELETE FROM knox_authtoken")
+
+    *recorded, _, refused = _run(
+        *[lambda i, n=n: _outcome(i, digest, _purchase(f"b{n}")) for n in range(6)],
+        revoke,
+        lambda i: _outcome(i, digest, _purchase("late")),
+    )
+    assert [type(each) for each in recorded] == [Recorded] * 6
+    # The first buy made the caller known. The others, and the one that is refused, are one each.
+    assert sent == [INSERT_IF_STILL_SIGNED_IN] * 6
+    assert isinstance(refused, InvalidToken)
+    assert slow == [1, 1]
+
+
+def test_a_key_of_networks_buys_only_from_there_and_never_by_the_fast_path(digest: str) -> None:
+    other = Token.objects.create(User.objects.get())[0].digest
+
+    def buy(digest: str, item: str, address: str) -> Any:
+        async def step(ingest: Ingest) -> Outcome:
+            try:
+                return await ingest.record(digest, _purchase(item), None, lambda: address)
+            except ApplicationError as error:
+                return error
+
+        return step
+
+    async def bind(ingest: Ingest) -> Any:
+        await DATABASE.run(_execute, "UPDATE knox_authtoken SET networks = '{10.0.0.0/8}'")
+
+    outcomes = _run(
+        buy(digest, "before", "192.0.2.1"),
+        bind,
+        *[buy(digest, f"n{n}", "10.0.0.1" if n % 2 else "192.0.2.1") for n in range(6)],
+        buy(other, "mapped", "::ffff:10.0.0.1"),
+        buy(other, "nowhere", ""),
+        buy(other, "garbage", "10.0.0.1, 192.0.2.1"),
+    )
+    kinds = [type(each) for each in outcomes if each is not None]
+    good, bad = Recorded, InvalidToken
+    assert kinds == [good, bad, good, bad, good, bad, good, good, bad, bad]
+    assert last_uses.write() == 2
+    addresses = Token.objects.values_list("last_used_address", flat=True)
+    assert set(addresses) == {"192.0.2.1", "10.0.0.1"}

@@ -22,11 +22,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import Caller
+from accounts.access import Caller, may_see_everything
 from accounts.permissions import Permission as P
 from accounts.quotas import count_lines
 from accounts.rules import needs
 from purchases import exports, formats, selectors, workbook
+from purchases.audit import export_record
 from purchases.bulk import Upload, body_digest, record_lines, spool
 from purchases.filters import PurchaseFilter, filters_by_price
 from purchases.identity import Identity, key_columns
@@ -367,11 +368,15 @@ class _ExportView(APIView):
     required = {"GET": needs(P.PURCHASES_READ)}
 
     def answer(self, request: Request, format: formats.Format) -> HttpResponseBase:
+        caller = Caller.of(request.user)
+        purchases = filtered(request).order_by("-timestamp", "-id")
+        if may_see_everything(caller) and request.method != "HEAD":
+            export_record(caller, format.content_type, dict(request.query_params.items()))
         return exports.answer(
             request._request,
-            filtered(request).order_by("-timestamp", "-id"),
+            purchases,
             format,
-            caller=Caller.of(request.user),
+            caller=caller,
             keys_first=filters_by_price(request.query_params),
         )
 

@@ -21,6 +21,7 @@ ACTIONS = {
     "factor.renamed": _("A passkey was given another name."),
     "factor.codes_made": _("New recovery codes were made."),
     "factor.reset": _("All second factors were removed by the staff."),
+    "audit.exported": _("The audit was exported."),
     "admin.added": _("Something was added in the admin."),
     "admin.changed": _("Something was changed in the admin."),
     "admin.deleted": _("Something was deleted in the admin."),

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.audit.exports import AT_ONCE, CSV, JSONL, entries_export
 from accounts.audit.listing import ByNumber, entries_matching, entries_of, shown
 from accounts.audit.serializers import AuditPageSerializer, AuditVerdictSerializer
 from accounts.models import User
@@ -25,6 +26,26 @@ VERIFIED_AT_ONCE = 5000
 _READERS = needs(P.AUDIT_READ_ALL)
 _SEQ = {"type": "integer", "format": "int64", "minimum": 1}
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_FILTERS = [
+    OpenApiParameter(
+        "since", OpenApiTypes.STR, description="A day or a time with an offset, inclusive."
+    ),
+    OpenApiParameter(
+        "until", OpenApiTypes.STR, description="A day or a time with an offset, inclusive."
+    ),
+    OpenApiParameter(
+        "actor", OpenApiTypes.STR, description="`account:<id>`, a username or a userid."
+    ),
+    OpenApiParameter(
+        "account", OpenApiTypes.STR, description="The same, of whom the entry is about."
+    ),
+    OpenApiParameter(
+        "action", OpenApiTypes.STR, description="Such as `key.created`, or a part, `key`."
+    ),
+    OpenApiParameter("object", OpenApiTypes.STR, description="Such as `account:42`."),
+    OpenApiParameter("from", _SEQ, description="The lowest number."),
+    OpenApiParameter("to", _SEQ, description="The highest number."),
+]
 _EXAMPLE = {
     "seq": 17,
     "at": "2026-11-27T00:30:12.004211Z",
@@ -42,6 +63,10 @@ _EXAMPLE = {
     "personal": {"address": "192.0.2.7", "salt": "0c7e6a405862e402eb76a70f8a26fc73"},
     "actor_name": "staff",
 }
+_EXPORTS = (
+    f"The entries that pass the filters, in the order of the chain, {AT_ONCE} at most; the header "
+    "`Link` has the address of the next file. The export is recorded, too."
+)
 _PAGE = OpenApiResponse(
     response=AuditPageSerializer,
     examples=[OpenApiExample("page", {"next": None, "previous": None, "results": [_EXAMPLE]})],
@@ -61,24 +86,7 @@ class AuditListView(APIView):
             "`docs/audit.md` has all actions, and the bytes that a hash covers."
         ),
         parameters=[
-            OpenApiParameter(
-                "since", OpenApiTypes.STR, description="A day or a time with an offset, inclusive."
-            ),
-            OpenApiParameter(
-                "until", OpenApiTypes.STR, description="A day or a time with an offset, inclusive."
-            ),
-            OpenApiParameter(
-                "actor", OpenApiTypes.STR, description="`account:<id>`, a username or a userid."
-            ),
-            OpenApiParameter(
-                "account", OpenApiTypes.STR, description="The same, of whom the entry is about."
-            ),
-            OpenApiParameter(
-                "action", OpenApiTypes.STR, description="Such as `key.created`, or a part, `key`."
-            ),
-            OpenApiParameter("object", OpenApiTypes.STR, description="Such as `account:42`."),
-            OpenApiParameter("from", _SEQ, description="The lowest number."),
-            OpenApiParameter("to", _SEQ, description="The highest number."),
+            *_FILTERS,
             *PAGE_PARAMETERS,
         ],
         responses={200: _PAGE},
@@ -87,6 +95,38 @@ class AuditListView(APIView):
         paginator = ByNumber()
         rows = paginator.paginate_queryset(entries_matching(request.query_params), request)
         return paginator.get_paginated_response([each.as_data() for each in shown(rows)])
+
+
+class AuditCSVView(APIView):
+    """The entries as CSV."""
+
+    required = {"GET": _READERS}
+
+    @extend_schema(
+        operation_id="audit_export_csv",
+        summary="Export the audit as CSV",
+        description=_EXPORTS,
+        parameters=_FILTERS,
+        responses={(200, "text/csv"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return entries_export(request._request, CSV, actor_id=cast(User, request.user).pk)
+
+
+class AuditJSONLView(APIView):
+    """The entries as JSON lines."""
+
+    required = {"GET": _READERS}
+
+    @extend_schema(
+        operation_id="audit_export_jsonl",
+        summary="Export the audit as JSON lines",
+        description=f"{_EXPORTS} `examples/verify_audit.py` checks such a file.",
+        parameters=_FILTERS,
+        responses={(200, "application/x-ndjson"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return entries_export(request._request, JSONL, actor_id=cast(User, request.user).pk)
 
 
 class MyAuditView(APIView):

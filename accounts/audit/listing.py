@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -106,12 +106,6 @@ def shown(entries: Sequence[Entry], *, reader: User | None = None) -> list[Shown
         )
         for entry in entries
     ]
-
-
-def as_lines(entries: Iterable[Shown]) -> bytes:
-    """Return entries as JSON lines, which ``examples/verify_audit.py`` reads."""
-    lines = (json.dumps(each.as_data(), ensure_ascii=False) for each in entries)
-    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _personal(detail: Detail | None) -> dict[str, Any] | None:

@@ -72,6 +72,8 @@ ACCESS = Access(
         },
         "api/v1/accounts/me/audit/": {"GET": api(), "POST": NO_METHOD},
         "api/v1/audit/": {"GET": READS_AUDIT, "POST": NO_METHOD},
+        "api/v1/audit/export.csv": {"GET": READS_AUDIT, "POST": NO_METHOD},
+        "api/v1/audit/export.jsonl": {"GET": READS_AUDIT, "POST": NO_METHOD},
         "api/v1/audit/verify/": {"GET": READS_AUDIT, "POST": NO_METHOD},
         "api/v1/audit/checkpoint/": {"GET": READS_AUDIT, "POST": NO_METHOD},
         "api/v1/auth/logout/": {"GET": NO_METHOD, "POST": api(204)},

@@ -1,14 +1,21 @@
 """Reading the audit: who sees what of it, filters, pages, and the verification."""
 
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 
 from accounts.models import Token, User
-from audit.models import Entry
-from audit.notes import note_open
+from audit.models import Entry, Waiting
+from audit.notes import note_open, verifier_key
 from audit.sealing import chain_reached, seal_waiting
 from audit.services import record
 
@@ -150,3 +157,74 @@ def test_the_checkpoint_is_a_signed_note(joe: User, ann: User) -> None:
     answer = client.get("/api/v1/audit/checkpoint/")
     assert answer["Content-Type"] == "text/plain; charset=utf-8"
     assert note_open(answer.content.decode()) == chain_reached()
+
+
+def _as(user: User) -> Client:
+    return Client(headers={"Authorization": f"Token {Token.objects.create(user=user)[1]}"})
+
+
+def test_exports_hold_what_the_filters_let_through_and_are_recorded(
+    joe: User, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accounts.audit.exports.AT_ONCE", 2)
+    for number in range(3):
+        _record(ann, joe, after={"text": f"={number}"})
+    _record(joe, joe, "password.changed")
+    seal_waiting()
+    client = _as(ann)
+    first = client.get("/api/v1/audit/export.jsonl", {"action": "account.changed"})
+    assert [json.loads(line)["seq"] for line in first.content.splitlines()] == [1, 2]
+    following = first["Link"].partition(">")[0][1:]
+    second = client.get(following)
+    assert [json.loads(line)["seq"] for line in second.content.splitlines()] == [3]
+    assert "Link" not in second
+    table = client.get("/api/v1/audit/export.csv", {"from": 4})
+    rows = list(csv.DictReader(io.StringIO(table.content.decode())))
+    assert [(row["seq"], row["actor_name"], row["address"]) for row in rows] == [
+        ("4", "joe", "192.0.2.7")
+    ]
+    assert client.get("/api/v1/audit/export.csv", {"from": "x"}).status_code == 400
+    entries = Waiting.objects.filter(action="audit.exported").order_by("pk")
+    assert [entry.after for entry in entries] == [
+        {"format": "jsonl", "entries": 2},
+        {"format": "jsonl", "entries": 1},
+        {"format": "csv", "entries": 1},
+    ]
+    assert {entry.actor_id for entry in entries} == {ann.pk}
+    assert all(entry.credential.startswith("token:") for entry in entries)
+
+
+def test_a_script_without_our_code_finds_damage(joe: User, ann: User, tmp_path: Path) -> None:
+    for number in range(6):
+        _record(ann, joe, after={"text": f"ä \u20ac \U0001f600 \x7f {number}"})
+    seal_waiting()
+    client = _as(ann)
+    lines = client.get("/api/v1/audit/export.jsonl").content.decode().splitlines()
+    note = tmp_path / "note"
+    note.write_bytes(client.get("/api/v1/audit/checkpoint/").content)
+    file = tmp_path / "audit.jsonl"
+
+    def check(lines: list[str]) -> str:
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        script = settings.BASE_DIR / "examples" / "verify_audit.py"
+        done = subprocess.run(
+            [sys.executable, script, file, note, verifier_key()],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        return done.stdout if done.returncode == 0 else done.stderr
+
+    assert check(lines) == "6 entries, the last 6\n"
+    details = json.loads(lines[2])
+    details["personal"]["address"] = "192.0.2.8"
+    for damaged, said in (
+        ([*lines[:2], lines[2].replace("account.changed", "account.created"), *lines[3:]],
+         "entry 3 was changed"),
+        ([*lines[:2], *lines[3:]], "after entry 2 comes 4"),
+        ([lines[1], lines[0], *lines[2:]], "after entry 0 comes 2"),
+        (lines[:5], "the note vouches for another entry 6, or the export ends before it"),
+        ([*lines[:2], json.dumps(details), *lines[3:]],
+         "the personal details of entry 3 were changed"),
+    ):  # fmt: skip
+        assert said in check(damaged)
+    details["personal"] = None
+    assert check([*lines[:2], json.dumps(details), *lines[3:]]) == "6 entries, the last 6\n"

@@ -92,6 +92,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Return where an account is led after signing in if it asked for no page."""
+        if getattr(request.user, "waiting_permissions", 0):
+            return reverse("mfa_index")
         route = landing_for(request.user)
         return reverse(route) if route else super().get_login_redirect_url(request)
 

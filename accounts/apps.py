@@ -3,6 +3,7 @@
 from allauth.account.apps import AccountConfig as AllauthAccountConfig
 from allauth.mfa.apps import MFAConfig as AllauthMFAConfig
 from django.apps import AppConfig
+from django.contrib.admin import apps as django_admin
 from django.utils.translation import gettext_lazy as _
 
 from shop.core.apps import NavigationEntry, ShopAppConfig
@@ -46,6 +47,15 @@ class AccountsConfig(ShopAppConfig):
         from accounts.sessions import places
 
         places.connect()
+
+
+class AdminConfig(django_admin.AdminConfig):
+    """The admin, with the shop's rule who may enter."""
+
+    # Django uses the only default class of a module.
+    default = False
+
+    default_site = "accounts.admin_site.ShopAdminSite"
 
 
 class AddressesConfig(AllauthAccountConfig):

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.auth.password_validation import password_changed
 from django.contrib.postgres.fields import ArrayField
@@ -18,7 +19,14 @@ from django.utils.crypto import salted_hmac
 from accounts.captcha.models import CaptchaUsed
 from accounts.keys.models import Token, TokenKind
 from accounts.names import KeysEnd, NameKey, NewUserid, NewUsername, SignInName, normalise
-from accounts.permissions import ROLE_NAMES, ROLES, UNLIMITED, own_role, role_mask
+from accounts.permissions import (
+    ROLE_NAMES,
+    ROLES,
+    UNLIMITED,
+    own_role,
+    role_mask,
+    waiting_for_factor,
+)
 from accounts.sessions.models import BrowserSession, Place
 
 __all__ = [
@@ -204,9 +212,17 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
     def permissions(self) -> int:
         """Return the permissions of this request: those that both account and credential have.
 
-        The account's part is what the column ``accounts_user.permissions`` computes.
+        The account's part is what the column ``accounts_user.permissions`` computes. What waits
+        for a second factor is left out.
         """
-        return self.account_permissions & self.credential_permissions
+        return self.account_permissions & self.credential_permissions & ~self.waiting_permissions
+
+    @property
+    def waiting_permissions(self) -> int:
+        """Return the permissions of the account that it has only with a second factor."""
+        if self.second_factor or not settings.SECOND_FACTOR_REQUIRED:
+            return 0
+        return self.account_permissions & int(waiting_for_factor(is_client=self.is_client))
 
     @property
     def account_permissions(self) -> int:

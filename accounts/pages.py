@@ -7,19 +7,19 @@ from typing import Any, cast
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
 from allauth.account.utils import get_next_redirect_url
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_safe
 
 from accounts.adapter import SIGN_IN_AGAIN
 from accounts.models import User
-from accounts.permissions import Permission
-from accounts.rules import ON_PAGES, OPEN, requires
+from accounts.permissions import Permission, allows
+from accounts.rules import ON_PAGES, OPEN, SecondFactorMissing, requires
 from shop.core.errors import Forbidden, error_response
 
 
@@ -41,6 +41,9 @@ def admin_login(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return redirect_to_login(request.GET.get("next") or "/admin/")
     if not admin.site.has_permission(request):
+        if allows(cast(User, request.user).waiting_permissions, Permission.ACCOUNTS_ADMIN):
+            messages.warning(request, gettext(SecondFactorMissing.detail))
+            return redirect("mfa_index")
         accepted = Permission.ACCOUNTS_ADMIN.code
         return error_response(
             request, Forbidden(gettext_noop("The admin is for staff."), accepted=accepted)

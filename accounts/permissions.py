@@ -12,6 +12,7 @@ import functools
 import operator
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -66,9 +67,10 @@ ALL = functools.reduce(operator.or_, Permission)
 UNLIMITED = -1
 """The mask of a credential that has all permissions of its account, now and later."""
 
-# The effective mask in a statement that joins `accounts_user` and `knox_authtoken` under these
-# names.
-EFFECTIVE = "(account.permissions & token.permissions)"
+EVERYBODYS = functools.reduce(
+    operator.or_, (each for each in Permission if each.code.endswith(("_all", ":admin")))
+)
+"""What reaches other people's things. It may need a second factor."""
 
 CUSTOMER = (
     P.PURCHASES_READ | P.PURCHASES_WRITE | P.REPORTS_READ | P.REPORTS_WRITE | P.BILLING_READ
@@ -120,6 +122,31 @@ ROLE_NAMES: dict[str, str | Promise] = {
 }
 GIVEN_ROLES = tuple(role for role in ROLES if role != "customer")
 """The roles that can be given."""
+
+
+def waiting_for_factor(*, is_client: bool) -> Permission:
+    """Return what an account without a second factor lacks where one is required.
+
+    A client program keeps its role, because a program has no phone.
+    """
+    return EVERYBODYS & ~CLIENT if is_client else EVERYBODYS
+
+
+def effective(*, factor_required: bool) -> str:
+    """Return the effective mask in SQL, for statements that join ``accounts_user`` as ``account``
+    and ``knox_authtoken`` as ``token``.
+    """
+    both = "account.permissions & token.permissions"
+    if not factor_required:
+        return f"({both})"
+    clients, others = (int(waiting_for_factor(is_client=each)) for each in (True, False))
+    return (
+        f"({both} & CASE WHEN account.second_factor THEN -1"
+        f" WHEN account.is_client THEN ~{clients}::bigint ELSE ~{others}::bigint END)"
+    )
+
+
+EFFECTIVE = effective(factor_required=settings.SECOND_FACTOR_REQUIRED)
 
 
 def own_role(*, is_admin: bool, is_client: bool) -> str:

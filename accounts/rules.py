@@ -16,12 +16,14 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, cast
 
+from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -58,6 +60,13 @@ EITHER = CredentialKind.SESSION | PROGRAM
 NOBODY = CredentialKind(0)
 
 
+class SecondFactorMissing(Forbidden):
+    """The account may do this once it has a second factor."""
+
+    code = "second_factor_required"
+    detail = gettext_noop("This needs a second factor. Set one up on the pages of your account.")
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What one method of a route needs: a permission, if any, and a credential of some kind.
@@ -86,6 +95,9 @@ class Rule:
             )
         if self.permission is None or any(allows(user.permissions, p) for p in self.or_else):
             return
+        lacks = not allows(user.permissions, self.permission)
+        if lacks and allows(user.waiting_permissions, self.permission):
+            raise SecondFactorMissing(accepted=self.permission.code)
         check(user.permissions, self.permission, self.detail)
 
     def check_recent(self, request: HttpRequest, kind: CredentialKind) -> None:
@@ -171,6 +183,9 @@ def requires(**required: Rule) -> Callable[[Page], Page]:
                 except ReauthenticationRequired:
                     back = way_back(request, has_page="GET" in rules)
                     return redirect_to_login(back, reverse("account_reauthenticate"))
+                except SecondFactorMissing as error:
+                    messages.warning(request, gettext(str(error)))
+                    return redirect("mfa_index")
                 except Forbidden as error:
                     return error_response(request, error)
             return view(request, *args, **kwargs)

@@ -138,9 +138,9 @@ def token_create(
     ``InvalidCredentials``, ``MfaRequired`` and ``TooManyAttempts``.
     """
     user = account_authenticate(request=request, login=username, password=password)
-    check_code(user, code, request)
+    kind = check_code(user, code, request)
     with transaction.atomic():
-        instance, token = Token.objects.create(user=user)
+        instance, token = Token.objects.create(user=user, methods=f"password {kind}".rstrip())
         tokens_keep_newest(user, TokenKind.SIGN_IN, settings.TOKENS_PER_ACCOUNT)
         record(
             "account.signed_in",

@@ -54,7 +54,7 @@ INSTALLED_APPS = [
     "reports",
     "insight",
     "till",
-    "django.contrib.admin",
+    "accounts.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -173,11 +173,15 @@ def _one(user: User, **which: Any) -> Authenticator:
 def _add(
     request: HttpRequest, user: User, kind: str, data: dict[str, Any], event: str
 ) -> list[str]:
-    is_first = not has_second_factor(user)
+    is_first, waited = not has_second_factor(user), user.waiting_permissions
+    session = request.session.session_key or ""
     added = Authenticator.objects.create(user=user, type=kind, data=data)
     _flag(user)
     _record("factor.added", user, added)
     _tell(user, event, name=data.get("name", ""))
+    if waited:
+        # Whoever had only the password may have made some of the others.
+        end_credentials(user, keep_session=session, reason="second-factor")
     return _new_recovery_codes(user) if is_first else []
 
 

@@ -24,7 +24,7 @@ WHOLE = Rule(credentials=CredentialKind.SESSION | CredentialKind.TOKEN | Credent
 
 def check_whole(user: Any) -> None:
     """Raise ``Forbidden`` if the request's credential may do less than its account."""
-    if user.permissions != user.account_permissions:
+    if user.account_permissions & ~user.credential_permissions:
         raise Forbidden(
             "This needs a credential with all permissions of the account.", code="credential_kind"
         )

@@ -20,6 +20,8 @@ from accounts.sessions.agents import agent_name
 LISTED_MAX = 500
 """So many of a kind are listed, those that were used last. Ending all ends the others, too."""
 
+# JWT grants name their methods as the claim `amr` does (RFC 8176).
+_WORDS = {"pwd": "password", "otp": "totp"}
 KINDS = {TokenKind.SIGN_IN: "token", TokenKind.KEY: "key", TokenKind.JWT: "jwt"}
 
 
@@ -101,8 +103,8 @@ def programs_of(user: User, current: str = "") -> Iterator[Listed]:
             id=token.id,
             kind=KINDS[TokenKind(token.kind)],
             current=token.digest == current,
-            name=token.name or token.prefix,
-            methods=token.methods.split(),
+            name=str(token),
+            methods=[_WORDS.get(each, each) for each in token.methods.split()],
             created_at=token.created,
             last_used_at=token.last_used_at,
             expires_at=token.expiry,

@@ -25,7 +25,7 @@ RUN secret="$(head -c 48 /dev/urandom | base64 -w 0)" \
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 shop \
  && useradd --uid 10001 --gid shop --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin shop \
- && install -d -o shop -g shop /var/lib/shop /var/lib/shop/reports /var/lib/shop/static
+ && install -d -o shop -g shop /var/lib/shop /var/lib/shop/reports /var/lib/shop/journal /var/lib/shop/static
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 WORKDIR /app
@@ -35,6 +35,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     ENVIRONMENT=production \
     DATA_DIR=/tmp \
     REPORTS_DIR=/var/lib/shop/reports \
+    JOURNAL_DIR=/var/lib/shop/journal \
     STATIC_ROOT=/app/staticfiles
 USER shop
 EXPOSE 8000

@@ -11,11 +11,15 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.compose import REPLACED, ROLLED, Failure, Stack, exclusive_lock, print_line, run
 
 REPORTS = "/var/lib/shop/reports"
+CAT_JOURNAL = 'cat "$JOURNAL_DIR"/*.jsonl 2>/dev/null || true'
+JOURNAL = "journal.jsonl"
+"""What was erased and revoked. A restore reads the journals of newer backups, too."""
 POSITION_GAP = 1_000_000_000
 """How far positions jump at a restore, so that none given out after the backup is used again."""
 DUMP = (
@@ -85,6 +89,10 @@ def backup(stack: Stack, folder: Path) -> Path:
         ]
         with files.open("wb") as output:
             run(words, stdout=output, stderr=subprocess.PIPE)
+        journal = Path(work) / JOURNAL
+        words = ["docker", "exec", stack.running_container("web"), "sh", "-c", CAT_JOURNAL]
+        with journal.open("wb") as output:
+            run(words, stdout=output, stderr=subprocess.PIPE)
         manifest = {
             "version": 1,
             "made_at": moment,
@@ -100,6 +108,7 @@ def backup(stack: Stack, folder: Path) -> Path:
             tar.addfile(member, io.BytesIO(text))
             tar.add(dump, "database.dump")
             tar.add(files, "reports.tar")
+            tar.add(journal, JOURNAL)
         incomplete.replace(path)
     print_line(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")
     return path
@@ -141,10 +150,27 @@ def restore(stack: Stack, path: Path) -> None:
             run(words, stdin=dump, capture_output=True)
         # The application's role and its rights are not in the dump.
         stack.run_once("migrate")
+        print_line("Erasing and revoking again what was erased and revoked since.")
+        journal = folder / JOURNAL
+        journal.write_bytes(b"".join(journals(path.parent)))
+        with journal.open("rb") as lines:
+            replay = ["worker", "python", "manage.py", "replay_journal", "-"]
+            stack.run_once(*replay, stdin=lines)
         stack.run_once("worker", "python", "manage.py", "verify_ledger")
     stack.compose("up", "-d")
     stack.wait_healthy(*ROLLED, *REPLACED, "nginx")
     print_line(f"Restored {path.name}. Positions go on after {floor}.")
+
+
+def journals(folder: Path) -> Iterator[bytes]:
+    """Yield the journals of all backups in a folder; those of before there were journals have none.
+
+    The site's own journal, if its volume is still there, is read inside the container.
+    """
+    for path in sorted(folder.glob("shop-*.tar")):
+        with tarfile.open(path) as tar:
+            if JOURNAL in tar.getnames() and (source := tar.extractfile(JOURNAL)):
+                yield source.read()
 
 
 def require_empty(stack: Stack) -> None:

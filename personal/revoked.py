@@ -7,12 +7,13 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models.signals import post_delete
+from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils import timezone
 
 from accounts.models import Token, TokenKind
 from personal.journal import REVOKED, journal_append
+from shop.core.times import iso
 
 logger = structlog.get_logger(__name__)
 
@@ -20,14 +21,26 @@ logger = structlog.get_logger(__name__)
 @receiver(post_delete, sender=Token)
 def token_deleted(instance: Token, **kwargs: Any) -> None:
     """Note a token or a key that has ended before its time."""
-    over = instance.expiry is not None and instance.expiry <= timezone.now()
-    if instance.kind != TokenKind.JWT and not over:
-        transaction.on_commit(lambda: _note(instance.digest))
+    now = timezone.now()
+    if instance.kind != TokenKind.JWT and not (instance.expiry and instance.expiry <= now):
+        _note(instance.digest, ends=now)
 
 
-def _note(digest: str) -> None:
-    try:
-        journal_append([{"kind": REVOKED, "digest": digest}])
-    except OSError as error:
-        # The credential has ended. Only a restore of an older backup would bring it back.
-        logger.error("journal.failed", reason=str(error))
+@receiver(post_save, sender=Token)
+def token_replaced(instance: Token, created: bool, **kwargs: Any) -> None:
+    """Note a key that ends soon, because another has replaced it."""
+    if not created and instance.replaced_by and instance.expiry:
+        _note(instance.digest, ends=instance.expiry)
+
+
+def _note(digest: str, *, ends: Any) -> None:
+    entry = {"kind": REVOKED, "digest": digest, "ends": iso(ends)}
+
+    def append() -> None:
+        try:
+            journal_append([entry])
+        except OSError as error:
+            # The credential has ended. Only a restore of an older backup would bring it back.
+            logger.error("journal.failed", reason=str(error))
+
+    transaction.on_commit(append)

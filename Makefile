@@ -12,7 +12,7 @@ EMBEDDED := $(PYTHON) -m shop.local.embedded
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: .venv/.installed ## run the whole site on http://127.0.0.1:$PORT (8000), its data in $DATA_DIR (var/)
+run: .venv/.installed ## run the whole site on http://localhost:$PORT (8000), its data in $DATA_DIR (var/)
 	@exec $(PYTHON) -m shop.local.supervisor --parent $$PPID
 
 test: .venv/.installed-dev chromium ## run the linters and the whole suite; ARGS are passed to pytest

@@ -259,7 +259,7 @@ def test_an_account_mail_comes_from_the_worker_and_leads_back_here(system: Syste
     mail = wait_for(lambda: [one for one in system.mails() if one["To"] == account["email"]])[0]
     found = re.search(r"(http://\S+?)(/accounts/confirm-email/\S+)", mail.get_content())
     assert found is not None
-    assert found[1] == f"http://127.0.0.1:{system.port}"
+    assert found[1] == f"http://localhost:{system.port}"
     browser = Browser(system)
     browser.sign_in(account["email"], PASSWORD)
     assert browser.post(found[2]).status_code == 302

@@ -20,6 +20,11 @@ class CodeForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
     )
 
+    def __init__(self, *args: Any, has_app: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_app:
+            self.fields["code"].help_text = _("One of your recovery codes.")
+
 
 class FirstCodeForm(forms.Form):
     """The first code of a new authenticator app."""

@@ -50,7 +50,8 @@ def authenticate(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" and OPTIONS in request.GET and relying_party_id():
         return JsonResponse(passkeys.use_begin(request, Purpose.SECOND_FACTOR, user))
     kinds = set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
-    form, status = CodeForm(), 200
+    has_app = Type.TOTP in kinds
+    form, status = CodeForm(has_app=has_app), 200
     if request.method == "POST" and "credential" in request.POST:
         answer = PasskeyForm(request.POST)
         try:
@@ -64,7 +65,7 @@ def authenticate(request: HttpRequest) -> HttpResponse:
             record_authentication(request, user, "mfa", id=passkey.pk, type=passkey.type)
             return cast(HttpResponse, stage.exit())
     elif request.method == "POST":
-        form = CodeForm(request.POST)
+        form = CodeForm(request.POST, has_app=has_app)
         if form.is_valid():
             try:
                 kind = code_use(user, form.cleaned_data["code"])
@@ -76,7 +77,6 @@ def authenticate(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form if kinds - {Type.WEBAUTHN} else None,
         "with_passkey": Type.WEBAUTHN in kinds and bool(relying_party_id()),
-        "only_recovery": Type.TOTP not in kinds,
     }
     return render(request, "mfa/authenticate.html", context, status=status)
 

@@ -231,3 +231,24 @@ def test_the_command_resets_the_factors_of_somebody_who_has_lost_them(owner: Use
     for name in ("alice", "nobody"):
         with pytest.raises(CommandError):
             call_command("reset_second_factor", name)
+
+
+def test_a_mailed_code_and_the_admin_ask_for_the_factor(owner: User, sent_mail: SentMail) -> None:
+    User.objects.filter(pk=owner.pk).update(is_staff=True)
+    _, codes = set_up(sign_in()[0])
+    client = Client()
+    client.post("/accounts/login/code/", {"email": owner.email}, follow=True)
+    mailed = re.findall(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b", sent_mail()[-1].body)[0]
+    assert client.post("/accounts/login/code/confirm/", {"code": mailed})["Location"] == SECOND
+    assert not signed_in(client)
+    client.post(SECOND, {"code": codes[0]})
+    assert signed_in(client)
+
+    admin = Client()
+    page = admin.get("/admin/", follow=True)
+    assert page.redirect_chain[-1][0].startswith("/accounts/login/?next=/admin/")
+    form = {"login": "alice", "password": PASSWORD, "next": "/admin/"}
+    assert admin.post("/accounts/login/", form)["Location"] == SECOND
+    assert admin.get("/admin/").status_code == 302
+    assert admin.post(SECOND, {"code": codes[1]})["Location"] == "/admin/"
+    assert admin.get("/admin/").status_code == 200

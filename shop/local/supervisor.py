@@ -252,7 +252,8 @@ class Supervisor:
         while not await _answers(self.port):
             await asyncio.sleep(POLL)
         if self.env["ENVIRONMENT"] == "development":
-            address = f"http://127.0.0.1:{self.port}"
+            # Browsers have passkeys for names only, and this name is always this machine.
+            address = f"http://localhost:{self.port}"
             block = WELCOME.format(address=address, mail=self.data_dir / "mail")
             self.console.raw(block.encode())
 

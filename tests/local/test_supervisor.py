@@ -29,7 +29,7 @@ from tests.system import servers
 def test_a_site_survives_the_death_of_anything(make_site: MakeSite) -> None:
     site = make_site(WEB)
     site.start()
-    site.wait_for(r"The shop is running at http://127.0.0.1:\d+/$")
+    site.wait_for(r"The shop is running at http://localhost:\d+/$")
     text = site.text()
     assert "prepare  | prepared with prepare_development\n" in text
     assert f"mails           {site.data_dir}/mail/" in text

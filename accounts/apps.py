@@ -6,6 +6,8 @@ from django.apps import AppConfig
 from django.contrib.admin import apps as django_admin
 from django.utils.translation import gettext_lazy as _
 
+from accounts.access import allowed
+from accounts.permissions import Permission
 from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
@@ -25,6 +27,14 @@ class AccountsConfig(ShopAppConfig):
         "accounts.jwt.actions.ACTIONS",
     )
     navigation = (
+        NavigationEntry(
+            _("Audit"),
+            "audit",
+            place=50,
+            shown_to=allowed(Permission.AUDIT_READ_ALL),
+            group="run",
+            icon="scroll-text",
+        ),
         NavigationEntry(_("Keys"), "key_list", place=10, group="build", icon="key-round"),
     )
     attention = ("accounts.attention.find_attention",)

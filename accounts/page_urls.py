@@ -61,6 +61,7 @@ declare([each for each in _pages if each.name in _SIGNED_IN], ON_PAGES)
 declare([each for each in _pages if each.name in _OPEN], OPEN)
 urlpatterns = [
     path("", include("accounts.keys.page_urls")),
+    path("", include("accounts.audit.page_urls")),
     path(".well-known/jwks.json", key_set, name="key_set"),
     path("accounts/preferences/", preferences, name="preferences"),
     path("accounts/sessions/", session_list, name="session_list"),

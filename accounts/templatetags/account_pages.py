@@ -23,6 +23,7 @@ SECTIONS = {
     "socialaccount_connections": _("Other sign-ins"),
     "session_list": _("Sessions"),
     "key_list": _("Keys"),
+    "security": _("Security"),
     "preferences": _("Language and time zone"),
 }
 """The pages of one's own account, by the names of their routes."""

@@ -30,6 +30,7 @@ from tests.access import (
 )
 
 READS_AUDIT = api(403, auditor=200, admin=200)
+AUDIT_PAGE = page(403, auditor=200, admin=200)
 ADMIN_DOOR = page(403, admin=302)
 FOR_GUESTS_ROW = {**dict.fromkeys(SIGNED_OUT, 200), "default": 302}
 FOR_GUESTS = {"GET": FOR_GUESTS_ROW, "POST": FOR_GUESTS_ROW}
@@ -112,6 +113,9 @@ ACCESS = Access(
         "accounts/preferences/": {"GET": OPEN, "POST": ELSEWHERE},
         "accounts/sessions/": {"GET": page(), "POST": ELSEWHERE},
         "accounts/": {"GET": page(), "POST": OPEN_NO_METHOD},
+        "audit/": {"GET": AUDIT_PAGE, "POST": OPEN_NO_METHOD},
+        "audit/<int:seq>/": {"GET": AUDIT_PAGE, "POST": OPEN_NO_METHOD},
+        "accounts/security/": {"GET": page(), "POST": OPEN_NO_METHOD},
         "accounts/login/": FOR_GUESTS,
         "accounts/logout/": {"GET": page(), "POST": ELSEWHERE},
         "accounts/inactive/": READ_ONLY,

@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Token, User
 from audit.models import Entry, Waiting
@@ -228,3 +229,57 @@ def test_a_script_without_our_code_finds_damage(joe: User, ann: User, tmp_path: 
         assert said in check(damaged)
     details["personal"] = None
     assert check([*lines[:2], json.dumps(details), *lines[3:]]) == "6 entries, the last 6\n"
+
+
+def test_the_pages_show_what_happened(joe: User, ann: User) -> None:
+    for number in range(60):
+        _record(ann, joe, after={"number": number})
+    _record(joe, joe, "password.changed")
+    seal_waiting()
+    auditor, customer = Client(), Client()
+    auditor.force_login(ann, backend="django.contrib.auth.backends.ModelBackend")
+    customer.force_login(joe, backend="django.contrib.auth.backends.ModelBackend")
+    page = auditor.get("/audit/").content.decode()
+    assert "The password was changed." in page
+    assert 'href="/audit/61/"' in page
+    assert 'href="/audit/11/"' not in page
+    assert "192.0.2.7" in page
+    older = auditor.get("/audit/?cursor=last").content.decode()
+    assert 'href="/audit/1/"' in older
+    one = auditor.get("/audit/?actor=joe&action=password.changed").content.decode()
+    assert one.count("<tr>") == 2
+    assert "/api/v1/audit/export.csv?actor=joe" in one
+    assert "No entries match" in auditor.get("/audit/?actor=nobody").content.decode()
+    wrong = auditor.get("/audit/?since=yesterday")
+    assert "Give a day such as" in wrong.content.decode()
+    entry = auditor.get("/audit/7/").content.decode()
+    assert Entry.objects.get(seq=7).hash in entry
+    assert "&quot;number&quot;: 6" in entry
+    assert auditor.get("/audit/99/").status_code == 404
+    mine = customer.get("/accounts/security/").content.decode()
+    assert "The password was changed." in mine
+    assert "192.0.2.7" in mine
+    assert mine.count("By the staff") == 29
+    assert "ann" not in mine.split("<main")[1]
+    assert customer.get("/audit/").status_code == 403
+    assert "/audit/" not in customer.get("/accounts/").content.decode()
+    assert 'href="/audit/"' in auditor.get("/accounts/").content.decode()
+
+
+def test_pages_cost_the_same_queries_for_few_and_many_entries(
+    joe: User, ann: User, django_assert_num_queries: Any
+) -> None:
+    client = Client()
+    client.force_login(ann, backend="django.contrib.auth.backends.ModelBackend")
+    client.get("/audit/")
+    counts = []
+    for _ in range(2):
+        for _ in range(20):
+            _record(ann, joe)
+        seal_waiting()
+        for path in ("/audit/", "/accounts/security/"):
+            with CaptureQueriesContext(connection) as queries:
+                client.get(path)
+            counts.append(len(queries))
+    assert counts[:2] == counts[2:]
+    assert max(counts) <= 8

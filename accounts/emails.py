@@ -184,9 +184,22 @@ def claims_end(email: str, *, owner: User) -> None:
     others = EmailAddress.objects.filter(email=email, verified=False).exclude(user=owner)
     others.delete()
     for user in User.objects.filter(email=email).exclude(pk=owner.pk):
-        left = EmailAddress.objects.filter(user=user).order_by("-primary", "-verified", "pk")
-        user.email = left.values_list("email", flat=True).first() or ""
-        user.save(update_fields=["email"])
+        _next_address(user)
+
+
+def claim_end(address: EmailAddress) -> None:
+    """Take an unproved address from its account, because its reader says that it is not theirs."""
+    user = address.user
+    address.delete()
+    if user.email == address.email:
+        _next_address(user)
+
+
+def _next_address(user: User) -> None:
+    """Let mails go to another address of the account, if it has one."""
+    left = EmailAddress.objects.filter(user=user).order_by("-primary", "-verified", "pk")
+    user.email = left.values_list("email", flat=True).first() or ""
+    user.save(update_fields=["email"])
 
 
 def address_prove(user: User, email: str) -> list[str] | None:

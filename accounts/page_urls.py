@@ -6,7 +6,13 @@ from django.views.generic import RedirectView
 
 from accounts.codes import confirm_login_code, request_login_code
 from accounts.jwt.api import key_set
-from accounts.pages import account_overview, admin_login, confirm_session, in_one_transaction
+from accounts.pages import (
+    account_overview,
+    admin_login,
+    confirm_session,
+    in_one_transaction,
+    or_disown,
+)
 from accounts.preferences import preferences
 from accounts.providers.buttons import leads_to_providers
 from accounts.rules import ON_PAGES, OPEN, declare
@@ -47,6 +53,8 @@ def _page(pattern: URLPattern) -> URLPattern:
         view = confirm_login_code
     elif pattern.name == "account_request_login_code":
         view = in_one_transaction(request_login_code)
+    elif pattern.name == "account_confirm_email":
+        view = in_one_transaction(or_disown(view))
     elif pattern.name == "account_reauthenticate":
         view = confirm_session(view)
     elif pattern.name not in _WITHOUT:

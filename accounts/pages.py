@@ -5,18 +5,19 @@ from functools import wraps
 from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
-from allauth.account.models import EmailAddress
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.account.utils import get_next_redirect_url
 from django.contrib import admin, messages
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_safe
 
 from accounts.adapter import SIGN_IN_AGAIN
+from accounts.emails import claim_end
 from accounts.models import User
 from accounts.permissions import Permission, allows
 from accounts.rules import ON_PAGES, OPEN, SecondFactorMissing, requires
@@ -78,3 +79,20 @@ def confirm_session(view: Callable[..., HttpResponse]) -> Callable[..., HttpResp
         return render(request, "account/sign_in_again.html", context)
 
     return confirm
+
+
+def or_disown(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let the reader of a link that proves an address say that the account is not theirs."""
+
+    @wraps(view)
+    def page(request: HttpRequest, key: str) -> HttpResponse:
+        if request.method != "POST" or "disown" not in request.POST:
+            return view(request, key=key)
+        confirmation = EmailConfirmationHMAC.from_key(key)
+        if confirmation is None:
+            raise Http404
+        claim_end(confirmation.email_address)
+        messages.success(request, gettext("That account no longer has your address."))
+        return redirect("account_login")
+
+    return page

@@ -97,7 +97,11 @@ def _configure(folder: Path) -> None:
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF=__name__,
         DATABASES={
-            "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "provider"}
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": folder / "provider",
+                "OPTIONS": {"init_command": "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY"},
+            }
         },
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         INSTALLED_APPS=[
@@ -121,6 +125,8 @@ def _configure(folder: Path) -> None:
             {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}
         ],
         AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.ModelBackend"],
+        # The client's secret is checked with each token.
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         IDP_OIDC_ADAPTER=f"{__name__}.Claims",
         IDP_OIDC_PRIVATE_KEY=key.private_bytes(
             serialization.Encoding.PEM,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.db import connection
 from django.test import Client
@@ -245,6 +246,39 @@ def test_whoever_opens_the_link_after_signing_up_is_not_surprised(sent_mail: Sen
         answer = Client().get("/api/v1/accounts/me/", headers={"authorization": credential})
         assert answer.json()["email_verified"] is True
     assert made["user"].check_password(PASSWORD)
+
+
+def test_who_did_not_make_the_account_takes_the_address_from_it(sent_mail: SentMail) -> None:
+    made = mallory()
+    link = link_to(VICTIM, "/accounts/confirm-email/", sent_mail)
+    assert b"I did not make this account" in Client().get(link).content
+    assert Client().post(link, {"disown": ""}).status_code == 302
+    made["user"].refresh_from_db()
+    assert made["user"].email == ""
+    assert not EmailAddress.objects.exists()
+    assert Client().post(link, {"disown": ""}).status_code == 404
+    assert sign_up("victim", VICTIM).status_code == 201
+
+
+def test_a_second_factor_is_asked_for_after_a_code_and_after_a_reset(
+    alice: User, sent_mail: SentMail
+) -> None:
+    proved(alice)
+    Authenticator.objects.create(user=alice, type=Authenticator.Type.TOTP, data={"secret": "s"})
+    client = Client()
+    ask(client, alice.email)
+    answer = client.post(CONFIRM, {"code": code_to(alice.email, sent_mail)})
+    assert answer["Location"] == "/accounts/2fa/authenticate/"
+    assert not is_signed_in(client)
+    client = Client()
+    ask_for_reset(alice.email)
+    reset(link_to(alice.email, "/accounts/password/reset/key/", sent_mail), client)
+    assert not is_signed_in(client)
+    answer = client.post("/accounts/login/", {"login": "alice", "password": "another-lamp-43"})
+    assert answer["Location"] == "/accounts/2fa/authenticate/"
+    assert not is_signed_in(client)
+    # Its address is proved, so a reset leaves the second factor.
+    assert Authenticator.objects.exists()
 
 
 def test_an_account_without_a_password_confirms_its_session_by_signing_in_again(

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.db import connection
 from django.test import Client
@@ -486,3 +487,43 @@ def test_a_closed_account_stays_closed(provider: IdentityProvider) -> None:
     answer = came_back(provider, client, begin(client))
     assert answer["Location"] == "/accounts/inactive/"
     assert signed_in(client) == ""
+
+
+def test_a_second_factor_is_asked_for_after_a_provider(provider: IdentityProvider) -> None:
+    signed_up(provider, "number-1", "ann", email="ann@example.com", email_verified=True)
+    user = User.objects.get()
+    Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={"secret": "s"})
+    client = Client()
+    answer = came_back(provider, client, begin(client))
+    assert answer["Location"] == "/accounts/2fa/authenticate/"
+    assert signed_in(client) == ""
+
+
+def test_nobody_else_gets_into_the_account_that_a_proof_makes(provider: IdentityProvider) -> None:
+    """Mallory has signed up with Ann's address before, and waits."""
+    form = {"username": "mallory", "email": "ann@example.com", "password": PASSWORD}
+    made = Client().post("/api/v1/accounts/", form, content_type="application/json")
+    assert made.status_code == 201
+    mallory = with_password("mallory")
+    ann = signed_up(provider, "number-1", "ann", email="ann@example.com", email_verified=True)
+    assert signed_in(ann) == "ann"
+    assert signed_in(mallory) == "mallory"
+    assert User.objects.get(username="mallory").email == ""
+    assert EmailAddress.objects.get().user.username == "ann"
+    answer = Client().post("/accounts/login/", {"login": "ann@example.com", "password": PASSWORD})
+    assert answer.status_code == 200
+
+
+def test_two_browsers_that_sign_up_the_same_person_make_one_account(
+    provider: IdentityProvider,
+) -> None:
+    provider.person("number-1", email="ann@example.com", email_verified=True)
+    first, second = Client(), Client()
+    for client in (first, second):
+        came_back(provider, client, begin(client))
+    form = {"username": "ann", "email": "ann@example.com"}
+    assert first.post("/accounts/3rdparty/signup/", form).status_code == 302
+    EmailAddress.objects.all().delete()
+    answer = second.post("/accounts/3rdparty/signup/", form | {"username": "anna"}, follow=True)
+    assert "You have an account by now" in answer.content.decode()
+    assert User.objects.count() == 1

@@ -7,7 +7,7 @@ start.
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -30,7 +30,7 @@ class IdentityProvider:
     label: str
     issuer: str
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     scopes: tuple[str, ...] = SCOPES
     origins: tuple[str, ...] = ()
 

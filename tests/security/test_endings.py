@@ -7,9 +7,9 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from accounts.authentication import callers_by_digest
+from accounts.authentication import callers_by_digest, callers_by_session
 from accounts.mailing import mails_send
-from accounts.models import Token, User
+from accounts.models import Token, TokenKind, User
 from tests.access import PASSWORD
 from tests.security.forms import sign_in_token
 from tests.world import World, world
@@ -51,6 +51,28 @@ def _change_on_the_command_line(world: World) -> None:
     user.save()
 
 
+def _end_everywhere_by_page(world: World) -> None:
+    assert world.client("owner", api=False).post("/accounts/sessions/").status_code == 302
+
+
+def _end_everywhere_by_the_api(world: World) -> None:
+    client = world.client("owner", api=False)
+    answer = client.post(
+        "/api/v1/sessions/end/", {"keep_current": False}, content_type="application/json"
+    )
+    assert answer.status_code == 200
+    assert client.get("/purchases/").status_code == 302
+
+
+def _end_one_by_one(world: World) -> None:
+    client = world.client("owner", api=False)
+    client.get("/purchases/")
+    for each in client.get("/api/v1/sessions/").json():
+        if not each["current"]:
+            assert client.delete(f"/api/v1/sessions/{each['id']}/").status_code == 204
+    assert client.get("/purchases/").status_code == 200
+
+
 def _deactivate_in_admin(world: World) -> None:
     client = world.client("admin", api=False)
     form = {"action": "deactivate", "_selected_action": str(world.users["owner"].pk)}
@@ -69,20 +91,25 @@ def _deactivate_in_admin(world: World) -> None:
         _change_in_admin,
         _change_on_the_command_line,
         _deactivate_in_admin,
+        _end_everywhere_by_page,
+        _end_everywhere_by_the_api,
+        _end_one_by_one,
     ],
 )
 def test_sessions_and_tokens_end(world: World, end: Any) -> None:
     session = Client()
     session.post("/accounts/login/", {"login": "owner", "password": PASSWORD})
     token = {"Authorization": f"Token {world.tokens['owner']}"}
-    digest = Token.objects.get(user__username="owner").digest
+    digest = Token.objects.get(user__username="owner", kind=TokenKind.SIGN_IN).digest
     assert session.get("/purchases/").status_code == 200
+    key = str(session.session.session_key)
+    assert callers_by_session([key])
     assert Client(headers=token).get("/api/v1/accounts/me/").status_code == 200
     end(world)
     assert session.get("/purchases/").status_code == 302
     assert Client(headers=token).get("/api/v1/accounts/me/").status_code == 401
     # Sockets and the batched path ask this.
-    assert callers_by_digest([digest]) == {}
+    assert callers_by_digest([digest]) == callers_by_session([key]) == {}
     assert Token.objects.filter(user__username="other").exists()
 
 

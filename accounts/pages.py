@@ -42,7 +42,7 @@ def admin_login(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return redirect_to_login(request.GET.get("next") or "/admin/")
     if not admin.site.has_permission(request):
-        if allows(cast(User, request.user).waiting_permissions, Permission.ACCOUNTS_ADMIN):
+        if allows(request.user.waiting_permissions, Permission.ACCOUNTS_ADMIN):
             messages.warning(request, gettext(SecondFactorMissing.detail))
             return redirect("mfa_index")
         accepted = Permission.ACCOUNTS_ADMIN.code

@@ -137,6 +137,7 @@ def test_what_a_false_site_or_a_copy_would_send_is_refused(passkey: SoftAuthenti
 def test_any_answer_is_refused_without_an_error(passkey: SoftAuthenticator) -> None:
     good = json.loads(passkey.sign({"publicKey": {"challenge": "AAAA", "rpId": "localhost"}}))
     parts = good["response"]
+    malformed: list[Any] = ["", "AA", "////", None, 7, {}, "e30", "gYGBgYGBgYE"]
     awkward = [
         "",
         "x",
@@ -152,7 +153,7 @@ def test_any_answer_is_refused_without_an_error(passkey: SoftAuthenticator) -> N
         *(
             json.dumps(good | {"response": parts | {name: bad}})
             for name in parts
-            for bad in ("", "AA", "////", None, 7, {}, "e30", "gYGBgYGBgYE")
+            for bad in malformed
         ),
     ]
     client = Client()

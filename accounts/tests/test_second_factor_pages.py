@@ -165,7 +165,9 @@ def test_a_new_password_by_mail_asks_for_the_factor(owner: User, sent_mail: Sent
     _, codes = set_up(sign_in()[0])
     client = Client()
     client.post("/accounts/password/reset/", {"email": owner.email})
-    link = re.findall(r"http://[^/]+(/accounts/password/reset/key/\S+)", sent_mail()[-1].body)[0]
+    link = re.findall(r"http://[^/]+(/accounts/password/reset/key/\S+)", str(sent_mail()[-1].body))[
+        0
+    ]
     path = client.get(link)["Location"]
     new = "another-lamp-43"
     client.post(path, {"password1": new, "password2": new}, follow=True)
@@ -238,7 +240,7 @@ def test_a_mailed_code_and_the_admin_ask_for_the_factor(owner: User, sent_mail: 
     _, codes = set_up(sign_in()[0])
     client = Client()
     client.post("/accounts/login/code/", {"email": owner.email}, follow=True)
-    mailed = re.findall(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b", sent_mail()[-1].body)[0]
+    mailed = re.findall(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b", str(sent_mail()[-1].body))[0]
     assert client.post("/accounts/login/code/confirm/", {"code": mailed})["Location"] == SECOND
     assert not signed_in(client)
     client.post(SECOND, {"code": codes[0]})

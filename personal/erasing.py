@@ -26,7 +26,7 @@ from audit.services import details_erase, record
 from documents.kinds import kinds
 from documents.models import Document
 from documents.storage import store
-from people.guard import admin_remains, lock_people
+from people.guard import admin_remains, admins, lock_people
 from personal.errors import Held
 from personal.journal import ERASED, journal_append
 from personal.models import WORK, Erasure, Hold
@@ -51,14 +51,15 @@ def erase(erasure: Erasure) -> bool:
     with no_statement_timeout(), transaction.atomic():
         # The locks are taken in the order in which everybody takes them.
         lock_people()
+        user = User.objects.select_for_update().filter(pk=erasure.account_id).first()
         mine = Erasure.objects.select_for_update().filter(
             pk=erasure.pk, cancelled_at=None, erased_at=None
         )
-        user = User.objects.select_for_update().filter(pk=erasure.account_id).first()
         if user is None or not mine.exists():
             return False
         if Hold.objects.filter(account_id=user.pk).exists():
             raise Held()
+        is_admin = admins().filter(pk=user.pk).exists()
         subject = Subject.of(user)
         joined = iso(user.date_joined)
         work = {"subject": asdict(subject), "files": _files(user.pk)}
@@ -71,7 +72,8 @@ def erase(erasure: Erasure) -> bool:
             object=f"account:{user.pk}",
             actor_id=erasure.requested_by_id,
         )
-        admin_remains()
+        if is_admin:
+            admin_remains()
         mine.update(
             erased_at=Now(),
             work=seal(json.dumps(work).encode(), account=user.pk, column=WORK),

@@ -1,0 +1,220 @@
+"""Asking for an export or an erasure, changing one's mind, and what stands in the way."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail as outbox
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import OutgoingMail, Token, User
+from audit.models import Waiting
+from documents.models import Document
+from personal import services
+from personal.models import Erasure, Tombstone
+from personal.tasks import erase_due
+from personal.tests.conftest import recent
+from personal.tombstones import erased_names
+
+ME = "/api/v1/accounts/me/"
+JSON = "application/json"
+
+
+@pytest.fixture
+def ann(db: Any) -> User:
+    return User.objects.create(username="ann", userid="007", email="ann@example.com")
+
+
+@pytest.fixture
+def boss(db: Any) -> User:
+    return User.objects.create(username="boss", is_staff=True)
+
+
+def code(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["errors"][0]["code"]
+
+
+def order(client: Client, user: User, **body: Any) -> Any:
+    given = {"username": user.username, "reason": "a letter", "now": True} | body
+    return client.post(f"/api/v1/accounts/{user.userid}/erasure/", given, content_type=JSON)
+
+
+def actions() -> list[str]:
+    told = Waiting.objects.filter(action__regex="erasure|erased").order_by("id")
+    return list(told.values_list("action", flat=True))
+
+
+def test_an_erasure_waits_for_two_weeks_and_can_be_cancelled(ann: User, private: Path) -> None:
+    client, late = recent(ann), recent(ann, seconds=301)
+    token = {"Authorization": f"Token {Token.objects.create(ann)[1]}"}
+    for stale in (late.post(f"{ME}erasure/", {"username": "ann"}, content_type=JSON),
+                  Client().post(f"{ME}erasure/", {"username": "ann"}, JSON, headers=token),
+                  Client().delete(f"{ME}erasure/", headers=token),
+                  late.post(f"{ME}exports/")):  # fmt: skip
+        assert code(stale) == (403, "reauthentication_required")
+    assert code(client.get(f"{ME}erasure/")) == (404, "not_found")
+    wrong = client.post(f"{ME}erasure/", {"username": "anna"}, content_type=JSON)
+    assert code(wrong) == (400, "mismatch")
+    answer = client.post(f"{ME}erasure/", {"username": "ann"}, content_type=JSON)
+    assert (answer.status_code, answer.json()["status"]) == (202, "scheduled")
+    again = client.post(f"{ME}erasure/", {"username": "ann"}, content_type=JSON)
+    assert again.json() == answer.json() == client.get(f"{ME}erasure/").json()
+    due = Erasure.objects.get().due_at
+    assert abs(due - timezone.now() - timedelta(days=14)) < timedelta(minutes=1)
+    mail = OutgoingMail.objects.get(recipient="ann@example.com")
+    assert f"{due:%Y-%m-%d}" in mail.body
+    assert "/accounts/data/" in mail.body
+    erase_due()
+    assert client.get(ME).status_code == 200, "It is too early."
+    assert client.delete(f"{ME}erasure/").status_code == 204
+    assert code(client.delete(f"{ME}erasure/")) == (404, "not_found")
+    Erasure.objects.update(due_at=timezone.now())
+    erase_due()
+    assert User.objects.get(pk=ann.pk).username == "ann"
+    # Another one may be scheduled, and is done when its time has come.
+    client.post(f"{ME}erasure/", {"username": " ANN "}, content_type=JSON)
+    Erasure.objects.filter(cancelled_at=None).update(due_at=timezone.now())
+    erase_due()
+    erased = User.objects.get(pk=ann.pk)
+    assert re.fullmatch(r"erased-[0-9a-f-]{36}", erased.username)
+    assert not erased.is_active
+    assert client.get(ME).status_code == 401
+    assert Erasure.objects.filter(done_at__isnull=False, work="").count() == 1
+    assert actions() == [
+        "erasure.scheduled", "erasure.cancelled", "erasure.scheduled", "account.erased",
+    ]  # fmt: skip
+    assert not outbox.outbox
+
+
+def test_nobody_is_erased_by_less_and_an_admin_remains(
+    ann: User, boss: User, private: Path
+) -> None:
+    helper = User.objects.create(username="helper", email="h@example.com")
+    assert order(recent(helper), ann).status_code == 403
+    admin = recent(boss)
+    assert code(order(recent(boss, seconds=301), ann)) == (403, "reauthentication_required")
+    chief = User.objects.create(username="chief", is_superuser=True, is_staff=True)
+    assert code(order(admin, chief))[0] == 403, "Only superusers change superusers."
+    User.objects.filter(pk=chief.pk).update(is_superuser=False, is_staff=False)
+    assert code(order(admin, ann, username="bob")) == (400, "mismatch")
+    assert code(order(admin, ann, reason="")) == (400, "blank")
+    assert admin.post("/api/v1/accounts/nobody/erasure/", {
+        "username": "x", "reason": "y"}, content_type=JSON).status_code == 404  # fmt: skip
+    last = admin.post(f"{ME}erasure/", {"username": "boss"}, content_type=JSON)
+    assert code(last) == (409, "last_admin")
+    services.hold_place(actor=boss, account=ann, reason="a court")
+    assert code(order(admin, ann)) == (409, "held")
+    own = recent(ann).post(f"{ME}erasure/", {"username": "ann"}, content_type=JSON)
+    assert code(own) == (409, "held")
+    services.hold_release(actor=boss, account=ann)
+    # A hold that comes later stops an erasure that is due, until it is released.
+    assert order(admin, ann, now=False).json()["status"] == "scheduled"
+    services.hold_place(actor=boss, account=ann, reason="a court")
+    Erasure.objects.update(due_at=timezone.now())
+    erase_due()
+    erase_due()
+    assert User.objects.get(pk=ann.pk).username == "ann"
+    services.hold_release(actor=boss, account=ann)
+    erase_due()
+    assert User.objects.get(pk=ann.pk).username != "ann"
+    # The last admin is not erased either, once the others have gone.
+    other = User.objects.create(username="other", is_staff=True)
+    assert recent(other).post(
+        f"{ME}erasure/", {"username": "other"}, content_type=JSON
+    ).status_code == 202  # fmt: skip
+    User.objects.filter(pk=boss.pk).update(is_active=False)
+    Erasure.objects.update(due_at=timezone.now())
+    erase_due()
+    assert User.objects.get(pk=other.pk).is_active
+
+
+def test_the_names_are_free_again_after_a_year(ann: User, boss: User, private: Path) -> None:
+    assert erased_names([("007", "ann")]) == set()
+    order(recent(boss), ann)
+    names = [("007", "x"), ("x", "Ann"), (None, "ANN"), ("007", None), ("008", "bob")]
+    assert erased_names(names) == {0, 1, 2, 3}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT string_agg(t::text, ' ') FROM personal_tombstone t")
+        (text,) = cursor.fetchone() or ("",)
+        assert "ann" not in text
+    Tombstone.objects.update(until=timezone.now())
+    assert erased_names(names) == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_at_once_schedule_one_and_erase_once(private: Path) -> None:
+    ann = User.objects.create(username="ann", email="ann@example.com")
+
+    def at_once(work: Any) -> list[Any]:
+        def alone(number: int) -> Any:
+            try:
+                return work()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(10) as threads:
+            return list(threads.map(alone, range(50)))
+
+    rows = at_once(lambda: services.erasure_schedule(user=ann, username="ann").pk)
+    assert len(set(rows)) == 1
+    Erasure.objects.update(due_at=timezone.now())
+    at_once(erase_due)
+    assert actions() == ["erasure.scheduled", "account.erased"]
+    lines = [path.read_text() for path in (private / "journal").iterdir()]
+    assert "".join(lines).count('"erased"') == 1
+
+
+def test_an_export_is_one_while_it_waits_and_gone_after_a_week(ann: User, private: Path) -> None:
+    client = recent(ann)
+    first = client.post(f"{ME}exports/", headers={"Idempotency-Key": "k"})
+    assert first.status_code == 202, first.content
+    assert first.json()["status"] == "queued"
+    same = client.post(f"{ME}exports/", headers={"Idempotency-Key": "k"})
+    assert (same.json()["id"], same["Idempotent-Replayed"]) == (first.json()["id"], "true")
+    assert client.post(f"{ME}exports/").json()["id"] == first.json()["id"]
+    path = f"{ME}exports/{first.json()['id']}/"
+    assert code(client.get(f"{path}archive/")) == (409, "not_ready")
+    token = {"Authorization": f"Token {Token.objects.create(ann)[1]}"}
+    assert Client().get(path, headers=token).status_code == 200
+    assert Client().get(f"{path}archive/", headers=token).status_code == 403
+    stranger = recent(User.objects.create(username="bob"))
+    assert stranger.get(path).status_code == stranger.get(f"{path}archive/").status_code == 404
+    assert client.get(f"{ME}exports/x/").status_code == 404
+    old = timezone.now() - timedelta(days=7)
+    Document.objects.update(status="sent", rendered_at=old, file="a.zip")
+    assert client.get(path).json()["status"] == "expired"
+    assert code(client.get(f"{path}archive/")) == (410, "gone")
+    for _ in range(4):
+        assert client.post(f"{ME}exports/").status_code == 202
+        Document.objects.update(status="sent")
+    assert code(client.post(f"{ME}exports/")) == (429, "throttled")
+    assert OutgoingMail.objects.count() == 5
+
+
+def test_the_page_tells_exports_and_erases(ann: User, private: Path) -> None:
+    client = recent(ann)
+    page = client.get("/accounts/data/").content.decode()
+    assert "Your purchases. They are the shop" in page
+    assert "Your data" in page
+    german = client.get("/accounts/data/", headers={"Accept-Language": "de"}).content.decode()
+    assert "Konto löschen" in german
+    assert client.post("/accounts/data/").status_code == 302
+    assert "It is being collected" in client.get("/accounts/data/").content.decode()
+    Document.objects.update(status="sent", rendered_at=timezone.now(), file="a.zip")
+    assert "/archive/" in client.get("/accounts/data/").content.decode()
+    wrong = client.post("/accounts/data/", {"username": "anna"})
+    assert wrong.status_code == 400
+    assert "not the account" in wrong.content.decode()
+    asked = recent(ann, seconds=301).post("/accounts/data/", {"username": "ann"})
+    assert asked["Location"].startswith("/accounts/reauthenticate/")
+    assert not Erasure.objects.exists()
+    assert client.post("/accounts/data/", {"username": "ann"}).status_code == 302
+    assert "This account will be erased" in client.get("/accounts/data/").content.decode()
+    assert recent(ann, seconds=301).post("/accounts/data/cancel/").status_code == 302
+    assert Erasure.objects.get().cancelled_at is not None
+    client.post("/accounts/data/cancel/")

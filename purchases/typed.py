@@ -61,7 +61,11 @@ def typed_filters(query: QueryDict) -> tuple[QueryDict, dict[str, str]]:
     for name in ("min_price", "max_price"):
         if name in plain:
             try:
-                plain[name] = typed_amount(str(plain[name]))[0]
+                plain[name], meant = typed_amount(str(plain[name]))
+                if meant:
+                    errors[name] = _("It is compared in every currency: write %(price)s alone.") % {
+                        "price": plain[name]
+                    }
             except ValueError as error:
                 errors[name] = str(error)
     for name, edge in _EDGES.items():

@@ -9,11 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import Caller
 from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from documents.downloads import download
+from purchases.customers import customer_of
 from reports import selectors
+from reports.access import check_request
 from reports.models import Report
 from reports.serializers import ReportInputSerializer, ReportSerializer
 from reports.services import report_request
@@ -87,9 +90,9 @@ class ReportListView(APIView):
         summary="Request a report",
         description=(
             "A worker renders the PDF and mails it to the account's verified address, once. "
-            "`sales`, every customer's purchases, needs `reports:write_all`. Without an "
-            "`Idempotency-Key`, an equal report that no worker has begun is the same report. PDFs "
-            "are kept for a limited time."
+            "`sales`, every customer's purchases, and `customer_statement`, those of one "
+            "`customer`, need `reports:write_all`. Without an `Idempotency-Key`, an equal report "
+            "that no worker has begun is the same report. PDFs are kept for a limited time."
         ),
         parameters=[IDEMPOTENCY_KEY],
         request=ReportInputSerializer,
@@ -112,9 +115,12 @@ class ReportListView(APIView):
         key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
         serializer = ReportInputSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        report, replayed = report_request(
-            caller_user=cast(User, request.user), idempotency_key=key, **serializer.validated_data
-        )
+        user, given = cast(User, request.user), serializer.validated_data
+        if "customer" in given:
+            # Who may not ask does not learn which customers there are.
+            check_request(user, given["kind"])
+            given["customer"] = customer_of(Caller.of(user), given["customer"])
+        report, replayed = report_request(caller_user=user, idempotency_key=key, **given)
         headers = {"Idempotent-Replayed": "true"} if replayed else None
         return Response(ReportSerializer(report).data, status=202, headers=headers)
 

@@ -3,6 +3,7 @@
 import datetime
 import uuid
 from typing import cast
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -83,19 +84,21 @@ def statement_request(request: HttpRequest, userid: str) -> HttpResponse:
     except NotFound as error:
         return error_response(request, error)
     given = {name: request.POST.get(name, "") for name in ("since", "until")}
-    serializer = ReportInputSerializer(data={"kind": Report.Kind.STATEMENT, **given})
+    serializer = ReportInputSerializer(
+        data={"kind": Report.Kind.CUSTOMER, "customer": userid, **given}
+    )
     try:
         if not serializer.is_valid():
             detail = _("Give the first and the last day of the statement.")
             raise ApplicationError(detail)
         report_request(
             caller_user=user,
-            customer=customer,
             idempotency_key=parse_idempotency_key(request.POST.get("idempotency_key")),
-            **{**serializer.validated_data, "kind": Report.Kind.CUSTOMER},
+            **serializer.validated_data | {"customer": customer},
         )
     except ApplicationError as error:
         messages.error(request, str(error))
+        return redirect(f"{reverse('customer', args=[customer.userid])}?{urlencode(given)}")
     else:
         messages.success(request, _("The statement is queued; it will be mailed to you."))
     return redirect("customer", customer.userid)

@@ -16,10 +16,6 @@ class Kind(models.TextChoices):
     CUSTOMER = "customer_statement", gettext_lazy("statement of a customer")
 
 
-ASKED_BY_KIND = (Kind.STATEMENT, Kind.SALES)
-"""The kinds that need nothing but a period."""
-
-
 class Reports(models.Manager["Report"]):
     """A manager of the documents that are reports."""
 

@@ -4,13 +4,25 @@ from typing import Any
 
 from rest_framework import serializers
 
-from reports.models import ASKED_BY_KIND, Report
+from accounts.models import USERID_MAX_LENGTH
+from reports.models import Report
 
 
 class ReportInputSerializer(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=[(kind.value, kind.label) for kind in ASKED_BY_KIND])
+    kind = serializers.ChoiceField(choices=Report.Kind.choices)
     since = serializers.DateField(help_text="First day of the period, in UTC.")
     until = serializers.DateField(help_text="Last day of the period, in UTC.")
+    customer = serializers.CharField(
+        required=False,
+        max_length=USERID_MAX_LENGTH,
+        help_text="The userid that a `customer_statement` is about. Other kinds have none.",
+    )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if ("customer" in given) != (given["kind"] == Report.Kind.CUSTOMER):
+            detail = "Only a customer_statement has a customer, and it needs one."
+            raise serializers.ValidationError({"customer": detail})
+        return given
 
 
 class ReportSerializer(serializers.ModelSerializer[Report]):

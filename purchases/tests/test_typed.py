@@ -85,3 +85,12 @@ def test_a_form_takes_what_a_reader_types(reader: Client):
     assert post(price="1", timestamp="27.10.2024 2:30 +02:00").status_code == 302
     newest = Purchase.objects.order_by("-timestamp")[0]
     assert newest.timestamp == datetime.fromisoformat("2024-10-27T00:30:00Z")
+
+
+def test_a_filter_by_price_leaves_no_currency_out_silently(reader: Client):
+    for name in ("min_price", "max_price"):
+        for typed, status in (("12", 200), ("12,50", 200), ("12 EUR", 400), ("€ 12,50", 400)):
+            answer = reader.get("/purchases/", {name: typed})
+            assert answer.status_code == status, (name, typed)
+            assert ('aria-invalid="true"' in answer.text) is (status == 400), (name, typed)
+            assert typed in html.unescape(answer.text)

@@ -108,6 +108,8 @@ def test_who_may_not_ask_sees_no_form_and_is_refused(joe: User, ann: User) -> No
 def test_a_bad_period_is_refused(joe: User, finance: User, fields: dict[str, str]) -> None:
     answer = ask(finance, **fields)
     assert "toast error" in answer.text
+    for name, value in (MAY | fields).items():
+        assert f'name="{name}" value="{value}"' in answer.text or not value, "The days are kept."
     assert not Report.objects.exists()
 
 
@@ -130,7 +132,19 @@ def test_the_page_shows_the_newest_statements_in_its_timeline(joe: User, finance
         assert "28 Jul 2024" in text
 
 
-def test_the_api_asks_for_no_statement_of_a_customer(finance: User) -> None:
-    body = {"kind": "customer_statement"} | MAY
-    answer = as_user(finance).post("/api/v1/reports/", body, content_type="application/json")
-    assert answer.status_code == 400
+def test_the_api_asks_for_a_customers_statement_too(joe: User, ann: User, finance: User) -> None:
+    def asked(user: User, **fields: str) -> Any:
+        body = {"kind": "customer_statement"} | MAY | fields
+        return as_user(user).post("/api/v1/reports/", body, content_type="application/json")
+
+    answer = asked(finance, customer="005")
+    assert (answer.status_code, answer.json()["kind"]) == (202, "customer_statement")
+    assert Report.objects.get().parameters["customer"] == joe.pk
+    assert asked(finance, customer="nobody").status_code == 404
+    # Who may not ask learns nothing of who is a customer.
+    assert {asked(ann, customer=each).status_code for each in ("005", "nobody")} == {403}
+    for fields in ({}, {"kind": "sales", "customer": "005"}, {"customer": ""}):
+        refused = asked(finance, **fields)
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["attr"] == "customer"
+    assert Report.objects.count() == 1

@@ -137,7 +137,7 @@ class MyAuditView(APIView):
     @extend_schema(
         operation_id="accounts_me_audit",
         summary="List what you changed, and what was changed about you",
-        description="`personal` and `actor_name` are shown only where you are the actor.",
+        description="`personal` and `actor_name` are left out where another account is the actor.",
         parameters=PAGE_PARAMETERS,
         responses={200: _PAGE},
     )

@@ -89,7 +89,7 @@ def entries_of(user: User) -> Merged[Entry]:
 def shown(entries: Sequence[Entry], *, reader: User | None = None) -> list[Shown]:
     """Return entries as they are shown to whoever reads everybody's, or to one ``reader``.
 
-    A reader sees the address and the name of nobody else. Two queries.
+    A reader sees the address and the name of no other account. Two queries.
     """
     details = {each.pk: each for each in Detail.objects.filter(pk__in=[e.key for e in entries])}
     ids = {entry.actor_id for entry in entries if entry.actor_id is not None}
@@ -100,7 +100,7 @@ def shown(entries: Sequence[Entry], *, reader: User | None = None) -> list[Shown
         Shown(
             entry,
             _personal(details.get(entry.key))
-            if reader is None or entry.actor_id == reader.pk
+            if reader is None or entry.actor_id in (None, reader.pk)
             else None,
             names.get(entry.actor_id or 0),
         )

@@ -142,15 +142,13 @@ def security(request: HttpRequest) -> HttpResponse:
 
 
 def _in_words(each: Shown, reader: User) -> dict[str, Any]:
-    actor = each.entry.actor_id
-    if actor == reader.pk:
-        personal = each.personal or {}
-        agent = agent_name(personal["agent"]) if "agent" in personal else ""
-        text = " · ".join(filter(None, [agent, personal.get("address", "")]))
-    elif actor is None:
-        text = _("By the shop itself, or by a link that was mailed to you")
-    else:
+    personal = each.personal or {}
+    agent = agent_name(personal["agent"]) if "agent" in personal else ""
+    text = " · ".join(filter(None, [agent, personal.get("address", "")]))
+    if each.entry.actor_id not in (None, reader.pk):
         text = _("By the staff")
+    elif not text:
+        text = _("By the shop itself")
     return {
         "moment": each.entry.at,
         "title": each.words,

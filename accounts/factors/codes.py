@@ -20,6 +20,8 @@ from accounts.credentials import InvalidCredentials
 from accounts.factors import recovery, totp
 from accounts.factors.models import CodeAttempt
 from accounts.models import User
+from audit.context import actor_id
+from audit.services import record
 from shop.core.errors import ApplicationError
 
 Type = Authenticator.Type
@@ -92,6 +94,9 @@ def code_use(user: User, code: str) -> str:
     attempt = attempt_begin(user)
     kind = _use(user, code)
     if not kind:
+        with transaction.atomic():
+            # Nobody knows who it was, only whose password they had.
+            record("factor.failed", object=f"account:{user.pk}", actor_id=actor_id())
         raise WrongCode()
     attempt.delete()
     return kind

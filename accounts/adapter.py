@@ -50,6 +50,7 @@ class AccountAdapter(DefaultAccountAdapter):
         "duplicate_email": _("Your account has this address already."),
         "email_taken": _TAKEN_EMAIL,
         "enter_current_password": _("This is not your current password."),
+        "incorrect_code": _("This is not the code of the newest mail."),
         "incorrect_password": _("This is not your password."),
         "max_email_addresses": _("An account has %d addresses at most. Remove one first."),
         "rate_limited": _("Too many requests. Wait a little and try again."),

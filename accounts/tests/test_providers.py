@@ -116,6 +116,7 @@ def test_a_new_person_chooses_a_name_and_nothing_else_is_kept(
     came_back(provider, client, location)
     page = client.get("/accounts/3rdparty/signup/").content.decode()
     assert 'value="ann"' in page
+    assert "Example knows you" in page
     assert re.search(r'value="ann@example.com"[^>]*readonly', page)
     # Another address than the proved one is not taken, whatever the browser sends.
     form = {"username": "ann", "email": "other@example.com"}

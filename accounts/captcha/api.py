@@ -33,7 +33,7 @@ class ParametersSerializer(serializers.Serializer[Any]):
     nonce = serializers.CharField()
     salt = serializers.CharField()
     expiresAt = serializers.IntegerField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]
 
 
 class ChallengeSerializer(serializers.Serializer[Any]):

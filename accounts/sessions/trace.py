@@ -91,4 +91,5 @@ class SessionTrace:
 
 def _is_known(request: HttpRequest) -> bool:
     """Return whether the user of the request was looked up, or has just signed in."""
-    return type(request.user) is not SimpleLazyObject or hasattr(request, "_cached_user")
+    user: Any = request.user
+    return type(user) is not SimpleLazyObject or hasattr(request, "_cached_user")

@@ -85,23 +85,21 @@ def test_nothing_but_a_solution_of_an_unchanged_challenge_is_one() -> None:
         bytes.fromhex(parameters["nonce"]) + bytes(4),
     ).hex()
     key = payload["solution"]["derivedKey"]
-    bad: list[Any] = [
-        {**payload, "solution": solution}
-        for solution in (
-            {"counter": 0, "derivedKey": unsolved},
-            {"counter": 0, "derivedKey": key},
-            {"counter": counter % COUNTER_MAX + 1, "derivedKey": key},
-            {"counter": counter + 2**32, "derivedKey": key},
-            {"counter": -counter, "derivedKey": key},
-            {"counter": float(counter), "derivedKey": key},
-            {"counter": str(counter), "derivedKey": key},
-            {"counter": True, "derivedKey": key},
-            {"counter": counter, "derivedKey": ""},
-            {"counter": counter},
-            [],
-            None,
-        )
+    solutions: list[Any] = [
+        {"counter": 0, "derivedKey": unsolved},
+        {"counter": 0, "derivedKey": key},
+        {"counter": counter % COUNTER_MAX + 1, "derivedKey": key},
+        {"counter": counter + 2**32, "derivedKey": key},
+        {"counter": -counter, "derivedKey": key},
+        {"counter": float(counter), "derivedKey": key},
+        {"counter": str(counter), "derivedKey": key},
+        {"counter": True, "derivedKey": key},
+        {"counter": counter, "derivedKey": ""},
+        {"counter": counter},
+        [],
+        None,
     ]
+    bad = [{**payload, "solution": solution} for solution in solutions]
     changes: list[dict[str, Any]] = [
         {"expiresAt": parameters["expiresAt"] + 1},
         {"expiresAt": None},

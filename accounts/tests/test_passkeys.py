@@ -1,16 +1,20 @@
 """Passkeys, with an authenticator in software that also misbehaves."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.core.context import request_context
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.cache import cache
-from django.test import Client
+from django.db import connections
+from django.test import Client, RequestFactory
 
 from accounts.factors.relying_party import origin, passkeys_need_a_name, relying_party_id
+from accounts.factors.services import LastWayIn, passkey_remove
 from accounts.models import User
 from accounts.tests.authenticator import SoftAuthenticator
 from accounts.tests.conftest import PASSWORD, SentMail
@@ -234,3 +238,27 @@ def test_passkeys_are_for_the_site_url_and_not_for_the_host(
         assert bool(passkeys_need_a_name(None)) is (site == "")
     assert Client().get(f"{LOGIN}?options").status_code == 404
     assert "passkey" not in Client().get("/accounts/login/").content.decode().lower()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_ways_removed_at_once_one_stays() -> None:
+    user = User.objects.create_user("keys-only")
+    request = RequestFactory().get("/")
+    keys = [
+        Authenticator.objects.create(user=user, type="webauthn", data={"name": "", "id": str(n)}).pk
+        for n in range(8)
+    ]
+
+    def remove(pk: int) -> bool:
+        try:
+            with request_context(request):
+                passkey_remove(request=request, user=User.objects.get(pk=user.pk), pk=pk)
+        except LastWayIn:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(remove, keys)) == 7
+    assert Authenticator.objects.filter(user=user).count() == 1

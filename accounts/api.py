@@ -17,7 +17,7 @@ from accounts.captcha.api import given_captcha, offer
 from accounts.captcha.checks import check, is_asked, passes
 from accounts.models import Token
 from accounts.permissions import CUSTOMER, codes
-from accounts.rules import OPEN, SIGNED_IN
+from accounts.rules import EITHER, OPEN, SIGNED_IN, CredentialKind, Rule
 from accounts.serializers import (
     AccountSerializer,
     MeSerializer,
@@ -149,7 +149,8 @@ class TokenView(APIView):
 class LogoutView(APIView):
     """Sign-out."""
 
-    required = {"POST": SIGNED_IN}
+    # A key is ended on the pages, so no program ends it for all that have it.
+    required = {"POST": Rule(credentials=EITHER & ~CredentialKind.KEY)}
 
     @extend_schema(
         operation_id="auth_logout",

@@ -68,9 +68,9 @@ def grant_by_password(
     pair = _grant_create(
         user,
         mask=UNLIMITED if mask is None else mask,
-        methods="pwd otp" if second else "pwd",
+        methods=f"password {second}".rstrip(),
     )
-    user_logged_in.send(sender=User, request=request, user=user)
+    user_logged_in.send(sender=User, request=request, user=user, credential="jwt")
     return pair
 
 
@@ -136,7 +136,15 @@ def _grant_create(user: User, *, mask: int, methods: str, parent: Token | None =
         )
         grant.save(force_insert=True)
         tokens_keep_newest(user, TokenKind.JWT, settings.JWT_GRANTS_PER_ACCOUNT)
-        _record("created", grant)
+        if parent is None:
+            record(
+                "account.signed_in",
+                object=f"account:{user.pk}",
+                actor_id=user.pk,
+                after={"credential": "jwt", "id": grant.id, "permissions": codes(mask)},
+            )
+        else:
+            _record("created", grant)
     return _pair(grant, Refresh(gid, 0))
 
 

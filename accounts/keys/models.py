@@ -56,7 +56,7 @@ class Token(AbstractAuthToken):
     The table is knox's own; ``digest``, ``token_key``, ``user``, ``created`` and ``expiry`` are its
     columns. A request has the ``permissions`` that the credential and its account both have. If
     there are ``networks``, only clients in one of them may use it. ``methods`` are those of the
-    sign-in that made it, such as ``pwd otp`` (RFC 8176). A row ends with its ``parent``, from
+    sign-in that made it, such as ``password totp``. A row ends with its ``parent``, from
     which it was made; the database deletes it.
     """
 

@@ -98,7 +98,7 @@ def test_an_access_token_is_verified_by_the_public_keys_and_good_for_five_minute
     for scheme in ("Bearer", "Token", "bearer"):
         assert me(pair["access"], scheme).status_code == 200
     grant = Token.objects.get()
-    assert (grant.kind, grant.methods) == (TokenKind.JWT, "pwd")
+    assert (grant.kind, grant.methods) == (TokenKind.JWT, "password")
     # Neither what is stored nor what the token says opens anything by itself.
     for other in (claims["gid"], claims["jti"], grant.digest, pair["refresh"], str(grant.id)):
         assert me(other).status_code == 401, other
@@ -212,6 +212,8 @@ def test_a_scope_is_never_more_than_account_and_credential_have(
     keys.key_end(user=alice, key_id=key.id)
     assert me(pair["access"]).status_code == 401
     assert code(refresh(pair["refresh"])) == (401, "refresh_invalid")
+    actions = Waiting.objects.filter(action__startswith="jwt.").values_list("action", flat=True)
+    assert list(actions) == ["jwt.created", "jwt.created"]
     # The sign-out of a token ends what was made from it, and nothing else.
     token = sign_in()
     made = sign_in_by(token["authorization"])
@@ -263,8 +265,8 @@ def test_a_refresh_token_is_good_once_and_a_lost_answer_comes_again(
         assert me(pair["access"]).status_code == 401
         assert code(refresh(pair["refresh"])) == (401, "refresh_invalid")
     assert [mail.to for mail in sent_mail() if "ended" in mail.subject] == [["alice@example.com"]]
-    actions = Waiting.objects.filter(action__startswith="jwt.").order_by("id")
-    assert list(actions.values_list("action", flat=True)) == ["jwt.created", "jwt.reused"]
+    actions = Waiting.objects.order_by("id").values_list("action", flat=True)
+    assert list(actions) == ["account.created", "account.signed_in", "jwt.reused"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -128,6 +128,8 @@ def test_only_a_browser_manages_keys_and_only_a_recent_one_gives_more(
         ("post", KEYS, {"name": "x"}), ("patch", path, {"name": "x"}),
         ("post", f"{path}rotate/", {"overlap": 0}),
     ]  # fmt: skip
+    # A program that signs out does not end the key that other programs may have.
+    assert program(local["key"]).post("/api/v1/auth/logout/").status_code == 403
     for programs in (Client(headers=sign_in()), program(local["key"])):
         for method, where, body in tries:
             answer = send(programs, method, where, body)

@@ -48,13 +48,14 @@ PASSWORD = "orchid-lamp-42"
 
 @dataclass(frozen=True)
 class Goods:
-    """What there is to look at. ``purchase`` and ``report`` are ids of the customer's."""
+    """What there is to look at. ``purchase``, ``report`` and ``key`` are ids of the customer's."""
 
     customer: str
     userid: str
     newcomer: str
     purchase: str
     report: str
+    key: str
 
     def password(self, username: str) -> str:
         return f"demo-{username}" if username in ("staff", "joe") else PASSWORD
@@ -80,7 +81,18 @@ def stock(system: System) -> Goods:
     today = datetime.now(UTC).date().isoformat()
     asked = {"kind": "statement", "since": "2024-01-01", "until": today}
     report = system.request("POST", "/api/v1/reports/", asked, token).json()
-    return Goods(OWN_NAME, userid, NEWCOMER, theirs["results"][0]["id"], report["id"])
+    return Goods(OWN_NAME, userid, NEWCOMER, theirs["results"][0]["id"], report["id"], _key(system))
+
+
+def _key(system: System) -> str:
+    """Make a key of the customer's. Return its id."""
+    person = Browser(system)
+    with person.http:
+        person.sign_in(OWN_NAME, PASSWORD)
+        form = {"name": "Kasse 3", "permissions": "purchases:write", "networks": "192.0.2.0/24"}
+        assert person.post("/accounts/keys/", **form, life="90").status_code == 200
+        keys: list[dict[str, str]] = person.http.get("/api/v1/keys/").json()["results"]
+        return keys[0]["id"]
 
 
 def _lines(username: str, userid: str, count: int) -> list[dict[str, Any]]:

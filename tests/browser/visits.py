@@ -29,6 +29,7 @@ NO_PAGES = {
     "till/worker.js",
     "till/session/",
     "till/customers/",
+    ".well-known/jwks.json",
 }
 """Routes that answer with text, JSON, a part of a page or a redirect to the page."""
 PATHS: dict[str, Callable[[Goods], str]] = {
@@ -36,6 +37,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
         lambda goods: "accounts/password/reset/key/1-wrong-key/"
     ),
+    "accounts/keys/<uuid:id>/": lambda goods: f"accounts/keys/{goods.key}/",
     "purchases/<uuid:id>/": lambda goods: f"purchases/{goods.purchase}/",
     "customers/<path:userid>/": lambda goods: f"customers/{goods.userid}/",
 }

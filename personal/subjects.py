@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth import SESSION_KEY
@@ -38,7 +39,7 @@ class Subject:
             erased_name=f"erased-{uuid.uuid4()}",
         )
 
-    def parameters(self) -> dict[str, object]:
+    def parameters(self) -> dict[str, Any]:
         """Return the parameters of the conditions in ``shop.core.columns``."""
         return {
             "account": self.account,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from hashlib import sha256
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -133,10 +133,10 @@ def test_an_export_holds_exactly_ones_own_and_an_erasure_leaves_nothing(
     assert "orchid" not in everything
     assert "argon2" not in everything
     for name, text in planted[ann.word].items():
-        table, column = name.split(".")
-        declared = next(each for each in tables() if each.name == table)
+        of_table, of_column = name.split(".")
+        declared = next(each for each in tables() if each.name == of_table)
         if text != ann.user.email:
-            assert (text in everything) is (column in declared.exported), name
+            assert (text in everything) is (of_column in declared.exported), name
     manifest = json.loads(texts["manifest.json"])
     for file in manifest["files"]:
         assert file["rows"] == len(texts[file["name"]].splitlines()), file["name"]
@@ -173,7 +173,7 @@ def test_an_export_holds_exactly_ones_own_and_an_erasure_leaves_nothing(
     assert [path for path in left if ann.word in path.name] == []
     assert not list(private.rglob(f"*{export['id']}*"))
     with app.connection_for_read() as broker:
-        valkey = broker.default_channel.client
+        valkey: Any = cast(Any, broker.default_channel).client
         for key in valkey.scan_iter():
             value = valkey.dump(key) or b""
             assert ann.word.encode() not in key + value, key

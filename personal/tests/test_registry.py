@@ -40,10 +40,10 @@ def test_every_column_of_the_database_is_in_the_registry() -> None:
         if unknown := columns - known:
             missing.append(HOW.format(table=table, columns=", ".join(sorted(unknown))))
     assert not missing, "".join(missing)
-    for name, table in declared.items():
-        columns = [column.name for column in table.columns]
-        assert len(columns) == len(set(columns)), name
-        assert set(columns) <= stored.get(name, set()), f"{name} has no such columns"
+    for name, one in declared.items():
+        named = [column.name for column in one.columns]
+        assert len(named) == len(set(named)), name
+        assert set(named) <= stored.get(name, set()), f"{name} has no such columns"
 
 
 @pytest.mark.django_db

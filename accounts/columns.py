@@ -11,29 +11,6 @@ MINE = "t.user_id = %(account)s"
 
 TABLES = (
     nobody("accounts_captchaused", "nonce expires_at"),
-    nobody(
-        "socialaccount_socialapp",
-        "id provider provider_id name client_id secret key settings",
-    ),
-    Table(
-        "socialaccount_socialtoken",
-        _("What another site gave this one to act for you. Nothing of the kind is kept."),
-        plain("id account_id app_id expires_at"),
-        secret("token token_secret"),
-        about="t.account_id IN"
-        " (SELECT id FROM socialaccount_socialaccount WHERE user_id = %(account)s)",
-        section="other_sites_tokens",
-        deletes=True,
-    ),
-    Table(
-        "socialaccount_socialaccount",
-        _("Accounts at other sites with which you sign in here."),
-        plain("id provider last_login date_joined user_id"),
-        personal("uid extra_data"),
-        about=MINE,
-        section="other_sign_ins",
-        deletes=True,
-    ),
     Table(
         "account_emailconfirmation",
         _("Links that prove an e-mail address."),
@@ -160,8 +137,8 @@ TABLES = (
     Table(
         "accounts_user",
         _("Your account: your names, what you may do, and what you have chosen."),
-        plain("id is_superuser is_staff is_client date_joined namesake permissions"),
-        personal("is_active", erased="false"),
+        plain("id date_joined namesake permissions"),
+        personal("is_active is_superuser is_staff is_client", erased="false"),
         personal("last_login", erased="NULL"),
         personal("username userid", erased="%(erased_name)s"),
         personal("email language time_zone theme", erased="''"),

@@ -3,11 +3,13 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import mail as outbox
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -218,3 +220,13 @@ def test_the_page_tells_exports_and_erases(ann: User, private: Path) -> None:
     assert recent(ann, seconds=301).post("/accounts/data/cancel/").status_code == 302
     assert Erasure.objects.get().cancelled_at is not None
     client.post("/accounts/data/cancel/")
+
+
+def test_the_command_holds_and_releases(ann: User, boss: User, private: Path) -> None:
+    for words in (["nobody", "--release"], ["007", "--release"], ["007", "--reason", "x" * 501]):
+        with pytest.raises(CommandError):
+            call_command("hold_account", *words)
+    call_command("hold_account", "007", "--reason", "a court", stdout=StringIO())
+    assert code(order(recent(boss), ann)) == (409, "held")
+    call_command("hold_account", "007", "--release", stdout=StringIO())
+    assert order(recent(boss), ann).status_code == 202

@@ -39,6 +39,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     ),
     "accounts/keys/<uuid:id>/": lambda goods: f"accounts/keys/{goods.key}/",
     "purchases/<uuid:id>/": lambda goods: f"purchases/{goods.purchase}/",
+    "audit/<int:seq>/": lambda goods: "audit/1/",
     "customers/<path:userid>/": lambda goods: f"customers/{goods.userid}/",
 }
 """Where a route with a parameter leads."""

@@ -54,6 +54,7 @@ class AccountsConfig(ShopAppConfig):
     def ready(self) -> None:
         from accounts import schema  # noqa: F401
         from accounts.audit import recording  # noqa: F401
+        from accounts.factors import relying_party  # noqa: F401
         from accounts.sessions import places
 
         places.connect()

@@ -62,10 +62,12 @@ TABLES = (
         "mfa_authenticator",
         _("Your authenticator app, passkeys and recovery codes."),
         plain("id type created_at last_used_at user_id"),
-        # The name that you gave a passkey is in the page of second factors.
         secret("data"),
         about=MINE,
         section="second_factors",
+        # Of what is in `data`, the name of a passkey is the owner's.
+        row="json_build_object('id', t.id, 'type', t.type, 'name', t.data ->> 'name',"
+        " 'created_at', t.created_at, 'last_used_at', t.last_used_at)",
         deletes=True,
     ),
     Table(

@@ -86,6 +86,21 @@ def test_a_code_is_asked_for_and_is_good_once_and_no_older_one_after_it(
     assert answer(codes[1])[0] == 200
 
 
+def test_the_jwt_route_asks_for_it_too(alice: User) -> None:
+    codes = switch_on(alice)
+
+    def jwt(**more: str) -> tuple[int, str]:
+        body = {"username": "alice", "password": PASSWORD, **more}
+        response = Client().post("/api/v1/auth/jwt/", body, content_type="application/json")
+        errors = response.json().get("errors", [{"code": ""}])
+        return response.status_code, errors[0]["code"]
+
+    assert jwt() == (401, "mfa_required")
+    assert jwt(code="000000") == (401, "invalid_credentials")
+    assert jwt(code=codes[0]) == (200, "")
+    assert jwt(code=codes[0]) == (401, "invalid_credentials")
+
+
 def test_five_wrong_codes_in_five_minutes_and_fifty_a_day_from_any_address(alice: User) -> None:
     codes = switch_on(alice)
     # Only somebody with the right password can use them up.
@@ -133,6 +148,12 @@ def test_of_fifty_at_once_one_gets_in() -> None:
     alice = User.objects.create_user("alice", "alice@example.com", PASSWORD)
     codes = switch_on(alice)
     user = User.objects.get(pk=alice.pk)
+
+    with ThreadPoolExecutor(10) as pool:
+        tried = [code_of(STEP - 1)] * 30
+        found = list(pool.map(lambda code: _closing(lambda: answer(code)[0]), tried))
+    assert found.count(200) == 1
+    CodeAttempt.objects.all().delete()
 
     def use(code: str) -> bool:
         from accounts.factors import codes as module

@@ -273,7 +273,11 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
                 if not field.primary_key and field.attname not in self.get_deferred_fields() | same
             ]
         # What a new account or password does besides is in the same transaction.
-        with transaction.atomic() if self._state.adding or self._password else nullcontext():
+        with (
+            transaction.atomic()
+            if self._state.adding or getattr(self, "_password", None)
+            else nullcontext()
+        ):
             super().save(*args, **kwargs)
         self._rank = self._rank_now()
 

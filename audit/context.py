@@ -13,6 +13,9 @@ from pathlib import Path
 import structlog
 from celery import current_task
 
+NOBODY = "anonymous"
+"""The credential of a request without one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

@@ -9,6 +9,7 @@ Needs Python 3.11 and, for the note, the package `cryptography`.
 import json
 import sys
 from base64 import b64decode
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,13 +18,13 @@ COVERED = (
 )
 
 
-def digest(value):
+def digest(value: object) -> str:
     """Return the SHA-256 of a value's canonical JSON (RFC 8785)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return sha256(text.encode()).hexdigest()
 
 
-def main(export, note="", key=""):
+def main(export: str, note: str = "", key: str = "") -> Iterator[str]:
     """Yield a line for each fault."""
     previous, seq, hashes = "0" * 64, 0, {}
     for line in Path(export).read_text(encoding="utf-8").splitlines():

@@ -371,7 +371,7 @@ class _ExportView(APIView):
         caller = Caller.of(request.user)
         purchases = filtered(request).order_by("-timestamp", "-id")
         if may_see_everything(caller) and request.method != "HEAD":
-            export_record(caller, format.content_type, dict(request.query_params.items()))
+            export_record(caller, format.content_type, request.query_params.dict())
         return exports.answer(
             request._request,
             purchases,

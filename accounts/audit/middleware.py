@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from accounts.models import BrowserSession, Token, TokenKind
-from audit.context import Origin, acting
+from audit.context import NOBODY, Origin, acting
 
 DIGEST_LENGTH = 32
 
@@ -46,7 +46,7 @@ def _credential(request: HttpRequest) -> str:
     if isinstance(auth, Token):
         return f"{TokenKind(auth.kind).label}:{auth.id}"
     session_key = getattr(getattr(request, "session", None), "session_key", None)
-    return f"session:{_session_id(session_key)}" if session_key else "anonymous"
+    return f"session:{_session_id(session_key)}" if session_key else NOBODY
 
 
 def _session_id(session_key: str) -> str:

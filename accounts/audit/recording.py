@@ -12,7 +12,7 @@ from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 
 from accounts.models import User
-from audit.context import actor_id
+from audit.context import NOBODY, actor_id, origin
 from audit.services import record
 
 _STATES = ("verified", "primary")
@@ -42,16 +42,17 @@ def signed_out(sender: Any, user: Any, **kwargs: Any) -> None:
 
 
 @receiver(post_save, sender=User)
-def account_saved(sender: Any, instance: User, created: bool, **kwargs: Any) -> None:
+def account_saved(sender: Any, instance: Any, created: bool, **kwargs: Any) -> None:
     """Record a new account. Its first password is no change."""
     if not created:
         return
     # Django tells of the password next.
+    come_from = origin()
     instance.is_new = getattr(instance, "_password", None) is not None
     record(
         "account.created",
         object=f"account:{instance.pk}",
-        actor_id=actor_id() or instance.pk,
+        actor_id=come_from.actor_id or (instance.pk if come_from.credential == NOBODY else None),
         after={
             "role": instance.own_role,
             "roles": sorted(instance.roles),

@@ -194,3 +194,4 @@ def test_commands(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     call_command("create_account", "till", "--client")
     (entry,) = seen.now()
     assert (entry.action, entry.credential) == ("account.created", "command:create_account")
+    assert entry.actor_id is None

@@ -10,8 +10,17 @@ from accounts.factors.codes import CODE_MAX_LENGTH
 from accounts.models import USERNAME_MAX_LENGTH
 
 
-def _captcha() -> serializers.CharField:
-    return serializers.CharField(
+class TextField(serializers.CharField):
+    """Text that is sent as text: a number would have lost the zeros in front of it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+def _captcha() -> TextField:
+    return TextField(
         max_length=PAYLOAD_MAX_LENGTH,
         required=False,
         allow_blank=True,
@@ -44,21 +53,12 @@ class MeSerializer(AccountSerializer):
     mfa = serializers.BooleanField(help_text="Whether the account has a second factor.")
 
 
-class CodeField(serializers.CharField):
-    """A code as text: a number would have lost the zeros in front of it."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
 class SignInSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(
         max_length=LOGIN_MAX_LENGTH, help_text="The username or the e-mail address."
     )
     password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
-    code = CodeField(
+    code = TextField(
         max_length=CODE_MAX_LENGTH,
         required=False,
         allow_blank=True,

@@ -162,6 +162,8 @@ def test_where_it_is_off_nothing_is_asked(settings: Any, alice: User) -> None:
     assert post(SIGN_UP, **new("jim"), captcha="nonsense") == (201, "")
     assert "data-captcha" not in Client().get("/accounts/signup/").content.decode()
     assert post(SIGN_IN, username="alice", password=PASSWORD, captcha="") == (200, "")
+    for given in (0, [], {}, True):
+        assert post(SIGN_IN, username="alice", password=PASSWORD, captcha=given)[0] == 400
 
 
 def test_everywhere_it_is_asked_of_programs_too(settings: Any, alice: User) -> None:

@@ -108,7 +108,9 @@ def test_an_app_is_set_up_and_asked_for_and_removed(owner: User, sent_mail: Sent
     actions = Waiting.objects.filter(action__startswith="factor.").order_by("id")
     assert [entry.action for entry in actions] == [
         "factor.added",
+        *["factor.failed"] * 2,
         "factor.codes_made",
+        "factor.failed",
         "factor.removed",
     ]
 

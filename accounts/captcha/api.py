@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
@@ -88,7 +89,12 @@ class CaptchaView(APIView):
 
 def given_captcha(request: Request) -> str:
     """Return the captcha in the body of a request, or ``""``."""
-    given = request.data.get("captcha", "") if isinstance(request.data, dict) else ""
+    try:
+        body = request.data
+    except APIException:
+        # The view says what is wrong with the body, unless something else is said before.
+        return ""
+    given = body.get("captcha", "") if isinstance(body, dict) else ""
     return given if isinstance(given, str) else ""
 
 

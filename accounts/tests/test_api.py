@@ -269,4 +269,4 @@ def test_only_json_and_only_these_methods(client: Client, alice: User) -> None:
     response = client.post("/api/v1/auth/token/", {"username": "alice", "password": PASSWORD})
     assert response.status_code == 415
     assert client.get("/api/v1/auth/token/").status_code == 405
-    assert client.get("/api/v1/accounts/").status_code == 405
+    assert client.get("/api/v1/accounts/").status_code == 401

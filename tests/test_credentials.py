@@ -54,7 +54,7 @@ async def _first(url: str, **headers: str) -> str:
 
 def _tried(system: System, text: str, **headers: str) -> dict[str, Any]:
     """Return the answer of each path to a credential."""
-    given = {"Authorization": f"Bearer {text}", **headers}
+    given: Any = {"Authorization": f"Bearer {text}", **headers}
     item = f"key {uuid.uuid4()}"
 
     def status(method: str, path: str, body: Any = None) -> int:

@@ -13,6 +13,8 @@ from rest_framework.views import APIView
 
 from accounts.api import ByAddressThrottle, SignInThrottle
 from accounts.authentication import TokenAuthentication
+from accounts.captcha.api import offer
+from accounts.captcha.checks import check, is_asked
 from accounts.jwt import services
 from accounts.jwt.signing import public_keys
 from accounts.models import Token, User
@@ -114,9 +116,11 @@ class JwtView(APIView):
         if missing := [name for name in ("username", "password") if name not in given]:
             detail = "Give a name and a password, or a token."
             raise ValidationFailed([FieldError("required", detail, name) for name in missing])
+        if is_asked("sign_in", page=False):
+            check(request._request, "sign_in", given.get("captcha", ""))
         return _answer(
             services.grant_by_password(
-                request=request._request,
+                request=offer(request),
                 username=given["username"],
                 password=given["password"],
                 code=given.get("code", ""),

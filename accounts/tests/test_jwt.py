@@ -10,6 +10,7 @@ from typing import Any
 
 import jwt as pyjwt
 import pytest
+from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection
 from django.test import Client
@@ -22,6 +23,7 @@ from accounts.authentication import (
     ticket_redeem,
     token_digest,
 )
+from accounts.factors.totp import data_of
 from accounts.jwt import signing
 from accounts.jwt.refreshing import Refresh, parse_refresh, refresh_token
 from accounts.jwt.services import grant_by_token, grant_refresh
@@ -324,6 +326,19 @@ def _new_password(user: User) -> None:
     user.save()
     user.set_password(PASSWORD)
     user.save()
+
+
+def test_a_jwt_by_password_asks_for_what_a_token_asks_for(alice: User, settings: Any) -> None:
+    settings.CAPTCHA = "everywhere"
+    body = {"username": "alice", "password": PASSWORD}
+    assert code(post(JWT, body)) == (400, "captcha_required")
+    assert code(post(JWT, body | {"captcha": "x"})) == (400, "captcha_invalid")
+    settings.CAPTCHA = "off"
+    data = data_of("A" * 32, 0, account=alice.pk)
+    Authenticator.objects.create(user=alice, type="totp", data=data)
+    assert code(post(JWT, body)) == (401, "mfa_required")
+    assert code(post(JWT, body | {"code": "000000"})) == (401, "invalid_credentials")
+    assert not Token.objects.exists()
 
 
 def test_an_account_keeps_its_newest_grants(alice: User, settings: Any) -> None:

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from shop.core.apps import append_only_tables
 from shop.tests.conftest import manage
 
 
@@ -31,6 +32,15 @@ def test_an_owner_without_superuser_prepares_it_and_does_so_again(
             " FROM pg_roles WHERE rolname = current_user"
         ).fetchone()
         assert rights == (False, False, False, False, True)
+        # What only grows is read and added to, and never changed.
+        assert {"purchases_purchase", "audit_entry", "audit_checkpoint"} < {*append_only_tables()}
+        for table in append_only_tables():
+            kinds = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
+            held = [
+                connection.execute("SELECT has_table_privilege(%s, %s)", [table, kind]).fetchone()
+                for kind in kinds
+            ]
+            assert held == [(True,), (True,), (False,), (False,), (False,), (False,)], table
 
 
 def test_rights_that_the_role_got_meanwhile_are_taken_away(managed: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """The pages of the audit: everybody's entries, one entry, and one's own."""
 
 import json
+from collections.abc import Collection
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.audit.listing import Shown, entries_matching, entries_of, shown
-from accounts.models import User
+from accounts.models import WITH_RIGHTS, User
 from accounts.permissions import Permission as P
 from accounts.rules import ON_PAGES, needs, requires
 from accounts.sessions.agents import agent_name
@@ -136,17 +137,19 @@ def security(request: HttpRequest) -> HttpResponse:
     except ValidationFailed as error:
         context["cursor_error"] = error.errors[0].detail
     else:
-        entries = [_in_words(each, user) for each in shown(page.items, reader=user)]
+        actors = {each.actor_id for each in page.items if each.actor_id is not None}
+        staff = set(User.objects.filter(WITH_RIGHTS, pk__in=actors).values_list("pk", flat=True))
+        entries = [_in_words(each, user, staff) for each in shown(page.items, reader=user)]
         context |= {"entries": entries, "pages": _pages(page, QueryDict())}
     return render(request, "accounts/security.html", context)
 
 
-def _in_words(each: Shown, reader: User) -> dict[str, Any]:
+def _in_words(each: Shown, reader: User, staff: Collection[int]) -> dict[str, Any]:
     personal = each.personal or {}
     agent = agent_name(personal["agent"]) if "agent" in personal else ""
     text = " · ".join(filter(None, [agent, personal.get("address", "")]))
     if each.entry.actor_id not in (None, reader.pk):
-        text = _("By the staff")
+        text = _("By the staff") if each.entry.actor_id in staff else _("By another account")
     elif not text:
         text = _("By the shop itself")
     return {

@@ -82,10 +82,15 @@ class AccountAdapter(DefaultAccountAdapter):
             return confirmed
 
     def can_delete_email(self, email_address: EmailAddress) -> bool:
-        """Return whether an address may be removed: unless it is the last way in, or primary."""
+        """Return whether an address may be removed: unless it is the last way in, or primary.
+
+        With a second factor one verified address stays, because any other proof would be late and
+        end the factor.
+        """
         if not email_address.pk or not super().can_delete_email(email_address):
             return not email_address.pk
-        return bool(ways_in(email_address.user, without=(WayIn.CODE, email_address.pk)))
+        left = ways_in(email_address.user, without=(WayIn.CODE, email_address.pk))
+        return bool(left) and (WayIn.CODE in left or not email_address.user.second_factor)
 
     def is_safe_url(self, url: str) -> bool:
         """Return whether a URL leads to this site; ``False`` if it cannot be parsed."""

@@ -6,11 +6,9 @@ claim can be taken over by the reader of the mail, by a password reset. So a cla
 either its address can sign up again, or it can reset the claimant.
 """
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
-from django.apps import apps
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
@@ -122,17 +120,7 @@ def account_to_sign_in(email: str) -> User | None:
     proved = User.objects.filter(emailaddress__email=email, emailaddress__verified=True).first()
     if proved is not None:
         return proved if proved.is_active else None
-    claiming = accounts_to_reset(email)
-    guarded = set(_with_second_factor(claiming))
-    return next((user for user in claiming if user.pk not in guarded), None)
-
-
-def _with_second_factor(users: list[User]) -> Iterable[int]:
-    if not users or not apps.is_installed("allauth.mfa"):
-        return ()
-    authenticators = apps.get_model("mfa", "Authenticator").objects
-    found: Iterable[int] = authenticators.filter(user__in=users).values_list("user", flat=True)
-    return found
+    return next((user for user in accounts_to_reset(email) if not user.second_factor), None)
 
 
 def email_proved(email: str) -> bool:

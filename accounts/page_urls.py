@@ -15,7 +15,7 @@ from accounts.pages import (
 )
 from accounts.preferences import preferences
 from accounts.providers.buttons import leads_to_providers
-from accounts.rules import ON_PAGES, OPEN, declare
+from accounts.rules import ON_PAGES, ON_PAGES_RECENT, OPEN, declare, requires
 from accounts.sessions.pages import session_list
 
 # These compare passwords, which takes long, and change nothing that a mail tells of.
@@ -57,6 +57,9 @@ def _page(pattern: URLPattern) -> URLPattern:
         view = in_one_transaction(or_disown(view))
     elif pattern.name == "account_reauthenticate":
         view = confirm_session(view)
+    elif pattern.name == "account_set_password":
+        # Nobody is asked for a password here, because there is none.
+        view = requires(GET=ON_PAGES, POST=ON_PAGES_RECENT)(in_one_transaction(view))
     elif pattern.name not in _WITHOUT:
         view = in_one_transaction(view)
     if pattern.name in _WITH_PROVIDERS:

@@ -6,8 +6,8 @@ They are a password, a passkey, a configured provider, and a code by mail to a v
 from enum import StrEnum
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
-from django.apps import apps
 from django.conf import settings
 from django.db.models import Q
 
@@ -43,8 +43,7 @@ def ways_in(
         found.add(WayIn.PROVIDER)
     if EmailAddress.objects.filter(left(WayIn.CODE), user=user, verified=True).exists():
         found.add(WayIn.CODE)
-    if apps.is_installed("allauth.mfa"):
-        authenticators = apps.get_model("mfa", "Authenticator").objects
-        if authenticators.filter(left(WayIn.PASSKEY), user=user, type="webauthn").exists():
-            found.add(WayIn.PASSKEY)
+    passkeys = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
+    if passkeys.filter(left(WayIn.PASSKEY)).exists():
+        found.add(WayIn.PASSKEY)
     return found

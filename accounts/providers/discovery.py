@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 from allauth.socialaccount.models import SocialApp
 
-from accounts.providers.outgoing import ProviderError, fetch
+from accounts.providers.outgoing import Busy, ProviderError, fetch
 
 KEPT_SECONDS = 600
 FAILURE_SECONDS = 5
@@ -71,6 +71,8 @@ def _remembered(
             return _found(kept)
     try:
         kept = _Kept(read(fetch(url, issuer=issuer)), time.monotonic())
+    except Busy:
+        raise
     except ProviderError as failure:
         kept = _Kept(failure, time.monotonic())
     with _lock:

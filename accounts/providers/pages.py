@@ -24,7 +24,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from accounts.providers.links import link_end, links_of
 from accounts.providers.openid import Provider, identify
-from accounts.providers.outgoing import ProviderError, Unreachable
+from accounts.providers.outgoing import Busy, ProviderError, Unreachable
 from accounts.providers.sessions import session_alone
 from accounts.rules import ON_PAGES, ON_PAGES_RECENT, OPEN, requires
 from accounts.sessions.recent import is_recent
@@ -134,7 +134,7 @@ def _failed(request: HttpRequest, provider: Provider, error: ProviderError) -> H
         kind=type(error).__name__,
         reason=str(error)[:300],
     )
-    away = isinstance(error, Unreachable)
+    away = isinstance(error, Unreachable | Busy)
     response = _refused(request, provider, _(error.message), status=503 if away else 400)
     if away:
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)

@@ -265,7 +265,6 @@ def unsigned(payload: dict[str, Any]) -> str:
 def test_outages_and_nonsense_have_a_clear_page_and_change_nothing(
     provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outgoing, "SECONDS", 2)
     elsewhere = IdentityProvider(f"http://127.0.0.1:{free_port()}").url
     now = int(time.time())
     whole = {"iss": provider.url, "aud": CLIENT_ID, "sub": "1", "iat": now, "exp": now + 60}
@@ -277,7 +276,7 @@ def test_outages_and_nonsense_have_a_clear_page_and_change_nothing(
     token_at, keys_at = "/o/api/token", "/jwks.json"
     faults: list[tuple[str, dict[str, Any], int]] = [
         (token_at, {"status": 500}, 503),
-        (token_at, {"seconds": 3}, 503),
+        (token_at, {"seconds": 2}, 503),
         (token_at, {"status": 400, "body": '{"error": "invalid_grant"}'}, 400),
         (token_at, {"status": 302, "location": f"{elsewhere}/token"}, 400),
         (token_at, {"body": "<html>"}, 400),
@@ -300,6 +299,7 @@ def test_outages_and_nonsense_have_a_clear_page_and_change_nothing(
         provider.person("number-1", email="a@example.com", email_verified=True)
         client = Client()
         location = begin(client)
+        monkeypatch.setattr(outgoing, "SECONDS", 1 if "seconds" in answer else 20)
         provider.fail(path, **answer)
         page = came_back(provider, client, location)
         provider.fail()
@@ -339,6 +339,22 @@ def test_outages_and_nonsense_have_a_clear_page_and_change_nothing(
         assert "readonly" not in client.get("/accounts/3rdparty/signup/").content.decode()
     assert not User.objects.exists()
     assert not SocialAccount.objects.exists()
+
+
+def test_a_provider_that_hangs_does_not_take_all_threads(
+    provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(outgoing.AT_ONCE):
+        outgoing._places.acquire()
+    try:
+        answer = Client().post("/accounts/oidc/example/login/")
+    finally:
+        for _ in range(outgoing.AT_ONCE):
+            outgoing._places.release()
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert "Too many people" in answer.content.decode()
+    # That says nothing of the provider, so it is not remembered.
+    begin(Client())
 
 
 def test_a_provider_that_is_away_is_told_at_once_and_asked_again_soon(

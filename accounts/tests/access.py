@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from accounts.models import OutgoingMail, Token, TokenKind, User
+from audit.models import Entry
 from audit.sealing import seal_waiting
 from audit.services import record
 from tests.access import (
@@ -48,6 +49,7 @@ def _objects(owner: User) -> dict[str, Any]:
         "admin/accounts/token/": Token.objects.get(user=owner, kind=TokenKind.SIGN_IN).digest,
         "admin/accounts/user/": owner.pk,
         "accounts/2fa/passkeys/": 1,
+        "audit/": Entry.objects.order_by("-seq").values_list("seq", flat=True)[0],
         "api/v1/keys/": key.id,
         "accounts/keys/": key.id,
         "admin/mfa/authenticator/": Authenticator.objects.create(

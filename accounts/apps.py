@@ -17,6 +17,8 @@ class AccountsConfig(ShopAppConfig):
     name = "accounts"
     verbose_name = "Accounts"
     personal_data = "accounts.columns.TABLES"
+    # The feed shows whose each purchase is.
+    relay_rights = {"accounts_user": "SELECT (id, username, userid)"}
     api_urls = "accounts.urls"
     sealed = ("accounts.factors.totp.SEALED",)
     page_urls = "accounts.page_urls"

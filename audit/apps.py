@@ -13,6 +13,11 @@ class AuditConfig(ShopAppConfig):
     personal_data = "audit.columns.TABLES"
     verbose_name = "Audit"
     append_only = ("Entry", "Checkpoint")
+    relay_rights = {
+        "audit_waiting": "SELECT, DELETE",
+        "audit_entry": "SELECT, INSERT",
+        "audit_checkpoint": "SELECT, INSERT",
+    }
     loops = ("audit.sealing.seal_next",)
     health_checks = {"audit": "audit.health.check_sealing"}
     metrics = ("audit.health.collect_chain",)

@@ -12,6 +12,7 @@ class EventsConfig(ShopAppConfig):
     websocket_urls = "events.routing"
     append_only = ("Event",)
     maintained = ("Outbox",)
+    relay_rights = {"events_outbox": "SELECT, DELETE, MAINTAIN", "events_event": "SELECT, INSERT"}
     health_checks = {
         "relay": "events.health.check_relay",
         "followers": "events.lag.check_followers",

@@ -16,6 +16,7 @@ class PurchasesConfig(ShopAppConfig):
     classic_urls = "purchases.classic_urls"
     page_urls = "purchases.page_urls"
     append_only = ("Purchase",)
+    relay_rights = {"purchases_purchase": "SELECT"}
     audit_actions = ("purchases.audit.ACTIONS",)
     event_types = "purchases.events"
     error_dialects = ("purchases.classic.DIALECT",)

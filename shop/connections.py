@@ -13,9 +13,15 @@ from psycopg.conninfo import conninfo_to_dict
 from shop.core import env
 from shop.core.database import LOST_SERVER, connection_class
 
+FURTHER = ("relay", "worker", "reader", "backup")
+"""The roles that a site may have beside the owner's and the application's."""
+
 
 def database(role: str, *, development: bool) -> dict[str, Any]:
-    """Return Django's settings of the database for a role, ``application`` or ``owner``."""
+    """Return Django's settings of the database for a role.
+
+    A role that has no URL of its own is the application's.
+    """
     return _database(role, _role_parameters(role, development=development))
 
 
@@ -33,12 +39,39 @@ def application_role(*, development: bool) -> dict[str, str]:
     return {key: value for key, value in parameters.items() if key in ("user", "password")}
 
 
+def further_roles(*, development: bool) -> dict[str, dict[str, str]]:
+    """Return ``user`` and ``password`` of the other roles whose URLs are given, by their kind.
+
+    Raise ``ImproperlyConfigured`` for a URL without a user, or with another role's.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for kind in FURTHER:
+        if url := _role_url(kind, development=development):
+            found[kind] = {
+                key: value for key, value in _parameters(url).items() if key in ("user", "password")
+            }
+            names = [one.get("user", "") for one in found.values()]
+            if "" in names or len(names) > len(set(names)):
+                raise ImproperlyConfigured(f"DATABASE_{kind.upper()}_URL needs a user of its own.")
+    return found
+
+
+def _role_url(kind: str, *, development: bool) -> str:
+    return env.secret(
+        f"DATABASE_{kind.upper()}_URL", development="" if development else None, optional=True
+    )
+
+
 def _parameters(url: str) -> dict[str, str]:
     return {key: str(value) for key, value in conninfo_to_dict(url).items()}
 
 
 def _role_parameters(role: str, *, development: bool) -> dict[str, str]:
     """Return libpq's parameters for a role, from its URL or from the POSTGRES_* variables."""
+    if role in FURTHER:
+        if url := _role_url(role, development=development):
+            return _parameters(url)
+        role = "application"
     url = env.secret("DATABASE_URL", development="" if development else None, optional=True)
     if role == "owner":
         owner_url = env.secret(

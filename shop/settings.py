@@ -132,7 +132,9 @@ JOURNAL_DIR = Path(env.text("JOURNAL_DIR", DATA_DIR / "journal"))
 
 
 # The owner's role migrates. Everything else uses the application's role, which owns no table.
-DATABASE_ROLE = env.choice("DATABASE_ROLE", "application", ("application", "owner"))
+DATABASE_ROLE = env.choice(
+    "DATABASE_ROLE", "application", ("application", "owner", "relay", "worker")
+)
 
 
 DATABASES = {"default": connections.database(DATABASE_ROLE, development=DEVELOPMENT)}
@@ -144,6 +146,8 @@ if DATABASE_REPLICA_URL:
     DATABASES["replica"] = connections.replica(DATABASE_REPLICA_URL)
 # The role that `prepare_database` makes for the application.
 DATABASE_APPLICATION = connections.application_role(development=DEVELOPMENT)
+# Roles with fewer rights, for sites that give their URLs.
+DATABASE_FURTHER_ROLES = connections.further_roles(development=DEVELOPMENT)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey: broker, channel layer, cache ----------------------------------------------------

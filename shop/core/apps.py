@@ -111,6 +111,8 @@ class ShopAppConfig(AppConfig):
     """Classes of ``documents.kinds.Kind``."""
     event_types: ClassVar[str] = ""
     """The module that declares the app's types of events."""
+    relay_rights: ClassVar[Mapping[str, str]] = {}
+    """What the relay's role may do with tables: ``{"events_outbox": "SELECT, DELETE"}``."""
     loops: ClassVar[Sequence[str]] = ()
     """Work that goes on in the relay's process; see ``shop.core.loops``."""
     followers: ClassVar[Sequence[str]] = ()
@@ -179,6 +181,11 @@ def _tables(kind: str) -> list[str]:
         for config in shop_apps()
         for model in getattr(config, kind)
     ]
+
+
+def relay_rights() -> list[tuple[str, str]]:
+    """Return the tables and the rights of the relay's role."""
+    return [right for config in shop_apps() for right in config.relay_rights.items()]
 
 
 def append_only_tables() -> list[str]:

@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.db import OperationalError
 from django.test import Client
 
+from shop.connections import FURTHER
 from shop.core import env, health
 from shop.core.errors import ApplicationError
 from shop.core.logs import OneLine
@@ -238,7 +239,10 @@ def test_production_does_not_start_where_a_secret_is_missing_or_an_example(
         assert refusal(monkeypatch, **{name: value}).startswith(f"{name} ")
 
 
-URLS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_REPLICA_URL", "REDIS_URL")
+URLS = (
+    *("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_REPLICA_URL", "REDIS_URL"),
+    *(f"DATABASE_{kind.upper()}_URL" for kind in FURTHER),
+)
 
 
 @pytest.mark.parametrize("name", URLS)

@@ -1,5 +1,6 @@
 """Migrate a database, and give the application's role the rights that it needs and no others."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from psycopg import sql
 
 from shop.core.apps import append_only_tables, maintained_tables
 from shop.core.locking import LOCK_MILLISECONDS, patiently
+from shop.core.roles import rights_of
 from shop.core.sealing import Unsealable, require_keys
 
 LOCK = 7_265_001_913
@@ -53,6 +55,13 @@ class Command(BaseCommand):
         if not role or role == connection.settings_dict["USER"]:
             self.stdout.write("One role owns the tables and runs the application.")
             return
+        self._make("application", settings.DATABASE_APPLICATION)
+        for kind, parameters in settings.DATABASE_FURTHER_ROLES.items():
+            self._make(kind, parameters)
+
+    @staticmethod
+    def _make(kind: str, parameters: Mapping[str, str]) -> None:
+        role = parameters["user"]
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT rolsuper, rolcreatedb, rolcreaterole, rolinherit FROM pg_roles"
@@ -60,27 +69,29 @@ class Command(BaseCommand):
                 [role],
             )
             existing = cursor.fetchone()
-            verifier = _verifier(cursor.connection, role)
-            for statement in _statements(role, existing, verifier):
+            verifier = _verifier(cursor.connection, role, parameters.get("password", ""))
+            for statement in _attributes(role, existing, verifier):
+                cursor.execute(statement.as_string(cursor.connection))
+            rights = _application(role) if kind == "application" else rights_of(kind, role)
+            for statement in rights:
                 cursor.execute(statement.as_string(cursor.connection))
 
 
 RIGHTS = ("SUPERUSER", "CREATEDB", "CREATEROLE", "INHERIT")
 
 
-def _verifier(connection: psycopg.Connection, role: str) -> str:
+def _verifier(connection: psycopg.Connection, role: str, password: str) -> str:
     """Return the hash of the role's password that the server keeps; empty if there is none.
 
     The password itself stays in this process, because a statement could end up in the server's log.
     """
-    password = settings.DATABASE_APPLICATION.get("password", "")
     if not password:
         return ""
     # Without an algorithm, libpq asks for the server's `password_encryption`.
     return connection.pgconn.encrypt_password(password.encode(), role.encode()).decode()
 
 
-def _statements(role: str, existing: tuple[bool, ...] | None, verifier: str) -> list[sql.Composed]:
+def _attributes(role: str, existing: tuple[bool, ...] | None, verifier: str) -> list[sql.Composed]:
     """Return the statements that set the role's attributes; ``existing`` are its present ones."""
     name = sql.Identifier(role)
     # An owner that is no superuser, as on managed servers, may not name an attribute that the role
@@ -97,7 +108,13 @@ def _statements(role: str, existing: tuple[bool, ...] | None, verifier: str) -> 
     ]
     if verifier:
         statements.append(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(verifier)))
-    statements += [
+    return statements
+
+
+def _application(role: str) -> list[sql.Composed]:
+    """Return the statements that give the application's role its rights, and take all others."""
+    name = sql.Identifier(role)
+    statements = [
         sql.SQL(text).format(role=name)
         for text in (
             "GRANT USAGE ON SCHEMA public TO {role}",

@@ -24,6 +24,14 @@ document.addEventListener("keydown", (event) => {
   else location.href = search.form.action;
 });
 
+// The list of what is found comes with the first visit to the field, because most pages see none.
+// Without it the form leads to the page of the search.
+for (const input of document.body.dataset.user ? $$("#search, #q-everything") : []) {
+  const begin = () => import("./search.js").then(({ Palette }) => new Palette(input)).catch(() => {});
+  if (document.activeElement === input) begin();
+  else input.addEventListener("focus", begin, { once: true });
+}
+
 // A form is sent once. Its button says so until an answer comes, or the reader comes back to it.
 const sent = new Set();
 document.addEventListener("submit", (event) => {

@@ -20,7 +20,7 @@ function reason(answer) {
   return t("The search does not answer. Press Enter to try again.");
 }
 
-class Palette {
+export class Palette {
   constructor(input) {
     this.input = input;
     this.answers = new Map();
@@ -35,10 +35,11 @@ class Palette {
     for (const [key, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-controls": id, "aria-expanded": "false" })) input.setAttribute(key, value);
     input.addEventListener("input", () => this.typed());
     input.addEventListener("keydown", (event) => this.pressed(event));
-    input.addEventListener("focus", () => input.value.trim() && this.typed());
+    input.addEventListener("focus", () => this.typed());
     input.form.addEventListener("focusout", (event) => input.form.contains(event.relatedTarget) || this.close());
     // A click takes the focus from the field, and the list would be gone before the click is done.
     this.popup.addEventListener("pointerdown", (event) => event.preventDefault());
+    if (document.activeElement === input) this.typed();
   }
 
   get text() {
@@ -130,5 +131,3 @@ class Palette {
     }
   }
 }
-
-for (const input of document.querySelectorAll("#search, #q-everything")) new Palette(input);

@@ -9,7 +9,8 @@ from playwright.sync_api import Page
 DJANGOS = re.compile(r"^aria-prohibited-attr: .*\.help-tooltip")
 """Findings in the markup of Django's admin, which we cannot mend."""
 _AXE = """async () => {
-  const found = await axe.run(document, {resultTypes: ["violations"], preload: false});
+  const found = await axe.run(document, {
+    resultTypes: ["violations"], preload: false, rules: {"target-size": {enabled: true}} });
   return found.violations.flatMap(rule => rule.nodes.map(node =>
     `${rule.id}: ${node.target.flat().join(" ")} ${node.failureSummary.split("\\n")[1].trim()}`));
 }"""

@@ -56,6 +56,7 @@ class Board:
 
     figures: Figures
     purchases: Compared | None
+    customers: Compared | None
     amounts: list[Compared] | None
     more_amounts: list[Compared]
     chart: Chart | None
@@ -71,8 +72,12 @@ def board(figures: Figures) -> Board:
     if now is not None and before is not None:
         amounts = _amounts(now, before)
         purchases = Compared("", now.purchases, before.purchases)
+    new, new_before = figures.customers, figures.customers_before
     return Board(
         figures=figures,
+        customers=Compared("", new.count, new_before.count)
+        if new and new_before and not (new.more or new_before.more)
+        else None,
         purchases=purchases,
         amounts=amounts and amounts[:CURRENCIES],
         more_amounts=(amounts or [])[CURRENCIES:],

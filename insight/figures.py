@@ -33,6 +33,7 @@ class Figures:
     turnover_before: Turnover | None
     items: list[ItemSum] | None
     customers: NewCustomers | None
+    customers_before: NewCustomers | None
     rate: Rate | None
 
 
@@ -60,6 +61,9 @@ def _read(zone: tzinfo, using: str) -> Figures:
         turnover_before=_in_time("turnover_before", lambda: selectors.turnover(using, before)),
         items=_in_time("items", lambda: selectors.top_items(using, today)),
         customers=_in_time("customers", lambda: selectors.new_customers(using, today)),
+        customers_before=_in_time(
+            "customers_before", lambda: selectors.new_customers(using, before)
+        ),
         rate=_in_time("rate", lambda: selectors.rate(using)),
     )
 

@@ -119,7 +119,8 @@ WITH newest AS (
     SELECT id, username, userid, date_joined, is_staff OR is_client AS other
     FROM {_USERS} ORDER BY id DESC LIMIT {CUSTOMERS_READ}
 ), joined AS (
-    SELECT * FROM newest WHERE date_joined >= %(day)s AND NOT other
+    SELECT * FROM newest
+    WHERE date_joined >= %(day)s AND date_joined < %(until)s AND NOT other
 )
 SELECT (SELECT count(*) FROM joined),
        (SELECT count(*) = {CUSTOMERS_READ} AND min(date_joined) >= %(day)s FROM newest),
@@ -199,7 +200,7 @@ def top_items(using: str, period: Period) -> list[ItemSum]:
 
 
 def new_customers(using: str, period: Period) -> NewCustomers:
-    """Return the accounts of customers made on the period's day; raise ``TooMany``."""
+    """Return the accounts of customers made in the period's part of its day; raise ``TooMany``."""
     rows = _rows(using, _CUSTOMERS, period)
     count, more, *_ = rows[0]
     newest = [NewCustomer(*row[2:]) for row in rows if row[2] is not None]

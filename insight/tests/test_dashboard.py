@@ -174,7 +174,7 @@ def test_items_are_ranked_by_purchases_and_never_summed_across_currencies() -> N
 
 def test_new_customers_are_neither_staff_nor_programs_nor_old() -> None:
     day = timezone.now() - timedelta(hours=1)
-    period = Period(day, day, timezone.now())
+    period = Period(day, day, day + timedelta(hours=2))
     accounts: dict[str, dict[str, Any]] = {
         "old": {"date_joined": day - timedelta(days=1)},
         "new": {},
@@ -187,6 +187,10 @@ def test_new_customers_are_neither_staff_nor_programs_nor_old() -> None:
     found = selectors.new_customers("default", period)
     assert (found.count, found.more) == (2, False)
     assert [each.username for each in found.newest] == ["newer", "new"]
+    # An earlier period ends before those of today.
+    earlier = day - timedelta(days=2)
+    found = selectors.new_customers("default", Period(earlier, earlier, day))
+    assert [each.username for each in found.newest] == ["old"]
 
 
 def _page(client: Client, path: str = "/dashboard/") -> str:

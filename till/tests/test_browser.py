@@ -401,6 +401,53 @@ def test_a_device_that_keeps_nothing_says_so_and_sends_at_once(
     assert len(rows(system, item)) == 1
 
 
+def test_a_device_without_room_sends_at_once_and_a_full_one_takes_no_more(
+    system: System, net: Proxy, till: Page
+) -> None:
+    page = till
+    # What a browser does whose disk is full.
+    page.evaluate(
+        """() => {
+          const { add } = IDBObjectStore.prototype;
+          globalThis.makeRoom = () => { IDBObjectStore.prototype.add = add; };
+          IDBObjectStore.prototype.add = () => {
+            throw new DOMException("", "QuotaExceededError");
+          };
+        }"""
+    )
+    item, more = new_item("room"), new_item("more")
+    page.keyboard.press("Tab")
+    page.keyboard.type(item)
+    page.keyboard.press("Tab")
+    page.keyboard.type("3")
+    page.keyboard.press("Enter")
+    expect(page.locator("#told")).to_contain_text("has no room")
+    counted(page, "sent", 1)
+    assert len(rows(system, item)) == 1
+    net.be("away")
+    page.evaluate(
+        """async () => {
+          makeRoom();
+          const { LIMIT } = await import("/static/till/queue.js");
+          const opened = indexedDB.open("till");
+          await new Promise((done) => (opened.onsuccess = done));
+          const writing = opened.result.transaction("entries", "readwrite");
+          for (let at = 0; at < LIMIT; at += 1)
+            writing.objectStore("entries").add({ key: `full-${at}`, account: 0, state: "waiting" });
+          await new Promise((done) => (writing.oncomplete = done));
+        }"""
+    )
+    page.focus("#username")
+    page.keyboard.press("Tab")
+    page.keyboard.type(more)
+    page.keyboard.press("Tab")
+    page.keyboard.type("3")
+    page.keyboard.press("Enter")
+    expect(page.locator("#told")).to_contain_text("2000 entries wait")
+    # It stays in the form, to be recorded when there is room.
+    expect(page.locator("#item")).to_have_value(more)
+
+
 def test_without_javascript_the_form_records_and_keeps_what_was_typed(
     system: System, net: Proxy, device: Open, cookies: list[SetCookieParam]
 ) -> None:

@@ -16,7 +16,8 @@ from accounts.audit.listing import ByNumber, entries_matching, entries_of, shown
 from accounts.audit.serializers import AuditPageSerializer, AuditVerdictSerializer
 from accounts.models import User
 from accounts.permissions import Permission as P
-from accounts.rules import SIGNED_IN, needs
+from accounts.rules import needs
+from accounts.sessions.api import WHOLE, check_whole
 from audit.sealing import checkpoint_latest
 from audit.verification import verify
 from shop.core.errors import FieldError, NotFound, ValidationFailed
@@ -132,7 +133,7 @@ class AuditJSONLView(APIView):
 class MyAuditView(APIView):
     """The caller's entries."""
 
-    required = {"GET": SIGNED_IN}
+    required = {"GET": WHOLE}
 
     @extend_schema(
         operation_id="accounts_me_audit",
@@ -143,6 +144,7 @@ class MyAuditView(APIView):
     )
     def get(self, request: Request) -> Response:
         user = cast(User, request.user)
+        check_whole(user)
         paginator = ByNumber()
         rows = paginator.paginate_queryset(entries_of(user), request)
         return paginator.get_paginated_response(

@@ -14,7 +14,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Token, User
+from accounts.models import Token, TokenKind, User
+from accounts.permissions import Permission as P
 from audit.models import Entry, Waiting
 from audit.notes import note_open, verifier_key
 from audit.sealing import chain_reached, seal_waiting
@@ -120,6 +121,22 @@ def test_an_entry_has_what_the_contract_says_and_an_account_sees_its_own(
     assert [each["actor_name"] for each in mine] == ["joe", None]
     assert mine[0]["personal"]["address"] == "192.0.2.7"
     assert mine[1]["personal"] is None
+
+
+def test_a_key_reads_everybodys_entries_with_the_permission_and_never_its_accounts_own(
+    ann: User,
+) -> None:
+    for mask, status in ((P.AUDIT_READ_ALL, 200), (P.PURCHASES_READ_ALL, 403)):
+        _, text = Token.objects.create(
+            user=ann, kind=TokenKind.KEY, name="key", prefix="shk_1", permissions=int(mask)
+        )
+        client = Client(headers={"Authorization": f"Bearer {text}"})
+        for path in ("", "verify/", "export.jsonl"):
+            answer = client.get(f"/api/v1/audit/{path}")
+            assert answer.status_code == status
+        if status == 403:
+            assert answer["Accepted-Permissions"] == "audit:read_all"
+        assert client.get("/api/v1/accounts/me/audit/").status_code == 403
 
 
 def test_a_part_of_the_chain_is_verified(

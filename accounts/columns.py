@@ -115,7 +115,7 @@ TABLES = (
         plain("id kind created user_id expiry permissions prefix methods"),
         plain("last_used_at replaced_by refreshes refreshed_at"),
         personal("name networks last_used_address"),
-        secret("digest token_key parent_id"),
+        secret("digest token_key parent_id asked"),
         about=MINE,
         section="tokens",
         deletes=True,

@@ -10,7 +10,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.keys import services
-from accounts.keys.models import Token
 from accounts.keys.serializers import (
     KeyChangeSerializer,
     KeyInputSerializer,
@@ -18,11 +17,14 @@ from accounts.keys.serializers import (
     NewKeySerializer,
     RotationSerializer,
 )
+from accounts.keys.texts import Made
 from accounts.models import User
 from accounts.rules import ON_PAGES, RECENT
 from accounts.sessions.recent import ReauthenticationRequired, is_recent
 from shop.core.errors import NotFound
+from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
+from shop.core.schema import REPLAYED, Answer, answers
 
 _ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
@@ -51,10 +53,15 @@ def parse_id(id: str) -> UUID:
         raise NotFound() from None
 
 
-def _answer(key: Token, text: str) -> Response:
-    return Response(
-        KeySerializer(key).data | {"key": text}, status=201, headers={"Cache-Control": "no-store"}
-    )
+def _answer(made: Made) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    if made.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return Response(KeySerializer(made.key).data | {"key": made.text}, status=201, headers=headers)
+
+
+def _idempotency_key(request: Request) -> str | None:
+    return parse_idempotency_key(request.headers.get("Idempotency-Key"))
 
 
 class KeyListView(APIView):
@@ -80,15 +87,18 @@ class KeyListView(APIView):
 
     @extend_schema(
         operation_id="keys_create",
+        extensions=answers({"201": Answer(headers={"Idempotent-Replayed": REPLAYED})}),
         summary="Make an API key",
         description=(
             "Needs a browser session whose sign-in is younger than 5 minutes. `key` is shown only "
             "in this answer; what is stored is its digest. A key has the permissions that are "
             "named here and that its account has."
         ),
+        parameters=[IDEMPOTENCY_KEY],
         request=KeyInputSerializer,
         responses={
             201: NewKeySerializer,
+            422: OpenApiResponse(_ENVELOPE, description="The key was used with another body."),
             409: OpenApiResponse(_ENVELOPE, description="The account has too many keys."),
         },
         examples=[
@@ -105,12 +115,13 @@ class KeyListView(APIView):
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
         return _answer(
-            *services.key_create(
+            services.key_create(
                 user=cast(User, request.user),
                 name=given["name"],
                 permissions=services.parse_permissions(given["permissions"]),
                 expires_at=given["expires_at"],
                 networks=given["networks"] or (),
+                idempotency_key=_idempotency_key(request),
             )
         )
 
@@ -185,15 +196,17 @@ class KeyRotationView(APIView):
 
     @extend_schema(
         operation_id="keys_rotate",
+        extensions=answers({"201": Answer(headers={"Idempotent-Replayed": REPLAYED})}),
         summary="Rotate an API key",
         description=(
             "Makes a key with the same rights and the same end. The old one stays good for "
             "`overlap` seconds. If the answer was lost, rotate the successor, which the list shows."
         ),
-        parameters=[_ID],
+        parameters=[_ID, IDEMPOTENCY_KEY],
         request=RotationSerializer,
         responses={
             201: NewKeySerializer,
+            422: OpenApiResponse(_ENVELOPE, description="The key was used with another body."),
             409: OpenApiResponse(_ENVELOPE, description="It was rotated before."),
         },
         examples=[OpenApiExample("a day", {"overlap": 86400}, request_only=True), NEW],
@@ -202,9 +215,10 @@ class KeyRotationView(APIView):
         serializer = RotationSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return _answer(
-            *services.key_rotate(
+            services.key_rotate(
                 user=cast(User, request.user),
                 key_id=parse_id(id),
                 overlap=serializer.validated_data["overlap"],
+                idempotency_key=_idempotency_key(request),
             )
         )

@@ -72,6 +72,8 @@ class Token(AbstractAuthToken):
     name = models.CharField(max_length=100, blank=True, default="", db_default="")
     prefix = models.CharField(max_length=12, blank=True, default="", db_default="")
     permissions = models.BigIntegerField(default=UNLIMITED, db_default=UNLIMITED)
+    # The request that made it, if it has an idempotency key; see `accounts.keys.texts`.
+    asked = models.CharField(max_length=64, blank=True, default="", db_default="")
     networks = ArrayField(CidrField(), null=True, blank=True)
     methods = models.CharField(max_length=60, blank=True, default="", db_default="")
     last_used_at = models.DateTimeField(null=True, blank=True)

@@ -77,14 +77,14 @@ def key_list(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             fields = _parsed(given)
-            key, text = services.key_create(
+            made = services.key_create(
                 user=user,
                 name=fields["name"],
                 permissions=services.parse_permissions(fields["permissions"]),
                 expires_at=_end(given["life"]),
                 networks=fields["networks"],
             )
-            context |= {"made": key, "text": text}
+            context |= {"made": made.key, "text": made.text}
             given = _given(QueryDict())
         except ApplicationError as error:
             status, errors = error.status, _errors(error)
@@ -158,11 +158,11 @@ def key_rotate(request: HttpRequest, id: UUID) -> HttpResponse:
     given = request.POST.get("overlap", "")
     overlap = int(given) if given in OVERLAPS else services.OVERLAP_SECONDS
     try:
-        key, text = services.key_rotate(user=user, key_id=id, overlap=overlap)
+        made = services.key_rotate(user=user, key_id=id, overlap=overlap)
     except (services.AlreadyRotated, services.TooManyKeys) as error:
         messages.error(request, gettext(error.errors[0].detail))
         return redirect("key_list")
-    return render(request, "accounts/key_made.html", {"made": key, "text": text})
+    return render(request, "accounts/key_made.html", {"made": made.key, "text": made.text})
 
 
 @require_http_methods(["POST"])

@@ -3,15 +3,13 @@
 Every change tells the audit and the account's address. Call these services outside of transactions.
 """
 
-import secrets
-import string
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha512
 from ipaddress import ip_network
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from allauth.account.adapter import get_adapter
 from django.conf import settings
@@ -22,17 +20,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 from knox.settings import CONSTANTS
 
+from accounts.keys.texts import Asked, Made, made_before, random_text
 from accounts.models import Token, TokenKind, User
 from accounts.permissions import NONE, Permission, codes, permission_of
 from audit.services import record
 from shop.core.errors import Conflict, FieldError, Forbidden, NotFound, ValidationFailed
 
-PREFIX = "shk_"
 SHOWN = 12
 """How many characters of a key stay visible, so that its owner knows it again."""
-_ALPHABET = string.ascii_letters + string.digits
-_LENGTH = 43
-"""So many characters of the alphabet have 256 random bits."""
 OVERLAP_SECONDS = 24 * 3600
 OVERLAP_SECONDS_MAX = 30 * 24 * 3600
 
@@ -94,17 +89,21 @@ def key_create(
     permissions: Permission,
     expires_at: datetime | None = None,
     networks: Sequence[str] = (),
-) -> tuple[Token, str]:
-    """Make a key. Return its row and its text, which cannot be had again.
+    idempotency_key: str | None = None,
+) -> Made:
+    """Make a key.
 
-    Raise ``Forbidden`` for permissions that the account lacks, ``TooManyKeys``, and
-    ``ValidationFailed`` for an end that is past.
+    Raise ``Forbidden`` for permissions that the account lacks, ``TooManyKeys``,
+    ``IdempotencyKeyReused``, and ``ValidationFailed`` for an end that is past.
     """
     check_own(user, permissions)
     if expires_at is not None and expires_at <= timezone.now():
         raise ValidationFailed([FieldError("past", "Give a time to come.", "expires_at")])
+    asked = Asked.of(idempotency_key, "create", [name, int(permissions), expires_at, networks])
     with transaction.atomic(durable=True):
         _lock(user)
+        if earlier := made_before(user, asked):
+            return earlier
         if keys_of(user).count() >= settings.KEYS_PER_ACCOUNT:
             raise TooManyKeys()
         key, text = _store(
@@ -113,9 +112,10 @@ def key_create(
             permissions=int(permissions),
             expiry=expires_at,
             networks=list(networks) or None,
+            asked=asked,
         )
         _tell("created", key)
-    return key, text
+    return Made(key, text)
 
 
 def key_change(*, user: User, key_id: UUID, changes: Changes, may_widen: bool) -> Token:
@@ -153,14 +153,23 @@ class Widens(Exception):
     """The change gives a key more than it has, which needs a recent sign-in."""
 
 
-def key_rotate(*, user: User, key_id: UUID, overlap: int = OVERLAP_SECONDS) -> tuple[Token, str]:
-    """Make the successor of a key, with the same rights and the same end. Return row and text.
+def key_rotate(
+    *,
+    user: User,
+    key_id: UUID,
+    overlap: int = OVERLAP_SECONDS,
+    idempotency_key: str | None = None,
+) -> Made:
+    """Make the successor of a key, with the same rights and the same end.
 
-    The old key ends after ``overlap`` seconds. Raise ``AlreadyRotated``, ``NotFound`` and
-    ``TooManyKeys``.
+    The old key ends after ``overlap`` seconds. Raise ``AlreadyRotated``, ``NotFound``,
+    ``TooManyKeys`` and ``IdempotencyKeyReused``.
     """
+    asked = Asked.of(idempotency_key, f"rotate {key_id}", [overlap])
     with transaction.atomic(durable=True):
         _lock(user)
+        if earlier := made_before(user, asked):
+            return earlier
         key = key_of(user, key_id)
         if key.replaced_by is not None:
             raise AlreadyRotated()
@@ -173,6 +182,7 @@ def key_rotate(*, user: User, key_id: UUID, overlap: int = OVERLAP_SECONDS) -> t
             permissions=key.permissions,
             expiry=key.expiry,
             networks=key.networks,
+            asked=asked,
         )
         ends = timezone.now() + timedelta(seconds=overlap)
         key.replaced_by = successor.id
@@ -180,7 +190,7 @@ def key_rotate(*, user: User, key_id: UUID, overlap: int = OVERLAP_SECONDS) -> t
         key.save(update_fields=["replaced_by", "expiry"])
         Token.objects.filter(parent=key).update(expiry=Least(F("expiry"), key.expiry))
         _tell("rotated", key, successor=str(successor.id))
-    return successor, text
+    return Made(successor, text)
 
 
 def key_end(*, user: User, key_id: UUID) -> None:
@@ -203,13 +213,16 @@ def _lock(user: User) -> None:
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)
 
 
-def _store(**fields: Any) -> tuple[Token, str]:
-    text = PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+def _store(*, asked: Asked | None, **fields: Any) -> tuple[Token, str]:
+    id = uuid4()
+    text = random_text() if asked is None else asked.text(id)
     key = Token(
+        id=id,
         kind=TokenKind.KEY,
         digest=sha512(text.encode()).hexdigest(),
         token_key=text[: CONSTANTS.TOKEN_KEY_LENGTH],
         prefix=text[:SHOWN],
+        asked="" if asked is None else asked.stored,
         **fields,
     )
     key.save(force_insert=True)

@@ -183,7 +183,7 @@ def test_a_scope_is_never_more_than_account_and_credential_have(
         assert code(answer) == (400, "invalid_scope"), scope
     # A key's JWT has at most what the key has, ends with it, and does not become longer.
     ends = timezone.now() + timedelta(hours=1)
-    key, text = keys.key_create(
+    key, text, _ = keys.key_create(
         user=alice,
         name="till",
         permissions=Permission.PURCHASES_READ | Permission.PURCHASES_WRITE,

@@ -268,7 +268,7 @@ def test_keys_are_limited_and_end_with_their_time(alice: User, settings: Any) ->
 
 @pytest.mark.django_db(transaction=True)
 def test_one_of_many_rotations_at_once_makes_a_successor(alice: User) -> None:
-    key, _ = services.key_create(user=alice, name="till", permissions=Permission.PURCHASES_READ)
+    key = services.key_create(user=alice, name="till", permissions=Permission.PURCHASES_READ).key
 
     def rotate(_: int) -> bool:
         try:
@@ -358,3 +358,34 @@ def test_the_pages_make_show_change_replace_and_end_keys(alice: User) -> None:
     assert client.post(f"{detail}end/").status_code == 302
     assert status(successor, address="10.0.0.1") == 401
     assert client.get(detail).status_code == 404
+
+
+def test_a_repeated_request_makes_one_key_and_gets_it_again(alice: User, settings: Any) -> None:
+    client = browser()
+    body = {"name": "till", "permissions": ["purchases:read"]}
+
+    def ask(path: str, given: Any, key: str = "k1") -> Any:
+        return client.post(
+            path, given, content_type="application/json", headers={"idempotency-key": key}
+        )
+
+    first, again = ask(KEYS, body), ask(KEYS, body)
+    assert first.json()["key"] == again.json()["key"]
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert ("Idempotent-Replayed" in first, again["Idempotent-Replayed"]) == (False, "true")
+    assert ask(KEYS, body | {"name": "other"}).status_code == 422
+    assert ask(KEYS, body, "k2").json()["key"] != first.json()["key"]
+    assert ask(KEYS, body, " ").status_code == 400
+    assert Token.objects.filter(kind=TokenKind.KEY).count() == 2
+    rotate = f"{KEYS}{first.json()['id']}/rotate/"
+    new, same = ask(rotate, {"overlap": 60}), ask(rotate, {"overlap": 60})
+    assert new.json()["key"] == same.json()["key"] != first.json()["key"]
+    assert ask(rotate, {"overlap": 61}).status_code == 422
+    assert ask(rotate, {"overlap": 60}, "k3").status_code == 409
+    # The secret is rotated: what was made under the one before is still found.
+    settings.DATA_KEYS = {"new": b"n" * 32, **settings.DATA_KEYS}
+    assert ask(KEYS, body).json()["key"] == first.json()["key"]
+    # A key that has ended stays ended.
+    assert send(client, "delete", f"{KEYS}{first.json()['id']}/").status_code == 204
+    another = ask(KEYS, body).json()["key"]
+    assert [status(each) for each in (first.json()["key"], another)] == [401, 200]

@@ -456,7 +456,7 @@ def _credentials(kind: str) -> str:
     joe = User.objects.create_user("joe", "joe@example.com", "orchid-lamp-42", userid="005")
     if kind == "token":
         return Token.objects.create(joe)[1]
-    _, key = key_create(user=joe, name="till", permissions=Permission.PURCHASES_WRITE)
+    key = key_create(user=joe, name="till", permissions=Permission.PURCHASES_WRITE).text
     if kind == "key":
         return key
     client = Client(headers={"authorization": f"Token {key}"})

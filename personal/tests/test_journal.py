@@ -130,14 +130,13 @@ def test_a_restore_of_an_older_backup_brings_nobody_back(private: Path) -> None:
 
 def test_the_journal_is_whole_after_many_at_once(private: Path) -> None:
     program = (
-        "import sys, django; django.setup()\n"
-        "from django.conf import settings; settings.JOURNAL_DIR = sys.argv[1]\n"
+        "import sys; from django.conf import settings\n"
+        "settings.configure(JOURNAL_DIR=sys.argv[1], USE_TZ=True)\n"
         "from personal.journal import journal_append\n"
         "for n in range(50): journal_append([{'kind': 'revoked', 'digest': 'x' * 5000}])\n"
     )
-    environment: dict[str, Any] = os.environ | {"DJANGO_SETTINGS_MODULE": "shop.settings"}
     started = [
-        subprocess.Popen([sys.executable, "-c", program, str(private / "journal")], env=environment)
+        subprocess.Popen([sys.executable, "-c", program, str(private / "journal")])
         for _ in range(2)
     ]
     journal_append([{"kind": "revoked", "digest": "mine"}])

@@ -262,3 +262,28 @@ def test_of_two_ways_removed_at_once_one_stays() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(remove, keys)) == 7
     assert Authenticator.objects.filter(user=user).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_answer_signs_in_once_among_many_at_once() -> None:
+    user = User.objects.create_user("alice", password=PASSWORD)
+    client, passkey = Client(), SoftAuthenticator(origin())
+    by_password(client)
+    add(client, passkey)
+    begun = Client()
+    answer = passkey.sign(options(begun, LOGIN))
+
+    def send(_: int) -> str:
+        try:
+            again = Client()
+            again.cookies = begun.cookies
+            # Whoever comes after the winner finds the session gone, or the answer used.
+            sent = again.post(LOGIN, {"credential": answer})
+            return "in" if sent.get("Location") == "/" else "refused"
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        places = list(pool.map(send, range(8)))
+    assert places.count("in") == 1, places
+    assert Authenticator.objects.get(user=user, type="webauthn").last_used_at is not None

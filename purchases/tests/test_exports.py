@@ -17,6 +17,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Token, User
+from audit.models import Waiting
 from purchases import exports, workbook
 from purchases.lines import csv_lines
 from purchases.models import QUANTITY_MAX, Purchase
@@ -274,3 +275,17 @@ def test_no_separator_that_a_spreadsheet_could_split_at_begins_a_formula() -> No
                 assert not part.lstrip(" \u00a0\u00ad\u200b\u2060\u2003\u3000\ufeff\"'").startswith(
                     tuple("=+-@\uff1d\uff0b\uff0d\uff20")
                 ) or (part.startswith("'"))
+
+
+def test_who_exports_everybodys_purchases_is_recorded() -> None:
+    staff = User.objects.create(username="boss", is_staff=True)
+    joe = User.objects.create(username="joe-of-exports")
+    for user in (staff, joe):
+        _, token = Token.objects.create(user=user)
+        client = Client(headers={"Authorization": f"Token {token}"})
+        assert client.get("/api/v1/purchases/export.csv?item=ink").status_code == 200
+        assert client.head("/api/v1/purchases/export.csv").status_code == 200
+        assert client.get("/api/v1/purchases/export.jsonl?since=x").status_code == 400
+    entry = Waiting.objects.get(action="purchases.exported")
+    assert (entry.actor_id, entry.after) == (staff.pk, {"format": "text/csv"})
+    assert "ink" not in str(Waiting.objects.values())

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from tests.sessions import Browser
 from tests.system import System, wait_for
@@ -48,7 +49,11 @@ PASSWORD = "orchid-lamp-42"
 
 @dataclass(frozen=True)
 class Goods:
-    """What there is to look at. ``purchase``, ``report`` and ``key`` are ids of the customer's."""
+    """What there is to look at. ``purchase``, ``report`` and ``key`` are ids of the customer's.
+
+    ``team`` is the id of a team that the customer is in, and ``invitation`` is the path of an
+    invitation to it.
+    """
 
     customer: str
     userid: str
@@ -56,6 +61,8 @@ class Goods:
     purchase: str
     report: str
     key: str
+    team: str
+    invitation: str
 
     def password(self, username: str) -> str:
         return f"demo-{username}" if username in ("staff", "joe") else PASSWORD
@@ -81,7 +88,34 @@ def stock(system: System) -> Goods:
     today = datetime.now(UTC).date().isoformat()
     asked = {"kind": "statement", "since": "2024-01-01", "until": today}
     report = system.request("POST", "/api/v1/reports/", asked, token).json()
-    return Goods(OWN_NAME, userid, NEWCOMER, theirs["results"][0]["id"], report["id"], _key(system))
+    team = _team(system, staff, userid)
+    invited = "invited@example.com"
+    body = {"email": invited}
+    answer = system.request("POST", f"/api/v1/teams/{team}/invitations/", body, staff)
+    assert answer.status == 202, answer.body
+    invitation = wait_for(lambda: link(system, invited, "/people/invitations/"))
+    return Goods(
+        OWN_NAME,
+        userid,
+        NEWCOMER,
+        theirs["results"][0]["id"],
+        report["id"],
+        _key(system),
+        team,
+        str(invitation),
+    )
+
+
+def _team(system: System, staff: str, userid: str) -> str:
+    """Make a team with a long name and members. Return its id."""
+    body = {"name": "Kundendienst und Reklamationen, Hohenlohe-Waldenburg", "roles": []}
+    made = system.request("POST", "/api/v1/teams/", body, staff)
+    assert made.status == 201, made.body
+    team = str(made.json()["id"])
+    for member in (userid, quote("山田-0042"), quote("לקוח-17")):
+        path = f"/api/v1/teams/{team}/members/{member}/"
+        assert system.request("PUT", path, token=staff).status == 204
+    return team
 
 
 def _key(system: System) -> str:

@@ -41,6 +41,9 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "purchases/<uuid:id>/": lambda goods: f"purchases/{goods.purchase}/",
     "audit/<int:seq>/": lambda goods: "audit/1/",
     "customers/<path:userid>/": lambda goods: f"customers/{goods.userid}/",
+    "people/accounts/<path:userid>/": lambda goods: f"people/accounts/{goods.userid}/",
+    "people/teams/<str:id>/": lambda goods: f"people/teams/{goods.team}/",
+    "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
 }
 """Where a route with a parameter leads."""
 
@@ -71,6 +74,13 @@ STATES = [
     Visit("staff", "purchases-filtered", _at(f"/purchases/?username={OWN_NAME}&since=2024-01-01")),
     Visit("customer", "purchases-without-match", _at("/purchases/?item=nothing-like-it")),
     Visit("newcomer", "shop", _at("/")),
+    Visit("guest", "people-invitation", lambda goods: goods.invitation),
+    Visit(
+        "staff",
+        "people-role-refused",
+        _at("/people/roles/"),
+        steps=(("#name", "Finance"), ("#code", "Finance\n")),
+    ),
     Visit("newcomer", "purchases", _at("/purchases/")),
     Visit("newcomer", "reports", _at("/reports/")),
     Visit(

@@ -62,6 +62,12 @@ request_login_code = RequestCodeView.as_view()
 class ConfirmCodeView(views.ConfirmLoginCodeView):
     """Signs in by the right code. The third wrong one ends the attempt."""
 
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Count a wrong code. It takes as long if the address has no account."""
+        if self._process.user is None:
+            User.objects.order_by("pk").first()
+        return cast(HttpResponse, super().form_invalid(form))
+
     def _verify_form_valid(self, form: Any) -> HttpResponse:
         email, user = self._process.state.get("email"), self._process.user
         # The account may be out of this address's reach since the mail was sent.

@@ -97,16 +97,20 @@ def accounts_to_reset(email: str) -> list[User]:
     proved = Q(emailaddress__email=email, emailaddress__verified=True)
     found = list(User.objects.filter(proved))
     if not found:
-        ids = {
-            *EmailAddress.objects.filter(email=email).values_list("user_id", flat=True)[:100],
-            *User.objects.filter(email=email).values_list("pk", flat=True)[:100],
-        }
         found = [
             user
-            for user in User.objects.filter(pk__in=ids).order_by("pk")
+            for user in User.objects.filter(pk__in=_claimants(email)).order_by("pk")
             if reset_addresses(user) == [email]
         ]
     return [user for user in found if user.is_active and user.has_usable_password()][:CLAIMS_MAX]
+
+
+def _claimants(email: str) -> set[int]:
+    """Return the ids of accounts that name the address, whatever they have proved."""
+    return {
+        *EmailAddress.objects.filter(email=email).values_list("user_id", flat=True)[:100],
+        *User.objects.filter(email=email).values_list("pk", flat=True)[:100],
+    }
 
 
 def account_to_sign_in(email: str) -> User | None:
@@ -119,6 +123,9 @@ def account_to_sign_in(email: str) -> User | None:
     email = email.lower()
     proved = User.objects.filter(emailaddress__email=email, emailaddress__verified=True).first()
     if proved is not None:
+        # The same questions as if nobody had, so that the time of the answer tells nothing.
+        _claimants(email)
+        EmailAddress.objects.filter(email=email, verified=True).exists()
         return proved if proved.is_active else None
     return next((user for user in accounts_to_reset(email) if not user.second_factor), None)
 

@@ -114,6 +114,9 @@ def test_production_speaks_https_only_and_keeps_its_cookies_there(tmp_path: Path
 NO_SESSION = {
     "api/v1/accounts/",
     "api/v1/auth/token/",
+    "api/v1/auth/jwt/",
+    "api/v1/auth/jwt/refresh/",
+    "api/v1/auth/jwt/revoke/",
     "admin/login/",
     "admin/password_change/",
     "accounts/password/set/",

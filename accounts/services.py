@@ -23,6 +23,7 @@ from accounts.erased import erased_places
 from accounts.factors.codes import check_code
 from accounts.models import Token, TokenKind, User
 from accounts.names import KEY, SYSTEM, NewUserid, NewUsername, fold
+from accounts.sessions.ending import hold_credentials
 from audit.services import record
 from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 
@@ -135,11 +136,12 @@ def token_create(
     """Return a new token, which is shown only now, and the time of its end.
 
     An account keeps its newest ``TOKENS_PER_ACCOUNT``; older ones end. Raise
-    ``InvalidCredentials``, ``MfaRequired`` and ``TooManyAttempts``.
+    ``InvalidCredentials``, ``MfaRequired``, ``TooManyAttempts`` and ``SignInEnded``.
     """
     user = account_authenticate(request=request, login=username, password=password)
     kind = check_code(user, code, request)
     with transaction.atomic():
+        hold_credentials(user)
         instance, token = Token.objects.create(user=user, methods=f"password {kind}".rstrip())
         tokens_keep_newest(user, TokenKind.SIGN_IN, settings.TOKENS_PER_ACCOUNT)
         record(

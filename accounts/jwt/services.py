@@ -22,6 +22,7 @@ from accounts.keys.networks import is_within
 from accounts.models import Token, TokenKind, User
 from accounts.permissions import NONE, UNLIMITED, codes, permission_of
 from accounts.services import tokens_keep_newest
+from accounts.sessions.ending import hold_credentials
 from audit.services import record
 from shop.core.errors import ApplicationError, FieldError, Forbidden, ValidationFailed
 
@@ -123,6 +124,8 @@ def _grant_create(user: User, *, mask: int, methods: str, parent: Token | None =
                 raise InvalidRefresh()
             mask &= parent.permissions
             ends = ends if parent.expiry is None else min(ends, parent.expiry)
+        else:
+            hold_credentials(user)
         grant = Token(
             kind=TokenKind.JWT,
             digest=grant_digest(gid),

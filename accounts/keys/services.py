@@ -23,6 +23,7 @@ from knox.settings import CONSTANTS
 from accounts.keys.texts import Asked, Made, made_before, random_text
 from accounts.models import Token, TokenKind, User
 from accounts.permissions import NONE, Permission, codes, permission_of
+from accounts.sessions.ending import hold_credentials
 from audit.services import record
 from shop.core.errors import Conflict, FieldError, Forbidden, NotFound, ValidationFailed
 
@@ -101,7 +102,7 @@ def key_create(
         raise ValidationFailed([FieldError("past", "Give a time to come.", "expires_at")])
     asked = Asked.of(idempotency_key, "create", [name, int(permissions), expires_at, networks])
     with transaction.atomic(durable=True):
-        _lock(user)
+        hold_credentials(user)
         if earlier := made_before(user, asked):
             return earlier
         if keys_of(user).count() >= settings.KEYS_PER_ACCOUNT:

@@ -16,12 +16,13 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from accounts.models import BrowserSession, LiveTicket, Token, TokenKind, User
 from accounts.sessions.listing import KINDS, browsers_of
 from audit.context import actor_id
 from audit.services import record
-from shop.core.errors import NotFound
+from shop.core.errors import NotAuthenticated, NotFound
 
 logger = structlog.get_logger(__name__)
 
@@ -34,6 +35,12 @@ class Ended:
     token: int = 0
     jwt: int = 0
     key: int = 0
+
+
+class SignInEnded(NotAuthenticated):
+    """All credentials of the account have ended while this one was made."""
+
+    detail = gettext_noop("All sign-ins of this account have just ended. Sign in again.")
 
 
 def end_credentials(
@@ -66,6 +73,22 @@ def end_credentials(
     )
     logger.info("credentials.ended", user_id=user.pk, reason=reason, **asdict(ended))
     return ended
+
+
+def hold_credentials(user: User) -> None:
+    """Wait for whoever ends the account's credentials. Call it in the transaction that makes one.
+
+    Raise ``SignInEnded`` if they have ended since ``user`` was read. Otherwise a sign-in that began
+    before the end could be finished after it.
+    """
+    present = (
+        User.objects.select_for_update(no_key=True)
+        .values_list("password", "session_salt", "is_active")
+        .filter(pk=user.pk)
+        .first()
+    )
+    if present != (user.password, user.session_salt, True):
+        raise SignInEnded()
 
 
 def end_tokens(user: User) -> None:

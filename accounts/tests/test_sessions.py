@@ -355,3 +355,22 @@ def test_a_sign_in_from_somewhere_new_is_told_and_not_often(alice: User, sign_in
     Place.objects.update(last_used_at=timezone.now() - timedelta(days=181))
     purge()
     assert not Place.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/auth/token/", "/api/v1/auth/jwt/"])
+def test_a_sign_in_that_began_before_all_ended_is_not_finished_after_it(
+    alice: User, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def meanwhile(user: User, *args: Any) -> str:
+        with transaction.atomic():
+            end_credentials(User.objects.get(pk=user.pk), reason="test")
+        return ""
+
+    part = "accounts.services" if "token" in path else "accounts.jwt.services"
+    monkeypatch.setattr(f"{part}.check_code", meanwhile)
+    body = {"username": "alice", "password": PASSWORD}
+    answer = Client().post(path, body, content_type="application/json")
+    assert answer.status_code == 401
+    assert not Token.objects.filter(user=alice).exists()
+    monkeypatch.undo()
+    assert Client().post(path, body, content_type="application/json").status_code == 200

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from insight.figures import Figures
 from insight.periods import HOURS, Period
-from insight.selectors import Sum, Turnover
+from insight.selectors import Turnover
+from purchases.totals import Sum
 from shop.core import times
 from shop.core.charts import Chart, Point, line_chart
 from shop.core.money import number
@@ -89,7 +90,7 @@ def board(figures: Figures) -> Board:
 
 def _amounts(now: Turnover, before: Turnover) -> list[Compared]:
     """Return the amounts by currency: the shop's own first, then those with most purchases."""
-    nothing = Sum("", 0, Decimal(0))
+    nothing = Sum("")
     today = {each.currency: each for each in now.day}
     earlier = {each.currency: each for each in before.day}
     amounts = [

@@ -16,6 +16,7 @@ from django.db import OperationalError, connections, transaction
 from accounts.models import User
 from insight.periods import HOURS, Period
 from purchases.models import Purchase
+from purchases.totals import Sum
 from shop.core.outages import sqlstate
 
 DEADLINE_SECONDS = 2.5
@@ -33,15 +34,6 @@ _USERS = User._meta.db_table
 
 class TooMany(Exception):
     """There are more purchases than can be summed before the deadline."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """How many purchases there are in one currency, and their amount."""
-
-    currency: str
-    purchases: int
-    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +178,7 @@ def turnover(using: str, period: Period) -> Turnover:
         if 0 <= hour < HOURS:
             hours[hour] += count
         if today:
-            before = sums.get(currency, Sum(currency, 0, Decimal(0)))
-            sums[currency] = Sum(currency, before.purchases + today, before.amount + amount)
+            sums[currency] = sums.get(currency, Sum(currency)).and_also(today, amount)
     return Turnover(sorted(sums.values(), key=lambda one: (-one.purchases, one.currency)), hours)
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 
 from django.db import connections
 from django.db.models import F, QuerySet, Value
@@ -18,6 +17,7 @@ from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH, User
 from accounts.names import NameKey, normalise
 from accounts.permissions import Permission, allows
 from purchases.models import Purchase
+from purchases.totals import Sum
 from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.pagination import LAST, Page
 from shop.core.replica import database_for
@@ -78,12 +78,9 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
-    """The purchases of one currency, in a month where that is given."""
+class MonthSum(Sum):
+    """The purchases of a month in one currency."""
 
-    currency: str
-    purchases: int
-    amount: Decimal
     month: date | None = None
 
 
@@ -100,8 +97,8 @@ class Summary:
     first: datetime | None
     last: datetime | None
     since: datetime | None
-    totals: Sequence[Amount]
-    months: Sequence[Amount]
+    totals: Sequence[Sum]
+    months: Sequence[MonthSum]
 
 
 def may_see_addresses(caller: Caller) -> bool:
@@ -173,13 +170,13 @@ def summary_of(caller: Caller, customer: User) -> Summary:
         rows = cursor.fetchall()
         cursor.execute(_FIRST, [customer.pk])
         (first,) = cursor.fetchone() or (None,)
-    months = [Amount(currency, count, amount, month) for month, currency, count, amount, *_ in rows]
-    totals: dict[str, Amount] = {}
+    months = [
+        MonthSum(currency, count, amount, month) for month, currency, count, amount, *_ in rows
+    ]
+    totals: dict[str, Sum] = {}
     for each in months:
-        so_far = totals.get(each.currency, Amount(each.currency, 0, Decimal(0)))
-        totals[each.currency] = Amount(
-            each.currency, so_far.purchases + each.purchases, so_far.amount + each.amount
-        )
+        so_far = totals.get(each.currency, Sum(each.currency))
+        totals[each.currency] = so_far.and_also(each.purchases, each.amount)
     purchases = sum(each.purchases for each in months)
     return Summary(
         purchases=purchases,

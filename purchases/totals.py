@@ -40,12 +40,16 @@ FROM ({}) AS newest GROUP BY month, currency ORDER BY month, currency
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
-    """The purchases in one currency: how many there are, and their sum."""
+class Sum:
+    """The purchases in one currency: how many there are, and their amount."""
 
     currency: str
-    count: int
-    amount: Decimal
+    purchases: int = 0
+    amount: Decimal = Decimal(0)
+
+    def and_also(self, purchases: int, amount: Decimal) -> "Sum":
+        """Return the sum with further purchases."""
+        return Sum(self.currency, self.purchases + purchases, self.amount + amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,13 @@ class Totals:
     newest, and the whole is more, because no price is negative.
     """
 
-    amounts: Sequence[Amount]
+    amounts: Sequence[Sum]
     complete: bool
 
     @property
     def count(self) -> int:
         """Return the number of purchases, at most ``BOUND``."""
-        return min(BOUND, sum(each.count for each in self.amounts))
+        return min(BOUND, sum(each.purchases for each in self.amounts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +78,21 @@ class Spending:
     """
 
     months: Sequence[date]
-    by_currency: dict[str, list[Amount]]
+    by_currency: dict[str, list[Sum]]
     complete_from: date | None
 
     def since(self, first: date) -> Totals:
         """Return the sums of the months from ``first`` on."""
         start = self.months.index(first)
         sums = [
-            Amount(
+            Sum(
                 currency,
-                sum(each.count for each in amounts[start:]),
+                sum(each.purchases for each in amounts[start:]),
                 sum((each.amount for each in amounts[start:]), Decimal(0)),
             )
             for currency, amounts in self.by_currency.items()
         ]
-        found = sorted((each for each in sums if each.count), key=lambda each: -each.count)
+        found = sorted((each for each in sums if each.purchases), key=lambda each: -each.purchases)
         return Totals(found, self.complete_from is None or self.complete_from <= first)
 
     @property
@@ -105,8 +109,8 @@ class Spending:
 def totals_of(purchases: Merged[Purchase]) -> Totals:
     """Return the sums of these purchases; an index should give their time order."""
     rows = _newest(purchases, _TOTALS)
-    amounts = [Amount(*row) for row in rows]
-    return Totals(amounts, sum(each.count for each in amounts) <= BOUND)
+    amounts = [Sum(*row) for row in rows]
+    return Totals(amounts, sum(each.purchases for each in amounts) <= BOUND)
 
 
 def spending_of(caller: Caller) -> Spending:
@@ -119,17 +123,14 @@ def spending_of(caller: Caller) -> Spending:
     )
     rows = _newest(Merged(own), _BY_MONTH, timezone.get_current_timezone_name())
     places = {month: place for place, month in enumerate(months)}
-    by_currency: dict[str, list[Amount]] = {}
+    by_currency: dict[str, list[Sum]] = {}
     for month, currency, count, amount in rows:
         # A purchase may be a few minutes in the future, in the month that follows.
         place = places.get(month, MONTHS - 1)
-        amounts = by_currency.setdefault(
-            currency, [Amount(currency, 0, Decimal(0)) for _ in months]
-        )
-        known = amounts[place]
-        amounts[place] = Amount(currency, known.count + count, known.amount + amount)
+        amounts = by_currency.setdefault(currency, [Sum(currency) for _ in months])
+        amounts[place] = amounts[place].and_also(count, amount)
     by_currency = dict(
-        sorted(by_currency.items(), key=lambda item: -sum(each.count for each in item[1]))
+        sorted(by_currency.items(), key=lambda item: -sum(each.purchases for each in item[1]))
     )
     complete_from = None
     if sum(row[2] for row in rows) > BOUND:
@@ -149,7 +150,7 @@ def spending_charts(spending: Spending) -> list[Chart]:
         if spending.complete_from is None or month >= spending.complete_from
     ]
 
-    def chart(currency: str, amounts: Sequence[Amount]) -> Chart:
+    def chart(currency: str, amounts: Sequence[Sum]) -> Chart:
         points = [
             Point(
                 label=date_format(spending.months[place], "M"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.staticfiles.storage import staticfiles_storage
+from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client, override_settings
 
@@ -18,6 +18,14 @@ NAMED = re.compile(r'(?:(?:src|href)=|\bfrom |^import |\bimport\()"([^"#]+)', re
 FILES_MAX = 200
 
 
+def _collect() -> None:
+    # Finders remember the folders of the settings.
+    clear: Any = getattr(finders.get_finder, "cache_clear")  # noqa: B009
+    clear()
+    call_command("collectstatic", interactive=False, verbosity=0)
+    clear()
+
+
 @pytest.fixture
 def collected(tmp_path: Path) -> Any:
     """Static files as a deploy collects them."""
@@ -25,7 +33,7 @@ def collected(tmp_path: Path) -> Any:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"}
     }
     with override_settings(STORAGES=storages, STATIC_ROOT=tmp_path / "static"):
-        call_command("collectstatic", interactive=False, verbosity=0)
+        _collect()
         yield tmp_path / "static"
 
 
@@ -68,10 +76,5 @@ def test_the_worker_finds_all_files_of_a_deploy_and_a_deploy_is_another_version(
     (changed / "lately.js").write_text("export const another = 1;\n")
     before = offline.version()
     with override_settings(STATICFILES_DIRS=[tmp_path / "changed", *settings.STATICFILES_DIRS]):
-        from django.contrib.staticfiles import finders
-
-        finders.get_finder.cache_clear()
-        call_command("collectstatic", interactive=False, verbosity=0)
-    finders.get_finder.cache_clear()
-    assert staticfiles_storage.manifest_hash
+        _collect()
     assert offline.version() != before

@@ -1,14 +1,13 @@
 """Writes to what single accounts may do. The API, the pages and the admin all come here."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from accounts.models import User
 from accounts.sessions.ending import end_credentials
 from audit.services import record
 from people.folding import fold, mask_of
-from people.guard import admin_remains, changing_people, lock_people, may_give, may_manage, present
-from people.models import Invitation, KeptAnswer, Membership
+from people.guard import changing_people, may_give, may_manage, present
 from people.roles import parse_roles
 
 FLAGS = ("is_active", "is_staff", "is_superuser", "is_client")
@@ -71,24 +70,6 @@ def account_changed(
 def rank_of(account: User) -> dict[str, Any]:
     """Return the flags and the roles of an account."""
     return {**{name: getattr(account, name) for name in FLAGS}, "roles": list(account.roles)}
-
-
-def account_strip(*, account_id: int, emails: Collection[str] = ()) -> None:
-    """Take everything from an account that it may do, and all of its traces here, for its erasure.
-
-    ``emails`` are its addresses, whose invitations end. Call this inside the transaction of the
-    erasure. Raise ``LastAdmin``.
-    """
-    lock_people()
-    Membership.objects.filter(user_id=account_id).delete()
-    Invitation.objects.filter(email__in=[email.lower() for email in emails]).delete()
-    Invitation.objects.filter(invited_by_id=account_id).delete()
-    KeptAnswer.objects.filter(account_id=account_id).delete()
-    User.objects.filter(pk=account_id).update(
-        is_active=False, is_staff=False, is_superuser=False, roles=[]
-    )
-    fold([account_id])
-    admin_remains()
 
 
 def _action(changed: list[str], after: Mapping[str, Any]) -> str:

@@ -128,7 +128,8 @@ def _readme(subject: Subject, counts: list[tuple[Section, int]]) -> str:
         "",
     ]
     for section, count in counts:
-        lines += [f"{section.file} ({count})", f"    {section.table.what}"]
+        what = section.rows.what or section.table.what
+        lines += [f"{section.file} ({count})", f"    {what}"]
         if section.table.kept:
             lines.append(f"    {section.table.kept}")
     return "\n".join(lines) + "\n"

@@ -31,6 +31,7 @@ TABLES = (
         also=[
             Rows(
                 about="t.recorded_by_id = %(account)s AND t.customer_id <> %(account)s",
+                what=_("Purchases that you recorded for others."),
                 section="purchases_recorded",
                 row=_LINE.replace(
                     "'userid', %(userid)s::text, 'username', %(username)s::text",

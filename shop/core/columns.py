@@ -61,11 +61,13 @@ class Rows:
     """Some rows of a table, and what an export and an erasure of one account do with them.
 
     ``about`` is the SQL condition that finds them, over ``t`` and the parameters of
-    ``personal.subjects.Subject``. ``section`` is the name of their file in an export; empty for no
-    file. ``row`` is the SQL of one line of it, instead of an object of the columns.
+    ``personal.subjects.Subject``. ``what`` says what they are, where that is not what the table is.
+    ``section`` is the name of their file in an export; empty for no file. ``row`` is the SQL of one
+    line of it, instead of an object of the columns.
     """
 
     about: str
+    what: str | Promise = ""
     section: str = ""
     row: str = ""
     deletes: bool = False

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from shop.connections import FURTHER
 from shop.core.apps import append_only_tables
@@ -68,9 +68,9 @@ def urls(managed: dict[str, str]) -> Iterator[dict[str, str]]:
     given = managed | further
     yield given
     # Only a superuser may take rights away for others.
-    where = {**conninfo_to_dict(os.environ["DATABASE_URL"])}
-    where["dbname"] = conninfo_to_dict(application)["dbname"]
-    with psycopg.connect(**where, autocommit=True) as connection:
+    database = conninfo_to_dict(application)["dbname"]
+    server = make_conninfo(os.environ["DATABASE_URL"], dbname=database)
+    with psycopg.connect(server, autocommit=True) as connection:
         for kind in FURTHER:
             name = sql.Identifier(user.replace("app", kind))
             connection.execute(sql.SQL("DROP OWNED BY {}").format(name))
@@ -85,9 +85,11 @@ def test_each_role_has_exactly_its_documented_rights(urls: dict[str, str]) -> No
     with psycopg.connect(urls["DATABASE_OWNER_URL"], autocommit=True) as connection:
         # What a role got meanwhile is taken away again.
         for kind in ("reader", "relay"):
-            role = sql.Identifier(roles[kind])
+            given = sql.Identifier(roles[kind])
             for rights in ("ALL", "SELECT (email)"):
-                connection.execute(sql.SQL(f"GRANT {rights} ON accounts_user TO {{}}").format(role))
+                connection.execute(
+                    sql.SQL(f"GRANT {rights} ON accounts_user TO {{}}").format(given)
+                )
     manage(owner, "prepare_database", "--verbosity", "0")
     declared = {table.name: table for table in tables()}
     assert set(append_only_tables()) == ONLY_GROW

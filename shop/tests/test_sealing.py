@@ -50,9 +50,9 @@ def test_a_sealed_text_opens_for_its_account_and_column_only(keys: Any, settings
     for other in changed:
         with pytest.raises(Unsealable):
             unseal(other, account=7, column="toy.secret")
-    for where in ({"account": 8, "column": "toy.secret"}, {"account": 7, "column": "toy.other"}):
+    for account, column in ((8, "toy.secret"), (7, "toy.other")):
         with pytest.raises(Unsealable):
-            unseal(sealed, **where)
+            unseal(sealed, account=account, column=column)
     keys(k2=K2, k1=K1)
     assert unseal(sealed, account=7, column="toy.secret") == text
     keys(k1=K2)

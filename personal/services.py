@@ -16,7 +16,7 @@ from personal.errors import AlreadyErased, Held
 from personal.mails import day_of, mail
 from personal.models import Erasure, Hold
 from shop.celery import hint
-from shop.core.errors import FieldError, NotFound, ValidationFailed
+from shop.core.errors import FieldError, NotFound, Unavailable, ValidationFailed
 
 GRACE = timedelta(days=14)
 
@@ -79,7 +79,11 @@ def erasure_order(*, actor: User, userid: str, username: str, reason: str, now: 
                 due_at=Now(), next_attempt_at=Now(), requested_by_id=actor.pk, reason=reason
             )
     if now:
-        erase(erasure)
+        try:
+            erase(erasure)
+        except OSError:
+            # Nothing is erased that the journal does not tell of. A worker tries again.
+            raise Unavailable("The journal cannot be written. It is tried again.") from None
         hint("personal.erase")
     erasure.refresh_from_db()
     return erasure

@@ -230,3 +230,19 @@ def test_the_command_holds_and_releases(ann: User, boss: User, private: Path) ->
     assert code(order(recent(boss), ann)) == (409, "held")
     call_command("hold_account", "007", "--release", stdout=StringIO())
     assert order(recent(boss), ann).status_code == 202
+
+
+def test_nothing_is_erased_that_the_journal_cannot_tell_of(
+    ann: User, boss: User, private: Path, settings: Any
+) -> None:
+    (private / "file").touch()
+    settings.JOURNAL_DIR = private / "file" / "journal"
+    answer = order(recent(boss), ann)
+    assert (answer.status_code, answer["Retry-After"].isdigit()) == (503, True)
+    erase_due()
+    assert User.objects.get(pk=ann.pk).username == "ann"
+    assert recent(ann).get(ME).status_code == 200
+    settings.JOURNAL_DIR = private / "journal"
+    Erasure.objects.update(next_attempt_at=timezone.now())
+    erase_due()
+    assert User.objects.get(pk=ann.pk).username != "ann"

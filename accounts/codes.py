@@ -73,7 +73,7 @@ class ConfirmCodeView(views.ConfirmLoginCodeView):
         # The account may be out of this address's reach since the mail was sent.
         if user is None or account_to_sign_in(email) != user:
             form.add_error("code", get_adapter().validation_error("incorrect_code"))
-            return cast(HttpResponse, self.form_invalid(form))
+            return self.form_invalid(form)
         address_proved_late(self.request, cast(User, user), email)
         return cast(HttpResponse, super()._verify_form_valid(form))
 

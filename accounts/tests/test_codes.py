@@ -157,7 +157,7 @@ def mallory(provider: bool = True) -> dict[str, Any]:
     """Let Mallory sign up with the victim's address, and make all there is to get in again."""
     assert sign_up("mallory", VICTIM).status_code == 201
     user = User.objects.get(username="mallory")
-    body = {"username": "mallory", "password": PASSWORD}
+    body: dict[str, Any] = {"username": "mallory", "password": PASSWORD}
     answer = Client().post("/api/v1/auth/token/", body, content_type="application/json")
     session = signed_in("mallory")
     body = {"name": "k", "permissions": ["purchases:read"]}

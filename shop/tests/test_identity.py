@@ -5,7 +5,7 @@ import re
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from shop.core.identity import identity_providers, origin_of
+from shop.core.identity import IdentityProvider, identity_providers, origin_of
 
 WHOLE = {
     "OIDC_MY_IDP_ISSUER": "https://id.example.com/realms/shop",
@@ -14,7 +14,9 @@ WHOLE = {
 }
 
 
-def read(monkeypatch: pytest.MonkeyPatch, development: bool = False, **given: str):
+def read(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], *, development: bool = False
+) -> list[IdentityProvider]:
     with monkeypatch.context() as patched:
         for name, value in given.items():
             patched.setenv(name, value)
@@ -22,12 +24,12 @@ def read(monkeypatch: pytest.MonkeyPatch, development: bool = False, **given: st
 
 
 def test_whole_providers_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path):
-    assert read(monkeypatch) == []
+    assert read(monkeypatch, {}) == []
     secret = tmp_path / "secret"
     secret.write_text("from a file\n")
     google, other = read(
         monkeypatch,
-        **WHOLE
+        WHOLE
         | {"GOOGLE_CLIENT_ID": "g", "GOOGLE_CLIENT_SECRET_FILE": str(secret)}
         | {"OIDC_MY_IDP_ORIGINS": "https://login.example.net:8443", "OIDC_MY_IDP_LABEL": ""},
     )
@@ -64,12 +66,12 @@ def test_half_a_provider_stops_the_start(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], names: str
 ):
     with pytest.raises(ImproperlyConfigured, match=re.escape(names)):
-        read(monkeypatch, **WHOLE | changes)
+        read(monkeypatch, WHOLE | changes)
 
 
 def test_a_provider_may_be_on_this_machine_in_development(monkeypatch: pytest.MonkeyPatch):
     given = WHOLE | {"OIDC_MY_IDP_ISSUER": "http://127.0.0.1:8080"}
-    [provider] = read(monkeypatch, development=True, **given)
+    [provider] = read(monkeypatch, given, development=True)
     assert provider.origins == ("http://127.0.0.1:8080",)
 
 

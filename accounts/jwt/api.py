@@ -19,8 +19,9 @@ from accounts.jwt import services
 from accounts.jwt.signing import public_keys
 from accounts.models import Token, User
 from accounts.rules import OPEN, requires
-from accounts.serializers import SignInSerializer
+from accounts.serializers import SignInSerializer, TextField
 from shop.core.errors import FieldError, ValidationFailed
+from shop.core.schema import BODY_OPTIONAL
 
 _ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _PAIR = {
@@ -41,7 +42,7 @@ class RefreshThrottle(ByAddressThrottle):
 
 
 class ScopeSerializer(serializers.Serializer[Any]):
-    scope = serializers.CharField(
+    scope = TextField(
         max_length=1000,
         required=False,
         help_text="Permissions, separated by spaces; by default all that you have.",
@@ -49,14 +50,12 @@ class ScopeSerializer(serializers.Serializer[Any]):
 
 
 class JwtSerializer(SignInSerializer, ScopeSerializer):
-    username = serializers.CharField(max_length=254, required=False)
-    password = serializers.CharField(
-        max_length=128, trim_whitespace=False, write_only=True, required=False
-    )
+    username = TextField(max_length=254, required=False)
+    password = TextField(max_length=128, trim_whitespace=False, write_only=True, required=False)
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
-    refresh = serializers.CharField(max_length=200)
+    refresh = TextField(max_length=200)
 
 
 class PairSerializer(serializers.Serializer[Any]):
@@ -80,6 +79,7 @@ class JwtView(APIView):
 
     @extend_schema(
         operation_id="auth_jwt",
+        extensions={BODY_OPTIONAL: True},
         tags=["accounts"],
         summary="Sign in and get a JWT",
         description=(

@@ -8,12 +8,13 @@ from accounts.keys.models import Token
 from accounts.keys.networks import parse_network
 from accounts.keys.services import OVERLAP_SECONDS, OVERLAP_SECONDS_MAX
 from accounts.permissions import Permission, codes
+from accounts.serializers import TextField
 
 NETWORKS_MAX = 50
 NAME_MAX_LENGTH = 100
 
 
-class NetworkField(serializers.CharField):
+class NetworkField(TextField):
     """A network or a single address, as ``192.0.2.0/24`` or ``2001:db8::1``."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -27,9 +28,9 @@ class NetworkField(serializers.CharField):
 
 
 class KeyInputSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=NAME_MAX_LENGTH)
+    name = TextField(max_length=NAME_MAX_LENGTH)
     permissions = serializers.ListField(
-        child=serializers.CharField(max_length=40),
+        child=TextField(max_length=40),
         max_length=len(Permission),
         help_text="What the key may do, each `part:verb`. Nothing by default.",
         required=False,
@@ -49,9 +50,9 @@ class KeyInputSerializer(serializers.Serializer[Any]):
 
 
 class KeyChangeSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=NAME_MAX_LENGTH, required=False)
+    name = TextField(max_length=NAME_MAX_LENGTH, required=False)
     permissions = serializers.ListField(
-        child=serializers.CharField(max_length=40), max_length=len(Permission), required=False
+        child=TextField(max_length=40), max_length=len(Permission), required=False
     )
     networks = serializers.ListField(
         child=NetworkField(max_length=64), max_length=NETWORKS_MAX, required=False

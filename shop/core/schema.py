@@ -63,6 +63,8 @@ LOCATION = {
     "schema": {"type": "string", "format": "uri-reference"},
 }
 _ANSWERS = "x-answers"
+BODY_OPTIONAL = "x-body-optional"
+"""An extension of an operation that can do without its body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,6 @@ def document_errors(
             for status, answer in operation.pop(_ANSWERS, {}).items():
                 responses[status] |= _beside_body(answer)
             if "requestBody" in operation:
-                operation["requestBody"]["required"] = True
+                operation["requestBody"]["required"] = not operation.pop(BODY_OPTIONAL, False)
             operation["responses"] = dict(sorted(responses.items()))
     return result

@@ -207,7 +207,7 @@ def customers_resolve(names: Sequence[Names]) -> list[Customer | ApplicationErro
     ``accounts.names`` says. The errors are ``UseridConflict``, and ``ValidationFailed`` with the
     code ``unknown_customer`` or with what is wrong with a new name.
 
-    One query if every account exists and three if not, however many names there are. Call this
+    One query if every account exists and four if not, however many names there are. Call this
     inside the transaction that needs the customers.
     """
     # Keep the order of the input, so that the first of two names that exclude each other wins.

@@ -113,7 +113,7 @@ def test_usernames_beyond_ascii() -> None:
 def test_query_counts(count: int, django_assert_num_queries: Any) -> None:
     names: list[Names] = [(str(number), f"user{number}") for number in range(count)]
     with transaction.atomic():
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(4):
             created = customers_resolve(names)
         with django_assert_num_queries(1):
             assert customers_resolve(names) == created

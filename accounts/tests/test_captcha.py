@@ -99,7 +99,7 @@ def test_nothing_but_a_solution_of_an_unchanged_challenge_is_one() -> None:
         [],
         None,
     ]
-    bad = [{**payload, "solution": solution} for solution in solutions]
+    bad: list[Any] = [{**payload, "solution": solution} for solution in solutions]
     changes: list[dict[str, Any]] = [
         {"expiresAt": parameters["expiresAt"] + 1},
         {"expiresAt": None},
@@ -162,7 +162,8 @@ def test_where_it_is_off_nothing_is_asked(settings: Any, alice: User) -> None:
     assert post(SIGN_UP, **new("jim"), captcha="nonsense") == (201, "")
     assert "data-captcha" not in Client().get("/accounts/signup/").content.decode()
     assert post(SIGN_IN, username="alice", password=PASSWORD, captcha="") == (200, "")
-    for given in (0, [], {}, True):
+    others: list[Any] = [0, [], {}, True]
+    for given in others:
         assert post(SIGN_IN, username="alice", password=PASSWORD, captcha=given)[0] == 400
 
 

@@ -286,6 +286,8 @@ ACCOUNT_RATE_LIMITS = {
 MFA_ADAPTER = "accounts.factors.adapter.FactorsAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+# Each sign-in is two requests, the first of which makes a session.
+MFA_RATE_LIMITS = {"webauthn_login": "60/m/ip"}
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
 # `accounts.factors.services` has the rule which addresses must be verified.
 MFA_ALLOW_UNVERIFIED_EMAIL = True

@@ -84,7 +84,7 @@ def authenticate(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(_BOTH)
 @requires(GET=OPEN, POST=OPEN)
-@ratelimit.decorator(app="allauth.mfa", action="webauthn_login")
+@ratelimit.decorator(app="allauth.mfa", action="webauthn_login", limit_get=True)
 def passkey_login(request: HttpRequest) -> HttpResponse:
     """Sign in with a passkey, which is both factors at once."""
     if not relying_party_id():

@@ -138,6 +138,11 @@ def test_what_a_false_site_or_a_copy_would_send_is_refused(passkey: SoftAuthenti
         assert not signed_in(client), smaller
 
 
+def test_an_address_begins_only_so_many_sign_ins(db: Any) -> None:
+    answers = [Client().get(f"{LOGIN}?options").status_code for _ in range(61)]
+    assert answers == [200] * 60 + [429]
+
+
 def test_any_answer_is_refused_without_an_error(passkey: SoftAuthenticator) -> None:
     good = json.loads(passkey.sign({"publicKey": {"challenge": "AAAA", "rpId": "localhost"}}))
     parts = good["response"]

@@ -13,8 +13,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from accounts.models import Token, User
@@ -122,10 +121,16 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         term = search_term.strip()
         return (queryset.filter(pk__in=User.objects.known_as(term)) if term else queryset), False
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         """Show or change an account. What ``people.guard`` refuses is said on the page."""
         try:
-            return super().changeform_view(request, *args, **kwargs)
+            return super().changeform_view(request, object_id, form_url, extra_context)
         except (Forbidden, LastAdmin) as error:
             self.message_user(request, str(error), messages.ERROR)
             return redirect(request.get_full_path())

@@ -8,6 +8,11 @@ urlpatterns = [
     path("people/", pages.people, name="people"),
     # Old userids may have slashes in them.
     path("people/accounts/<path:userid>/", pages.person, name="person"),
+    path(
+        "people/second-factor/<path:userid>/",
+        pages.reset_second_factor,
+        name="person_reset_second_factor",
+    ),
     path("people/teams/", team_pages.team_list, name="people_teams"),
     path("people/teams/<str:id>/", team_pages.team, name="people_team"),
     path("people/roles/", role_pages.role_list, name="people_roles"),

@@ -8,17 +8,25 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import Caller
 from accounts.models import USERNAME_MAX_LENGTH, User
 from accounts.permissions import Permission as P
 from accounts.permissions import allows
 from accounts.rules import needs, requires
+from accounts.sessions.listing import sessions_of
 from people import selectors
 from people.guard import may_manage
+from people.second_factors import reset_by
 from people.services import account_change
-from shop.core.errors import ApplicationError, Forbidden, ValidationFailed, error_response
+from shop.core.errors import (
+    ApplicationError,
+    Forbidden,
+    NotFound,
+    ValidationFailed,
+    error_response,
+)
 from shop.core.pagination import PAGE_SIZE, paginate
 from shop.core.panels import person_panels
 from shop.core.text import printable
@@ -135,12 +143,28 @@ def person(request: HttpRequest, userid: str) -> HttpResponse:
         "words": selectors.words(account.account_permissions),
         "panels": person_panels(caller, account),
         "may_read_audit": allows(caller.permissions, P.AUDIT_READ_ALL),
+        "signed_in": len(sessions_of(account)),
         "may_see_purchases": not account.is_client
         and allows(caller.permissions, P.PURCHASES_READ_ALL),
         "errors": errors,
         "close": [("is_active", "no")],
     }
     return render(request, "people/person.html", context, status=400 if errors else 200)
+
+
+@require_POST
+@requires(POST=needs(P.ACCOUNTS_ADMIN, recent=True))
+def reset_second_factor(request: HttpRequest, userid: str) -> HttpResponse:
+    """Remove somebody's second factors, so that they can sign in and set up new ones."""
+    try:
+        reset_by(cast(User, request.user), selectors.account_of(userid))
+    except NotFound as error:
+        return error_response(request, error)
+    except ApplicationError as error:
+        messages.error(request, said(error))
+    else:
+        messages.success(request, _("The second factors are gone, and all sessions have ended."))
+    return redirect("person", userid)
 
 
 def _change(form: Mapping[str, Any]) -> dict[str, Any]:

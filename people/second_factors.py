@@ -37,11 +37,15 @@ class SecondFactorResetView(APIView):
         responses={204: None},
     )
     def post(self, request: Request, userid: str) -> Response:
-        target = account_of(userid)
-        if target.pk == request.user.pk:
-            raise Forbidden(gettext_noop("Nobody resets their own second factors."))
-        with changing_people():
-            actor = present(cast(User, request.user))
-            may_manage(actor, target)
-            second_factor_reset(user=target, actor_id=actor.pk)
+        reset_by(cast(User, request.user), account_of(userid))
         return Response(status=204)
+
+
+def reset_by(actor: User, target: User) -> None:
+    """Remove the second factors of somebody else. Raise ``Forbidden``."""
+    if target.pk == actor.pk:
+        raise Forbidden(gettext_noop("Nobody resets their own second factors."))
+    with changing_people():
+        actor = present(actor)
+        may_manage(actor, target)
+        second_factor_reset(user=target, actor_id=actor.pk)

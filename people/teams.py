@@ -146,7 +146,8 @@ def _members(team: Team) -> list[User]:
 
 def _free_name(name: str, team: Team | None = None) -> str:
     name = parse_name(name)
-    if Team.objects.filter(name=name).exclude(pk=team.pk if team else None).exists():
+    others = Team.objects.exclude(pk=team.pk) if team else Team.objects.all()
+    if others.filter(name=name).exists():
         raise ValidationFailed([FieldError("taken", _TAKEN, "name")])
     return name
 

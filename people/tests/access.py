@@ -67,6 +67,11 @@ ACCESS = Access(
             "GET": page(403, support=200, auditor=200, admin=200),
             "POST": page(403, admin=302),
         },
+        # The session of the table was not signed in lately.
+        "people/second-factor/<path:userid>/": {
+            "GET": OPEN_NO_METHOD,
+            "POST": page(403, admin=302),
+        },
         "people/teams/": {"GET": page(403, admin=200), "POST": page(403, admin=302)},
         "people/teams/<str:id>/": {"GET": page(403, admin=200), "POST": page(403, admin=302)},
         "people/roles/": {"GET": page(403, admin=200), "POST": page(403, admin=302)},

@@ -147,6 +147,7 @@ def test_nobody_gives_what_they_lack_or_changes_whom_they_may_not(boss: Api) -> 
     hr, joe, ann = Api(make("hr", "hr")), make("joe"), make("ann", "finance")
     assert boss("PUT", f"teams/{office['id']}/members/id-ann/").status_code == 204
     root = make("root", is_staff=True, is_superuser=True)
+    changes: list[dict[str, Any]] = [{"roles": []}, {"is_active": False}, {"is_active": True}]
     refused = [
         ("POST", "roles/", {"code": "up", "name": "Up", "permissions": ["logs:read_all"]}),
         ("PATCH", "roles/low/", {"permissions": [*low["permissions"], "settings:write_all"]}),
@@ -164,7 +165,7 @@ def test_nobody_gives_what_they_lack_or_changes_whom_they_may_not(boss: Api) -> 
         *(
             ("PATCH", f"accounts/id-{name}/", change)
             for name in ("ann", "boss", "root")
-            for change in ({"roles": []}, {"is_active": False}, {"is_active": True})
+            for change in changes
         ),
     ]
     before = list(User.objects.order_by("pk").values_list("roles", "role_permissions", "is_active"))

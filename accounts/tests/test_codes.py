@@ -306,3 +306,15 @@ def test_an_account_without_a_password_confirms_its_session_by_signing_in_again(
     assert answer["Location"].startswith("/accounts/reauthenticate/")
     alice.refresh_from_db()
     assert not alice.has_usable_password()
+
+
+def test_a_proved_address_stays_beside_a_second_factor(alice: User) -> None:
+    proved(alice)
+    client = signed_in("alice")
+    User.objects.update(second_factor=True)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    client.post("/accounts/email/", {"action_remove": "", "email": alice.email})
+    assert EmailAddress.objects.filter(user=alice, verified=True).exists()
+    User.objects.update(second_factor=False)
+    client.post("/accounts/email/", {"action_remove": "", "email": alice.email})
+    assert not EmailAddress.objects.filter(user=alice).exists()

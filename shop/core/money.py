@@ -1,6 +1,7 @@
 """Amounts of money as people write them, and as pages show them.
 
-``static/js/money.js`` does the same in the browser. ``shop/tests/amounts.json`` has cases of both.
+``static/js/money.js`` and ``amounts.js`` do the same in the browser. ``shop/tests/amounts.json``
+has cases of both.
 """
 
 import re

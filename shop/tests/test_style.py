@@ -1,9 +1,12 @@
 """The tokens of the design can be read in both themes, and the style sheets stay small."""
 
+import posixpath
 import re
+from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles import finders
 
 CSS = settings.BASE_DIR / "static" / "css"
 TOKENS = (CSS / "tokens.css").read_text()
@@ -66,6 +69,43 @@ def test_the_admin_has_the_accent_of_the_shop() -> None:
 
 def test_the_style_sheets_of_a_page_are_small() -> None:
     assert sum((CSS / name).stat().st_size for name in ("tokens.css", "site.css")) <= 30_000
+
+
+def _modules(name: str, found: dict[str, int]) -> dict[str, int]:
+    """Return the bytes of a script and of all that it imports when it begins, by name."""
+    if name not in found:
+        source = Path(str(finders.find(name))).read_text()
+        found[name] = len(source.encode())
+        for link in re.findall(r'^(?:import|export)\b[^"(]*"(\.[^"]+)"', source, re.MULTILINE):
+            _modules(posixpath.normpath(posixpath.join(posixpath.dirname(name), link)), found)
+    return found
+
+
+def _scripts() -> dict[str, set[str]]:
+    """Return the scripts of each name of a template, and those of all pages of accounts."""
+    scripts: dict[str, set[str]] = {}
+    for path in settings.BASE_DIR.glob("**/templates/**/*.html"):
+        app = path.relative_to(settings.BASE_DIR).parts[0]
+        found = re.findall(r"<script[^>]* src=\"{% static '([^']+)'", path.read_text())
+        if found and app != ".venv" and "toys" not in path.parts:
+            scripts.setdefault(app if app == "accounts" else path.name, set()).update(found)
+    return scripts
+
+
+def test_the_scripts_of_a_page_are_small() -> None:
+    scripts = _scripts()
+    frame = scripts.pop("base.html")
+    assert {"shop.html", "live.html", "dashboard.html", "accounts"} <= set(scripts)
+    sizes = {}
+    for page, own in scripts.items():
+        found: dict[str, int] = {}
+        for name in frame | own:
+            _modules(name, found)
+        assert {"js/texts.js", "js/toast.js"} <= set(found), "Imports are followed."
+        sizes[page] = sum(found.values())
+    # The till loads its whole program at once, because it must also start without a connection.
+    assert sizes.pop("till.html") <= 62_000
+    assert {page: size for page, size in sizes.items() if size > 30_000} == {}
 
 
 def test_no_template_has_style_or_script_of_its_own() -> None:

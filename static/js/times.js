@@ -41,9 +41,6 @@ export function full(moment) {
   return `${day}, ${format({ ...CLOCK, second: "2-digit" }).format(date)}, ${zoneLabel(date)}`;
 }
 
-// "26 Nov 2026" of a day such as "2026-11-26", which is in no zone.
-export const day = (iso) => format({ day: "numeric", month: "short", year: "numeric" }, "UTC").format(new Date(`${iso}T00:00:00Z`));
-
 // The same as the server's template tag `time`.
 export function time(iso) {
   const element = document.createElement("time");
@@ -56,24 +53,4 @@ export function tell(element) {
   element.textContent = short(element.dateTime);
   element.title = full(element.dateTime);
   return element;
-}
-
-// The local time of a moment in the page's zone, as an <input type="datetime-local"> has it.
-export function toLocal(moment) {
-  const parts = new Intl.DateTimeFormat("en", {
-    timeZone: zone(), hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-  }).formatToParts(asDate(moment));
-  const at = (type) => parts.find((part) => part.type === type).value;
-  return `${at("year").padStart(4, "0")}-${at("month")}-${at("day")}T${at("hour")}:${at("minute")}:${at("second")}`;
-}
-
-// The moments that the clocks of the page's zone showed as a local time, "2024-05-31T15:54": none,
-// if they skipped it, and two, if they showed it twice.
-export function fromLocal(local) {
-  const full = local.length === 16 ? `${local}:00` : local.slice(0, 19);
-  const asUtc = Date.parse(`${full}Z`);
-  if (Number.isNaN(asUtc)) return [];
-  // No zone is further from UTC, and none changes its clocks twice within two days.
-  const spans = [-24, 24].map((hours) => Date.parse(`${toLocal(asUtc + hours * 3600e3)}Z`) - (asUtc + hours * 3600e3));
-  return [...new Set(spans)].map((span) => new Date(asUtc - span)).filter((moment) => toLocal(moment) === full).sort((a, b) => a - b);
 }

@@ -64,7 +64,7 @@ def test_the_worker_finds_all_files_of_a_deploy_and_a_deploy_is_another_version(
     assert page["Till-Version"] == offline.version()
     kept = _kept(page.text, "/till/", collected, set())
     assert {re.sub(r"\.[0-9a-f]{12}\.", ".", each).rpartition("/")[2] for each in kept} > {
-        *("till.js", "queue.js", "sender.js", "lists.js", "words.js", "money.js", "texts.js"),
+        *("till.js", "queue.js", "sender.js", "lists.js", "words.js", "amounts.js", "money.js"),
         *("site.css", "tokens.css", "frame.js", "icons.svg"),
     }
     assert any(re.search(r"till\.[0-9a-f]{12}\.js", each) for each in kept), "with its digest"

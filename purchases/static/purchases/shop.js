@@ -1,9 +1,8 @@
 // Buy without leaving the page. The server answers with the form's copy: empty after a purchase, or
 // with what is wrong. The key changes only with an answer, so a retry never records twice.
-import { number, shown, tellAmount, understand } from "../js/money.js";
+import { number, shown } from "../js/money.js";
 import { t } from "../js/texts.js";
 import { showFeed } from "./feed.js";
-import { suggestCustomers } from "./suggest.js";
 
 const section = document.querySelector(".shop-buy");
 const result = document.getElementById("buy-result");
@@ -15,6 +14,7 @@ const WAIT = {
   503: () => t("The shop is busy. Nothing is lost: press Buy again in a moment, it is recorded once at most."),
 };
 let busy = false;
+let amounts; // The module that understands amounts, once somebody has typed one.
 
 function tell(kind, ...content) {
   const note = document.createElement("p");
@@ -31,11 +31,12 @@ function link(text, href) {
 }
 
 // Show the total before anything is sent.
-function tellTotal() {
+async function tellTotal() {
+  if (!amounts && field("price").value.trim()) amounts = await import("../js/amounts.js").catch(() => undefined);
   const output = document.getElementById("buy-total");
   const price = field("price").value.trim();
   const quantity = field("quantity").value.trim();
-  const found = price ? understand(price, field("currency").value) : {};
+  const found = (price && amounts?.understand(price, field("currency").value)) || {};
   const [whole, decimals = ""] = (found.amount ?? "-").split(".");
   output.textContent = "";
   if (whole.startsWith("-") || decimals.length > 2 || !/^[0-9]{1,7}$/.test(quantity)) return;
@@ -45,9 +46,10 @@ function tellTotal() {
 }
 
 function beginForm() {
-  tellAmount(field("price"), document.getElementById("price-understood"), field("currency"));
+  amounts?.tellAmount(field("price"), document.getElementById("price-understood"), field("currency"));
   tellTotal();
-  if (field("username")) suggestCustomers(field("username"));
+  const customer = field("username");
+  if (customer) import("./suggest.js").then(({ suggestCustomers }) => suggestCustomers(customer)).catch(() => {});
 }
 
 const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");

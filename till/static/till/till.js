@@ -1,5 +1,6 @@
 // The till's page: it reads the form into the queue, wakes the sender, and shows both.
-import { shown, tellAmount, understand } from "../js/money.js";
+import { tellAmount, understand } from "../js/amounts.js";
+import { shown } from "../js/money.js";
 import { n, t } from "../js/texts.js";
 import { Lately } from "./lately.js";
 import { Lists } from "./lists.js";

@@ -90,8 +90,8 @@ def stock(system: System) -> Goods:
     report = system.request("POST", "/api/v1/reports/", asked, token).json()
     team = _team(system, staff, userid)
     invited = "invited@example.com"
-    body = {"email": invited}
-    answer = system.request("POST", f"/api/v1/teams/{team}/invitations/", body, staff)
+    sent = {"email": invited}
+    answer = system.request("POST", f"/api/v1/teams/{team}/invitations/", sent, staff)
     assert answer.status == 202, answer.body
     invitation = wait_for(lambda: link(system, invited, "/people/invitations/"))
     return Goods(

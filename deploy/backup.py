@@ -20,6 +20,10 @@ REPORTS = "/var/lib/shop/reports"
 CAT_JOURNAL = 'cat "$JOURNAL_DIR"/*.jsonl 2>/dev/null || true'
 JOURNAL = "journal.jsonl"
 """What was erased and revoked. A restore reads the journals of newer backups, too."""
+NOT_REPLAYED = (
+    "The data are back, but what was erased and revoked since is not all gone again, so nothing was"
+    " started. Before `make up`, read *Nobody comes back* in docs/operations.md."
+)
 POSITION_GAP = 1_000_000_000
 """How far positions jump at a restore, so that none given out after the backup is used again."""
 DUMP = (
@@ -155,7 +159,10 @@ def restore(stack: Stack, path: Path) -> None:
         journal.write_bytes(b"".join(journals(path.parent)))
         with journal.open("rb") as lines:
             replay = ["worker", "python", "manage.py", "replay_journal", "-"]
-            stack.run_once(*replay, stdin=lines)
+            try:
+                stack.run_once(*replay, stdin=lines)
+            except Failure as failure:
+                raise Failure(f"{failure}\n{NOT_REPLAYED}") from None
         stack.run_once("worker", "python", "manage.py", "verify_ledger")
     stack.compose("up", "-d")
     stack.wait_healthy(*ROLLED, *REPLACED, "nginx")

@@ -67,7 +67,7 @@ def invitation_create(*, actor: User, id: UUID, email: str) -> None:
         Invitation.objects.filter(team=team, email=email, accepted_at=None).delete()
         if _open().filter(team=team).count() >= OPEN_MAX:
             raise TooMany()
-        Invitation.objects.create(
+        invitation = Invitation.objects.create(
             digest=_digest(token),
             team=team,
             email=email,
@@ -85,7 +85,8 @@ def invitation_create(*, actor: User, id: UUID, email: str) -> None:
             "invitation.created",
             object=f"team:{team.pk}",
             actor_id=actor.pk,
-            personal={"email": email},
+            # Only the row has the address, as details would outlive the erasure of whose it is.
+            after={"invitation": str(invitation.pk)},
         )
 
 
@@ -105,7 +106,7 @@ def invitation_withdraw(*, actor: User, id: UUID, invitation_id: str) -> None:
             "invitation.withdrawn",
             object=f"team:{id}",
             actor_id=actor.pk,
-            personal={"email": found.email},
+            before={"invitation": str(key)},
         )
 
 

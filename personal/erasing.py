@@ -30,7 +30,7 @@ from people.guard import admin_remains, admins, lock_people
 from personal.errors import Held
 from personal.journal import ERASED, journal_append
 from personal.models import WORK, Erasure, Hold
-from personal.subjects import Subject, sessions_of
+from personal.subjects import Subject, sessions_naming
 from personal.tombstones import tombstones_place
 from shop.core.columns import tables
 from shop.core.database import no_statement_timeout
@@ -60,7 +60,7 @@ def erase(erasure: Erasure) -> bool:
         if Hold.objects.filter(account_id=user.pk).exists():
             raise Held()
         is_admin = admins().filter(pk=user.pk).exists()
-        subject = Subject.of(user)
+        subject = Subject.of(user, former=True)
         joined = iso(user.date_joined)
         work = {"subject": asdict(subject), "files": _files(user.pk)}
         end_credentials(user, reason="erased")
@@ -142,7 +142,7 @@ def finish(erasure: Erasure) -> bool:
             else:
                 store.delete(name)
         with no_statement_timeout():
-            for key in list(sessions_of(erasure.account_id)):
+            for key in list(sessions_naming(Subject(**subject))):
                 Session.objects.filter(pk=key).delete()
         _mails_delete(subject["emails"])
     except OSError as error:

@@ -1,5 +1,7 @@
 """Whom an export or an erasure is about, as the parameters of the conditions of the registry."""
 
+import contextlib
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,8 +13,12 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from accounts.models import User
+from audit.models import COLUMN, Detail, Entry, Waiting
+from shop.core.sealing import Unsealable, unseal
 
 _BATCH = 1000
+# Under these a session knows an account, signed in or not.
+_ACCOUNT_KEYS = {SESSION_KEY, "user_pk", "user_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +33,21 @@ class Subject:
     erased_name: str = ""
 
     @classmethod
-    def of(cls, user: User, *, sessions: bool = False) -> "Subject":
-        """Return an account as a subject; its ``sessions`` only if asked, as that takes longer."""
+    def of(cls, user: User, *, sessions: bool = False, former: bool = False) -> "Subject":
+        """Return an account as a subject.
+
+        Its ``sessions`` are there only if asked, as that takes longer. With ``former``, ``emails``
+        has the addresses that it once had, too.
+        """
         addresses = EmailAddress.objects.filter(user=user).values_list("email", flat=True)
         return cls(
             account=user.pk,
             username=user.username,
             userid=user.userid,
-            emails=sorted({email.lower() for email in [user.email, *addresses] if email}),
+            emails=sorted(
+                {email.lower() for email in [user.email, *addresses] if email}
+                | (_former_addresses(user) if former else set())
+            ),
             sessions=list(sessions_of(user.pk)) if sessions else [],
             erased_name=f"erased-{uuid.uuid4()}",
         )
@@ -57,3 +70,49 @@ def sessions_of(account_id: int) -> Iterator[str]:
     for session in live.iterator(chunk_size=_BATCH):
         if session.get_decoded().get(SESSION_KEY) == str(account_id):
             yield session.session_key
+
+
+def sessions_naming(subject: Subject) -> Iterator[str]:
+    """Yield the keys of all browser sessions that are the account's or hold an address of it.
+
+    A sign-in that is not finished, such as one by code, knows the account before it is signed in.
+    """
+    account = str(subject.account)
+    for session in Session.objects.iterator(chunk_size=_BATCH):
+        for key, value in _leaves(session.get_decoded()):
+            if value.lower() in subject.emails or (key in _ACCOUNT_KEYS and value == account):
+                yield session.session_key
+                break
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    match value:
+        case dict():
+            for name, each in value.items():
+                yield from _leaves(each, name)
+        case list():
+            for each in value:
+                yield from _leaves(each, key)
+        case str() | int():
+            yield key, str(value)
+
+
+def _former_addresses(user: User) -> set[str]:
+    """Return addresses that the account had proved and has no more, and that are nobody's else.
+
+    Only the audit knows of them, until the erasure deletes its details.
+    """
+    found: set[str] = set()
+    for model in (Entry, Waiting):
+        key = "key" if model is Entry else "pk"
+        entries = model.objects.filter(
+            account_id=user.pk, object__startswith="address:", after__verified=True
+        ) | model.objects.filter(
+            account_id=user.pk, object__startswith="address:", before__verified=True
+        )
+        for detail in Detail.objects.filter(pk__in=entries.values(key)):
+            with contextlib.suppress(Unsealable):
+                told = json.loads(unseal(detail.sealed, account=detail.account_id, column=COLUMN))
+                found.add(str(told.get("email", "")).lower())
+    others = EmailAddress.objects.exclude(user=user).filter(email__in=found)
+    return found - {""} - {email.lower() for email in others.values_list("email", flat=True)}

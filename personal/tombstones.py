@@ -52,7 +52,11 @@ def erased_names(names: Sequence[tuple[str | None, str | None]]) -> set[int]:
 
 def _digests(username: str | None, userid: str | None) -> Iterable[bytes]:
     key = _pepper()
-    # A userid without a username is the username of a new customer, too.
+    # Where one of the two is missing, a new customer would get the other as both.
+    username, userid = (
+        userid if username is None else username,
+        username if userid is None else userid,
+    )
     for kind, name in (
         ("username", fold(normalise(username)) if username is not None else None),
         ("userid", normalise(userid) if userid is not None else None),

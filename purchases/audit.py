@@ -10,15 +10,18 @@ from accounts.access import Caller
 from audit.services import record
 
 ACTIONS = {"purchases.exported": _("Everybody's purchases were exported.")}
+_NAMING = {"username", "userid", "user", "q", "search"}
 
 
 def export_record(caller: Caller, content_type: str, filters: Mapping[str, Any]) -> None:
     """Record that a caller who sees everybody's purchases exports them, before they leave."""
+    # Details are deleted with the account that exported, not with the customer that they name.
+    told = {name: filters[name] for name in filters if name not in _NAMING}
     with transaction.atomic():
         record(
             "purchases.exported",
             object="export:purchases",
             actor_id=caller.id,
             after={"format": content_type.partition(";")[0]},
-            personal={"filters": filters} if filters else None,
+            personal={"filters": told} if told else None,
         )

@@ -25,7 +25,7 @@ TABLES = (
     ),
     Table(
         "audit_waiting",
-        _("The same, for the moment before it has its place in the order."),
+        _("What was just changed, until it has its place in the order."),
         plain(_ENTRY),
         about=_ABOUT,
         section="audit_without_place",

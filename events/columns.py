@@ -17,7 +17,7 @@ TABLES = (
     ),
     Table(
         "events_outbox",
-        _("The same, for the moment before it has its place in the order."),
+        _("What just happened, until it has its place in the order."),
         plain("id type customer_id payload xid recorder_id"),
         about="t.customer_id = %(account)s OR t.recorder_id = %(account)s",
         section="events_without_position",

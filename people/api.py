@@ -13,6 +13,7 @@ from accounts.api import AccountListView as SignUpView
 from accounts.models import USERNAME_MAX_LENGTH, User
 from accounts.permissions import Permission as P
 from accounts.rules import OPEN, CredentialKind, Rule, needs
+from accounts.wording import WORDS
 from people import invitations, roles, selectors, services, teams
 from people.idempotency import answer_once
 from people.serializers import (
@@ -33,7 +34,6 @@ from people.serializers import (
     role_data,
     team_data,
 )
-from people.wording import WORDS
 from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import User
 from accounts.permissions import Permission, codes
 from accounts.rules import requires
+from accounts.wording import PARTS, WORDS
 from people import roles, selectors
 from people.pages import ADMIN, by_field, said, tabs
-from people.wording import PARTS, WORDS
 from shop.core.errors import ApplicationError, NotFound, ValidationFailed, error_response
 
 

@@ -12,8 +12,8 @@ from accounts.factors.codes import SECOND_FACTORS
 from accounts.models import USERID_MAX_LENGTH, WITH_RIGHTS, User
 from accounts.names import normalise
 from accounts.permissions import GIVEN_ROLES, ROLE_NAMES, ROLES, Permission, sufficient
+from accounts.wording import WORDS
 from people.models import Invitation, Membership, Role, Team
-from people.wording import WORDS
 from shop.core.errors import NotFound
 
 

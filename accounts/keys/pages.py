@@ -24,6 +24,7 @@ from accounts.permissions import Permission, codes
 from accounts.rules import ON_PAGES, RECENT, requires
 from accounts.sessions.recent import is_recent
 from accounts.ways import way_back
+from accounts.wording import PARTS, WORDS
 from shop.core.errors import ApplicationError, NotFound, error_response
 
 LABELS = {
@@ -37,25 +38,6 @@ LIVES: dict[str, Any] = {
     "30": _("In 30 days"),
     "90": _("In 90 days"),
     "365": _("In a year"),
-}
-PARTS = {
-    "purchases": _("Purchases"),
-    "reports": _("Reports"),
-    "billing": _("Invoices"),
-    "quizzes": _("Quizzes"),
-    "webhooks": _("Webhooks"),
-    "insight": _("Statistics"),
-    "settings": _("Settings"),
-    "logs": _("Logs"),
-    "audit": _("Audit"),
-    "accounts": _("Accounts"),
-}
-VERBS = {
-    "read": _("Read one’s own"),
-    "write": _("Write one’s own"),
-    "read_all": _("Read everybody’s"),
-    "write_all": _("Write everybody’s"),
-    "admin": _("Administer"),
 }
 OVERLAPS = {
     "0": _("The old key ends now"),
@@ -248,11 +230,10 @@ def _grid(mask: int, chosen: list[str]) -> list[tuple[Any, list[dict[str, Any]]]
     parts: dict[str, list[dict[str, Any]]] = {}
     for permission in Permission:
         if permission & mask:
-            verb = permission.code.partition(":")[2]
             parts.setdefault(permission.part, []).append(
                 {
                     "code": permission.code,
-                    "words": VERBS[verb],
+                    "words": WORDS[permission],
                     "checked": permission.code in chosen,
                 }
             )

@@ -32,10 +32,19 @@ SECTIONS = {
 @register.simple_tag(takes_context=True)
 def account_sections(context: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the pages of one's own account as tabs."""
-    shown = getattr(context["request"].resolver_match, "view_name", "")
+    request = context["request"]
+    shown = getattr(request.resolver_match, "view_name", "")
+    # A link to a provider that the shop gave up can still be removed.
+    providers = "socialaccount_connections"
+    offered = (
+        bool(settings.IDENTITY_PROVIDERS)
+        or shown == providers
+        or SocialAccount.objects.filter(user_id=request.user.pk).exists()
+    )
     return [
         {"label": label, "url": reverse(route), "current": route == shown}
         for route, label in [*SECTIONS.items(), *account_pages()]
+        if offered or route != providers
     ]
 
 

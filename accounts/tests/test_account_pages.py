@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings as configured
 from django.core.mail import EmailMessage
 from django.test import Client
@@ -36,6 +37,17 @@ def test_the_account_pages_lead_to_each_other(alice: User) -> None:
         page = text(client.get(path))
         assert 'href="/accounts/password/change/"' in page
         assert 'href="/accounts/email/"' in page
+
+
+def test_other_sign_ins_are_a_tab_only_where_there_can_be_one(alice: User, settings: Any) -> None:
+    settings.IDENTITY_PROVIDERS = ()
+    client = Client()
+    client.force_login(alice)
+    tab = 'href="/accounts/3rdparty/"'
+    assert tab not in text(client.get("/accounts/email/"))
+    assert tab in text(client.get("/accounts/3rdparty/"))
+    SocialAccount.objects.create(user=alice, provider="given-up", uid="1")
+    assert tab in text(client.get("/accounts/email/"))
 
 
 @pytest.mark.parametrize("path", ["/accounts/signup/", "/accounts/password/change/"])

@@ -315,6 +315,7 @@ def test_the_pages_make_show_change_replace_and_end_keys(alice: User) -> None:
     client = browser()
     page = "/accounts/keys/"
     assert "No keys yet" in client.get(page).text
+    assert "See one&#x27;s own purchases" in client.get(page).text  # the words of the roles' page
     form = {"name": "till <3", "permissions": ["purchases:read"], "networks": "10.0.0.0/8 ::1"}
     answer = client.post(page, form | {"life": "30"})
     text = re.findall(r"shk_\w{43}", answer.text)[0]

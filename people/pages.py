@@ -142,7 +142,6 @@ def person(request: HttpRequest, userid: str) -> HttpResponse:
         "role_names": [names.get(role, role) for role in account.all_roles],
         "words": selectors.words(account.account_permissions),
         "panels": person_panels(caller, account),
-        "may_read_audit": allows(caller.permissions, P.AUDIT_READ_ALL),
         "signed_in": len(sessions_of(account)),
         "may_see_purchases": not account.is_client
         and allows(caller.permissions, P.PURCHASES_READ_ALL),

@@ -13,6 +13,7 @@ class PersonalConfig(ShopAppConfig):
     api_urls = "personal.urls"
     page_urls = "personal.page_urls"
     personal_data = "personal.columns.TABLES"
+    person_panels = ("personal.panels.erasing_panel",)
     sealed = ("personal.models.SEALED",)
     document_kinds = ("personal.kinds.Export",)
     erased_names = ("personal.tombstones.erased_names",)

@@ -29,6 +29,10 @@ class ErasureOrderSerializer(serializers.Serializer[Any]):
     now = serializers.BooleanField(default=False)
 
 
+class HoldSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=REASON_MAX_LENGTH)
+
+
 class ErasureSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["scheduled", "erased"])
     requested_at = serializers.DateTimeField()

@@ -89,9 +89,24 @@ def erasure_order(*, actor: User, userid: str, username: str, reason: str, now: 
     return erasure
 
 
+def hold_of(user: User) -> Hold | None:
+    """Return what keeps the account from being erased, if anything does."""
+    return Hold.objects.filter(account_id=user.pk).first()
+
+
 def hold_place(*, actor: User | None, account: User, reason: str) -> None:
-    """Keep an account from being erased."""
+    """Keep an account from being erased. ``actor`` is ``None`` for a command.
+
+    Raise ``Forbidden`` for somebody who may do more than the actor, and ``AlreadyErased``.
+    """
+    if actor is not None:
+        may_manage(actor, account)
     with transaction.atomic():
+        # An erasure locks the account, too. So it either sees the hold, or is done before.
+        User.objects.select_for_update(no_key=True).get(pk=account.pk)
+        erasure = erasure_of(account)
+        if erasure is not None and erasure.erased_at is not None:
+            raise AlreadyErased()
         Hold.objects.update_or_create(
             account_id=account.pk,
             defaults={"reason": reason, "placed_by_id": actor.pk if actor else None},
@@ -100,7 +115,13 @@ def hold_place(*, actor: User | None, account: User, reason: str) -> None:
 
 
 def hold_release(*, actor: User | None, account: User) -> None:
-    """Let an account be erased again. Raise ``NotFound`` if nothing holds it."""
+    """Let an account be erased again. ``actor`` is ``None`` for a command.
+
+    Raise ``Forbidden`` for somebody who may do more than the actor, and ``NotFound`` if nothing
+    holds it.
+    """
+    if actor is not None:
+        may_manage(actor, account)
     with transaction.atomic():
         if not Hold.objects.filter(account_id=account.pk).delete()[0]:
             raise NotFound()

@@ -27,5 +27,10 @@ ACCESS = Access(
     pages={
         "accounts/data/": {"GET": page(), "POST": ELSEWHERE},
         "accounts/data/cancel/": {"GET": OPEN_NO_METHOD, "POST": ELSEWHERE},
+        # The session of the table was not signed in lately.
+        "people/erasing/<path:userid>/": {
+            "GET": page(403, admin=200),
+            "POST": page(403, admin=302),
+        },
     },
 )

@@ -246,3 +246,52 @@ def test_nothing_is_erased_that_the_journal_cannot_tell_of(
     Erasure.objects.update(next_attempt_at=timezone.now())
     erase_due()
     assert User.objects.get(pk=ann.pk).username != "ann"
+
+
+def test_an_admin_erases_and_holds_on_the_page_of_the_person(
+    ann: User, boss: User, private: Path
+) -> None:
+    admin, person = recent(boss), f"/people/accounts/{ann.userid}/"
+    path = f"/people/erasing/{ann.userid}/"
+    assert path in admin.get(person).content.decode()
+    asked = {"action": "erase", "username": "ann", "reason": "a letter", "now": "true"}
+    held = {"action": "hold", "reason": "a court in Ulm"}
+    for late in (recent(boss, seconds=301).post(path, each) for each in (asked, held)):
+        assert late["Location"].startswith("/accounts/reauthenticate/")
+    chief = User.objects.create(username="chief", userid="1", is_superuser=True, is_staff=True)
+    for client, url in ((recent(ann), path), (admin, "/people/erasing/1/")):
+        assert client.get(url).status_code == client.post(url, held).status_code == 403
+    # What is wrong is said where it was typed, and nothing happens.
+    for wrong, said in (
+        ({"username": "bob"}, "not the account&#x27;s username"),
+        ({"reason": " "}, "may not be blank"),
+        ({"reason": "x" * 501}, "no more than 500"),
+        ({"action": "hold", "reason": ""}, "may not be blank"),
+    ):
+        answer = admin.post(path, asked | wrong)
+        assert (answer.status_code, said in answer.content.decode()) == (400, True), wrong
+    # A held account is shown, and no form asks for its erasure; a request for it is refused.
+    assert admin.post(path, held)["Location"] == path
+    for url in (person, path):
+        assert "a court in Ulm" in admin.get(url).content.decode()
+    assert 'name="username"' not in admin.get(path).content.decode()
+    refused = admin.post(path, asked)
+    assert (refused.status_code, "the law asks for it" in refused.content.decode()) == (409, True)
+    assert "may be erased again" in admin.post(
+        path, {"action": "release"}, follow=True
+    ).content.decode()  # fmt: skip
+    assert admin.post(path, {"action": "release"}).status_code == 404
+    # In two weeks, and then rather now.
+    assert admin.post(path, asked | {"now": ""})["Location"] == path
+    assert "It will be erased on" in admin.get(person).content.decode()
+    assert admin.post(path, asked)["Location"] == "/people/"
+    assert re.fullmatch(r"erased-[0-9a-f-]{36}", User.objects.get(pk=ann.pk).username)
+    assert admin.get(path).status_code == 404, "nobody has the userid any more"
+    gone = User.objects.get(pk=ann.pk)
+    over = admin.post(f"/people/erasing/{gone.userid}/", held)
+    assert (over.status_code, "erased already" in over.content.decode()) == (409, True)
+    assert actions() == ["erasure.scheduled", "account.erased"]
+    assert list(
+        Waiting.objects.filter(action__startswith="hold.").order_by("id").values_list("action")
+    ) == [("hold.placed",), ("hold.released",)]
+    assert User.objects.get(pk=chief.pk).username == "chief"

@@ -16,12 +16,13 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from knox.models import get_digest_token
 from knox.settings import CONSTANTS
 
 from accounts.models import OutgoingMail, Token, TokenKind, User
 from accounts.ranks import reaches, within_reach
+from accounts.sessions.recent import confirm_first, is_recent
 from audit.admin import Audited
 from audit.services import record
 from shop.core.admin_tools import LargeTableAdmin, ReadOnlyAdmin
@@ -108,6 +109,21 @@ class TokenAdmin(_OwnedAdmin):
     search_help_text = "A whole username or a whole userid."
     # The index gives this order; there is none by time.
     ordering = ["-user_id"]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Make a token, which outlives the session, so it needs a recent sign-in as keys do."""
+        if self.has_add_permission(request) and not is_recent(request):
+            return confirm_first(request)
+        return super().add_view(request, form_url, extra_context)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer no account with a second factor, because only its owner has that."""
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "user":
+            field.queryset = field.queryset.filter(second_factor=False)
+        return field
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         new = ["user", "expiry"]

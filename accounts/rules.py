@@ -22,7 +22,6 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.translation import gettext, gettext_noop
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -30,7 +29,7 @@ from rest_framework.request import Request
 from accounts.access import check
 from accounts.models import Token, TokenKind
 from accounts.permissions import Permission, allows
-from accounts.sessions.recent import ReauthenticationRequired, is_recent
+from accounts.sessions.recent import ReauthenticationRequired, confirm_first, is_recent
 from accounts.ways import way_back
 from shop.core.errors import Forbidden, error_response
 
@@ -181,8 +180,7 @@ def requires(**required: Rule) -> Callable[[Page], Page]:
                     rule.check(request.user, CredentialKind.SESSION)
                     rule.check_recent(request, CredentialKind.SESSION)
                 except ReauthenticationRequired:
-                    back = way_back(request, has_page="GET" in rules)
-                    return redirect_to_login(back, reverse("account_reauthenticate"))
+                    return confirm_first(request, has_page="GET" in rules)
                 except SecondFactorMissing as error:
                     messages.warning(request, gettext(str(error)))
                     return redirect("mfa_index")

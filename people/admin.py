@@ -9,6 +9,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.db import transaction
@@ -18,6 +19,7 @@ from django.shortcuts import redirect
 
 from accounts.models import Token, User
 from accounts.ranks import reaches, within_reach
+from accounts.sessions.recent import confirm_first, is_recent
 from audit.services import record
 from people.guard import LastAdmin, changing_people, lock_people, may_manage
 from people.selectors import roles
@@ -134,6 +136,13 @@ class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
         except (Forbidden, LastAdmin) as error:
             self.message_user(request, str(error), messages.ERROR)
             return redirect(request.get_full_path())
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        """Give an account another password, which lets in, so it needs a recent sign-in."""
+        target = self.get_object(request, unquote(id))
+        if self.has_change_permission(request, target) and not is_recent(request):
+            return confirm_first(request)
+        return super().user_change_password(request, id, form_url)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save an account, with what follows from a change of its rank."""

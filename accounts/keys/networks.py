@@ -14,6 +14,9 @@ def parse_network(text: str) -> str:
     A single address is a network of its own. An IPv4 network that is written as IPv6 becomes IPv4.
     """
     network: Network = ipaddress.ip_network(text.strip())
+    if "%" in text:
+        # A zone is a name inside one machine, so no other machine, nor the column, knows it.
+        raise ValueError("a network has no zone")
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
         mapped = network.network_address.ipv4_mapped
         network = ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}")

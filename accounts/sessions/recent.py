@@ -8,9 +8,12 @@ import time
 
 from allauth.account.authentication import get_authentication_records
 from django.conf import settings
-from django.http import HttpRequest
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext_noop
 
+from accounts.ways import way_back
 from shop.core.errors import Forbidden
 
 
@@ -35,3 +38,9 @@ def is_recent(request: HttpRequest) -> bool:
     age = time.time() - newest
     # A time ahead of the clock is wrong, so it proves nothing. A second is left to other machines.
     return -1 <= age < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+
+def confirm_first(request: HttpRequest, *, has_page: bool = True) -> HttpResponse:
+    """Lead to the page that confirms the session, and from there back, with what was typed."""
+    back = way_back(request, has_page=has_page)
+    return redirect_to_login(back, reverse("account_reauthenticate"))

@@ -162,13 +162,18 @@ ACCESS = Access(
         "admin/login/": {"GET": ADMIN_DOOR, "POST": ADMIN_DOOR},
         # The site's page changes the password instead.
         "admin/password_change/": {"GET": ELSEWHERE, "POST": OPEN_NO_METHOD},
-        "admin/accounts/user/<id>/password/": {"GET": admin(), "POST": admin()},
+        # What lets in is given after a recent sign-in, which the sign-ins here are not.
+        "admin/accounts/user/<id>/password/": {"GET": admin(302), "POST": admin(302)},
         **in_admin("auth/group", ADMIN_MODEL),
         **in_admin("account/emailaddress", ADMIN_MODEL),
         # Tokens are made and revoked, never changed.
         **in_admin(
             "accounts/token",
-            ADMIN_MODEL | {"<path:object_id>/change/": {"GET": admin(), "POST": admin(403)}},
+            ADMIN_MODEL
+            | {
+                "add/": {"GET": admin(302), "POST": admin(302)},
+                "<path:object_id>/change/": {"GET": admin(), "POST": admin(403)},
+            },
         ),
         **in_admin("accounts/outgoingmail", ADMIN_READ_ONLY),
         **in_admin("mfa/authenticator", ADMIN_READ_ONLY),

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,14 @@ def _fast_and_unthrottled(settings: Any) -> Any:
     cache.clear()
     yield
     cache.clear()
+
+
+def make_recent(client: Client, user: User) -> None:
+    """Let the client's session be one whose user gave the password just now."""
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
 
 
 SentMail = Callable[[], list[EmailMessage]]

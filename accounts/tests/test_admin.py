@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Token, User
 from accounts.permissions import role_mask
-from accounts.tests.conftest import PASSWORD
+from accounts.tests.conftest import PASSWORD, make_recent
 from purchases.models import Purchase
 from shop.core.admin_tools import LargeTableAdmin
 
@@ -42,10 +42,12 @@ def make_staff(name: str, *permissions: str, **extra: Any) -> User:
     return user
 
 
-def enter(user: User | None) -> Client:
+def enter(user: User | None, *, is_recent: bool = True) -> Client:
     client = Client(raise_request_exception=False)
     if user is not None:
         client.force_login(user)
+    if user is not None and is_recent:
+        make_recent(client, user)
     return client
 
 
@@ -182,6 +184,33 @@ def test_nobody_reaches_above_its_own_rank(
     assert changed.status_code == 302
     mine.refresh_from_db()
     assert (mine.user, mine.verified) == (alice, True)
+
+
+def test_what_lets_in_is_given_after_a_recent_sign_in_and_not_past_a_second_factor(
+    alice: User, root: User
+) -> None:
+    token, password = "/admin/accounts/token/add/", f"{URL}{alice.pk}/password/"
+    form = {"user": str(alice.pk), "expiry_0": "2099-01-01", "expiry_1": "00:00"}
+    new = {"password1": "another-lamp-43", "password2": "another-lamp-43"}
+    new["usable_password"] = "true"
+    left_open = enter(root, is_recent=False)
+    before = states(alice)
+    for url, sent in ((token, form), (password, new)):
+        for answer in (left_open.get(url), left_open.post(url, sent)):
+            assert answer["Location"].startswith("/accounts/reauthenticate/"), url
+            assert "another-lamp" not in answer["Location"]
+    assert states(alice) == before
+    assert Client().get(token)["Location"].startswith("/admin/login/")
+    client = enter(root)
+    User.objects.filter(pk=alice.pk).update(second_factor=True)
+    assert client.post(token, form).status_code == 200
+    assert not Token.objects.filter(user=alice).exists()
+    User.objects.filter(pk=alice.pk).update(second_factor=False)
+    assert client.post(token, form).status_code == 302
+    assert Token.objects.filter(user=alice).count() == 1
+    assert client.post(password, new).status_code == 302
+    alice.refresh_from_db()
+    assert alice.check_password("another-lamp-43")
 
 
 def test_only_superusers_edit_rank(alice: User, root: User) -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.authentication import ticket_issue
 from accounts.models import LiveTicket, Token, User
 from accounts.passwords import Argon2
-from accounts.tests.conftest import PASSWORD
+from accounts.tests.conftest import PASSWORD, make_recent
 
 pytestmark = pytest.mark.django_db
 
@@ -147,6 +147,7 @@ def test_without_a_password_there_are_no_tokens(alice: User, admin_client: Clien
     session = Client()
     session.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
     form = {"usable_password": "false", "unset-password": "Disable"}
+    make_recent(admin_client, User.objects.get(username="admin"))
     answer = admin_client.post(f"/admin/accounts/user/{alice.pk}/password/", form)
     assert answer.status_code == 302
     alice.refresh_from_db()

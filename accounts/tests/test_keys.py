@@ -182,7 +182,7 @@ def test_a_key_of_networks_is_good_only_there(alice: User, settings: Any) -> Non
     # No header says where a client is, unless a proxy of ours has written it.
     for name in ("x-forwarded-for", "cf-connecting-ip", "x-real-ip", "forwarded", "true-client-ip"):
         assert status(key["key"], address="11.0.0.1", **{name: "10.0.0.1"}) == 401, name
-    for wrong in ("10.0.0.1/8", "nonsense", "10.0.0.0/33", "", "1.2.3"):
+    for wrong in ("10.0.0.1/8", "nonsense", "10.0.0.0/33", "", "1.2.3", "fe80::1%eth0", "::1%1"):
         answer = send(client, "post", KEYS, {"name": "x", "networks": [wrong]})
         assert answer.status_code == 400, wrong
     assert parse_network("::1") == "::1/128"

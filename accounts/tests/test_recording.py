@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import BrowserSession, Token, User
+from accounts.tests.conftest import make_recent
 from audit.models import Detail, Waiting
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +141,7 @@ def test_passwords_and_addresses(joe: User, seen: Seen, mailoutbox: Any) -> None
 
 def test_the_admin(joe: User, staff: User, seen: Seen) -> None:
     client = _client(staff)
+    make_recent(client, staff)
     assert seen.actions() == ["account.signed_in"]
     url = reverse("admin:accounts_user_change", args=[joe.pk])
     form = {"username": "joe", "userid": "005", "email": "joe@example.com", "is_active": "on"}

@@ -10,6 +10,7 @@ from django.test import Client
 from accounts.authentication import callers_by_digest, callers_by_session
 from accounts.mailing import mails_send
 from accounts.models import Token, TokenKind, User
+from accounts.tests.conftest import make_recent
 from tests.access import PASSWORD
 from tests.security.forms import sign_in_token
 from tests.world import World, world
@@ -38,6 +39,7 @@ def _reset_by_mail(world: World) -> None:
 
 def _change_in_admin(world: World) -> None:
     client = world.client("admin", api=False)
+    make_recent(client, world.users["admin"])
     done = client.post(
         f"/admin/accounts/user/{world.users['owner'].pk}/password/",
         {"password1": OTHER_PASSWORD, "password2": OTHER_PASSWORD, "usable_password": "true"},

@@ -69,8 +69,20 @@ def verify(since: int = 1, until: int | None = None, notes: Iterable[str] = ()) 
         walk.pass_over(chunk)
     walk.finish()
     vouched.look_for_end(until)
+    if until is None and head is not None:
+        _look_for_what_no_note_covers(verdict)
     verdict.findings = sorted(dict.fromkeys(verdict.findings), key=lambda each: each.seq)
     return verdict
+
+
+def _look_for_what_no_note_covers(verdict: Verdict) -> None:
+    """Report entries before the first, and those after the last note: each batch has its note."""
+    for seq in Entry.objects.filter(seq__lt=1).order_by("seq").values_list("seq", flat=True)[:10]:
+        verdict.add("changed", "Entries are numbered from 1, and this was never sealed.", seq)
+    last = Checkpoint.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
+    if last < verdict.head:
+        detail = "No signed note vouches for it; the notes were removed."
+        verdict.add("checkpoint", detail, max(last + 1, verdict.since), verdict.head)
 
 
 def _chunk(since: int, until: int) -> list[Entry]:

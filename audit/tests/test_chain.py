@@ -82,6 +82,9 @@ UPDATE audit_entry SET seq = -seq - 1 WHERE seq < 0;
             [(fault, seq, seq) for seq in (5, 6) for fault in ("details", "reordered")],
         ),
         (_CLOSE_THE_GAP, [*(("reordered", n, n) for n in range(5, 12)), ("truncated", 12, 12)]),
+        ("DELETE FROM audit_checkpoint", [("checkpoint", 1, 12)]),
+        ("DELETE FROM audit_checkpoint WHERE seq > 9", [("checkpoint", 10, 12)]),
+        ("UPDATE audit_entry SET seq = -7 WHERE seq = 1", [("changed", -7, -7), ("missing", 1, 1)]),
         (
             "UPDATE audit_checkpoint SET seq = 8 WHERE seq = 9",
             [("checkpoint", 8, 8)],
@@ -118,17 +121,18 @@ def test_a_chain_that_was_written_anew_is_not_the_one_that_was_signed(tmp_path: 
     assert _faults() == [("rewritten", 7, 9)]
     # The intruder also removes the notes and the end, but has no key to sign others.
     Checkpoint.objects.all()._raw_delete("default")
-    assert _faults() == []
+    assert _faults() == [("checkpoint", 1, 12)]
     file = tmp_path / "note"
     file.write_text(kept)
     said = StringIO()
-    with pytest.raises(CommandError, match=r"1 findings") as failed:
+    with pytest.raises(CommandError, match=r"2 findings") as failed:
         call_command("verify_audit", "--checkpoint", str(file), stdout=said)
     assert failed.value.returncode == 1
     assert "BROKEN  rewritten: 1 to 9" in said.getvalue()
     Entry.objects.filter(seq__gte=6)._raw_delete("default")
     assert [str(each) for each in verify(notes=[kept]).findings] == [
-        "truncated: 6 to 9: Cut off; a signed note vouches for entry 9."
+        "checkpoint: 1 to 5: No signed note vouches for it; the notes were removed.",
+        "truncated: 6 to 9: Cut off; a signed note vouches for entry 9.",
     ]
 
 

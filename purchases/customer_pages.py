@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -16,10 +16,11 @@ from accounts.access import Caller, may_see_everything
 from accounts.models import USERNAME_MAX_LENGTH
 from accounts.permissions import Permission as P
 from accounts.rules import needs, requires
-from purchases import customers, selectors
+from purchases import customer_exports, customers, selectors
+from purchases.audit import export_record
 from shop.core import times
 from shop.core.charts import Chart, Point, bar_chart
-from shop.core.errors import NotFound, ValidationFailed, error_response
+from shop.core.errors import FieldError, NotFound, ValidationFailed, error_response
 from shop.core.money import number
 from shop.core.panels import Moment, customer_panels
 from shop.core.text import printable
@@ -39,10 +40,8 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     page: Any = None
     found: list[Any] = []
     more = False
-    if len(text) > USERNAME_MAX_LENGTH or not printable(text):
-        errors["q"] = _("A name, userid or address has at most %(most)s printable characters.") % {
-            "most": USERNAME_MAX_LENGTH
-        }
+    if problem := _problem(text):
+        errors["q"] = problem
     elif text:
         found = customers.customers_named(caller, text, customers.PAGE_SIZE + 1)
         more = len(found) > customers.PAGE_SIZE
@@ -63,8 +62,34 @@ def customer_list(request: HttpRequest) -> HttpResponse:
         "show_purchases": may_see_everything(caller),
         "show_addresses": customers.may_see_addresses(caller),
         "counted": customers.LISTED_MAX,
+        "exports": urlencode(
+            {name: value for name, value in (("q", text), ("order", order)) if value}
+        ),
     }
     return render(request, "purchases/customers.html", context, status=400 if errors else 200)
+
+
+def _problem(text: str) -> str:
+    """Return what is wrong with the text of a search; nothing if it is right."""
+    if len(text) <= USERNAME_MAX_LENGTH and printable(text):
+        return ""
+    words = _("A name, userid or address has at most %(most)s printable characters.")
+    return words % {"most": USERNAME_MAX_LENGTH}
+
+
+@require_safe
+@requires(GET=needs(P.PURCHASES_READ_ALL, P.ACCOUNTS_READ_ALL))
+def customer_export(request: HttpRequest, kind: str) -> HttpResponseBase:
+    """Answer with the list of customers as a file, by the filters of the list."""
+    caller = Caller.of(request.user)
+    text = request.GET.get("q", "").strip()
+    if problem := _problem(text):
+        return error_response(request, ValidationFailed([FieldError("invalid", problem, "q")]))
+    order = request.GET.get("order", "")
+    if request.method != "HEAD":
+        media = customer_exports.content_type_of(kind)
+        export_record(caller, media, request.GET.dict(), action="customers.exported")
+    return customer_exports.answer(request, caller=caller, kind=kind, text=text, order=order)
 
 
 def _chart(summary: customers.Summary) -> Chart:

@@ -47,19 +47,19 @@ _FIELDS = (
     "id", "customer_id", "item", "quantity", "price", "currency", "timestamp", "received_at",
 )  # fmt: skip
 # Each row is one text, so the binary format is six bytes of lengths and the text itself.
-_COPY = "COPY ({}) TO STDOUT (FORMAT binary)"
+COPY = "COPY ({}) TO STDOUT (FORMAT binary)"
 _FILE_HEADER_BYTES = 19
 _ROW_HEADER_BYTES = 6
 # PostgreSQL checks each second whether our connection still exists.
-_SETTINGS = (
+SETTINGS = (
     "BEGIN READ ONLY; SET LOCAL statement_timeout = 0;"
     " SET LOCAL max_parallel_workers_per_gather = 0;"
     " SET LOCAL client_connection_check_interval = '1s';"
 )
 # An index must give the order, because a sort of a large ledger would take an equally large
 # temporary file. Only the few rows that an index of prices finds are sorted.
-_IN_ORDER = f"{_SETTINGS} SET LOCAL enable_sort = off"
-_KEYS_FIRST = f"{_SETTINGS} SET LOCAL random_page_cost = 1.1"
+_IN_ORDER = f"{SETTINGS} SET LOCAL enable_sort = off"
+_KEYS_FIRST = f"{SETTINGS} SET LOCAL random_page_cost = 1.1"
 
 
 def answer(
@@ -90,7 +90,7 @@ def answer(
     if len(rows) > AT_ONCE:
         export = Export(
             holder=account_holder(caller.id),
-            statement=_COPY.format(_statement(purchases.whole(), format)),
+            statement=COPY.format(_statement(purchases.whole(), format)),
             using=purchases.db,
             format=format,
             settings=_KEYS_FIRST if keys_first else _IN_ORDER,

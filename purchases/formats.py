@@ -94,7 +94,7 @@ def _guarded(column: str) -> str:
     return f"regexp_replace({column}, {_literal(FORMULA)}, '''', 'g')"
 
 
-def _cell(column: str, quotes: str = '""') -> str:
+def cell(column: str, quotes: str = '""') -> str:
     """Return the expression of a text between the quotes of a CSV cell.
 
     ``quotes`` replaces a quote in the text.
@@ -110,14 +110,14 @@ def _formula_cell(column: str) -> str:
 
     A spreadsheet never reads such a cell as a number or a date.
     """
-    return joined("""'=""'""", _cell(column, '""""'), """'""'""")
+    return joined("""'=""'""", cell(column, '""""'), """'""'""")
 
 
 def csv(
     delimiter: str = ",",
     *,
     head: str = "",
-    text: Callable[[str], str] = _cell,
+    text: Callable[[str], str] = cell,
     decimal_comma: bool = False,
 ) -> Format:
     """Return CSV whose cells are all in quotes, with a header line."""

@@ -5,6 +5,7 @@ and times are dates in UTC. A new sheet begins when one is full.
 """
 
 import zipfile
+from collections.abc import Sequence
 
 from purchases.formats import COLUMNS, TOTAL, Format, Rows, iso, joined
 
@@ -18,30 +19,32 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+_TIMES = frozenset({"timestamp", "received_at", "joined_at", "newest_purchase"})
 _WIDTHS = (38, 20, 16, 30, 10, 12, 9, 14, 20, 20)
 
 # --- Rows: PostgreSQL writes them ----------------------------------------------------------------
 
-_BEFORE, _AFTER = '<c t="inlineStr"><is><t xml:space="preserve">', "</t></is></c>"
+BEFORE, AFTER = '<c t="inlineStr"><is><t xml:space="preserve">', "</t></is></c>"
 # XML's special characters, characters that XML forbids, and a spreadsheet's escape sequences.
 _SPECIAL = r"'[&<>\x01-\x1f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_'"
 _ESCAPES = r"'_(?=x[0-9A-Fa-f]{4}_)', '_x005F_'"
 _UNKNOWN = r"'[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]'"
 
 
-def _escaped(column: str) -> str:
+def escaped(column: str) -> str:
+    """Return the expression of a text within a cell."""
     text = f"regexp_replace(regexp_replace({column}, {_ESCAPES}, 'g'), {_UNKNOWN}, '\ufffd', 'g')"
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "_x000D_")):
         text = f"replace({text}, '{character}', '{entity}')"
     return f"CASE WHEN {column} ~ {_SPECIAL} THEN {text} ELSE {column} END"
 
 
-def _moment(column: str) -> str:
+def moment(column: str) -> str:
     """Return the expression of a date's cell: days since 1899-12-30, or a text before 1901."""
     days = f"(extract(epoch FROM {column})::float8 / 86400 + 25569)::text"
     return (
         f"CASE WHEN {column} >= '1901-01-01+00' THEN '<c s=\"2\"><v>' || {days} || '</v></c>'"
-        f" ELSE '{_BEFORE}' || {iso(column)} || '{_AFTER}' END"
+        f" ELSE '{BEFORE}' || {iso(column)} || '{AFTER}' END"
     )
 
 
@@ -53,20 +56,23 @@ def _part(text: str) -> bytes:
 
 
 def _header_cell(name: str) -> str:
-    unit = " (UTC)" if name in ("timestamp", "received_at") else ""
-    return f"{_BEFORE}{name}{unit}{_AFTER}"
+    unit = " (UTC)" if name in _TIMES else ""
+    return f"{BEFORE}{name}{unit}{AFTER}"
 
 
-_SHEET_BEGIN = _part(
-    f'<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
-    '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
-    "</sheetView></sheetViews><cols>"
-    + "".join(
-        f'<col min="{number}" max="{number}" width="{width}" customWidth="1"/>'
-        for number, width in enumerate(_WIDTHS, 1)
+def _sheet_begin(columns: Sequence[str], widths: Sequence[int]) -> bytes:
+    return _part(
+        f'<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
+        '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
+        "</sheetView></sheetViews><cols>"
+        + "".join(
+            f'<col min="{number}" max="{number}" width="{width}" customWidth="1"/>'
+            for number, width in enumerate(widths, 1)
+        )
+        + f"</cols><sheetData><row>{''.join(map(_header_cell, columns))}</row>"
     )
-    + f"</cols><sheetData><row>{''.join(map(_header_cell, COLUMNS))}</row>"
-)
+
+
 _SHEET_END = b"</sheetData></worksheet>"
 _STYLES = _part(
     f'<styleSheet xmlns="{_MAIN}">'
@@ -104,11 +110,11 @@ def _content_types(sheets: range) -> bytes:
     )
 
 
-def _workbook(sheets: range) -> bytes:
+def _workbook(sheets: range, name: str) -> bytes:
     return _part(
         f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>'
         + "".join(
-            f'<sheet name="purchases {number}" sheetId="{number}" r:id="rId{number}"/>'
+            f'<sheet name="{name} {number}" sheetId="{number}" r:id="rId{number}"/>'
             for number in sheets
         )
         + "</sheets></workbook>"
@@ -152,7 +158,14 @@ class _Sink:
 class Workbook:
     """The file of one export; see :class:`purchases.formats.Encoder`."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        name: str = "purchases",
+        columns: Sequence[str] = COLUMNS,
+        widths: Sequence[int] = _WIDTHS,
+    ) -> None:
+        self._name = name
+        self._head = _sheet_begin(columns, widths)
         self._sink = _Sink()
         self._zip = zipfile.ZipFile(
             self._sink,
@@ -184,7 +197,7 @@ class Workbook:
         """Return the remaining bytes."""
         self._end_sheet()
         sheets = range(1, self._sheets + 1)
-        self._zip.writestr("xl/workbook.xml", _workbook(sheets))
+        self._zip.writestr("xl/workbook.xml", _workbook(sheets, self._name))
         self._zip.writestr("xl/_rels/workbook.xml.rels", _relations(sheets))
         self._zip.writestr("xl/styles.xml", _STYLES)
         self._zip.writestr("_rels/.rels", _PACKAGE_RELATIONS)
@@ -197,34 +210,34 @@ class Workbook:
         self._rows = 1
         self._bytes = 0
         self._sheet = self._zip.open(f"xl/worksheets/sheet{self._sheets}.xml", "w")
-        self._sheet.write(_SHEET_BEGIN)
+        self._sheet.write(self._head)
 
     def _end_sheet(self) -> None:
         self._sheet.write(_SHEET_END)
         self._sheet.close()
 
 
-_NEXT_TEXT = f"'{_AFTER}{_BEFORE}'"
+NEXT_TEXT = f"'{AFTER}{BEFORE}'"
 XLSX = Format(
-    names=joined(_escaped("username"), _NEXT_TEXT, _escaped("userid")),
+    names=joined(escaped("username"), NEXT_TEXT, escaped("userid")),
     row=joined(
-        f"'<row>{_BEFORE}'",
+        f"'<row>{BEFORE}'",
         "p.id::text",
-        _NEXT_TEXT,
+        NEXT_TEXT,
         "c.names",
-        _NEXT_TEXT,
-        _escaped("p.item"),
-        f"'{_AFTER}<c><v>'",
+        NEXT_TEXT,
+        escaped("p.item"),
+        f"'{AFTER}<c><v>'",
         "p.quantity::text",
         "'</v></c><c s=\"1\"><v>'",
         "p.price::text",
-        f"'</v></c>{_BEFORE}'",
+        f"'</v></c>{BEFORE}'",
         "p.currency",
-        f"'{_AFTER}<c s=\"1\"><v>'",
+        f"'{AFTER}<c s=\"1\"><v>'",
         TOTAL,
         "'</v></c>'",
-        _moment('p."timestamp"'),
-        _moment("p.received_at"),
+        moment('p."timestamp"'),
+        moment("p.received_at"),
         "'</row>'",
     ),
     encoder=Workbook,

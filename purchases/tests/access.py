@@ -68,6 +68,8 @@ ACCESS = Access(
         "purchases/": {"GET": page(), "POST": OPEN_NO_METHOD},
         "purchases/<uuid:id>/": {"GET": page(404, owner=200, **READ), "POST": OPEN_NO_METHOD},
         "customers/": {"GET": page(403, **READ), "POST": OPEN_NO_METHOD},
+        "customers/export.csv": {"GET": page(403, **READ), "POST": OPEN_NO_METHOD},
+        "customers/export.xlsx": {"GET": page(403, **READ), "POST": OPEN_NO_METHOD},
         "customers/<path:userid>/": {"GET": page(404, owner=200, **READ), "POST": OPEN_NO_METHOD},
         "live/": {"GET": page(403, **READ), "POST": OPEN_NO_METHOD},
         **in_admin("purchases/purchase", ADMIN_READ_ONLY),

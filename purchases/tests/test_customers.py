@@ -1,13 +1,17 @@
 """The pages of customers, by HTTP."""
 
+import csv
+import io
 import re
 import uuid
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import unescape
 from typing import Any
 from urllib.parse import quote_plus
+from xml.etree import ElementTree
 
 import pytest
 from django.db import connection
@@ -17,6 +21,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from accounts.models import User
+from audit.models import Waiting
 from purchases import customers
 from purchases.models import Purchase
 
@@ -262,3 +267,54 @@ def test_a_client_program_has_no_customers() -> None:
     client = signed_in(till)
     assert client.get("/customers/id-joe/").status_code == 404
     assert client.get("/customers/").status_code == 403
+
+
+def test_the_list_is_exported_by_its_filters_with_what_the_caller_may_see(staff: Client) -> None:
+    ann = make("ann", userid="0042", email="ann@example.com")
+    make("=1+1 <&>", userid="zz-1")
+    make("program", is_client=True)
+    bought(ann, 120)
+    page = staff.get("/customers/?q=0042").text
+    links = re.findall(r'href="(/customers/export[^"]+)"', page)
+    assert links == ["/customers/export.csv?q=0042", "/customers/export.xlsx?q=0042"]
+
+    def rows(client: Client, path: str) -> list[list[str]]:
+        answer = client.get(path)
+        assert answer["Cache-Control"] == "private, no-store"
+        assert answer["Content-Disposition"] == 'attachment; filename="customers.csv"'
+        return list(csv.reader(answer.getvalue().decode().splitlines()))
+
+    newest = (WHEN + timedelta(hours=119)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    head, row = rows(staff, links[0])
+    assert dict(zip(head, row, strict=True)) | {"joined_at": ""} == {
+        "username": "ann",
+        "userid": "0042",
+        "email": "ann@example.com",
+        "is_active": "true",
+        "joined_at": "",
+        "purchases": "120",
+        "newest_purchase": newest,
+    }
+    everybody = rows(staff, "/customers/export.csv")[1:]
+    assert [each[0] for each in everybody] == ["'=1+1 <&>", "ann", "staff"]
+    assert [each[0] for each in rows(staff, "/customers/export.csv?order=newest")[1:]] == [
+        *("'=1+1 <&>", "ann", "staff")
+    ]
+    # Who may not see addresses gets none, and finds nobody by them.
+    analyst = make("analyst")
+    analyst.give_roles(["analyst"])
+    analyst.save()
+    [head] = rows(signed_in(analyst), "/customers/export.csv?q=ann@example.com")
+    assert "email" not in head
+    assert "purchases" in head
+    book = zipfile.ZipFile(io.BytesIO(staff.get("/customers/export.xlsx").getvalue()))
+    sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert ElementTree.fromstring(sheet) is not None
+    assert sheet.count("<row>") == 5
+    assert "=1+1 &lt;&amp;&gt;" in sheet
+    assert b'name="customers 1"' in book.read("xl/workbook.xml")
+    # Each export has an entry in the audit; a refused one, and HEAD, have none.
+    assert staff.get(f"/customers/export.csv?q={'a' * 151}").status_code == 400
+    assert staff.head("/customers/export.csv").status_code == 200
+    entries = Waiting.objects.filter(action="customers.exported", object="export:customers")
+    assert entries.count() == 5

@@ -175,7 +175,7 @@ def test_sign_up_verify_and_forgotten_password(windows: Windows, system: System)
         return None
 
     page.goto(wait_for(lambda: link("/accounts/confirm-email/")))
-    submit(page, page.locator("main form button"))
+    submit(page, page.get_by_role("button", name="Yes, verify it"))
     page.goto("/accounts/email/")
     expect(page.locator("main")).to_contain_text(re.compile("verified", re.IGNORECASE))
     page.get_by_role("button", name=f"Account of {name}").click()

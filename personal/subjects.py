@@ -10,6 +10,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -106,9 +107,9 @@ def _former_addresses(user: User) -> set[str]:
     for model in (Entry, Waiting):
         key = "key" if model is Entry else "pk"
         entries = model.objects.filter(
-            account_id=user.pk, object__startswith="address:", after__verified=True
-        ) | model.objects.filter(
-            account_id=user.pk, object__startswith="address:", before__verified=True
+            Q(after__verified=True) | Q(before__verified=True),
+            account_id=user.pk,
+            object__startswith="address:",
         )
         for detail in Detail.objects.filter(pk__in=entries.values(key)):
             with contextlib.suppress(Unsealable):

@@ -31,7 +31,7 @@ def audit_panel(caller: Caller, account: User) -> Panel | None:
                 "href": reverse("audit_entry", args=[each.entry.seq]),
                 "icon": "history",
             }
-            for each in shown(entries)
+            for each in shown(list(entries))
         ],
     }
     return Panel(_("What happened to the account"), "accounts/_audit.html", context, place=70)

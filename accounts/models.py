@@ -46,13 +46,6 @@ USERNAME_MAX_LENGTH = 150
 USERID_MAX_LENGTH = 64
 
 
-RANK = frozenset(
-    {
-        *("is_active", "is_client", "is_staff", "is_superuser"),
-        *("roles", "team_roles", "role_permissions"),
-    }
-)
-"""The columns that say what an account may do."""
 WITH_RIGHTS = (
     models.Q(is_staff=True)
     | models.Q(is_superuser=True)
@@ -156,8 +149,8 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
 
     # The mask of this request's credential; unlimited unless the credential says less.
     credential_permissions: int = UNLIMITED
-    # The rank as the object was read or saved.
-    _rank: Mapping[str, Any] = MappingProxyType({})
+    # The columns as the object was read or saved.
+    _stored: Mapping[str, Any] = MappingProxyType({})
 
     objects: ClassVar[Accounts] = Accounts()
 
@@ -249,28 +242,26 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
 
     @classmethod
     def from_db(cls, *args: Any, **kwargs: Any) -> "User":
-        """Return the account of a row, which remembers what its rank was."""
+        """Return the account of a row, which remembers what its columns were."""
         user: User = super().from_db(*args, **kwargs)
-        user._rank = user._rank_now()
+        user._stored = user._columns()
         return user
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
         super().refresh_from_db(*args, **kwargs)
-        self._rank = self._rank_now()
+        self._stored = self._columns()
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the account; of its rank only what was changed on this object.
+        """Save the account; of an account that was read, only what was changed on this object.
 
         A request that saves an account which it read a moment ago would otherwise give back what
-        was taken away meanwhile.
+        was taken away meanwhile: a right, or the names of somebody who was erased.
         """
         if not (self._state.adding or args or kwargs.get("update_fields") is not None):
-            rank = self._rank_now()
-            same = {name for name in rank if name in self._rank and rank[name] == self._rank[name]}
             kwargs["update_fields"] = [
-                field.name
-                for field in self._meta.concrete_fields
-                if not field.primary_key and field.attname not in self.get_deferred_fields() | same
+                name
+                for name, value in self._columns().items()
+                if name not in self._stored or value != self._stored[name]
             ]
         # What a new account or password does besides is in the same transaction.
         with (
@@ -279,11 +270,15 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
             else nullcontext()
         ):
             super().save(*args, **kwargs)
-        self._rank = self._rank_now()
+        self._stored = self._columns()
 
-    def _rank_now(self) -> dict[str, Any]:
+    def _columns(self) -> dict[str, Any]:
         deferred = self.get_deferred_fields()
-        return {name: getattr(self, name) for name in RANK if name not in deferred}
+        return {
+            field.attname: getattr(self, field.attname)
+            for field in self._meta.concrete_fields
+            if not field.primary_key and field.attname not in deferred
+        }
 
     def set_unusable_password(self) -> None:
         """Disable sign-in by password, which ends the account's tokens as any change does."""

@@ -19,6 +19,16 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class LineField(TextField):
+    """A name of one line, without characters that do not show or that turn what follows."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not text.isprintable():
+            self.fail("invalid")
+        return text
+
+
 def _captcha() -> TextField:
     return TextField(
         max_length=PAYLOAD_MAX_LENGTH,

@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.permissions import Permission, codes
+from accounts.serializers import TextField
 from people.models import CODE_MAX_LENGTH, NAME_MAX_LENGTH, Membership, Team
 from people.selectors import Person, RoleData
 
@@ -13,7 +14,7 @@ LISTED_MAX = 100
 
 
 def _codes(**options: Any) -> serializers.ListField:
-    child = serializers.CharField(max_length=40)
+    child = TextField(max_length=40)
     return serializers.ListField(child=child, max_length=LISTED_MAX, **options)
 
 
@@ -25,26 +26,26 @@ class PermissionSerializer(serializers.Serializer[Any]):
 
 
 class RoleSerializer(serializers.Serializer[Any]):
-    code = serializers.CharField(max_length=CODE_MAX_LENGTH)
-    name = serializers.CharField(max_length=NAME_MAX_LENGTH)
+    code = TextField(max_length=CODE_MAX_LENGTH)
+    name = TextField(max_length=NAME_MAX_LENGTH)
     permissions = _codes()
     builtin = serializers.BooleanField(read_only=True)
 
 
 class RoleChangeSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=NAME_MAX_LENGTH, required=False)
+    name = TextField(max_length=NAME_MAX_LENGTH, required=False)
     permissions = _codes(required=False)
 
 
 class TeamSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(read_only=True)
-    name = serializers.CharField(max_length=NAME_MAX_LENGTH)
+    name = TextField(max_length=NAME_MAX_LENGTH)
     roles = _codes(required=False)
     members = serializers.IntegerField(read_only=True)
 
 
 class TeamChangeSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=NAME_MAX_LENGTH, required=False)
+    name = TextField(max_length=NAME_MAX_LENGTH, required=False)
     roles = _codes(required=False)
 
 
@@ -59,7 +60,7 @@ class InvitationSerializer(serializers.Serializer[Any]):
 
 
 class AcceptSerializer(serializers.Serializer[Any]):
-    token = serializers.CharField(max_length=200)
+    token = TextField(max_length=200)
 
 
 class JoinedSerializer(serializers.Serializer[Any]):

@@ -157,7 +157,10 @@ class ArchiveView(APIView):
             raise Gone("The archive is no longer kept. Ask for another one.")
         if not export.is_stored:
             raise NotReady("The archive is not ready yet.")
-        return download(request._request, export, account_holder(user.pk))
+        answer = download(request._request, export, account_holder(user.pk))
+        # A browser would keep a copy in its cache, beyond the seven days and an erasure.
+        answer["Cache-Control"] = "private, no-store"
+        return answer
 
 
 class OwnErasureView(APIView):

@@ -8,7 +8,7 @@ from accounts.keys.models import Token
 from accounts.keys.networks import parse_network
 from accounts.keys.services import OVERLAP_SECONDS, OVERLAP_SECONDS_MAX
 from accounts.permissions import Permission, codes
-from accounts.serializers import TextField
+from accounts.serializers import LineField, TextField
 
 NETWORKS_MAX = 50
 NAME_MAX_LENGTH = 100
@@ -28,7 +28,7 @@ class NetworkField(TextField):
 
 
 class KeyInputSerializer(serializers.Serializer[Any]):
-    name = TextField(max_length=NAME_MAX_LENGTH)
+    name = LineField(max_length=NAME_MAX_LENGTH)
     permissions = serializers.ListField(
         child=TextField(max_length=40),
         max_length=len(Permission),
@@ -50,7 +50,7 @@ class KeyInputSerializer(serializers.Serializer[Any]):
 
 
 class KeyChangeSerializer(serializers.Serializer[Any]):
-    name = TextField(max_length=NAME_MAX_LENGTH, required=False)
+    name = LineField(max_length=NAME_MAX_LENGTH, required=False)
     permissions = serializers.ListField(
         child=TextField(max_length=40), max_length=len(Permission), required=False
     )

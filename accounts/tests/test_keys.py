@@ -255,6 +255,7 @@ def test_keys_are_limited_and_end_with_their_time(alice: User, settings: Any) ->
         {}, {"name": ""}, {"name": "x" * 101}, {"name": "x", "expires_at": "2020-01-01T00:00:00Z"},
         {"name": "x", "permissions": "purchases:read"}, {"name": "x", "networks": "10.0.0.0/8"},
         {"name": "x", "expires_at": "soon"}, {"name": "a\0b"}, [],
+        {"name": "a\nb"}, {"name": "a\u202eb"},
     ):  # fmt: skip
         assert send(client, "post", KEYS, wrong).status_code == 400, wrong
     # Tokens of sign-ins neither count as keys nor push them out.

@@ -1,10 +1,15 @@
-"""The lists of people cost the same for many rows."""
+"""The pages of people: the reset of second factors, the audit of a person, and their queries."""
+
+import re
+from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import User
+from accounts.models import Token, User
+from audit.models import Waiting
 from audit.sealing import seal_waiting
 from audit.services import record
 from people.models import Membership, Role, Team
@@ -12,6 +17,40 @@ from people.tests.conftest import make
 from personal.tests.conftest import recent
 
 pytestmark = pytest.mark.django_db
+
+
+def test_an_admin_resets_second_factors_on_the_page(sent_mail: Any) -> None:
+    boss, ann = make("boss", "admin"), make("ann")
+    Authenticator.objects.create(user=ann, type="totp", data={"secret": "s"})
+    Token.objects.create(user=ann)
+    theirs, admin = recent(ann), recent(boss)
+    path, person = "/people/second-factor/id-ann/", "/people/accounts/id-ann/"
+    assert f'action="{path}"' in admin.get(person).content.decode()
+    late = recent(boss, seconds=301).post(path)
+    assert late["Location"].startswith("/accounts/reauthenticate/")
+    assert recent(make("joe")).post(path).status_code == 403
+    assert Authenticator.objects.filter(user=ann).exists()
+    assert theirs.get("/api/v1/accounts/me/").status_code == 200
+    done = admin.post(path, follow=True).content.decode()
+    assert "The second factors are gone" in done
+    assert f'action="{path}"' not in done
+    assert not Authenticator.objects.filter(user=ann).exists()
+    assert not Token.objects.filter(user=ann).exists()
+    assert theirs.get("/api/v1/accounts/me/").status_code == 401
+    assert [mail.to for mail in sent_mail()] == [["ann@example.com"]]
+    told = Waiting.objects.filter(object=f"account:{ann.pk}", actor_id=boss.pk)
+    assert sorted(told.values_list("action", flat=True)) == ["factor.reset", "sessions.ended"]
+    # The page shows it to whoever may read the audit, and to nobody else.
+    seal_waiting()
+    shown = admin.get(person).content.decode()
+    assert "What happened to the account" in shown
+    assert f"/audit/?account=account%3A{ann.pk}" in shown
+    assert re.search(r'href="/audit/\d+/"', shown)
+    assert "/audit/" not in recent(make("sue", "support")).get(person).content.decode()
+    # Nobody resets their own.
+    Authenticator.objects.create(user=boss, type="totp", data={"secret": "s"})
+    admin.post("/people/second-factor/id-boss/")
+    assert Authenticator.objects.filter(user=boss).exists()
 
 
 def test_the_lists_cost_the_same_queries_for_many_rows() -> None:

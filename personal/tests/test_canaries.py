@@ -125,6 +125,7 @@ def test_an_export_holds_exactly_ones_own_and_an_erasure_leaves_nothing(
     queue.work()
     assert browser.get(archive_url.removesuffix("archive/")).json()["status"] == "ready"
     answer = browser.get(archive_url)
+    assert answer["Cache-Control"] == "private, no-store"
     assert answer["Content-Type"] == "application/zip"
     archive = zipfile.ZipFile(BytesIO(b"".join(answer)))
     texts = {name: archive.read(name).decode() for name in archive.namelist()}

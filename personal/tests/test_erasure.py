@@ -135,6 +135,17 @@ def test_nobody_is_erased_by_less_and_an_admin_remains(
     assert User.objects.get(pk=other.pk).is_active
 
 
+def test_a_stale_save_brings_no_name_back(ann: User, boss: User, private: Path) -> None:
+    """A request that read the account before its erasure saves it afterwards."""
+    stale = User.objects.get(pk=ann.pk)
+    assert order(recent(boss), ann).status_code == 202
+    stale.set_password("orchid-lamp-43")
+    stale.save()
+    now = User.objects.get(pk=ann.pk)
+    assert (now.is_active, now.email) == (False, "")
+    assert "ann" not in (now.username, now.userid)
+
+
 def test_the_names_are_free_again_after_a_year(ann: User, boss: User, private: Path) -> None:
     assert erased_names([("007", "ann")]) == set()
     order(recent(boss), ann)

@@ -25,13 +25,15 @@ NO_PAGES = {
     "documentation/openapi.json",
     "jsi18n/",
     "dashboard/figures/",
+    "customers/export.csv",
+    "customers/export.xlsx",
     "till/manifest.webmanifest",
     "till/worker.js",
     "till/session/",
     "till/customers/",
     ".well-known/jwks.json",
 }
-"""Routes that answer with text, JSON, a part of a page or a redirect to the page."""
+"""Routes that answer with text, JSON, a file, a part of a page or a redirect to the page."""
 PATHS: dict[str, Callable[[Goods], str]] = {
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": lambda goods: "accounts/confirm-email/wrong/",
     "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
@@ -42,6 +44,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "audit/<int:seq>/": lambda goods: "audit/1/",
     "customers/<path:userid>/": lambda goods: f"customers/{goods.userid}/",
     "people/accounts/<path:userid>/": lambda goods: f"people/accounts/{goods.userid}/",
+    "people/erasing/<path:userid>/": lambda goods: f"people/erasing/{goods.userid}/",
     "people/teams/<str:id>/": lambda goods: f"people/teams/{goods.team}/",
     "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
 }

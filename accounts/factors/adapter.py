@@ -5,12 +5,14 @@ from typing import Any, NoReturn
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 
+_CLOSED = "accounts.factors.totp seals secrets, each bound to its account."
+
 
 class FactorsAdapter(DefaultMFAAdapter):
     """allauth's login stage uses it.
 
-    ``accounts.factors.totp`` seals the secrets. allauth, which would bind them to no account, never
-    touches them.
+    ``accounts.factors.totp`` seals the secrets, bound to their accounts. allauth would bind them to
+    none, so its ways to seal are closed.
     """
 
     def get_totp_issuer(self) -> str:
@@ -22,7 +24,9 @@ class FactorsAdapter(DefaultMFAAdapter):
         return str(user.username)
 
     def encrypt(self, text: str) -> NoReturn:
-        raise NotImplementedError
+        """Raise, because no secret may be sealed without its account."""
+        raise RuntimeError(_CLOSED)
 
     def decrypt(self, encrypted_text: str) -> NoReturn:
-        raise NotImplementedError
+        """Raise, because no secret was sealed here."""
+        raise RuntimeError(_CLOSED)

@@ -85,15 +85,12 @@ def people(request: HttpRequest) -> HttpResponse:
         except ValidationFailed as error:
             errors = by_field(error)
     names = selectors.role_names()
-    query = f"who={EVERYBODY}" if everybody else ""
     context = {
         "tabs": tabs(request, "people"),
         "q": text,
         "everybody": everybody,
         "errors": errors,
-        "page": page,
-        "query": f"{query}&" if query else "",
-        "first": f"?{query}",
+        "pages": page.links(f"who={EVERYBODY}" if everybody else "") if page else {},
         "more": more,
         "people": [
             (each, [names.get(role, role) for role in each.account.all_roles])

@@ -54,8 +54,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     context = {
         "q": text,
         "order": order,
-        "query": "order=newest" if order else "",
-        "page": page,
+        "pages": page.links("order=newest" if order else "") if page else {},
         "customers": customers.listed(caller, found[: customers.PAGE_SIZE]),
         "more": more,
         "errors": errors,

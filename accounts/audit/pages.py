@@ -21,7 +21,7 @@ from audit.health import waiting
 from audit.models import Entry
 from audit.sealing import chain_reached
 from shop.core.errors import NotFound, ValidationFailed, error_response
-from shop.core.pagination import LAST, Page, paginate
+from shop.core.pagination import paginate
 
 _READERS = needs(P.AUDIT_READ_ALL)
 LABELS = {
@@ -94,7 +94,7 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     except ValidationFailed as error:
         context["errors"] = {each.attr or "": each.detail for each in error.errors}
     else:
-        context |= {"entries": shown(page.items), "pages": _pages(page, query)}
+        context |= {"entries": shown(page.items), "pages": page.links(query.urlencode())}
     return render(request, "accounts/audit.html", context)
 
 
@@ -140,7 +140,7 @@ def security(request: HttpRequest) -> HttpResponse:
         actors = {each.actor_id for each in page.items if each.actor_id is not None}
         staff = set(User.objects.filter(WITH_RIGHTS, pk__in=actors).values_list("pk", flat=True))
         entries = [_in_words(each, user, staff) for each in shown(page.items, reader=user)]
-        context |= {"entries": entries, "pages": _pages(page, QueryDict())}
+        context |= {"entries": entries, "pages": page.links()}
     return render(request, "accounts/security.html", context)
 
 
@@ -180,19 +180,3 @@ def _without(query: QueryDict, *names: str) -> QueryDict:
     for name in names:
         others.pop(name, None)
     return others
-
-
-def _pages(page: Page[Entry], query: QueryDict) -> dict[str, str]:
-    """Return the addresses of the other pages, or an empty mapping if there is none."""
-
-    def to(cursor: str | None) -> str:
-        return "?" + "&".join(filter(None, (query.urlencode(), f"cursor={cursor}")))
-
-    if not (page.next_cursor or page.previous_cursor):
-        return {}
-    return {
-        "newest": f"?{query.urlencode()}" if page.previous_cursor else "",
-        "newer": to(page.previous_cursor) if page.previous_cursor else "",
-        "older": to(page.next_cursor) if page.next_cursor else "",
-        "oldest": to(LAST) if page.next_cursor else "",
-    }

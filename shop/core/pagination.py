@@ -37,6 +37,24 @@ class Page(Generic[M]):
     next_cursor: str | None
     previous_cursor: str | None
 
+    def links(self, query: str = "") -> dict[str, str]:
+        """Return the addresses that ``components/pager.html`` takes; empty for the only page.
+
+        ``query`` is what the list is filtered by, encoded.
+        """
+
+        def to(cursor: str | None) -> str:
+            return "?" + "&".join(filter(None, (query, f"cursor={cursor}")))
+
+        if not (self.next_cursor or self.previous_cursor):
+            return {}
+        return {
+            "newest": f"?{query}" if self.previous_cursor else "",
+            "newer": to(self.previous_cursor) if self.previous_cursor else "",
+            "older": to(self.next_cursor) if self.next_cursor else "",
+            "oldest": to(LAST) if self.next_cursor else "",
+        }
+
 
 Place = tuple[datetime | Decimal | UUID | int, ...]
 

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "search",
     "personal",
     "purchases",
+    "billing",
     "reports",
     "insight",
     "till",

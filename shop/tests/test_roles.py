@@ -26,7 +26,16 @@ RELAY = {
     "audit_entry": {"SELECT", "INSERT"},
     "audit_checkpoint": {"SELECT", "INSERT"},
 }
-ONLY_GROW = {"purchases_purchase", "events_event", "audit_entry", "audit_checkpoint"}
+ONLY_GROW = {
+    "purchases_purchase",
+    "events_event",
+    "audit_entry",
+    "audit_checkpoint",
+    "billing_document",
+    "billing_entry",
+    "billing_line",
+    "billing_tax",
+}
 COLUMNS = """(
     SELECT relname, attrelid, attnum, attname FROM pg_attribute
     JOIN pg_class ON pg_class.oid = attrelid

@@ -1,0 +1,13 @@
+"""The declarations of billing."""
+
+from shop.core.apps import ShopAppConfig
+
+
+class BillingConfig(ShopAppConfig):
+    """Invoices, credit notes, coupons and payments, beside a ledger that keeps list prices."""
+
+    name = "billing"
+    verbose_name = "Billing"
+    personal_data = "billing.columns.TABLES"
+    append_only = ("Document", "Line", "Tax", "Entry")
+    sealed = ("billing.parties.models.SEALED",)

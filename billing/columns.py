@@ -1,0 +1,91 @@
+"""What the tables of billing hold."""
+
+from django.utils.translation import gettext_lazy as _
+
+from shop.core.columns import Table, nobody, personal, plain, secret
+
+_INVOICED = _("Your invoices and credit notes, which the law asks the shop to keep.")
+_OF_DOCUMENT = "t.document_id IN (SELECT id FROM billing_document WHERE customer_id = %(account)s)"
+
+TABLES = (
+    nobody("billing_series", "code kind year generation next_number last_hash last_issued_on"),
+    Table(
+        "billing_draft",
+        _("Invoices that are not issued yet."),
+        plain("id customer_id currency request content created_by_id created_at"),
+        about="t.customer_id = %(account)s",
+        section="invoice_drafts",
+        deletes=True,
+    ),
+    Table(
+        "billing_document",
+        _INVOICED,
+        plain(
+            "id series number label kind corrects_id customer_id issued_by_id currency exponent"
+            " issued_on issued_at due_on prices_include_tax net tax total canonical previous_hash"
+            " hash previous"
+        ),
+        about="t.customer_id = %(account)s",
+        section="invoices",
+    ),
+    Table(
+        "billing_line",
+        _INVOICED,
+        plain(
+            "id document_id position purchase text quantity price gross discount net tax_category"
+            " tax_rate credits_id"
+        ),
+        about=_OF_DOCUMENT,
+        section="invoice_lines",
+    ),
+    Table(
+        "billing_tax",
+        _INVOICED,
+        plain("id document_id category rate net tax"),
+        about=_OF_DOCUMENT,
+        section="invoice_taxes",
+    ),
+    Table(
+        "billing_claim",
+        _("Which invoice each of your purchases is on."),
+        plain("purchase document_id"),
+        about=_OF_DOCUMENT,
+        section="invoiced_purchases",
+    ),
+    Table(
+        "billing_balance",
+        _("What is still owed on your invoices."),
+        plain(
+            "document_id customer_id status currency due_on total credited paid refunded"
+            " charged_back"
+        ),
+        about="t.customer_id = %(account)s",
+        section="invoice_balances",
+    ),
+    Table(
+        "billing_entry",
+        _("What was invoiced, credited, paid and refunded."),
+        plain("id document_id kind source amount at"),
+        about=_OF_DOCUMENT,
+        section="invoice_entries",
+    ),
+    Table(
+        "billing_profile",
+        _("The name and address that your invoices show."),
+        plain("account_id vat_check vat_checked_at"),
+        personal("name address country vat_id"),
+        about="t.account_id = %(account)s",
+        section="billing_profile",
+        deletes=True,
+    ),
+    Table(
+        "billing_party",
+        _("The name and address on your invoices, sealed."),
+        plain("document_id account_id"),
+        secret("sealed"),
+        about="t.account_id = %(account)s",
+        deletes=True,
+    ),
+    nobody("billing_taxrate", "id code category rate valid_from exemption created_at"),
+    nobody("billing_itemtax", "item code"),
+)

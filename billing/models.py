@@ -1,0 +1,29 @@
+"""The tables of billing, each in the module of its part."""
+
+from billing.invoices.models import (
+    Balance,
+    Claim,
+    Document,
+    Draft,
+    Entry,
+    Line,
+    Series,
+    Tax,
+)
+from billing.parties.models import Party, Profile
+from billing.taxes.models import ItemTax, TaxRate
+
+__all__ = [
+    "Balance",
+    "Claim",
+    "Document",
+    "Draft",
+    "Entry",
+    "ItemTax",
+    "Line",
+    "Party",
+    "Profile",
+    "Series",
+    "Tax",
+    "TaxRate",
+]

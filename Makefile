@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak lint schema texts bench pictures lighthouse clean chromium env up down deploy backup restore test-stack lock
+.PHONY: help run test soak lint schema texts bench pictures lighthouse clean chromium env up down deploy backup restore replay test-stack lock
 
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check --quiet
@@ -77,6 +77,9 @@ backup: ## write the stack's database and statements to backups/
 
 restore: ## fill an empty stack from FILE=backups/shop-….tar
 	@exec python3 -m deploy.stack restore --file "$(FILE)"
+
+replay: ## end a restore that was cut off, with the journals beside FILE=backups/shop-….tar
+	@exec python3 -m deploy.stack replay --file "$(FILE)"
 
 test-stack: .venv/.installed-dev ## try the stack of containers from outside; needs Docker; ARGS are passed to pytest
 	@exec $(PYTHON) -m pytest -c tests/stack/pytest.ini --rootdir . tests/stack $(ARGS)

@@ -21,9 +21,12 @@ CAT_JOURNAL = 'cat "$JOURNAL_DIR"/*.jsonl 2>/dev/null || true'
 JOURNAL = "journal.jsonl"
 """What was erased and revoked. A restore reads the journals of newer backups, too."""
 NOT_REPLAYED = (
-    "The data are back, but what was erased and revoked since is not all gone again, so nothing was"
-    " started. Before `make up`, read *Nobody comes back* in docs/operations.md."
+    "A restore has not ended: what was erased and revoked since the backup may be back, so nothing"
+    " is started. `make replay FILE=…` ends it, or repeat `make restore FILE=…`. Read"
+    " *Nobody comes back* in docs/operations.md."
 )
+MARK = "shop.not_replayed"
+"""A setting of the database while a restore is at work; ``prepare_database`` refuses it."""
 POSITION_GAP = 1_000_000_000
 """How far positions jump at a restore, so that none given out after the backup is used again."""
 DUMP = (
@@ -121,8 +124,8 @@ def backup(stack: Stack, folder: Path) -> Path:
 def restore(stack: Stack, path: Path) -> None:
     """Fill an empty stack from a backup, and start it.
 
-    The database is committed last. A failure before that leaves an empty stack, so that the
-    restore can be tried again. After it only ``up`` is missing.
+    The database is marked before it has any data, until the journals are replayed. So wherever this
+    is cut off, nothing starts, and it can be repeated.
     """
     with exclusive_lock(), tempfile.TemporaryDirectory() as work:
         folder = Path(work)
@@ -138,12 +141,14 @@ def restore(stack: Stack, path: Path) -> None:
         # No running container is touched before the stack is known to be empty.
         stack.compose("up", "-d", "--no-deps", "--no-recreate", "postgres", "valkey")
         stack.wait_healthy("postgres", "valkey")
-        require_empty(stack)
+        if not is_marked(stack):
+            require_empty(stack)
         stack.compose("stop", *ROLLED, *REPLACED, "nginx", quiet=True)
         floor = int(manifest["position"]) + POSITION_GAP
         floors = ",".join(filter(None, [str(manifest["floors"]), str(floor)]))
         database = stack.sql("SELECT quote_ident(current_database())")
         stack.sql(f"ALTER DATABASE {database} SET shop.position_floors = '{floors}'")
+        stack.sql(f"ALTER DATABASE {database} SET {MARK} = 'yes'")
         print_line("Restoring the statements.")
         with (folder / "reports.tar").open("rb") as files:
             stack.run_once("worker", "tar", "-C", REPORTS, "-x", stdin=files)
@@ -153,20 +158,53 @@ def restore(stack: Stack, path: Path) -> None:
         with (folder / "database.dump").open("rb") as dump:
             run(words, stdin=dump, capture_output=True)
         # The application's role and its rights are not in the dump.
-        stack.run_once("migrate")
-        print_line("Erasing and revoking again what was erased and revoked since.")
-        journal = folder / JOURNAL
-        journal.write_bytes(b"".join(journals(path.parent)))
-        with journal.open("rb") as lines:
-            replay = ["worker", "python", "manage.py", "replay_journal", "-"]
-            try:
-                stack.run_once(*replay, stdin=lines)
-            except Failure as failure:
-                raise Failure(f"{failure}\n{NOT_REPLAYED}") from None
-        stack.run_once("worker", "python", "manage.py", "verify_ledger")
+        stack.run_once("migrate", "python", "manage.py", "prepare_database", "--before-replay")
+        replay_journals(stack, path.parent)
+    start(stack)
+    print_line(f"Restored {path.name}. Positions go on after {floor}.")
+
+
+def replay(stack: Stack, path: Path) -> None:
+    """End a restore that was cut off after the data were back: replay the journals, and start.
+
+    Raise ``Failure`` if no restore waits for that.
+    """
+    with exclusive_lock():
+        stack.compose("up", "-d", "--no-deps", "--no-recreate", "postgres", "valkey")
+        stack.wait_healthy("postgres", "valkey")
+        if not is_marked(stack):
+            raise Failure("No restore waits to be ended.")
+        if stack.sql("SELECT to_regclass('accounts_user')") == "":
+            raise Failure("The restore was cut off before the data were back. Repeat it.")
+        stack.run_once("migrate", "python", "manage.py", "prepare_database", "--before-replay")
+        replay_journals(stack, path.parent)
+    start(stack)
+    print_line("The restore has ended.")
+
+
+def replay_journals(stack: Stack, folder: Path) -> None:
+    """Do again what the journals of all backups in a folder tell of, and take the mark away."""
+    print_line("Erasing and revoking again what was erased and revoked since.")
+    with tempfile.TemporaryFile() as lines:
+        lines.writelines(journals(folder))
+        lines.seek(0)
+        try:
+            stack.run_once("worker", "python", "manage.py", "replay_journal", "-", stdin=lines)
+        except Failure as failure:
+            raise Failure(f"{failure}\n{NOT_REPLAYED}") from None
+    stack.sql(f"ALTER DATABASE {stack.sql('SELECT quote_ident(current_database())')} RESET {MARK}")
+    stack.run_once("worker", "python", "manage.py", "verify_ledger")
+
+
+def start(stack: Stack) -> None:
+    """Start every container, and wait until each is healthy."""
     stack.compose("up", "-d")
     stack.wait_healthy(*ROLLED, *REPLACED, "nginx")
-    print_line(f"Restored {path.name}. Positions go on after {floor}.")
+
+
+def is_marked(stack: Stack) -> bool:
+    """Return whether a restore was begun and has not ended."""
+    return bool(stack.sql(f"SELECT current_setting('{MARK}', true)"))
 
 
 def journals(folder: Path) -> Iterator[bytes]:

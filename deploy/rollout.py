@@ -13,11 +13,11 @@ import os
 import subprocess
 import time
 
+from deploy.backup import NOT_REPLAYED, is_marked, start
 from deploy.compose import (
     ENV_FILE,
     OVERLAPPING,
     READY_SECONDS,
-    REPLACED,
     ROLLED,
     SINGLE,
     Failure,
@@ -47,8 +47,12 @@ def up(stack: Stack, *, build: bool) -> None:
         if build:
             stack.compose("build", "check")
         stack.check()
-        stack.compose("up", "-d")
-        stack.wait_healthy(*ROLLED, *REPLACED, "nginx")
+        try:
+            start(stack)
+        except Failure as failure:
+            if stack.containers("postgres") and is_marked(stack):
+                raise Failure(NOT_REPLAYED) from None
+            raise failure
         direct_requests(stack.running_container("nginx"), None)
         print_line("The stack is up and healthy.")
         if stack.sql("SELECT count(*) FROM accounts_user WHERE is_superuser") == "0":

@@ -1,5 +1,6 @@
 """What ``make deploy``, ``backup`` and ``restore`` do, as far as that needs no engine."""
 
+import io
 import json
 import os
 import re
@@ -12,9 +13,9 @@ import pytest
 import yaml
 from django.conf import settings
 
-from deploy import rollout
+from deploy import backup, rollout
 from deploy.backup import TAR_REPORTS
-from deploy.compose import Stack
+from deploy.compose import Failure, Stack
 from deploy.make_env import fresh_env
 
 ROOT = Path(settings.BASE_DIR)
@@ -131,6 +132,74 @@ def test_up_tells_how_the_first_superuser_is_made(
     monkeypatch.setattr(Stack, "sql", lambda stack, statement: superusers)
     rollout.up(Stack.__new__(Stack), build=False)
     assert ("create_account NAME --superuser" in capsys.readouterr().out) is told
+
+
+class Killed(BaseException):
+    """The process has ended here."""
+
+
+class Containers(Stack):
+    """A stack without an engine. ``steps`` are what was done, ``mark`` the database's."""
+
+    def __init__(self, dies_at: str = "") -> None:
+        self.dies_at, self.mark, self.steps = dies_at, False, list[str]()
+
+    def step(self, *words: str, **options: object) -> str:
+        self.steps.append(" ".join(words))
+        if self.dies_at and self.dies_at in self.steps[-1]:
+            raise Killed()
+        if words[:2] == ("up", "-d") and "--no-deps" not in words and self.mark:
+            raise Failure("service migrate didn't complete successfully")
+        return ""
+
+    compose = check = step  # type: ignore[assignment]
+    run_once = wait_healthy = step  # type: ignore[assignment]
+
+    def containers(self, service: str) -> list[str]:
+        return [service]
+
+    def sql(self, statement: str) -> str:
+        self.step(statement)
+        if "ALTER DATABASE" in statement and backup.MARK in statement:
+            self.mark = " SET " in statement
+        if backup.MARK in statement:
+            return "yes" if self.mark else ""
+        return "0"
+
+
+@pytest.mark.parametrize("moment", ["DROP SCHEMA", "RESTORE", "prepare_database", "replay_journal"])
+def test_a_restore_that_is_killed_lets_nothing_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moment: str
+) -> None:
+    monkeypatch.setattr("deploy.compose.ENV_FILE", tmp_path / ".env")
+    file = tmp_path / "shop-1.tar"
+    with tarfile.open(file, "w") as tar:
+        for name, text in {
+            "manifest.json": b'{"position": 1, "floors": ""}', "database.dump": b"",
+            "reports.tar": b"", backup.JOURNAL: b"{}",
+        }.items():  # fmt: skip
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text))
+    stack = Containers(moment)
+    monkeypatch.setattr(rollout, "direct_requests", lambda *arguments: None)
+    monkeypatch.setattr(backup, "run", lambda words, **options: stack.step("RESTORE"))
+    with pytest.raises(Killed):
+        backup.restore(stack, file)
+    stack.dies_at = ""
+    for _ in range(2):
+        with pytest.raises(Failure, match="make replay FILE"):
+            rollout.up(stack, build=False)
+    # Nothing has served from it, so the whole restore may be repeated, or only its end.
+    again = backup.replay if moment == "replay_journal" else backup.restore
+    again(stack, file)
+    assert not stack.mark
+    steps = " | ".join(stack.steps)
+    assert steps.rindex("replay_journal") < steps.rindex("RESET shop.not_replayed")
+    assert steps.rindex("RESET shop.not_replayed") < steps.rindex("up -d")
+    rollout.up(stack, build=False)
+    with pytest.raises(Failure, match="No restore waits"):
+        backup.replay(stack, file)
 
 
 @pytest.mark.parametrize(

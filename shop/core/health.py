@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from shop.core.apps import health_checks
 from shop.core.errors import RETRY_AFTER_SECONDS
 from shop.core.metrics import connect_valkey, metrics
+from shop.core.restored import NOT_REPLAYED, is_replayed
 
 CHECK_SECONDS = 3.0
 DISK_BYTES = 64 * 1024
@@ -33,6 +34,8 @@ ON CONFLICT (session_key) DO UPDATE SET expire_date = excluded.expire_date
 def _postgresql() -> None:
     with connection.cursor() as cursor:
         cursor.execute(_WRITE)
+    if not is_replayed():
+        raise Unhealthy(NOT_REPLAYED)
 
 
 def _valkey() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection as django_connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -89,3 +90,23 @@ def test_no_statement_holds_the_password(settings: Any) -> None:
     statements = "\n".join(query["sql"] for query in captured.captured_queries)
     assert "PASSWORD 'SCRAM-SHA-256$" in statements
     assert password not in statements
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_ready_before_a_restore_has_replayed_the_journal(client: Client) -> None:
+    name = sql.Identifier(str(django_connection.settings_dict["NAME"]))
+    mark = sql.SQL("ALTER DATABASE {} SET shop.not_replayed = 'yes'").format(name)
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(mark)
+        try:
+            django_connection.close()
+            with pytest.raises(CommandError, match="Replay the journal first"):
+                call_command("prepare_database", stdout=StringIO())
+            call_command("prepare_database", "--before-replay", stdout=StringIO())
+            ready, healthy = client.get("/readyz"), client.get("/healthz")
+        finally:
+            connection.execute(sql.SQL("ALTER DATABASE {} RESET shop.not_replayed").format(name))
+            django_connection.close()
+    assert (ready.status_code, healthy.status_code) == (503, 503)
+    assert "A restore has not ended" in healthy.text
+    assert client.get("/readyz").status_code == 200

@@ -6,13 +6,14 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
 from shop.core.apps import append_only_tables, maintained_tables
 from shop.core.locking import LOCK_MILLISECONDS, patiently
+from shop.core.restored import NOT_REPLAYED, is_replayed
 from shop.core.roles import rights_of
 from shop.core.sealing import Unsealable, require_keys
 
@@ -26,7 +27,17 @@ class Command(BaseCommand):
     )
     requires_system_checks: list[str] = []
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--before-replay",
+            action="store_true",
+            help="prepare a database whose restore has not ended, so that it can be ended",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        # Everything that serves is started after this command only.
+        if not options["before_replay"] and not is_replayed():
+            raise CommandError(NOT_REPLAYED)
         with connection.cursor() as cursor:
             # A second start at the same time waits for the first.
             cursor.execute("SET lock_timeout = 0")

@@ -9,5 +9,5 @@ class BillingConfig(ShopAppConfig):
     name = "billing"
     verbose_name = "Billing"
     personal_data = "billing.columns.TABLES"
-    append_only = ("Document", "Line", "Tax", "Entry")
+    append_only = ("Document", "Line", "Tax", "Entry", "Redemption")
     sealed = ("billing.parties.models.SEALED",)

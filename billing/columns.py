@@ -86,6 +86,30 @@ TABLES = (
         about="t.account_id = %(account)s",
         deletes=True,
     ),
+    Table(
+        "billing_redemption",
+        _("The coupons that you redeemed."),
+        plain("id coupon_id customer_id document_id purchase amount releases_id at"),
+        about="t.customer_id = %(account)s",
+        section="redeemed_coupons",
+    ),
+    Table(
+        "billing_couponcustomer",
+        _("How many times you redeemed a coupon."),
+        plain("id coupon_id customer_id redeemed"),
+        about="t.customer_id = %(account)s",
+        section="coupon_counts",
+    ),
+    Table(
+        "billing_coupon",
+        _("Coupons that are for you alone."),
+        plain(
+            "id code percent amount currency starts_at ends_at max_redemptions max_per_customer"
+            " customer_id minimum items active redeemed created_by_id created_at"
+        ),
+        about="t.customer_id = %(account)s",
+        section="coupons",
+    ),
     nobody("billing_taxrate", "id code category rate valid_from exemption created_at"),
     nobody("billing_itemtax", "item code"),
 )

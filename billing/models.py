@@ -1,5 +1,6 @@
 """The tables of billing, each in the module of its part."""
 
+from billing.coupons.models import Coupon, CouponCustomer, Redemption
 from billing.invoices.models import (
     Balance,
     Claim,
@@ -16,6 +17,8 @@ from billing.taxes.models import ItemTax, TaxRate
 __all__ = [
     "Balance",
     "Claim",
+    "Coupon",
+    "CouponCustomer",
     "Document",
     "Draft",
     "Entry",
@@ -23,6 +26,7 @@ __all__ = [
     "Line",
     "Party",
     "Profile",
+    "Redemption",
     "Series",
     "Tax",
     "TaxRate",

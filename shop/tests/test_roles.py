@@ -34,6 +34,7 @@ ONLY_GROW = {
     "billing_document",
     "billing_entry",
     "billing_line",
+    "billing_redemption",
     "billing_tax",
 }
 COLUMNS = """(

@@ -8,6 +8,40 @@ _INVOICED = _("Your invoices and credit notes, which the law asks the shop to ke
 _OF_DOCUMENT = "t.document_id IN (SELECT id FROM billing_document WHERE customer_id = %(account)s)"
 
 TABLES = (
+    Table(
+        "billing_refund",
+        _("Money that was paid back to you, or is to be."),
+        plain(
+            "id payment_id document_id customer_id created_by_id provider external_id currency"
+            " amount created_at status sent_at claimed_at attempts next_attempt_at settled_at"
+        ),
+        personal("reason failure", erased="''"),
+        about="t.customer_id = %(account)s",
+        section="refunds",
+    ),
+    Table(
+        "billing_chargeback",
+        _("Payments of yours that a bank took back."),
+        plain(
+            "id payment_id document_id customer_id created_by_id provider external_id currency"
+            " amount created_at status by_provider reference opened_on settled_at next_attempt_at"
+        ),
+        personal("reason", erased="''"),
+        about="t.customer_id = %(account)s",
+        section="chargebacks",
+    ),
+    Table(
+        "billing_payment",
+        _("Your payments, and those that you began."),
+        plain(
+            "id document_id customer_id created_by_id provider external_id currency amount"
+            " created_at status received reference session_id paid_on settled_at next_attempt_at"
+        ),
+        secret("action", erased="'{}'"),
+        about="t.customer_id = %(account)s",
+        section="payments",
+    ),
+    nobody("billing_providerevent", "id provider event_id kind facts waits_for received_at"),
     nobody("billing_series", "code kind year generation next_number last_hash last_issued_on"),
     Table(
         "billing_draft",

@@ -12,10 +12,12 @@ from billing.invoices.models import (
     Tax,
 )
 from billing.parties.models import Party, Profile
+from billing.payments.models import Chargeback, Payment, ProviderEvent, Refund
 from billing.taxes.models import ItemTax, TaxRate
 
 __all__ = [
     "Balance",
+    "Chargeback",
     "Claim",
     "Coupon",
     "CouponCustomer",
@@ -25,8 +27,11 @@ __all__ = [
     "ItemTax",
     "Line",
     "Party",
+    "Payment",
     "Profile",
+    "ProviderEvent",
     "Redemption",
+    "Refund",
     "Series",
     "Tax",
     "TaxRate",

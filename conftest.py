@@ -25,4 +25,7 @@ def _fresh_cache() -> None:
     """Empty the cache, so that no test meets the rate limits of another."""
     from django.core.cache import cache
 
+    from billing import presence
+
     cache.clear()
+    presence.forget()

@@ -8,6 +8,10 @@ class BillingConfig(ShopAppConfig):
 
     name = "billing"
     verbose_name = "Billing"
+    api_urls = "billing.urls"
+    page_urls = "billing.page_urls"
+    event_types = "billing.events"
+    audit_actions = ("billing.actions.ACTIONS",)
     personal_data = "billing.columns.TABLES"
     append_only = ("Document", "Line", "Tax", "Entry", "Redemption")
     sealed = ("billing.parties.models.SEALED",)

@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from people.guard import lock_people
 from people.models import KeptAnswer
 from shop.core.idempotency import IdempotencyKeyReused, parse_idempotency_key
 
@@ -32,7 +31,7 @@ def answer_once(request: Request, work: Callable[[], tuple[int, Any]]) -> Respon
     digest = hashlib.sha256(msgspec.json.encode(request.data, order="sorted")).digest()
     place = {"account": request.user, "route": request.path[:ROUTE_MAX_LENGTH], "key": key}
     with transaction.atomic():
-        lock_people()
+        _lock(f"{request.user.pk}|{place['route']}|{key}")
         kept = KeptAnswer.objects.filter(**place).first()
         if kept is not None:
             if bytes(kept.digest) != digest:
@@ -41,6 +40,12 @@ def answer_once(request: Request, work: Callable[[], tuple[int, Any]]) -> Respon
         status, body = work()
         KeptAnswer.objects.create(digest=digest, status=status, body=body, **place)
     return Response(body, status=status)
+
+
+def _lock(place: str) -> None:
+    """Wait, inside a transaction, for another request with the same key."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [place])
 
 
 def answers_purge() -> int:

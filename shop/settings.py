@@ -530,3 +530,27 @@ DOCUMENT_MAIL_ATTEMPTS = 12
 DOCUMENT_ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024
 # What one report may hold.
 REPORTS_MAX_LINES = env.integer("REPORTS_MAX_LINES", 200_000, minimum=1)
+
+# --- Billing: invoices, credit notes, coupons and payments ------------------------------------
+
+# Without it there are no routes, no pages and no panels of billing.
+BILLING = env.boolean("BILLING", True)
+# Purchases before this day, in the site's time zone, are never invoiced.
+BILLING_SINCE = env.day("BILLING_SINCE")
+BILLING_PRICES_INCLUDE_TAX = env.boolean("BILLING_PRICES_INCLUDE_TAX", True)
+BILLING_DUE_DAYS = env.integer("BILLING_DUE_DAYS", 14, maximum=365)
+# How long the buyer of an issued document stays, whoever is erased.
+BILLING_KEEP_YEARS = env.integer("BILLING_KEEP_YEARS", 10, minimum=1, maximum=100)
+# The shop, as its next documents name it.
+BILLING_SELLER = {
+    "name": env.text("BILLING_SELLER_NAME", SITE_NAME),
+    "address": env.text("BILLING_SELLER_ADDRESS", ""),
+    "postcode": env.text("BILLING_SELLER_POSTCODE", ""),
+    "city": env.text("BILLING_SELLER_CITY", ""),
+    "country": env.text("BILLING_SELLER_COUNTRY", "").upper(),
+    "vat_id": env.text("BILLING_SELLER_VAT_ID", ""),
+    "tax_number": env.text("BILLING_SELLER_TAX_NUMBER", ""),
+    "email": env.text("BILLING_SELLER_EMAIL", ""),
+    "iban": env.text("BILLING_SELLER_IBAN", "").replace(" ", ""),
+    "bic": env.text("BILLING_SELLER_BIC", ""),
+}

@@ -11,6 +11,7 @@ import binascii
 import ipaddress
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -59,6 +60,15 @@ def boolean(name: str, default: bool) -> bool:
     if value in ("false", "0", "no", "off"):
         return False
     raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+
+
+def day(name: str) -> date | None:
+    """Return the variable as a day, as ``2026-05-01``; ``None`` if it is not set."""
+    value = text(name, "")
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a day as 2026-05-01, not {value!r}.") from None
 
 
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:

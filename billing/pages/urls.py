@@ -1,0 +1,5 @@
+"""The pages of billing, below ``/billing/``."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -54,7 +54,9 @@ def others_are_served(system: System, token: str) -> None:
     for _ in range(3):
         told = ask_all(system.port, [head("GET", path, token) for path in paths])
         (alive,) = ask_all(system.port, [head("GET", "/livez")])
-        assert [each.status for each in told] == [200] * len(told)
+        assert [each.status for each in told] == [200] * len(told), system.request(
+            "GET", "/healthz"
+        ).body
         assert max(each.seconds for each in told) < SECONDS * system.slowness
         assert alive.status == 200
         assert alive.seconds < system.slowness

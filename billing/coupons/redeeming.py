@@ -29,6 +29,8 @@ from billing.coupons.errors import (
     CouponUsed,
 )
 from billing.coupons.models import Coupon, CouponCustomer, Redemption
+from billing.events import COUPON_REDEEMED, CouponRedeemed
+from events.services import emit
 from shop.core.errors import FieldError, Unavailable, ValidationFailed
 
 COUPONS_MAX = 10
@@ -45,7 +47,7 @@ SELECT coupon.id, %(customer)s, 1 FROM {_COUPON} AS coupon WHERE coupon.id = %(c
 ON CONFLICT (coupon_id, customer_id) DO UPDATE SET redeemed = mine.redeemed + 1
 WHERE mine.redeemed < coalesce(
     (SELECT max_per_customer FROM {_COUPON} WHERE id = %(coupon)s), mine.redeemed + 1)
-RETURNING redeemed
+RETURNING redeemed, (SELECT code FROM {_COUPON} WHERE id = %(coupon)s)
 """  # noqa: S608
 _REDEEMABLE = """
 id = %(coupon)s AND active AND (customer_id IS NULL OR customer_id = %(customer)s)
@@ -185,11 +187,12 @@ def redeem(
     coupon_ids: Iterable[UUID],
     *,
     customer_id: int,
+    currency: str,
     document_id: UUID | None = None,
     purchase_id: UUID | None = None,
     amounts: Iterable[Decimal],
 ) -> None:
-    """Redeem coupons for a document or a purchase, in the caller's transaction.
+    """Redeem coupons for a document or a purchase, in the caller's transaction, with their events.
 
     ``amounts`` are what the coupons took off, in the same order. Call it as late as possible,
     because other redeemers of a coupon with a limit wait until the transaction ends. Raise
@@ -206,9 +209,11 @@ def redeem(
             row = cursor.fetchone()
             if row is None:
                 raise _refusal(cursor, coupon, customer_id) or CouponUsed()
-            counts[coupon] = row[0]
+            counts[coupon], code = row
             subject = {"document": document_id, "purchase": purchase_id, "amount": amount}
             cursor.execute(_RECORD, values | subject)
+            told = CouponRedeemed(coupon, code, currency, amount, document_id, purchase_id)
+            emit(COUPON_REDEEMED, customer=customer_id, data=told)
         for coupon, count in counts.items():
             _count_coupon(cursor, coupon, customer_id, count)
 

@@ -81,7 +81,11 @@ def test_a_void_gives_back_what_its_invoice_redeemed_once(customer: User) -> Non
 
     def take(**subject: Any) -> None:
         redeem(
-            [two.pk, one.pk], customer_id=customer.pk, amounts=[Decimal(2), Decimal(1)], **subject
+            [two.pk, one.pk],
+            customer_id=customer.pk,
+            currency="EUR",
+            amounts=[Decimal(2), Decimal(1)],
+            **subject,
         )
 
     take(document_id=document.pk)
@@ -95,7 +99,13 @@ def test_a_void_gives_back_what_its_invoice_redeemed_once(customer: User) -> Non
     with pytest.raises(DatabaseError, match="only added"), transaction.atomic():
         Redemption.objects.update(amount=9)
     purchase = uuid4()
-    redeem([one.pk], customer_id=customer.pk, amounts=[Decimal(3)], purchase_id=purchase)
+    redeem(
+        [one.pk],
+        customer_id=customer.pk,
+        currency="EUR",
+        amounts=[Decimal(3)],
+        purchase_id=purchase,
+    )
     assert redemptions_of([purchase, uuid4()]) == {purchase: [("SPRING", Decimal(3))]}
 
 
@@ -118,6 +128,7 @@ def test_simultaneous_redeemers_are_counted_exactly(
                     # Two coupons in both orders never wait for each other.
                     ids if number % 2 else ids[::-1],
                     customer_id=(customer if number % 4 < 2 else other).pk,
+                    currency="EUR",
                     purchase_id=UUID(int=number),
                     amounts=[Decimal(1), Decimal(1)],
                 )

@@ -34,9 +34,10 @@ def account_change(
             chosen = parse_roles(roles, own=target.own_role)
             # Whoever may not give a role may not take it away, either.
             may_give(actor, mask_of({*target.roles} ^ {*chosen}))
-            User.objects.filter(pk=target.pk).update(roles=chosen)
+            target.roles = chosen
         if is_active is not None:
-            User.objects.filter(pk=target.pk).update(is_active=is_active)
+            target.is_active = is_active
+        target.save()
         return account_changed(target.pk, before=before, actor_id=actor.pk)
 
 

@@ -28,4 +28,4 @@ class PersonalConfig(ShopAppConfig):
     }
 
     def ready(self) -> None:
-        from personal import revoked  # noqa: F401
+        from personal import narrowed, revoked  # noqa: F401

@@ -1,7 +1,7 @@
 """The journal: what a restore of an older backup must not undo.
 
-Each erasure and each revoked credential is a line of a file, written and synced before the change
-commits. The folder is copied into each backup, and a restore replays all journals that it finds.
+Each erasure, each revoked credential and whatever lets nobody in any more is a line of a file. The
+folder is copied into each backup, and a restore replays all journals that it finds.
 
 An id could belong to another account after a restore, so a line also has the moment at which the
 account was made.
@@ -14,12 +14,29 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import structlog
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from shop.core.times import iso
 
-ERASED, REVOKED = "erased", "revoked"
+logger = structlog.get_logger(__name__)
+
+ERASED, REVOKED, REMOVED, CHANGED = "erased", "revoked", "removed", "changed"
+
+
+def journal_note(entry: Mapping[str, Any]) -> None:
+    """Append an entry after the commit, because a full disk must not keep a credential good."""
+
+    def append() -> None:
+        try:
+            journal_append([entry])
+        except OSError as error:
+            # The change is made. Only a restore of an older backup would undo it.
+            logger.error("journal.failed", reason=str(error))
+
+    transaction.on_commit(append)
 
 
 def journal_append(entries: Iterable[Mapping[str, Any]]) -> None:

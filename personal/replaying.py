@@ -1,7 +1,8 @@
 """After a restore of a backup: nobody who was erased comes back, and nothing that was revoked.
 
 It runs before anything serves. A backup may be older than an erasure, so the journals tell which
-accounts to erase again. What no journal tells of ends as a whole: browser sessions and JWTs.
+accounts to erase again, and what lets nobody in any more. What no journal tells of ends as a whole:
+browser sessions and JWTs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ from personal.errors import Held
 from personal.journal import ERASED, REVOKED
 from personal.kinds import Export
 from personal.models import Erasure
+from personal.narrowing import narrow
 from shop.core.database import no_statement_timeout
 from shop.core.times import iso
 
@@ -35,6 +37,7 @@ class Replayed:
 
     erased: int = 0
     revoked: int = 0
+    narrowed: int = 0
     sessions: int = 0
     kept: int = 0
 
@@ -44,14 +47,18 @@ def journal_replay(entries: Iterable[Mapping[str, Any]]) -> Replayed:
     done = Replayed()
     accounts: dict[int, str] = {}
     ends: dict[str, str] = {}
+    others: list[Mapping[str, Any]] = []
     for entry in entries:
         if entry.get("kind") == ERASED:
             accounts[int(entry["account"])] = str(entry["joined"])
         elif entry.get("kind") == REVOKED:
             digest = str(entry["digest"])
             ends[digest] = min(str(entry["ends"]), ends.get(digest, "9"))
+        else:
+            others.append(entry)
     with no_statement_timeout():
         _end_all(done, ends)
+        done.narrowed = narrow(others)
     for account_id, joined in accounts.items():
         _erase_again(done, account_id, joined)
     return done

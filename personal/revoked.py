@@ -5,17 +5,13 @@ Browser sessions and JWTs are not in it, because a restore ends all of them.
 
 from typing import Any
 
-import structlog
-from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils import timezone
 
 from accounts.models import Token, TokenKind
-from personal.journal import REVOKED, journal_append
+from personal.journal import REVOKED, journal_note
 from shop.core.times import iso
-
-logger = structlog.get_logger(__name__)
 
 
 @receiver(post_delete, sender=Token)
@@ -34,13 +30,4 @@ def token_replaced(instance: Token, created: bool, **kwargs: Any) -> None:
 
 
 def _note(digest: str, *, ends: Any) -> None:
-    entry = {"kind": REVOKED, "digest": digest, "ends": iso(ends)}
-
-    def append() -> None:
-        try:
-            journal_append([entry])
-        except OSError as error:
-            # The credential has ended. Only a restore of an older backup would bring it back.
-            logger.error("journal.failed", reason=str(error))
-
-    transaction.on_commit(append)
+    journal_note({"kind": REVOKED, "digest": digest, "ends": iso(ends)})

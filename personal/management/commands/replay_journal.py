@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from people.guard import admins
 from personal.journal import journal_files, journal_read
 from personal.replaying import journal_replay
 
@@ -14,7 +15,8 @@ from personal.replaying import journal_replay
 class Command(BaseCommand):
     help = (
         "After a restore and before anything serves: erases again whoever was erased since the "
-        "backup, ends what was revoked since, all browser sessions and all JWTs. It reads this "
+        "backup, ends what was revoked since, all browser sessions and all JWTs, and lets no "
+        "password, factor or right of before in that was taken away since. It reads this "
         "site's journal, and others' that are named (- is the standard input)."
     )
 
@@ -36,7 +38,11 @@ class Command(BaseCommand):
             done = journal_replay(journal_read(files))
         self.stdout.write(
             f"Erased {done.erased} accounts again, ended {done.revoked} revoked credentials and "
-            f"{done.sessions} sessions."
+            f"{done.sessions} sessions, and narrowed {done.narrowed} passwords, factors and rights."
         )
+        if not admins().exists():
+            self.stdout.write(
+                "Nobody may administer accounts now: manage.py create_account NAME --superuser"
+            )
         if done.kept:
             raise CommandError(f"{done.kept} accounts could not be erased again; the log says why.")

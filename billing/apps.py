@@ -15,3 +15,15 @@ class BillingConfig(ShopAppConfig):
     personal_data = "billing.columns.TABLES"
     append_only = ("Document", "Line", "Tax", "Entry", "Redemption")
     sealed = ("billing.parties.models.SEALED",)
+    beat = {
+        "sweep-payments": {
+            "task": "billing.payments_sweep",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
+        "purge-payments": {
+            "task": "billing.payments_purge",
+            "schedule": 86_400.0,
+            "options": {"expires": 3600},
+        },
+    }

@@ -541,6 +541,7 @@ BILLING_PRICES_INCLUDE_TAX = env.boolean("BILLING_PRICES_INCLUDE_TAX", True)
 BILLING_DUE_DAYS = env.integer("BILLING_DUE_DAYS", 14, maximum=365)
 # How long the buyer of an issued document stays, whoever is erased.
 BILLING_KEEP_YEARS = env.integer("BILLING_KEEP_YEARS", 10, minimum=1, maximum=100)
+_EXAMPLE_IBAN = "DE89370400440532013000"
 # The shop, as its next documents name it.
 BILLING_SELLER = {
     "name": env.text("BILLING_SELLER_NAME", SITE_NAME),
@@ -551,6 +552,15 @@ BILLING_SELLER = {
     "vat_id": env.text("BILLING_SELLER_VAT_ID", ""),
     "tax_number": env.text("BILLING_SELLER_TAX_NUMBER", ""),
     "email": env.text("BILLING_SELLER_EMAIL", ""),
-    "iban": env.text("BILLING_SELLER_IBAN", "").replace(" ", ""),
+    # Development has an account that exists nowhere, so that one can try to pay.
+    "iban": env.text("BILLING_SELLER_IBAN", _EXAMPLE_IBAN if DEVELOPMENT else "").replace(" ", ""),
     "bic": env.text("BILLING_SELLER_BIC", ""),
 }
+# Payments by Stripe, where there is a key. While the secret that signs its webhooks is changed,
+# both are given, separated by a comma.
+STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY", optional=True)
+STRIPE_WEBHOOK_SECRETS = env.secrets("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_URL = env.text("STRIPE_API_URL", "https://api.stripe.com").rstrip("/")
+# A provider for trying things out, which moves no money.
+BILLING_TEST_PROVIDER = DEVELOPMENT
+BILLING_TEST_WEBHOOK_SECRETS = env.secrets("BILLING_TEST_WEBHOOK_SECRET") or ["whsec_test"]

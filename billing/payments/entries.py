@@ -5,7 +5,10 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from billing.invoices.models import Balance, Entry
+from billing import events
+from billing.invoices.models import Balance, Document, Entry
+from billing.money import Sums
+from events.services import emit
 
 _MOVES: dict[str, tuple[str, int]] = {
     Entry.Kind.CREDITED: ("credited", 1),
@@ -53,15 +56,29 @@ def enter(
     if kind != Entry.Kind.ISSUED:
         name, sign = _MOVES[kind]
         setattr(balance, name, getattr(balance, name) + sign * amount)
-    balance.status = _status(balance, void=void or balance.status == Balance.Status.VOID)
+    was = balance.status
+    balance.status = sums_of(balance).status(void=void or was == Balance.Status.VOID)
     balance.save(update_fields=["status", "credited", "paid", "refunded", "charged_back"])
+    if balance.status == Balance.Status.PAID != was:
+        _tell_paid(balance)
     return balance
 
 
-def _status(balance: Balance, *, void: bool) -> str:
-    if void:
-        return Balance.Status.VOID
-    received = balance.paid - balance.refunded - balance.charged_back
-    if received >= balance.total - balance.credited:
-        return Balance.Status.PAID
-    return Balance.Status.PARTIALLY_PAID if received > 0 else Balance.Status.OPEN
+def sums_of(balance: Balance) -> Sums:
+    """Return the sums of a balance, which say what is due, overpaid and received."""
+    return Sums(
+        balance.total, balance.credited, balance.paid, balance.refunded, balance.charged_back
+    )
+
+
+def _tell_paid(balance: Balance) -> None:
+    label = Document.objects.values_list("label", flat=True).get(pk=balance.pk)
+    data = events.InvoicePaid(
+        id=balance.pk,
+        number=label,
+        currency=balance.currency,
+        total=balance.total,
+        credited=balance.credited,
+        paid=balance.paid,
+    )
+    emit(events.INVOICE_PAID, customer=balance.customer_id, data=data)

@@ -1,5 +1,25 @@
-"""The routes of this part, below ``/api/v1/billing/``."""
+"""The routes of payments, below ``/api/v1/billing/``."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from billing.payments import api
+
+urlpatterns = [
+    path("invoices/<str:id>/pay/", api.PayView.as_view(), name="api_pay"),
+    path("invoices/<str:id>/payments/", api.BookView.as_view(), name="api_book_payment"),
+    path("payments/", api.PaymentListView.as_view(), name="api_payments"),
+    path("payments/<str:id>/", api.PaymentView.as_view(), name="api_payment"),
+    path("payments/<str:id>/refunds/", api.RefundRequestView.as_view(), name="api_ask_refund"),
+    path(
+        "payments/<str:id>/chargebacks/",
+        api.ChargebackOpenView.as_view(),
+        name="api_open_chargeback",
+    ),
+    path("refunds/", api.RefundListView.as_view(), name="api_refunds"),
+    path("refunds/<str:id>/", api.RefundView.as_view(), name="api_refund"),
+    path("chargebacks/", api.ChargebackListView.as_view(), name="api_chargebacks"),
+    path("chargebacks/<str:id>/", api.ChargebackView.as_view(), name="api_chargeback"),
+    path("chargebacks/<str:id>/won/", api.WonView.as_view(), name="api_chargeback_won"),
+    path("chargebacks/<str:id>/lost/", api.LostView.as_view(), name="api_chargeback_lost"),
+    path("webhooks/<str:provider>/", api.WebhookView.as_view(), name="api_payment_webhook"),
+]

@@ -170,6 +170,41 @@ def paginate(
     )
 
 
+def paginate_keys(
+    parts: Sequence[QuerySet[Any]], *, cursor: str | None = None, page_size: int = PAGE_SIZE
+) -> Page[Any]:
+    """Return one page of the rows of several tables, by their UUIDv7 keys, newest first.
+
+    No two rows have one key. ``cursor`` is as for ``paginate``. One query for each part.
+    """
+    direction, position = "n", None
+    if cursor == LAST:
+        direction = "p"
+    elif cursor:
+        if len(cursor) > 200:
+            raise ValidationFailed([FieldError("invalid", "Invalid cursor.", "cursor")])
+        direction, (position,) = _decode(cursor, [UUID])
+    backwards = direction == "p"
+    items: list[Any] = []
+    for part in parts:
+        if position is not None:
+            part = part.filter((f"pk__{'gt' if backwards else 'lt'}", position))
+        items += part.order_by("pk" if backwards else "-pk")[: page_size + 1]
+    items.sort(key=lambda row: row.pk, reverse=not backwards)
+    more = len(items) > page_size
+    items = items[:page_size]
+    if backwards:
+        items.reverse()
+    has_next, has_previous = (position is not None, more)
+    if not backwards:
+        has_next, has_previous = has_previous, has_next
+    return Page(
+        items=items,
+        next_cursor=_encode("n", (items[-1].pk,)) if items and has_next else None,
+        previous_cursor=_encode("p", (items[0].pk,)) if items and has_previous else None,
+    )
+
+
 class KeysetPagination(BasePagination):
     """Pages of REST framework: ``{"next", "previous", "results"}``."""
 
@@ -187,6 +222,16 @@ class KeysetPagination(BasePagination):
             number_field=self.number_field,
             keys_first=self.keys_first,
             key_field=getattr(view, "key_field", "pk"),
+        )
+        return list(self.page.items)
+
+    def paginate_keys(self, parts: Sequence[QuerySet[Any]], request: Request) -> list[Any]:
+        """Return the rows of one page of several tables, as ``paginate_keys`` does."""
+        self.request = request
+        self.page = paginate_keys(
+            parts,
+            cursor=request.query_params.get("cursor"),
+            page_size=self.page_size(request.query_params.get("page_size")),
         )
         return list(self.page.items)
 

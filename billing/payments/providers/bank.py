@@ -1,0 +1,105 @@
+"""Bank transfers: the shop says where to, and staff book what arrives."""
+
+import io
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+
+import segno
+from django.conf import settings
+from segno import helpers
+
+from billing.payments.providers.interface import (
+    DisputeChanged,
+    Message,
+    Outcome,
+    PaymentChanged,
+    PaymentRequest,
+    RefundRequest,
+    Started,
+)
+from billing.reference import reference_of
+from shop.core.errors import NotFound
+
+_EPC_MOST = Decimal("999999999.99")
+_EPC_NAME_LENGTH = 70
+
+
+def qr_of(*, name: str, iban: str, bic: str, reference: str, currency: str, amount: Decimal) -> str:
+    """Return the EPC QR code (EPC069-12) of a transfer as SVG; empty where there is none for it.
+
+    Such codes are for euros, from 0.01 to 999 999 999.99.
+    """
+    if currency != "EUR" or not Decimal("0.01") <= amount <= _EPC_MOST:
+        return ""
+    code: segno.QRCode = helpers.make_epc_qr(
+        name=name[:_EPC_NAME_LENGTH], iban=iban, amount=amount, reference=reference, bic=bic or None
+    )
+    written = io.BytesIO()
+    code.save(written, kind="svg", xmldecl=False, svgns=True, omitsize=True, border=4, light="#fff")
+    return written.getvalue().decode()
+
+
+class Bank:
+    """Transfers to the seller's account."""
+
+    name = "bank"
+    books_itself = False
+    lasts: timedelta | None = None
+
+    def takes(self, currency: str) -> bool:
+        """Return whether the shop has said where to."""
+        return bool(settings.BILLING_SELLER["iban"])
+
+    def start(self, payment: PaymentRequest) -> Started:
+        """Return the bank details, with the reference that every transfer for the invoice has."""
+        seller = settings.BILLING_SELLER
+        reference = reference_of(payment.number)
+        action = {
+            "type": "bank_transfer",
+            "name": seller["name"],
+            "iban": seller["iban"],
+            "bic": seller["bic"],
+            "reference": reference,
+            "currency": payment.currency,
+            "amount": str(payment.amount),
+            "qr_svg": qr_of(
+                name=seller["name"],
+                iban=seller["iban"],
+                bic=seller["bic"],
+                reference=reference,
+                currency=payment.currency,
+                amount=payment.amount,
+            ),
+        }
+        return Started(action, reference=reference, keep=False)
+
+    def refund(self, refund: RefundRequest) -> Outcome:
+        """Return that it is done: whoever asks for the refund of a transfer makes the transfer."""
+        return Outcome("succeeded")
+
+    def find_refund(self, refund: RefundRequest) -> Outcome | None:
+        """Return the same."""
+        return Outcome("succeeded")
+
+    def find_payment(self, payment: PaymentRequest) -> PaymentChanged | None:
+        """Return ``None``, because staff see the account."""
+        return None
+
+    def find_dispute(self, external_id: str) -> DisputeChanged | None:
+        """Return ``None``, because staff hear of it."""
+        return None
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes) -> Message:
+        """Raise ``NotFound``, because a bank sends none."""
+        raise NotFound()
+
+
+class Cash(Bank):
+    """Money over the counter. Nobody can start it, and staff book it."""
+
+    name = "cash"
+
+    def takes(self, currency: str) -> bool:
+        """Return ``False``, because nobody pays cash by the API."""
+        return False

@@ -1,0 +1,5 @@
+"""The workers' tasks of billing, each in the module of its part."""
+
+from billing.payments import tasks as payments
+
+__all__ = ["payments"]

@@ -21,5 +21,7 @@ ACTIONS = {
     "coupon.created": _("A coupon was made."),
     "coupon.changed": _("A coupon was changed."),
     "taxrate.created": _("A tax rate was made."),
+    "taxrate.deleted": _("A tax rate was deleted."),
+    "itemtax.changed": _("The tax code of an item was changed."),
     "billing_profile.changed": _("The name or the address on invoices was changed."),
 }

@@ -145,5 +145,5 @@ TABLES = (
         section="coupons",
     ),
     nobody("billing_taxrate", "id code category rate valid_from exemption created_at"),
-    nobody("billing_itemtax", "item code"),
+    nobody("billing_itemtax", "id item code"),
 )

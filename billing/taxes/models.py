@@ -35,7 +35,7 @@ class TaxRate(models.Model):
 class ItemTax(models.Model):
     """The code of an item that is not taxed like most."""
 
-    item = models.CharField(primary_key=True, max_length=200)
+    item = models.CharField(unique=True, max_length=200)
     code = models.CharField(max_length=CODE_MAX_LENGTH)
 
     def __str__(self) -> str:

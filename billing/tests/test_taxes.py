@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from audit.models import Waiting
+from billing.taxes import services
 from billing.taxes.models import ItemTax, TaxRate
 from billing.taxes.rates import UNTAXED, Applied, day_of_supply, rates_for
 
@@ -54,3 +56,68 @@ def test_the_day_is_that_of_the_sites_time_zone(settings: Any) -> None:
     assert day_of_supply(moment) == date(2020, 6, 30)
     settings.TIME_ZONE = "Europe/Berlin"
     assert day_of_supply(moment) == date(2020, 7, 1)
+
+
+STANDARD = {"code": "standard", "category": "S", "rate": "19.00", "valid_from": "2021-01-01"}
+
+
+def test_finance_sets_rates_and_nobody_else(finance: Any, mine: Any) -> None:
+    made = finance("POST", "tax-rates/", STANDARD, Idempotency_Key="a")
+    assert made.status_code == 201, made.content
+    assert made.json() == {"id": made.json()["id"], **STANDARD, "exemption": ""}
+    again = finance("POST", "tax-rates/", STANDARD, Idempotency_Key="a")
+    assert again.json() == made.json()
+    assert again.headers["Idempotent-Replayed"] == "true"
+    for change, code in (
+        ({"rate": "16.00"}, "rate_exists"),
+        ({"valid_from": "2021-13-01"}, "invalid"),
+        ({"valid_from": "0001-01-01"}, "invalid"),
+        ({"code": "Standard!"}, "invalid"),
+        ({"category": "X"}, "invalid_choice"),
+        ({"rate": "-1"}, "min_value"),
+        ({"rate": "100.01"}, "max_value"),
+        ({"rate": "1.001"}, "max_decimal_places"),
+        ({"rate": "NaN"}, "invalid"),
+        ({"rate": "0.00", "code": "new"}, "invalid"),
+        ({"category": "Z", "code": "new"}, "invalid"),
+        ({"category": "E", "rate": "0", "code": "new"}, "required"),
+        ({"category": "AE", "rate": "19", "exemption": "Reverse charge", "code": "new"}, "invalid"),
+        ({"exemption": "none", "code": "new"}, "invalid"),
+    ):
+        refused = finance("POST", "tax-rates/", {**STANDARD, **change})
+        assert refused.status_code == (409 if code == "rate_exists" else 400), refused.content
+        assert refused.json()["errors"][0]["code"] == code, refused.content
+    exempt = {
+        **STANDARD,
+        "code": "exempt",
+        "category": "E",
+        "rate": "0",
+        "exemption": "Article 132",
+    }
+    assert finance("POST", "tax-rates/", exempt).status_code == 201
+    assert finance("PUT", "item-taxes/", {"item": "book", "code": "new"}).status_code == 400
+    for code in ("standard", "exempt", "exempt"):
+        given = finance("PUT", "item-taxes/", {"item": " book ", "code": code})
+        assert given.json() == {"item": "book", "code": code}
+    assert finance("GET", "item-taxes/").json()["results"] == [{"item": "book", "code": "exempt"}]
+    assert rates_for([("book", DAY)])[0].category == "E"
+    assert finance("DELETE", "item-taxes/book/").status_code == 204
+    assert finance("DELETE", "item-taxes/book/").status_code == 404
+    pages = finance("GET", "tax-rates/?page_size=1").json()
+    assert [each["code"] for each in pages["results"]] == ["exempt"]
+    assert pages["next"]
+    assert finance("DELETE", f"tax-rates/{pages['results'][0]['id']}/").status_code == 204
+    assert finance("DELETE", "tax-rates/x/").status_code == 404
+    assert rates_for([("book", DAY)]) == [Applied("S", Decimal("19.00"))]
+    entries = Waiting.objects.filter(action__in=("taxrate.created", "taxrate.deleted"))
+    assert entries.count() == 3
+    assert Waiting.objects.filter(action="itemtax.changed").count() == 3
+    assert mine("GET", "tax-rates/").headers["Accepted-Permissions"] == "billing:read_all"
+    assert mine("POST", "tax-rates/", STANDARD).status_code == 403
+
+
+def test_rates_are_bounded(finance: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(services, "RATES_MAX", 1)
+    assert finance("POST", "tax-rates/", STANDARD).status_code == 201
+    many = finance("POST", "tax-rates/", {**STANDARD, "code": "new"})
+    assert many.json()["errors"][0]["code"] == "too_many_rates"

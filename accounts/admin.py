@@ -10,17 +10,20 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.admin import Authenticator
 from allauth.socialaccount import admin as _social  # noqa: F401
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from knox.models import get_digest_token
 from knox.settings import CONSTANTS
 
+from accounts.admin_recent import RecentFirst
 from accounts.models import OutgoingMail, Token, TokenKind, User
+from accounts.proofs import address_verified
 from accounts.ranks import reaches, within_reach
 from accounts.sessions.recent import confirm_first, is_recent
 from audit.admin import Audited
@@ -68,8 +71,11 @@ admin.site.unregister([EmailAddress, Group, Authenticator])
 
 
 @admin.register(EmailAddress)
-class EmailAddressAdmin(_OwnedAdmin, AllauthEmailAddressAdmin):
-    """Addresses are found by account, or by the whole address."""
+class EmailAddressAdmin(RecentFirst, _OwnedAdmin, AllauthEmailAddressAdmin):
+    """Addresses are found by account, or by the whole address.
+
+    Whoever is said to read an address may reset the account, so a tick at "verified" is a proof.
+    """
 
     search_help_text = "A whole address, username or userid."
     list_filter = ()
@@ -89,15 +95,32 @@ class EmailAddressAdmin(_OwnedAdmin, AllauthEmailAddressAdmin):
     @transaction.atomic
     def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
         reached = queryset.filter(user__in=within_reach(request.user), verified=False)
-        addresses = list(reached)
-        super().make_verified(request, reached)
-        if addresses:
+        if addresses := [each for each in reached if self._verify(request, each)]:
             LogEntry.objects.log_actions(
                 user_id=request.user.pk or 0,
                 queryset=addresses,
                 action_flag=CHANGE,
                 change_message="Marked as verified.",
             )
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: EmailAddress, form: Any, change: bool) -> None:
+        """Save an address. One that becomes verified ends what any proof of it ends."""
+        before = EmailAddress.objects.filter(pk=obj.pk, email=obj.email, verified=True)
+        is_new = obj.verified and not before.exists()
+        obj.verified = obj.verified and not is_new
+        super().save_model(request, obj, form, change)
+        if is_new:
+            self._verify(request, obj)
+
+    def _verify(self, request: HttpRequest, address: EmailAddress) -> bool:
+        verified = address_verified(request, address)
+        if verified:
+            message = _("Marked {email} as verified.").format(email=address.email)
+        else:
+            message = _("Another account has verified {email}.").format(email=address.email)
+        self.message_user(request, message, messages.SUCCESS if verified else messages.ERROR)
+        return verified
 
 
 @admin.register(Token)
@@ -167,7 +190,7 @@ _TOKEN_FIELDS = [
 
 
 @admin.register(Group)
-class GroupAdmin(Audited, LargeTableAdmin, DjangoGroupAdmin):
+class GroupAdmin(RecentFirst, Audited, LargeTableAdmin, DjangoGroupAdmin):
     """Only superusers write groups, because a group gives rank to its members.
 
     Roles and teams say what people may do in the shop. Groups are for rights inside the admin only,

@@ -7,15 +7,17 @@ the reader of its mail, must not share the account with whoever made it.
 from dataclasses import asdict
 
 from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.contrib import messages
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from accounts.emails import address_prove, is_proved
+from accounts.emails import address_prove, claims_end, email_proved, is_proved, lock_email
 from accounts.factors.services import factors_end
 from accounts.models import User
 from accounts.sessions.ending import Ended, end_credentials
+from audit.context import actor_id
 from audit.services import record
 
 
@@ -31,7 +33,7 @@ def older_ends(user: User) -> Ended:
     record(
         "account.proved_late",
         object=f"account:{user.pk}",
-        actor_id=user.pk,
+        actor_id=actor_id() or user.pk,
         after={"ended": asdict(ended), "links": links},
     )
     return ended
@@ -42,11 +44,8 @@ def address_proved_late(request: HttpRequest, user: User, email: str) -> bool:
 
     Return whether it was. Call it in a transaction, before the session of the prover begins.
     """
-    if is_proved(user, email) or address_prove(user, email) is None:
+    if not _first_proof(request, user, email):
         return False
-    user.set_unusable_password()
-    user.save(update_fields=["password"])
-    older_ends(user)
     messages.warning(
         request,
         _(
@@ -54,6 +53,33 @@ def address_proved_late(request: HttpRequest, user: User, email: str) -> bool:
             "other sign-ins have ended. You can set a new password."
         ),
     )
+    return True
+
+
+def address_verified(request: HttpRequest, address: EmailAddress) -> bool:
+    """Take an address for proved, because staff says so. Return whether no other account has it.
+
+    An account that has proved no address yet keeps nothing older, since anybody could have made it.
+    Call it in a transaction.
+    """
+    user = address.user
+    if not EmailAddress.objects.filter(user=user, verified=True).exists():
+        return _first_proof(request, user, address.email.lower())
+    lock_email(address.email)
+    if email_proved(address.email):
+        return False
+    address.verified = True
+    address.save(update_fields=["verified"])
+    claims_end(address.email, owner=user)
+    return True
+
+
+def _first_proof(request: HttpRequest, user: User, email: str) -> bool:
+    if is_proved(user, email) or address_prove(user, email) is None:
+        return False
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    older_ends(user)
     get_adapter(request).send_notification_mail(
         "account/email/older_ended", user, {"user": user}, email=email
     )

@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from accounts.admin_recent import RecentFirst
 from accounts.models import Token, User
 from accounts.ranks import reaches, within_reach
 from accounts.sessions.recent import confirm_first, is_recent
@@ -72,13 +73,15 @@ class PasswordForm(AdminPasswordChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(LargeTableAdmin, DjangoUserAdmin):
+class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
     """Accounts are found by exact username or userid, and never counted or deleted.
 
     The ledger has no index by recorder. So the search for purchases that keep an account from being
     deleted would read the whole ledger. Deactivate an account instead.
     """
 
+    # The actions take away only.
+    recent_actions = False
     form = UserForm
     add_form = UserCreationForm
     change_password_form = PasswordForm

@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Token, User
+from accounts.models import OutgoingMail, Token, User
 from accounts.permissions import role_mask
 from accounts.tests.conftest import PASSWORD, make_recent
 from purchases.models import Purchase
@@ -211,6 +211,73 @@ def test_what_lets_in_is_given_after_a_recent_sign_in_and_not_past_a_second_fact
     assert client.post(password, new).status_code == 302
     alice.refresh_from_db()
     assert alice.check_password("another-lamp-43")
+
+
+def test_rank_addresses_and_groups_change_after_a_recent_sign_in(alice: User, root: User) -> None:
+    address = EmailAddress.objects.create(user=alice, email="alice@example.com", primary=True)
+    group = Group.objects.create(name="one")
+    before = (states(alice, root), Group.objects.count())
+    emails = "/admin/account/emailaddress/"
+    ticked = {"action": "make_verified", "_selected_action": [address.pk]}
+    form = {"user": str(alice.pk), "email": alice.email, "verified": "on", "primary": "on"}
+    account = {"username": alice.username, "userid": alice.userid, "email": "evil@example.com"}
+    writes: list[tuple[str, dict[str, Any]]] = [
+        (f"{URL}{alice.pk}/change/", account | RANK | {"is_active": "on"}),
+        (f"{URL}add/", {"username": "eve", "userid": "eve", "usable_password": "false"}),
+        (emails, ticked),
+        (f"{emails}add/", form | {"email": "other@example.com"}),
+        (f"{emails}{address.pk}/change/", form),
+        (f"{emails}{address.pk}/delete/", {"post": "yes"}),
+        ("/admin/auth/group/add/", {"name": "chiefs"}),
+        (f"/admin/auth/group/{group.pk}/delete/", {"post": "yes"}),
+    ]
+    left_open = enter(root, is_recent=False)
+    for url, sent in writes:
+        answer = left_open.post(url, sent)
+        assert answer["Location"].startswith("/accounts/reauthenticate/"), url
+        assert "evil" not in answer["Location"]
+        # Looking asks for nothing.
+        assert left_open.get(url).status_code == 200, url
+    assert (states(alice, root), Group.objects.count()) == before
+
+
+@pytest.mark.parametrize("way", ["action", "form"])
+def test_a_tick_at_verified_ends_what_a_late_proof_ends(alice: User, root: User, way: str) -> None:
+    """Whoever signed up with somebody else's address must not share the account with its reader."""
+    EmailAddress.objects.filter(user=alice).delete()
+    address = EmailAddress.objects.create(user=alice, email=alice.email, primary=True)
+    other = EmailAddress.objects.create(user=alice, email="attacker@example.com")
+    Token.objects.create(user=alice)
+    browser = enter(alice)
+    emails = "/admin/account/emailaddress/"
+    form = {"user": str(alice.pk), "email": alice.email, "verified": "on", "primary": "on"}
+    sent = {
+        "action": (emails, {"action": "make_verified", "_selected_action": [address.pk]}),
+        "form": (f"{emails}{address.pk}/change/", form),
+    }
+    client = enter(root)
+    assert client.post(*sent[way]).status_code == 302
+    alice.refresh_from_db()
+    assert not alice.has_usable_password()
+    assert not Token.objects.filter(user=alice).exists()
+    assert browser.get("/api/v1/accounts/me/").status_code == 401
+    rows = EmailAddress.objects.filter(user=alice).values_list("email", "verified", "primary")
+    assert list(rows) == [(alice.email, True, True)]
+    assert not EmailAddress.objects.filter(pk=other.pk).exists()
+    mail = OutgoingMail.objects.get()
+    assert mail.recipient == alice.email
+    # A second address of an account that has proved one ends nothing.
+    alice.set_password(PASSWORD)
+    alice.save()
+    second = {"user": str(alice.pk), "email": "second@example.com", "verified": "on"}
+    assert client.post(f"{emails}add/", second).status_code == 302
+    alice.refresh_from_db()
+    assert alice.check_password(PASSWORD)
+    assert EmailAddress.objects.filter(user=alice, verified=True).count() == 2
+    # What another account has proved stays there.
+    theirs = {"user": str(root.pk), "email": "second@example.com", "verified": "on"}
+    client.post(f"{emails}add/", theirs)
+    assert not EmailAddress.objects.filter(user=root, verified=True).exists()
 
 
 def test_only_superusers_edit_rank(alice: User, root: User) -> None:

@@ -174,7 +174,8 @@ def world(db: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
         ids = r"<(path:object_id|int:pk|int:seq|str:id|uuid:id|id|str:code|str:token)>"
         path = re.sub(ids, str(id), path)
         path = re.sub("<(path|str):userid>", "id-owner", path)
-        path = path.replace("<str:username>", "owner").replace("^scalable-shop", "scalable-shop")
+        path = path.replace("<str:username>", "owner").replace("<str:provider>", "test")
+        path = path.replace("^scalable-shop", "scalable-shop")
         path = path.replace(
             "^confirm-email/(?P<key>[-:\\w]+)/$",
             f"confirm-email/{EmailConfirmationHMAC(address).key}/",

@@ -4,6 +4,7 @@ from typing import Any
 
 from accounts.models import User
 from billing.taxes.models import ItemTax, TaxRate
+from billing.tests import access_payments as payments
 from tests.access import NO_METHOD, Access, api
 
 # Who reads everybody's invoices, and who writes them.
@@ -19,12 +20,17 @@ def done(status: int, default: int = 403) -> dict[str, int]:
 def _objects(owner: User) -> dict[str, Any]:
     rate = TaxRate.objects.create(code="low", category="S", rate="7.00", valid_from="2020-01-01")
     ItemTax.objects.create(item="book", code="low")
-    return {f"{B}tax-rates/": rate.pk, f"{B}item-taxes/": "book"}
+    return {
+        f"{B}tax-rates/": rate.pk,
+        f"{B}item-taxes/": "book",
+        **payments.objects(owner),
+    }
 
 
 ACCESS = Access(
     objects=_objects,
     api={
+        **payments.API,
         # Taxes.
         f"{B}tax-rates/": {"GET": api(403, **READ_ALL), "POST": done(201)},
         f"{B}tax-rates/<str:id>/": {"GET": NO_METHOD, "POST": NO_METHOD, "DELETE": done(204)},
@@ -36,6 +42,7 @@ ACCESS = Access(
         },
     },
     bodies={
+        **payments.BODIES,
         # Taxes.
         f"{B}tax-rates/": {
             "code": "standard",

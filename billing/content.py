@@ -126,7 +126,7 @@ def canonical(content: Content) -> bytes:
     return _ENCODER.encode(content)
 
 
-def content_of(stored: bytes) -> Content:
+def content_of(stored: bytes | memoryview) -> Content:
     """Return the content of canonical bytes. Raise ``msgspec.ValidationError``."""
     return _DECODER.decode(bytes(stored))
 

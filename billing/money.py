@@ -168,13 +168,14 @@ def price(
     """
     gross = [to_units(item.quantity * item.price, exponent) for item in items]
     left = list(gross)
+    places = {item.position: index for index, item in enumerate(items)}
     taken = []
     for cut in cuts:
-        chosen = [
-            index
-            for index, item in enumerate(items)
-            if cut.lines is None or item.position in cut.lines
-        ]
+        chosen = (
+            list(range(len(items)))
+            if cut.lines is None
+            else sorted(places[position] for position in cut.lines if position in places)
+        )
         units = _cut(cut, sum(left[index] for index in chosen), exponent)
         shares = spread_units(units, [left[index] for index in chosen])
         for index, share in zip(chosen, shares, strict=True):

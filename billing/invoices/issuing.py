@@ -12,17 +12,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import msgspec
-from django.conf import settings
 from django.db import connection, transaction
 
 from audit.services import record
 from billing import events
-from billing.content import Body, Buyer, Content, Corrected, Seller, canonical, chained
+from billing.content import Body, Buyer, Content, Corrected, canonical, chained
 from billing.invoices.models import Document, Kind
 from billing.invoices.series import next_place
 from billing.parties.models import COLUMN
 from billing.parties.sealed import digest_of
+from billing.parties.seller import seller
 from events.services import emit
 from shop.core.sealing import seal
 
@@ -145,7 +144,7 @@ def issue_documents(kind: str, orders: Sequence[Order]) -> list[Document]:
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("Issuing needs a transaction.")
-    seller = msgspec.convert(settings.BILLING_SELLER, Seller)
+    shop = seller()
     # Whatever can be built is built before anybody has to wait.
     parties = [order.sealed_buyer() for order in orders]
     columns = _columns_of(orders)
@@ -166,7 +165,7 @@ def issue_documents(kind: str, orders: Sequence[Order]) -> list[Document]:
                 number=place.label,
                 issued_on=place.issued_on,
                 due_on=due_on,
-                seller=seller,
+                seller=shop,
                 buyer=buyer,
                 corrects=Corrected(
                     id=corrects.pk, number=corrects.label, issued_on=corrects.issued_on
@@ -203,7 +202,7 @@ def issue_documents(kind: str, orders: Sequence[Order]) -> list[Document]:
         document._state.db = "default"
         documents.append(document)
         place.number += 1
-        place.previous_hash = document.hash
+        place.previous_hash = bytes(document.hash)
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT,

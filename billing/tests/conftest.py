@@ -64,6 +64,7 @@ def buy(
     start = at or timezone.now() - timedelta(days=1)
     made = Purchase.objects.bulk_create(
         Purchase(
+            id=uuid4(),
             customer=user,
             recorded_by=user,
             item=item,

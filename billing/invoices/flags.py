@@ -8,9 +8,11 @@ from django.utils import timezone
 from billing.invoices.models import Balance
 from billing.money import Sums
 from billing.payments.models import Chargeback, Refund
+from billing.payments.selectors import excess_of
 
 DISPUTED, OVERDUE, OVERPAID = "disputed", "overdue", "overpaid"
-REFUND_FAILED, REFUND_UNKNOWN, UNDERPAID = "refund_failed", "refund_unknown", "paid_back_too_much"
+EXCESS = "excess"
+"""More went back of a payment than came."""
 
 
 def sums_of(balance: Balance) -> Sums:
@@ -21,7 +23,7 @@ def sums_of(balance: Balance) -> Sums:
 
 
 def flags_of(balances: Iterable[Balance]) -> Mapping[UUID, list[str]]:
-    """Return what needs attention about each invoice, by its id. Two queries."""
+    """Return what needs attention about each invoice, by its id. Three queries."""
     balances = list(balances)
     ids = [balance.pk for balance in balances]
     found: dict[UUID, list[str]] = {id: [] for id in ids}
@@ -36,13 +38,15 @@ def flags_of(balances: Iterable[Balance]) -> Mapping[UUID, list[str]]:
     )
     for id, status in sorted(set(refunds.values_list("document", "status"))):
         found[id].append(f"refund_{status}")
+    for id in excess_of(
+        balance.pk for balance in balances if balance.refunded + balance.charged_back
+    ):
+        found[id].append(EXCESS)
     today = timezone.localtime(timezone=timezone.get_default_timezone()).date()
     for balance in balances:
         sums = sums_of(balance)
         if sums.overpaid:
             found[balance.pk].append(OVERPAID)
-        if sums.received < 0:
-            found[balance.pk].append(UNDERPAID)
         if sums.due and balance.due_on and balance.due_on < today:
             found[balance.pk].append(OVERDUE)
     return found

@@ -4,6 +4,7 @@ from typing import Any
 
 from accounts.models import User
 from billing.taxes.models import ItemTax, TaxRate
+from billing.tests import access_invoices as invoices
 from billing.tests import access_payments as payments
 from tests.access import NO_METHOD, Access, api
 
@@ -23,6 +24,7 @@ def _objects(owner: User) -> dict[str, Any]:
     return {
         f"{B}tax-rates/": rate.pk,
         f"{B}item-taxes/": "book",
+        **invoices.objects(owner),
         **payments.objects(owner),
     }
 
@@ -30,6 +32,7 @@ def _objects(owner: User) -> dict[str, Any]:
 ACCESS = Access(
     objects=_objects,
     api={
+        **invoices.API,
         **payments.API,
         # Taxes.
         f"{B}tax-rates/": {"GET": api(403, **READ_ALL), "POST": done(201)},
@@ -42,6 +45,7 @@ ACCESS = Access(
         },
     },
     bodies={
+        **invoices.BODIES,
         **payments.BODIES,
         # Taxes.
         f"{B}tax-rates/": {

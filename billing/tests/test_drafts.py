@@ -87,7 +87,11 @@ def test_what_was_previewed_is_issued(finance: Api, mine: Api, customer: User, v
     assert finance("PATCH", path, {"due_days": 1}).json()["errors"][0]["code"] == "issued"
     assert finance("DELETE", path).status_code == 409
     assert Document.objects.count() == 1
-    actions = Waiting.objects.filter(action__startswith="invoice").order_by("id").values_list("action", flat=True)
+    actions = (
+        Waiting.objects.filter(action__startswith="invoice")
+        .order_by("id")
+        .values_list("action", flat=True)
+    )
     assert list(actions) == ["invoice.drafted", "invoice.issued"]
 
 

@@ -222,7 +222,7 @@ def _purchases(customer_id: int, request: Request) -> list[Bought]:
     since = moment_of(request.since) if request.since else _FIRST
     if settings.BILLING_SINCE:
         since = max(since, moment_of(settings.BILLING_SINCE.isoformat()))
-    values = {
+    values: dict[str, Any] = {
         "customer": customer_id,
         "since": since,
         "until": moment_of(request.until, ends=True) if request.until else _LAST,

@@ -75,7 +75,9 @@ class DraftChangeSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="Codes, in the order in which they are taken off, before the discounts.",
     )
-    discounts = DiscountSerializer(many=True, required=False, max_length=DISCOUNTS_MAX)
+    discounts = serializers.ListField(
+        child=DiscountSerializer(), required=False, max_length=DISCOUNTS_MAX
+    )
     due_days = serializers.IntegerField(
         min_value=0, max_value=DUE_DAYS_MAX, required=False, allow_null=True
     )

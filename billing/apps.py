@@ -16,6 +16,11 @@ class BillingConfig(ShopAppConfig):
     append_only = ("Document", "Line", "Tax", "Entry", "Redemption")
     sealed = ("billing.parties.models.SEALED",)
     beat = {
+        "check-vat-ids": {
+            "task": "billing.check_vat_ids",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
         "sweep-payments": {
             "task": "billing.payments_sweep",
             "schedule": 60.0,

@@ -106,7 +106,7 @@ TABLES = (
     Table(
         "billing_profile",
         _("The name and address that your invoices show."),
-        plain("account_id vat_check vat_checked_at"),
+        plain("account_id vat_check vat_checked_at vat_next_check_at vat_check_until"),
         personal("name address country vat_id"),
         about="t.account_id = %(account)s",
         section="billing_profile",

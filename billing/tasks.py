@@ -1,5 +1,6 @@
 """The workers' tasks of billing, each in the module of its part."""
 
+from billing.parties import tasks as parties
 from billing.payments import tasks as payments
 
-__all__ = ["payments"]
+__all__ = ["parties", "payments"]

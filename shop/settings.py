@@ -541,6 +541,11 @@ BILLING_PRICES_INCLUDE_TAX = env.boolean("BILLING_PRICES_INCLUDE_TAX", True)
 BILLING_DUE_DAYS = env.integer("BILLING_DUE_DAYS", 14, maximum=365)
 # How long the buyer of an issued document stays, whoever is erased.
 BILLING_KEEP_YEARS = env.integer("BILLING_KEEP_YEARS", 10, minimum=1, maximum=100)
+# Whether a worker asks the EU's register about customers' VAT ids.
+BILLING_VAT_CHECK = env.boolean("BILLING_VAT_CHECK", not DEVELOPMENT)
+BILLING_VIES_URL = env.text(
+    "BILLING_VIES_URL", "https://ec.europa.eu/taxation_customs/vies/rest-api"
+).rstrip("/")
 _EXAMPLE_IBAN = "DE89370400440532013000"
 # The shop, as its next documents name it.
 BILLING_SELLER = {

@@ -1,5 +1,9 @@
-"""The routes of this part, below ``/api/v1/billing/``."""
+"""The route of profiles, below ``/api/v1/billing/``."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from billing.parties.api import ProfileView
+
+urlpatterns: list[URLPattern] = [
+    path("profile/", ProfileView.as_view(), name="billing_profile"),
+]

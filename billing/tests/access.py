@@ -34,6 +34,12 @@ ACCESS = Access(
     api={
         **invoices.API,
         **payments.API,
+        # Profiles.
+        f"{B}profile/": {
+            "GET": api(client=403),
+            "POST": NO_METHOD,
+            "PUT": api(client=403),
+        },
         # Taxes.
         f"{B}tax-rates/": {"GET": api(403, **READ_ALL), "POST": done(201)},
         f"{B}tax-rates/<str:id>/": {"GET": NO_METHOD, "POST": NO_METHOD, "DELETE": done(204)},
@@ -47,6 +53,7 @@ ACCESS = Access(
     bodies={
         **invoices.BODIES,
         **payments.BODIES,
+        f"PUT {B}profile/": {"name": "Joe"},
         # Taxes.
         f"{B}tax-rates/": {
             "code": "standard",

@@ -1,6 +1,10 @@
 """The declarations of billing."""
 
-from shop.core.apps import ShopAppConfig
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from billing.presence import is_billed
+from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
 class BillingConfig(ShopAppConfig):
@@ -32,3 +36,17 @@ class BillingConfig(ShopAppConfig):
             "options": {"expires": 3600},
         },
     }
+    if settings.BILLING:
+        searches = ("billing.pages.searches.find_documents",)
+        customer_panels = ("billing.pages.panels.customer_panel",)
+        purchase_panels = ("billing.pages.panels.purchase_panel",)
+        navigation = (
+            NavigationEntry(
+                _("Invoices"),
+                "billing_home",
+                place=10,
+                shown_to=is_billed,
+                group="bill",
+                icon="receipt-text",
+            ),
+        )

@@ -5,6 +5,7 @@ from typing import Any
 from accounts.models import User
 from billing.taxes.models import ItemTax, TaxRate
 from billing.tests import access_invoices as invoices
+from billing.tests import access_pages as pages
 from billing.tests import access_payments as payments
 from tests.access import NO_METHOD, Access, api
 
@@ -21,12 +22,13 @@ def done(status: int, default: int = 403) -> dict[str, int]:
 def _objects(owner: User) -> dict[str, Any]:
     rate = TaxRate.objects.create(code="low", category="S", rate="7.00", valid_from="2020-01-01")
     ItemTax.objects.create(item="book", code="low")
-    return {
+    made = {
         f"{B}tax-rates/": rate.pk,
         f"{B}item-taxes/": "book",
         **invoices.objects(owner),
         **payments.objects(owner),
     }
+    return {**made, **pages.objects(made)}
 
 
 ACCESS = Access(
@@ -50,7 +52,9 @@ ACCESS = Access(
             "DELETE": done(204),
         },
     },
+    pages=pages.PAGES,
     bodies={
+        **pages.BODIES,
         **invoices.BODIES,
         **payments.BODIES,
         f"PUT {B}profile/": {"name": "Joe"},

@@ -1,0 +1,58 @@
+"""The pages of billing: what customers see."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from billing import presence
+from billing.tests.conftest import Issue, body_of, buy
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Any:
+    presence.forget()
+    yield
+    presence.forget()
+
+
+def page(user: User, path: str) -> Any:
+    client = Client()
+    client.force_login(user)
+    return client.get(path)
+
+
+def test_a_shop_that_never_bills_shows_nothing_of_it(
+    customer: User, django_assert_max_num_queries: Any
+) -> None:
+    (purchase,) = buy(customer)
+    for path in ("/", f"/purchases/{purchase}/", "/customers/005/"):
+        text = page(customer, path).content.decode()
+        assert "/billing/" not in text, path
+        assert "nvoice" not in text, path
+
+
+def test_a_customer_sees_what_is_owed_and_each_invoice(
+    customer: User, other: User, issue: Issue
+) -> None:
+    invoice = issue()
+    note = issue(body_of(), kind="credit_note", corrects=invoice, due_days=None, reason="broken")
+    home = page(customer, "/billing/").content.decode()
+    assert invoice.label in home
+    assert 'value="26.97"' in home
+    shown = page(customer, f"/billing/invoices/{invoice.pk}/").content.decode()
+    assert "Joe Doe" in shown
+    assert f"sha256:{bytes(invoice.hash).hex()}" in shown
+    assert note.label in shown
+    credited = page(customer, f"/billing/credit-notes/{note.pk}/").content.decode()
+    assert "broken" in credited
+    assert note.label in page(customer, "/billing/credit-notes/").content.decode()
+    for path in (f"/billing/invoices/{invoice.pk}/", f"/billing/credit-notes/{note.pk}/"):
+        assert page(other, path).status_code == 404
+    assert invoice.label in page(customer, "/").content.decode()
+    assert invoice.label in page(customer, "/customers/005/").content.decode()
+    assert page(customer, f"/search/?q={invoice.label}").url == f"/billing/invoices/{invoice.pk}/"
+    assert page(other, f"/search/?q={invoice.label}").status_code == 200

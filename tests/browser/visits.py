@@ -46,6 +46,8 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "people/accounts/<path:userid>/": lambda goods: f"people/accounts/{goods.userid}/",
     "people/erasing/<path:userid>/": lambda goods: f"people/erasing/{goods.userid}/",
     "people/teams/<str:id>/": lambda goods: f"people/teams/{goods.team}/",
+    "billing/invoices/<uuid:id>/": lambda goods: f"billing/invoices/{goods.invoice}/",
+    "billing/credit-notes/<uuid:id>/": lambda goods: f"billing/credit-notes/{goods.credit_note}/",
     "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
 }
 """Where a route with a parameter leads."""

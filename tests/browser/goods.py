@@ -52,7 +52,7 @@ class Goods:
     """What there is to look at. ``purchase``, ``report`` and ``key`` are ids of the customer's.
 
     ``team`` is the id of a team that the customer is in, and ``invitation`` is the path of an
-    invitation to it.
+    invitation to it. ``draft``, ``invoice``, ``credit_note`` and ``paid`` (a payment) are ids.
     """
 
     customer: str
@@ -63,6 +63,10 @@ class Goods:
     key: str
     team: str
     invitation: str
+    draft: str
+    invoice: str
+    credit_note: str
+    paid: str
 
     def password(self, username: str) -> str:
         return f"demo-{username}" if username in ("staff", "joe") else PASSWORD
@@ -103,7 +107,32 @@ def stock(system: System) -> Goods:
         _key(system),
         team,
         str(invitation),
+        **_billing(system, staff),
     )
+
+
+def _billing(system: System, staff: str) -> dict[str, str]:
+    """Bill the customer: an invoice that is paid and credited in part, and a draft of the rest."""
+    base = "/api/v1/billing/"
+
+    def sent(path: str, body: dict[str, Any]) -> str:
+        answer = system.request("POST", f"{base}{path}", body, staff)
+        assert answer.status in (200, 201), answer.body
+        return str(answer.json()["id"])
+
+    rate = {"code": "standard", "category": "S", "rate": "19.00", "valid_from": "2021-01-01"}
+    sent("tax-rates/", rate)
+    invoice = sent("invoices/", {"username": OWN_NAME, "currency": "EUR"})
+    sent(f"invoices/{invoice}/issue/", {})
+    today = datetime.now(UTC).date().isoformat()
+    paid = {"amount": "5.00", "paid_on": today, "reference": "R-1"}
+    credited = {"reason": "Zurückgeschickt", "lines": [{"position": 1, "quantity": 1}]}
+    return {
+        "invoice": invoice,
+        "paid": sent(f"invoices/{invoice}/payments/", paid),
+        "credit_note": sent(f"invoices/{invoice}/credit-notes/", credited),
+        "draft": sent("invoices/", {"username": OWN_NAME, "currency": "USD"}),
+    }
 
 
 def _team(system: System, staff: str, userid: str) -> str:

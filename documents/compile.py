@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from documents.rendered import Rendered, RenderingFailed, RenderingTimeout
 
 SECONDS = 10.0
 """Time limit of one document."""
+STANDARDS = ("ua-1",)
+"""The standards that a PDF follows: PDF/UA-1, for screen readers."""
 SERVED_MAX = 1000
 """Documents that one child compiles before the parent replaces it."""
 PDF_MAX_BYTES = 64 * 1024 * 1024
@@ -57,9 +59,18 @@ def render_short(
 
 
 def compile_pdf(
-    template: Path, data: Mapping[str, Any], *, generated: datetime, seconds: float = SECONDS
+    template: Path,
+    data: Mapping[str, Any],
+    *,
+    generated: datetime,
+    seconds: float = SECONDS,
+    standards: Sequence[str] = STANDARDS,
+    attachment: str = "",
 ) -> bytes:
-    """Return a template's PDF; see :func:`render_short`."""
+    """Return a template's PDF; see :func:`render_short`.
+
+    ``attachment`` is the text of a file that the template attaches: its ``sys.inputs.attachment``.
+    """
     fonts: set[str] = set()
 
     def show(text: str) -> str:
@@ -71,7 +82,13 @@ def compile_pdf(
     shown["fonts"] = [font for font in glyphs().order if font in {SERIF, MONO, *fonts}]
     # A child needs time to read the large fonts, so only documents that need them use such a child.
     child = _children[bool(fonts)]
-    return child.compile(template.absolute(), shown, int(generated.timestamp()), seconds)
+    request = {
+        "template": str(template.absolute()),
+        "inputs": {"data": json.dumps(shown), "attachment": attachment},
+        "timestamp": int(generated.timestamp()),
+        "standards": list(standards),
+    }
+    return child.compile(request, seconds)
 
 
 def _with_texts(value: Any, show: Callable[[str], str]) -> Any:
@@ -95,17 +112,10 @@ class Child:
         self._owner = 0
         self._served = 0
 
-    def compile(
-        self, template: Path, data: Mapping[str, Any], timestamp: int, seconds: float
-    ) -> bytes:
+    def compile(self, request: Mapping[str, Any], seconds: float) -> bytes:
         """Return the PDF; raise ``RenderingTimeout`` or ``RenderingFailed``."""
         deadline = time.monotonic() + seconds
-        request = {
-            "template": str(template),
-            "data": json.dumps(data),
-            "timestamp": timestamp,
-            "seconds": int(seconds) + 5,
-        }
+        request = {**request, "seconds": int(seconds) + 5}
         with self._lock:
             connection = self._started()
             try:

@@ -33,8 +33,8 @@ def main(font_folders: list[str]) -> None:
             )
         try:
             pdf: Any = compilers[template].compile(
-                sys_inputs={"data": request["data"]},
-                pdf_standards=["ua-1"],
+                sys_inputs=request["inputs"],
+                pdf_standards=request["standards"],
                 timestamp=request["timestamp"],
             )
         except typst.TypstError as error:

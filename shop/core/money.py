@@ -127,6 +127,11 @@ def shown(amount: str | Decimal, currency: str) -> str:
     return _written(plain, _style(get_language() or "en", currency), decimals_of(currency))
 
 
+def figures(amount: Decimal, currency: str) -> str:
+    """Return an amount as :func:`shown` does, without the name of its currency."""
+    return _written(format(amount, "f"), _style(get_language() or "en", ""), decimals_of(currency))
+
+
 def number(value: str | int | Decimal) -> str:
     """Return a number as the reader's language writes it: ``1,195.3``, ``1.195,3``."""
     plain = format(value, "f") if isinstance(value, Decimal) else str(value)

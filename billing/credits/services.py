@@ -16,13 +16,15 @@ from audit.services import record
 from billing.content import Body, Buyer, content_of
 from billing.coupons import redeeming
 from billing.credits.selectors import last_credit_note, so_far_of
-from billing.credits.shares import Asked, SoFar, credit, rest_of
+from billing.credits.shares import Asked, credit, rest_of
 from billing.invoices.issuing import issue_document
 from billing.invoices.models import Balance, Claim, Document, Entry, Kind
-from billing.money import Sums
+from billing.money import to_amount, to_units
 from billing.parties.buyers import buyer_of
 from billing.parties.sealed import opened
-from billing.payments.entries import enter, lock_balance
+from billing.payments.entries import enter, lock_balance, sums_of
+from billing.payments.models import Refund
+from billing.payments.refunds import refund_overpaid
 from shop.core.errors import Conflict, FieldError, ValidationFailed
 
 VOIDED = "invoice.voided"
@@ -42,19 +44,33 @@ class Voided(NamedTuple):
     replayed: bool
 
 
-def credit_note_create(
-    *, actor: User, invoice: Document, lines: Sequence[Asked], reason: str
-) -> Document:
-    """Issue a credit note for some lines of an invoice; return it.
+class CreditNoted(NamedTuple):
+    """A credit note, and the refunds that were asked for with it."""
 
-    Raise ``ExceedsInvoice``, and ``ValidationFailed`` for a position that the invoice has not.
+    note: Document
+    refunds: list[Refund]
+
+
+def credit_note_create(
+    *, actor: User, invoice: Document, lines: Sequence[Asked], reason: str, refund: bool = False
+) -> CreditNoted:
+    """Issue a credit note for some lines of an invoice.
+
+    With ``refund`` all that is overpaid then is to be sent back. Raise ``ExceedsInvoice``, and
+    ``ValidationFailed`` for a position that the invoice has not, and for one that is asked twice.
     """
     body = content_of(invoice.canonical).body
-    _check_positions(body, lines)
+    _check(body, lines)
     buyer = _buyer_of(invoice)
     with transaction.atomic():
         lock_balance(invoice.pk)
-        return _issue(actor, invoice, body, so_far_of(invoice.pk), lines, buyer, reason)
+        credited = credit(body, so_far_of(invoice.pk), lines)
+        id = _new_id()
+        enter(invoice.pk, Entry.Kind.CREDITED, id, credited.total)
+        refunds = []
+        if refund:
+            refunds = refund_overpaid(actor=actor, document_id=invoice.pk, reason=reason)
+        return CreditNoted(_issue(actor, invoice, id, credited, buyer, reason), refunds)
 
 
 def invoice_void(*, actor: User, invoice: Document, reason: str) -> Voided:
@@ -78,8 +94,10 @@ def invoice_void(*, actor: User, invoice: Document, reason: str) -> Voided:
             raise RefundFirst
         so_far = so_far_of(invoice.pk)
         if rest := rest_of(body, so_far):
-            note = _issue(actor, invoice, body, so_far, rest, buyer, reason, void=True)
-            return Voided(note, False)
+            credited = credit(body, so_far, rest)
+            id = _new_id()
+            enter(invoice.pk, Entry.Kind.CREDITED, id, credited.total, void=True)
+            return Voided(_issue(actor, invoice, id, credited, buyer, reason, VOIDED), False)
         note = last_credit_note(invoice.pk)
         assert note is not None  # noqa: S101
         enter(invoice.pk, Entry.Kind.CREDITED, invoice.pk, body.total * 0, void=True)
@@ -93,28 +111,16 @@ def invoice_void(*, actor: User, invoice: Document, reason: str) -> Voided:
         return Voided(note, False)
 
 
-def sums_of(balance: Balance) -> Sums:
-    """Return the sums of a balance."""
-    return Sums(
-        balance.total, balance.credited, balance.paid, balance.refunded, balance.charged_back
-    )
-
-
 def _issue(
     actor: User,
     invoice: Document,
-    body: Body,
-    so_far: SoFar,
-    lines: Sequence[Asked],
+    id: UUID,
+    credited: Body,
     buyer: Buyer,
     reason: str,
-    *,
-    void: bool = False,
+    action: str = "",
 ) -> Document:
-    """Issue the note and enter it. The caller holds the lock of the balance."""
-    credited = credit(body, so_far, lines)
-    id = _new_id()
-    enter(invoice.pk, Entry.Kind.CREDITED, id, credited.total, void=void)
+    """Issue a note that is entered already, because the series is locked last."""
     return issue_document(
         kind=Kind.CREDIT_NOTE,
         id=id,
@@ -124,17 +130,23 @@ def _issue(
         buyer=buyer,
         corrects=invoice,
         reason=reason,
-        action=VOIDED if void else "",
+        action=action,
     )
 
 
-def _check_positions(body: Body, lines: Sequence[Asked]) -> None:
+def _check(body: Body, lines: Sequence[Asked]) -> None:
     known = {line.position for line in body.lines}
-    errors = [
-        FieldError("invalid", "The invoice has no such line.", f"lines.{index}.position")
-        for index, asked in enumerate(lines)
-        if asked.position not in known
-    ]
+    errors = []
+    for index, asked in enumerate(lines):
+        attr = f"lines.{index}"
+        if asked.position not in known:
+            detail = "The invoice has no such line, or it is given twice."
+            errors.append(FieldError("invalid", detail, f"{attr}.position"))
+        known.discard(asked.position)
+        amount, exponent = asked.amount, body.exponent
+        if amount is not None and amount != to_amount(to_units(amount, exponent), exponent):
+            detail = f"Amounts in {body.currency} have at most {exponent} decimals."
+            errors.append(FieldError("max_decimal_places", detail, f"{attr}.amount"))
     if errors:
         raise ValidationFailed(errors)
 

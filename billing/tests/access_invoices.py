@@ -1,5 +1,6 @@
 """The access to invoices and credit notes."""
 
+from decimal import Decimal
 from typing import Any
 
 from accounts.models import User
@@ -21,8 +22,8 @@ def _done(status: int) -> dict[str, int]:
 def objects(owner: User) -> dict[str, Any]:
     """Make an invoice of the owner that is credited. Return its id and the credit note's."""
     invoice = make_invoice(owner)
-    note = credit_note_create(
-        actor=owner, invoice=invoice, lines=[Asked(position=1, quantity=1)], reason="late"
+    note, _refunds = credit_note_create(
+        actor=owner, invoice=invoice, lines=[Asked(1, amount=Decimal("10.00"))], reason="late"
     )
     return {f"{B}invoices/": invoice.pk, f"{B}credit-notes/": note.pk}
 
@@ -36,7 +37,16 @@ API = {
         "DELETE": _done(409),
     },
     f"{B}invoices/<str:id>/issue/": {"GET": NO_METHOD, "POST": _done(200)},
+    f"{B}invoices/<str:id>/credit-notes/": {"GET": NO_METHOD, "POST": _done(201)},
+    f"{B}invoices/<str:id>/void/": {"GET": NO_METHOD, "POST": _done(201)},
     f"{B}credit-notes/": {"GET": api(client=403), "POST": NO_METHOD},
     f"{B}credit-notes/<str:id>/": {"GET": OBJECT, "POST": NO_METHOD},
 }
-BODIES = {f"{B}invoices/": {"userid": "id-owner"}}
+BODIES: dict[str, Any] = {
+    f"{B}invoices/": {"userid": "id-owner"},
+    f"{B}invoices/<str:id>/credit-notes/": {
+        "reason": "late",
+        "lines": [{"position": 1, "amount": "1.00"}],
+    },
+    f"{B}invoices/<str:id>/void/": {"reason": "wrong"},
+}

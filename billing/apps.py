@@ -19,6 +19,8 @@ class BillingConfig(ShopAppConfig):
     personal_data = "billing.columns.TABLES"
     append_only = ("Document", "Line", "Tax", "Entry", "Redemption")
     sealed = ("billing.parties.models.SEALED",)
+    after_restore = ("billing.invoices.restoring.generations_open",)
+    ledger_checks = ("billing.ledger_checks.CHECKS",)
     beat = {
         "check-vat-ids": {
             "task": "billing.check_vat_ids",

@@ -445,6 +445,7 @@ REST_FRAMEWORK = {
         "sign_in": "30/min",
         "refresh": "1200/min",
         "captcha": "120/min",
+        "verify": "120/min",
     },
     # REST framework takes REMOTE_ADDR, which shop.core.addresses has found.
     "NUM_PROXIES": 0,

@@ -47,24 +47,31 @@ def code_of(kind: str, year: int, generation: int = 0) -> str:
     return f"{code}-R{generation}" if generation else code
 
 
+def today() -> date:
+    """Return the present day in the site's time zone, by the clock of the database."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_TODAY}", {"zone": settings.TIME_ZONE})
+        found: date = cursor.fetchone()[0]
+    return found
+
+
 def next_place(kind: str) -> Place:
     """Lock the present year's series of a kind and return its next place.
 
     The day is the present one in the site's time zone, or that of the last document if the clock
     was turned back. The lock is held until the transaction ends. Nothing is changed yet.
     """
+    year = today().year
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_TODAY}", {"zone": settings.TIME_ZONE})
-        (today,) = cursor.fetchone()
         while True:
-            place = {"kind": kind, "year": today.year, "zone": settings.TIME_ZONE}
+            place = {"kind": kind, "year": year, "zone": settings.TIME_ZONE}
             cursor.execute(_LOCK, place)
             row = cursor.fetchone()
             if row is None:
-                cursor.execute(_OPEN, [code_of(kind, today.year), kind, today.year])
+                cursor.execute(_OPEN, [code_of(kind, year), kind, year])
                 continue
             code, number, previous_hash, issued_on, now = row
-            if now.year <= today.year:
+            if now.year <= year:
                 return Place(code, number, bytes(previous_hash), issued_on)
             # The year ended while this transaction waited.
-            today = now
+            year = now.year

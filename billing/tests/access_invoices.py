@@ -7,7 +7,7 @@ from accounts.models import User
 from billing.credits.services import credit_note_create
 from billing.credits.shares import Asked
 from billing.tests.ledger import make_invoice
-from tests.access import NO_METHOD, api
+from tests.access import NO_METHOD, OPEN, OPEN_NO_METHOD, api
 
 B = "api/v1/billing/"
 _READ_ALL = dict.fromkeys(("support", "finance", "analyst", "auditor", "admin"), 200)
@@ -25,7 +25,11 @@ def objects(owner: User) -> dict[str, Any]:
     note, _refunds = credit_note_create(
         actor=owner, invoice=invoice, lines=[Asked(1, amount=Decimal("10.00"))], reason="late"
     )
-    return {f"{B}invoices/": invoice.pk, f"{B}credit-notes/": note.pk}
+    return {
+        f"{B}invoices/": invoice.pk,
+        f"{B}credit-notes/": note.pk,
+        f"{B}series/": invoice.series_id,
+    }
 
 
 API = {
@@ -41,6 +45,8 @@ API = {
     f"{B}invoices/<str:id>/void/": {"GET": NO_METHOD, "POST": _done(201)},
     f"{B}credit-notes/": {"GET": api(client=403), "POST": NO_METHOD},
     f"{B}credit-notes/<str:id>/": {"GET": OBJECT, "POST": NO_METHOD},
+    f"{B}verify/": {"GET": OPEN, "POST": OPEN_NO_METHOD},
+    f"{B}series/<str:code>/chain/": {"GET": api(403, **_READ_ALL), "POST": NO_METHOD},
 }
 BODIES: dict[str, Any] = {
     f"{B}invoices/": {"userid": "id-owner"},

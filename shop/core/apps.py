@@ -122,6 +122,11 @@ class ShopAppConfig(AppConfig):
     personal_data: ClassVar[str] = ""
     """The sequence of ``shop.core.columns.Table``: what each column of the app's tables holds."""
 
+    after_restore: ClassVar[Sequence[str]] = ()
+    """What has to be done after a restore, before anything serves: callables ``(journal) -> str``.
+
+    ``journal`` are the entries of all journals. They return a sentence about what was done.
+    """
     account_pages: ClassVar[Mapping[str, str | Promise]] = {}
     """More tabs of one's own account: the label by the name of the route."""
     erased_names: ClassVar[Sequence[str]] = ()

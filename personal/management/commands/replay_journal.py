@@ -1,4 +1,4 @@
-"""Do again, after a restore, what the journals tell of."""
+"""Do again, after a restore, what the journals tell of, and what apps ask for then."""
 
 import sys
 from contextlib import ExitStack
@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from people.guard import admins
 from personal.journal import journal_files, journal_read
 from personal.replaying import journal_replay
+from shop.core.apps import declared
 
 
 class Command(BaseCommand):
@@ -35,7 +36,10 @@ class Command(BaseCommand):
                     )
                 except OSError as error:
                     raise CommandError(f"{name} cannot be read: {error.strerror}") from None
-            done = journal_replay(journal_read(files))
+            entries = list(journal_read(files))
+        done = journal_replay(entries)
+        for restored in declared("after_restore"):
+            self.stdout.write(restored(entries))
         self.stdout.write(
             f"Erased {done.erased} accounts again, ended {done.revoked} revoked credentials and "
             f"{done.sessions} sessions, and narrowed {done.narrowed} passwords, factors and rights."

@@ -7,8 +7,10 @@ from django.db import connection, transaction
 
 from shop.core.apps import ledger_checks
 from shop.core.database import no_statement_timeout
+from shop.core.ledger import LedgerCheck
 
 EXAMPLES = 5
+ISOLATION = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
 class Command(BaseCommand):
@@ -19,13 +21,17 @@ class Command(BaseCommand):
     )
     requires_system_checks: list[str] = []
 
+    def checks(self) -> list[LedgerCheck]:
+        """Return what is checked."""
+        return list(ledger_checks())
+
     def handle(self, *args: Any, **options: Any) -> None:
         findings = 0
-        checks = list(ledger_checks())
+        checks = self.checks()
         # All checks use one snapshot, so that concurrent purchases cannot look like damage.
         with no_statement_timeout(), transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                cursor.execute(ISOLATION)
             for check in checks:
                 broken = list(check.find_broken(self._say))
                 findings += len(broken)

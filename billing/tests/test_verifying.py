@@ -104,9 +104,7 @@ def books(finance: Api, customer: User, monkeypatch: pytest.MonkeyPatch) -> None
         actor=finance.user, invoice=invoice, lines=[Asked(1, quantity=1)], reason="broken"
     )
     # The command's own transaction is a part of the test's.
-    monkeypatch.setattr(
-        "shop.management.commands.verify_ledger.ISOLATION", "SET LOCAL work_mem = '4MB'"
-    )
+    monkeypatch.setattr("shop.core.verifying.ISOLATION", "SET LOCAL work_mem = '4MB'")
 
 
 _FIRST = "(SELECT id FROM billing_document WHERE kind = 'invoice' AND number = 1)"

@@ -1,48 +1,19 @@
 """Check the invariants of a database, and print what was checked."""
 
-from typing import Any
-
-from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, transaction
+from collections.abc import Sequence
 
 from shop.core.apps import ledger_checks
-from shop.core.database import no_statement_timeout
 from shop.core.ledger import LedgerCheck
-
-EXAMPLES = 5
-ISOLATION = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+from shop.core.verifying import VerifyCommand
 
 
-class Command(BaseCommand):
+class Command(VerifyCommand):
     help = (
         "Checks what every app declares to hold: that each purchase has its event, that positions "
         "grow without a gap, that totals agree, that every finished report has its PDF. Exits "
         "with 1 where something is wrong."
     )
-    requires_system_checks: list[str] = []
 
-    def checks(self) -> list[LedgerCheck]:
-        """Return what is checked."""
+    def checks(self) -> Sequence[LedgerCheck]:
+        """Return what every app declares to hold."""
         return list(ledger_checks())
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        findings = 0
-        checks = self.checks()
-        # All checks use one snapshot, so that concurrent purchases cannot look like damage.
-        with no_statement_timeout(), transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(ISOLATION)
-            for check in checks:
-                broken = list(check.find_broken(self._say))
-                findings += len(broken)
-                self.stdout.write(f"{'ok    ' if not broken else 'BROKEN'}  {check.what}")
-                for example in broken[:EXAMPLES]:
-                    self._say(example)
-                if len(broken) > EXAMPLES:
-                    self._say(f"and {len(broken) - EXAMPLES} more")
-        if findings:
-            raise CommandError(f"{findings} findings.", returncode=1)
-        self.stdout.write(f"All {len(checks)} checks hold.")
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(f"        {line}")

@@ -113,7 +113,7 @@ class StandIn:
             return self.kept[key]
 
     def _session(self, form: dict[str, str]) -> dict[str, Any]:
-        session = {
+        session: dict[str, Any] = {
             "object": "checkout.session",
             "id": _id("cs"),
             "mode": "payment",
@@ -129,7 +129,7 @@ class StandIn:
         return session
 
     def _refund(self, form: dict[str, str]) -> dict[str, Any]:
-        made = {
+        made: dict[str, Any] = {
             "object": "refund",
             "id": _id("re"),
             "payment_intent": form["payment_intent"],

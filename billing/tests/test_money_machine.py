@@ -7,9 +7,15 @@ from uuid import uuid4
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from accounts.models import User
 from billing.invoices.models import Balance
@@ -77,6 +83,10 @@ class Money(RuleBasedStateMachine):
     def chosen(self, number: int) -> Model | None:
         return self.payments[number % len(self.payments)] if self.payments else None
 
+    @initialize(cents=CENTS)
+    def begin(self, cents: int) -> None:
+        self.pay(cents)
+
     @rule(cents=CENTS)
     def pay(self, cents: int) -> None:
         row, _ = payment_book(
@@ -97,7 +107,7 @@ class Money(RuleBasedStateMachine):
         enter(self.invoice.pk, "credited", uuid4(), Decimal(cents) / 100)
         self.credited += cents
 
-    @rule(number=st.integers(0, 9), cents=CENTS)
+    @rule(number=st.integers(0, 1), cents=CENTS)
     def ask_for_refund(self, number: int, cents: int) -> None:
         model = self.chosen(number)
         if model is None:
@@ -121,7 +131,7 @@ class Money(RuleBasedStateMachine):
         else:
             model.refunds[str(ask().pk)] = (cents, "requested")
 
-    @rule(number=st.integers(0, 9), status=st.sampled_from(["unknown", "succeeded", "failed"]))
+    @rule(number=st.integers(0, 1), status=st.sampled_from(["unknown", "succeeded", "failed"]))
     def refund_ends(self, number: int, status: str) -> None:
         model = self.chosen(number)
         for id, (cents, was) in model.refunds.items() if model else ():
@@ -131,7 +141,7 @@ class Money(RuleBasedStateMachine):
                     model.refunds[id] = (cents, row.status if status != "unknown" else "requested")
                 return
 
-    @rule(number=st.integers(0, 9), cents=CENTS, status=st.sampled_from(["pending", "failed"]))
+    @rule(number=st.integers(0, 1), cents=CENTS, status=st.sampled_from(["pending", "failed"]))
     def provider_refunds(self, number: int, cents: int, status: str) -> None:
         """Book what is done in the dashboard, even where it exceeds."""
         model = self.chosen(number)
@@ -142,17 +152,16 @@ class Money(RuleBasedStateMachine):
         model.refunds[id] = (cents, status)
 
     @rule(
-        number=st.integers(0, 9),
-        which=st.integers(0, 1),
+        number=st.integers(0, 1),
         cents=CENTS,
         status=st.sampled_from(sorted(RANKS)),
     )
-    def provider_disputes(self, number: int, which: int, cents: int, status: str) -> None:
+    def provider_disputes(self, number: int, cents: int, status: str) -> None:
         """Book the states of a dispute as they come, which may be late."""
         model = self.chosen(number)
         if model is None:
             return
-        id = f"dp_{which}_{model.row.pk.hex}"
+        id = f"dp_{model.row.pk.hex}"
         cents, was = model.disputes.get(id, (cents, ""))
         self.tell(dispute(model.row, cents, id=id, status=status))
         if not was or RANKS[status] > RANKS[was]:
@@ -189,10 +198,12 @@ def test_the_money_adds_up(customer: User, monkeypatch: pytest.MonkeyPatch) -> N
         Money,
         settings=settings(
             max_examples=12,
-            stateful_step_count=12,
+            stateful_step_count=16,
             deadline=None,
             derandomize=True,
             database=None,
+            # Shrinking a failure would take minutes.
+            phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -37,7 +37,7 @@ class VoidSerializer(serializers.Serializer[Any]):
 
 
 class CreditSerializer(VoidSerializer):
-    lines = CreditLineSerializer(many=True, min_length=1, max_length=LINES_MAX)
+    lines = serializers.ListField(child=CreditLineSerializer(), min_length=1, max_length=LINES_MAX)
     refund = serializers.BooleanField(
         default=False, help_text="Whether all that is overpaid then is sent back."
     )

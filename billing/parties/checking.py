@@ -5,7 +5,7 @@ and what it said is written only if the VAT id is still the same.
 """
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -77,11 +77,12 @@ def vat_ids_check() -> int:
 
 def _claim() -> _Claimed | None:
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"again": TRY_AGAIN})
+        values: Any = {"again": TRY_AGAIN}
+        cursor.execute(_CLAIM, values)
         row = cursor.fetchone()
     return _Claimed(*row) if row else None
 
 
-def _write(statement: str, values: dict[str, object]) -> None:
+def _write(statement: str, values: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)

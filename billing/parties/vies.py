@@ -65,8 +65,9 @@ def _verdict(status: int, body: bytes) -> bool:
         raise NotAnswered("no JSON") from error
     if status != 200 or not isinstance(found, dict) or found.get("actionSucceed") is False:
         raise NotAnswered(f"status {status}")
-    error = found.get("userError") or ("VALID" if found.get("valid") else "INVALID")
     valid = found.get("valid")
-    if not isinstance(valid, bool) or error != ("VALID" if valid else "INVALID"):
-        raise NotAnswered(f"{error!r}"[:80])
+    meant = "VALID" if valid else "INVALID"
+    said = found.get("userError") or meant
+    if not isinstance(valid, bool) or said != meant:
+        raise NotAnswered(f"{said!r}"[:80])
     return valid

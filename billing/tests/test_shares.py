@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from billing.content import Body, ContentLine, ContentTax
 from billing.credits.shares import Asked, Credited, ExceedsInvoice, SoFar, credit, rest_of
 from billing.money import Cut, Item, price
-from billing.tests.test_money import RATES, amounts, half_up, invoices
+from billing.tests.test_money import BUSY, RATES, amounts, half_up, invoices
 
 D = Decimal
 
@@ -89,7 +89,7 @@ class Invoice:
     def check(self) -> None:
         """Compare the sums of all notes with a calculation by fractions."""
         costs: dict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
-        full = defaultdict(Decimal)
+        full: dict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
         for line in self.body.lines:
             full[line.tax_category, line.tax_rate] += line.gross - line.discount
         for note in self.notes:
@@ -116,6 +116,7 @@ class Invoice:
         assert sum(note.total for note in self.notes) <= self.body.total
 
 
+@BUSY
 @given(invoices(), st.booleans(), st.sampled_from([0, 2, 2]), st.data())
 def test_all_credited_is_the_invoice_in_any_order(
     given_invoice: tuple[list[Item], list[Cut]],
@@ -159,6 +160,7 @@ def test_all_credited_is_the_invoice_in_any_order(
     assert rest_of(invoice.body, so_far) == []
 
 
+@BUSY
 @given(amounts(10**5), st.integers(1, 40), amounts(10**5), st.sampled_from(RATES), st.data())
 def test_pieces_one_by_one_or_together_come_to_the_same(
     each: Decimal, quantity: int, off: Decimal, rate: Decimal, data: st.DataObject

@@ -22,6 +22,11 @@ class BillingConfig(ShopAppConfig):
     after_restore = ("billing.invoices.restoring.generations_open",)
     ledger_checks = ("billing.ledger_checks.CHECKS",)
     beat = {
+        "sweep-runs": {
+            "task": "billing.runs_sweep",
+            "schedule": 30.0,
+            "options": {"expires": 30},
+        },
         "check-vat-ids": {
             "task": "billing.check_vat_ids",
             "schedule": 60.0,

@@ -146,4 +146,16 @@ TABLES = (
     ),
     nobody("billing_taxrate", "id code category rate valid_from exemption created_at"),
     nobody("billing_itemtax", "id item code"),
+    nobody(
+        "billing_run",
+        "id requested_by_id until issue send status reached invoices failed sent unsent failures"
+        " created_at finished_at attempts next_attempt_at",
+    ),
+    Table(
+        "billing_runinvoice",
+        _("Which of your invoices were issued together with those of others."),
+        plain("document_id run_id waits"),
+        about=_OF_DOCUMENT,
+        section="invoices_of_runs",
+    ),
 )

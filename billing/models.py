@@ -13,6 +13,7 @@ from billing.invoices.models import (
 )
 from billing.parties.models import Party, Profile
 from billing.payments.models import Chargeback, Payment, ProviderEvent, Refund
+from billing.runs.models import Run, RunInvoice
 from billing.taxes.models import ItemTax, TaxRate
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "ProviderEvent",
     "Redemption",
     "Refund",
+    "Run",
+    "RunInvoice",
     "Series",
     "Tax",
     "TaxRate",

@@ -2,5 +2,6 @@
 
 from billing.parties import tasks as parties
 from billing.payments import tasks as payments
+from billing.runs import tasks as runs
 
-__all__ = ["parties", "payments"]
+__all__ = ["parties", "payments", "runs"]

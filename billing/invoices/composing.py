@@ -1,6 +1,6 @@
 """What an invoice says: the purchases that are not invoiced yet, discounts, coupons and taxes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -100,6 +100,23 @@ class Bought(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is read once for many purchases: rates, and the coupons that they were bought with."""
+
+    rates: Rates
+    redeemed: Mapping[UUID, Sequence[tuple[str, Decimal]]]
+
+    @classmethod
+    def of(cls, purchases: Iterable[Bought]) -> "Known":
+        """Return what is known about these purchases. Few queries."""
+        purchases = list(purchases)
+        return cls(
+            Rates(purchase.item for purchase in purchases),
+            redemptions_of(purchase.id for purchase in purchases),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _Line:
     """A line as coupons see it."""
 
@@ -140,27 +157,36 @@ def moment_of(text: str, *, ends: bool = False) -> datetime:
     return min(max(moment, _FIRST), _LAST)
 
 
+def first_moment() -> datetime:
+    """Return the moment before which nothing is invoiced."""
+    return moment_of(settings.BILLING_SINCE.isoformat()) if settings.BILLING_SINCE else _FIRST
+
+
 def compose(customer_id: int, request: Request) -> Composed:
     """Return what an invoice for the customer says about what is not invoiced yet.
 
     Raise ``NothingToInvoice``, ``TooManyLines``, ``AlreadyInvoiced``, ``CurrencyNotBillable``, the
     errors of coupons, and ``ValidationFailed``.
     """
-    return composed(customer_id, _purchases(customer_id, request), request)
+    purchases = _purchases(customer_id, request)
+    return composed(customer_id, purchases, request, Known.of(purchases))
 
 
-def composed(customer_id: int, purchases: Sequence[Bought], request: Request) -> Composed:
+def composed(
+    customer_id: int, purchases: Sequence[Bought], request: Request, known: Known
+) -> Composed:
     """Return what an invoice about these purchases, all in one currency, says."""
     currency = purchases[0].currency
     exponent = money.exponent_of(currency)
-    rates = Rates(purchase.item for purchase in purchases)
     days = [day_of_supply(purchase.timestamp) for purchase in purchases]
-    applied = [rates.of(purchase.item, day) for purchase, day in zip(purchases, days, strict=True)]
+    applied = [
+        known.rates.of(purchase.item, day) for purchase, day in zip(purchases, days, strict=True)
+    ]
     items = [
         money.Item(position, purchase.quantity, purchase.price, tax.category, tax.rate)
         for position, (purchase, tax) in enumerate(zip(purchases, applied, strict=True), 1)
     ]
-    cuts = _cuts(customer_id, purchases, request, currency, exponent)
+    cuts = _cuts(customer_id, purchases, request, known, exponent)
     priced = money.price(
         items,
         cuts.cuts,
@@ -219,9 +245,9 @@ def composed(customer_id: int, purchases: Sequence[Bought], request: Request) ->
 
 
 def _purchases(customer_id: int, request: Request) -> list[Bought]:
-    since = moment_of(request.since) if request.since else _FIRST
-    if settings.BILLING_SINCE:
-        since = max(since, moment_of(settings.BILLING_SINCE.isoformat()))
+    since = first_moment()
+    if request.since:
+        since = max(since, moment_of(request.since))
     values: dict[str, Any] = {
         "customer": customer_id,
         "since": since,
@@ -277,14 +303,14 @@ def _cuts(
     customer_id: int,
     purchases: Sequence[Bought],
     request: Request,
-    currency: str,
+    known: Known,
     exponent: int,
 ) -> _Cuts:
     """Return what purchases were bought with, then the coupons, then the discounts."""
     cuts = _Cuts()
-    redeemed = redemptions_of(purchase.id for purchase in purchases)
+    currency = purchases[0].currency
     for position, purchase in enumerate(purchases, 1):
-        for code, amount in redeemed.get(purchase.id, ()):
+        for code, amount in known.redeemed.get(purchase.id, ()):
             cuts.add(money.Cut(amount=amount, lines=frozenset([position])), coupon=code)
     coupons = check_coupons(
         request.coupons,

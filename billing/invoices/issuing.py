@@ -22,7 +22,7 @@ from billing.invoices.series import next_place
 from billing.parties.models import COLUMN
 from billing.parties.sealed import digest_of
 from billing.parties.seller import seller
-from events.services import emit
+from events.services import emit_all
 from shop.core.sealing import seal
 
 _INSERT = """
@@ -223,8 +223,7 @@ def issue_documents(kind: str, orders: Sequence[Order]) -> list[Document]:
                 "sealed": [sealed for _buyer, sealed in parties],
             },
         )
-    for document, order in zip(documents, orders, strict=True):
-        _tell(document, order.body)
+    _tell(kind, documents, orders)
     return documents
 
 
@@ -264,7 +263,31 @@ def _columns_of(orders: Sequence[Order]) -> dict[str, list[Any]]:
     }
 
 
-def _tell(document: Document, body: Body) -> None:
+def _tell(kind: str, documents: Sequence[Document], orders: Sequence[Order]) -> None:
+    told = [_told(document, order.body) for document, order in zip(documents, orders, strict=True)]
+    type = events.INVOICE_ISSUED if kind == Kind.INVOICE else events.CREDIT_NOTE_ISSUED
+    emit_all(type, told)
+    paid = [
+        (
+            each.customer_id,
+            events.InvoicePaid(
+                id=each.pk,
+                number=each.label,
+                currency=each.currency,
+                total=each.total,
+                credited=Decimal(0),
+                paid=Decimal(0),
+            ),
+        )
+        for each in documents
+        if kind == Kind.INVOICE and each.total == 0
+    ]
+    if paid:
+        emit_all(events.INVOICE_PAID, paid)
+
+
+def _told(document: Document, body: Body) -> tuple[int, Any]:
+    """Return the customer and the data of the event of a document."""
     items, complete = events.items_of(body.lines)
     common = {
         "id": document.pk,
@@ -281,18 +304,6 @@ def _tell(document: Document, body: Body) -> None:
     corrects = document.corrects
     if corrects is not None:
         note = events.CreditNoteIssued(invoice=corrects.pk, invoice_number=corrects.label, **common)
-        emit(events.CREDIT_NOTE_ISSUED, customer=document.customer_id, data=note)
-        return
+        return document.customer_id, note
     due_on = document.due_on.isoformat() if document.due_on else None
-    invoice = events.InvoiceIssued(due_on=due_on, **common)
-    emit(events.INVOICE_ISSUED, customer=document.customer_id, data=invoice)
-    if document.total == 0:
-        nothing = events.InvoicePaid(
-            id=document.pk,
-            number=document.label,
-            currency=document.currency,
-            total=document.total,
-            credited=Decimal(0),
-            paid=Decimal(0),
-        )
-        emit(events.INVOICE_PAID, customer=document.customer_id, data=nothing)
+    return document.customer_id, events.InvoiceIssued(due_on=due_on, **common)

@@ -7,6 +7,7 @@ from billing.taxes.models import ItemTax, TaxRate
 from billing.tests import access_invoices as invoices
 from billing.tests import access_pages as pages
 from billing.tests import access_payments as payments
+from billing.tests import access_runs as runs
 from tests.access import NO_METHOD, Access, api
 
 # Who reads everybody's invoices, and who writes them.
@@ -27,6 +28,7 @@ def _objects(owner: User) -> dict[str, Any]:
         f"{B}item-taxes/": "book",
         **invoices.objects(owner),
         **payments.objects(owner),
+        **runs.objects(owner),
     }
     return {**made, **pages.objects(made)}
 
@@ -36,6 +38,7 @@ ACCESS = Access(
     api={
         **invoices.API,
         **payments.API,
+        **runs.API,
         # Profiles.
         f"{B}profile/": {
             "GET": api(client=403),
@@ -57,6 +60,7 @@ ACCESS = Access(
         **pages.BODIES,
         **invoices.BODIES,
         **payments.BODIES,
+        **runs.BODIES,
         f"PUT {B}profile/": {"name": "Joe"},
         # Taxes.
         f"{B}tax-rates/": {

@@ -64,6 +64,15 @@ class Quota:
         self._remember(account, paid, moment)
         return 0.0
 
+    def wait(self, account: int, per_minute: int) -> float:
+        """Return 0, or the seconds until the next request will be allowed; count nothing."""
+        if not per_minute:
+            return 0.0
+        moment = time.monotonic()
+        paid = max(self._paid_until.get(account, moment), moment) + self.WINDOW / per_minute
+        excess = paid - moment - self.WINDOW
+        return excess if excess > 1e-9 else 0.0
+
     def spend(
         self, account: int, requests: float, per_minute: int, *, now: float | None = None
     ) -> None:

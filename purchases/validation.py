@@ -202,14 +202,18 @@ def parse_purchase(data: Any, *, now: datetime) -> PurchaseInput:
     """Return the purchase that ``data``, a mapping decoded from JSON, CSV or a form, describes.
 
     ``now`` is the server's time. Numbers may come as ``int``, ``Decimal``, ``float`` or digits;
-    ``timestamp`` also as an aware datetime. Unknown fields are ignored. Raise ``ValidationFailed``
-    that names every field that breaks a rule.
+    ``timestamp`` also as an aware datetime. Unknown fields are ignored, but for a ``coupon``. Raise
+    ``ValidationFailed`` that names every field that breaks a rule.
     """
     if not isinstance(data, Mapping):
         kind = type(data).__name__
         raise ValidationFailed([FieldError("invalid", f"Expected an object, not {kind}.")])
     errors: list[FieldError] = []
     values: dict[str, Any] = {}
+    if "coupon" in data:
+        # Whoever sends one expects to pay less, so it must not be ignored as other fields are.
+        detail = "A purchase with a coupon is recorded at /api/v1/billing/purchases/."
+        errors.append(FieldError("coupon_not_taken_here", detail, "coupon"))
     for name, parse, limit in _FIELDS:
         value = data.get(name)
         if value is None:

@@ -55,7 +55,7 @@ class Coupon(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        ordering = ["-id"]
+        ordering = ["-created_at", "-id"]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(code__regex=CODE_PATTERN), name="billing_coupon_code"
@@ -72,10 +72,11 @@ class Coupon(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["created_at", "id"], name="billing_coupons_by_time"),
             models.Index(
-                fields=["customer", "id"],
+                fields=["customer", "created_at", "id"],
                 condition=models.Q(customer__isnull=False),
-                name="billing_coupons_of_customer",
+                name="billing_coupons_by_customer",
             ),
         ]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from accounts.models import User
 from billing.taxes.models import ItemTax, TaxRate
+from billing.tests import access_coupons as coupons
 from billing.tests import access_invoices as invoices
 from billing.tests import access_pages as pages
 from billing.tests import access_payments as payments
@@ -26,6 +27,7 @@ def _objects(owner: User) -> dict[str, Any]:
     made = {
         f"{B}tax-rates/": rate.pk,
         f"{B}item-taxes/": "book",
+        **coupons.objects(owner),
         **invoices.objects(owner),
         **payments.objects(owner),
         **runs.objects(owner),
@@ -36,6 +38,7 @@ def _objects(owner: User) -> dict[str, Any]:
 ACCESS = Access(
     objects=_objects,
     api={
+        **coupons.API,
         **invoices.API,
         **payments.API,
         **runs.API,
@@ -58,6 +61,7 @@ ACCESS = Access(
     pages=pages.PAGES,
     bodies={
         **pages.BODIES,
+        **coupons.BODIES,
         **invoices.BODIES,
         **payments.BODIES,
         **runs.BODIES,

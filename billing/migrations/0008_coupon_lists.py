@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0006_vat_check_index'),
+        ('billing', '0007_runs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

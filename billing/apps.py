@@ -21,6 +21,11 @@ class BillingConfig(ShopAppConfig):
     sealed = ("billing.parties.models.SEALED",)
     after_restore = ("billing.invoices.restoring.generations_open",)
     ledger_checks = ("billing.ledger_checks.CHECKS",)
+    document_kinds = (
+        "billing.paper.kinds.Paper",
+        "billing.paper.kinds.Mail",
+        "billing.paper.kinds.Xml",
+    )
     beat = {
         "sweep-runs": {
             "task": "billing.runs_sweep",

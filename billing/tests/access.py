@@ -7,6 +7,7 @@ from billing.taxes.models import ItemTax, TaxRate
 from billing.tests import access_coupons as coupons
 from billing.tests import access_invoices as invoices
 from billing.tests import access_pages as pages
+from billing.tests import access_paper as paper
 from billing.tests import access_payments as payments
 from billing.tests import access_runs as runs
 from tests.access import NO_METHOD, Access, api
@@ -42,6 +43,7 @@ ACCESS = Access(
         **invoices.API,
         **payments.API,
         **runs.API,
+        **paper.API,
         # Profiles.
         f"{B}profile/": {
             "GET": api(client=403),

@@ -10,7 +10,7 @@ from shop.core.columns import Table, nobody, personal, plain, secret
 MINE = "t.user_id = %(account)s"
 
 TABLES = (
-    nobody("accounts_captchaused", "nonce expires_at"),
+    nobody("accounts_captchaused", "expires_at", hidden="nonce"),
     Table(
         "account_emailconfirmation",
         _("Links that prove an e-mail address."),
@@ -49,7 +49,11 @@ TABLES = (
         section="providers",
         deletes=True,
     ),
-    nobody("socialaccount_socialapp", "id provider provider_id name client_id secret key settings"),
+    nobody(
+        "socialaccount_socialapp",
+        "id provider provider_id name",
+        hidden="client_id secret key settings",
+    ),
     Table(
         "accounts_codeattempt",
         _("When wrong codes were sent for your account, for a day, so that nobody can guess one."),

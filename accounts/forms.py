@@ -5,6 +5,7 @@ from typing import Any, ClassVar, cast
 
 from allauth.account import forms as allauth
 from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.flows.password_reset import request_password_reset
 from allauth.core.exceptions import ImmediateHttpResponse
 from django import forms
@@ -92,6 +93,12 @@ class SignupForm(AsksCaptcha, Worded, allauth.SignupForm):
         if email_taken(value):
             raise get_adapter().validation_error("email_taken")
         return value
+
+    def save(self, request: HttpRequest) -> User:
+        """Make the account. Its session is a recent one, because the password was just given."""
+        user = cast(User, super().save(request))
+        record_authentication(request, user, "password")
+        return user
 
 
 class ResetPasswordForm(Worded, allauth.ResetPasswordForm):

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -263,11 +262,12 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
                 for name, value in self._columns().items()
                 if name not in self._stored or value != self._stored[name]
             ]
-        # What a new account or password does besides is in the same transaction.
+        # What a new account or password does besides is in the same transaction, and what refuses
+        # the change undoes it.
         with (
             transaction.atomic()
             if self._state.adding or getattr(self, "_password", None)
-            else nullcontext()
+            else transaction.atomic(savepoint=False)
         ):
             super().save(*args, **kwargs)
         self._stored = self._columns()

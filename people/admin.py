@@ -150,9 +150,12 @@ class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save an account, with what follows from a change of its rank."""
         with changing_people():
-            before = rank_of(User.objects.get(pk=obj.pk)) if change else None
-            if before is not None:
-                may_manage(request.user, obj)
+            before = None
+            if change:
+                stored = User.objects.get(pk=obj.pk)
+                # Another request may have taken the actor's rights away meanwhile.
+                may_manage(User.objects.get(pk=request.user.pk), stored)
+                before = rank_of(stored)
             super().save_model(request, obj, form, change)
             account_changed(obj.pk, before=before, actor_id=request.user.pk)
             if change:

@@ -28,4 +28,4 @@ class PersonalConfig(ShopAppConfig):
     }
 
     def ready(self) -> None:
-        from personal import narrowed, revoked  # noqa: F401
+        from personal import late, narrowed, revoked  # noqa: F401

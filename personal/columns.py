@@ -25,6 +25,6 @@ TABLES = (
         deletes=True,
     ),
     # Digests of the names of nobody any more.
-    nobody("personal_tombstone", "digest until"),
-    nobody("personal_pepper", "id sealed"),
+    nobody("personal_tombstone", "until", hidden="digest"),
+    nobody("personal_pepper", "id", hidden="sealed"),
 )

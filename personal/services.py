@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.names import same
 from audit.services import record
-from people.guard import LastAdmin, admins, may_manage
+from people.guard import LastAdmin, admins, lock_people, may_manage, present
 from personal.erasing import erase
 from personal.errors import AlreadyErased, Held
 from personal.mails import day_of, mail
@@ -61,10 +61,9 @@ def erasure_order(*, actor: User, userid: str, username: str, reason: str, now: 
     target = User.objects.filter(userid=userid).first()
     if target is None:
         raise NotFound()
-    may_manage(actor, target)
-    _check_username(target, username)
     with transaction.atomic():
-        target = User.objects.select_for_update(no_key=True).get(pk=target.pk)
+        _lock(actor, target)
+        _check_username(target, username)
         _check(target)
         erasure = erasure_of(target)
         if erasure is not None and erasure.erased_at is not None:
@@ -99,11 +98,9 @@ def hold_place(*, actor: User | None, account: User, reason: str) -> None:
 
     Raise ``Forbidden`` for somebody who may do more than the actor, and ``AlreadyErased``.
     """
-    if actor is not None:
-        may_manage(actor, account)
     with transaction.atomic():
         # An erasure locks the account, too. So it either sees the hold, or is done before.
-        User.objects.select_for_update(no_key=True).get(pk=account.pk)
+        _lock(actor, account)
         erasure = erasure_of(account)
         if erasure is not None and erasure.erased_at is not None:
             raise AlreadyErased()
@@ -120,15 +117,22 @@ def hold_release(*, actor: User | None, account: User) -> None:
     Raise ``Forbidden`` for somebody who may do more than the actor, and ``NotFound`` if nothing
     holds it.
     """
-    if actor is not None:
-        may_manage(actor, account)
     with transaction.atomic():
+        _lock(actor, account)
         if not Hold.objects.filter(account_id=account.pk).delete()[0]:
             raise NotFound()
         Erasure.objects.filter(account_id=account.pk, erased_at=None).update(next_attempt_at=Now())
         record(
             "hold.released", object=f"account:{account.pk}", actor_id=actor.pk if actor else None
         )
+
+
+def _lock(actor: User | None, account: User) -> None:
+    """Lock the account. Raise ``Forbidden`` if the actor, as it is now, may not manage it."""
+    lock_people()
+    account = User.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if actor is not None:
+        may_manage(present(actor), account)
 
 
 def _schedule(user: User, *, requested_by: int, due_in: timedelta, reason: str = "") -> Erasure:

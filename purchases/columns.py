@@ -40,5 +40,5 @@ TABLES = (
             )
         ],
     ),
-    nobody("purchases_upload", "key body received_at"),
+    nobody("purchases_upload", "received_at", hidden="key body"),
 )

@@ -22,10 +22,13 @@ logger = structlog.get_logger(__name__)
 SECONDS = 60.0
 REMEMBERED = 20_000
 
+# Of an account that is erased meanwhile nothing is written, because its lock is waited for.
 _WRITE = """
 INSERT INTO accounts_browsersession AS known
     (id, session_key, user_id, created_at, last_used_at, address, agent)
-VALUES (%s, %s, %s, statement_timestamp(), statement_timestamp(), %s, %s)
+SELECT %s, %s, account.id, statement_timestamp(), statement_timestamp(), %s, %s
+FROM accounts_user AS account WHERE account.id = %s AND account.is_active
+FOR KEY SHARE OF account
 ON CONFLICT (session_key) DO UPDATE
 SET user_id = excluded.user_id, last_used_at = excluded.last_used_at,
     address = excluded.address, agent = excluded.agent
@@ -79,9 +82,8 @@ class SessionTrace:
             return
         try:
             with connection.cursor() as cursor:
-                cursor.execute(
-                    _WRITE, [uuid.uuid4(), key, user_id, address_of(request), agent_of(request)]
-                )
+                where = [address_of(request), agent_of(request)]
+                cursor.execute(_WRITE, [uuid.uuid4(), key, *where, user_id])
         except DatabaseError as error:
             # A page that was read is worth more than its trace.
             if not (is_outage(error) or isinstance(error, IntegrityError)):

@@ -154,6 +154,16 @@ def test_an_error_is_told_at_its_field_and_above_the_form_and_no_password_is_sho
     assert "placeholder" not in page
 
 
+def test_who_has_just_signed_up_is_asked_for_nothing_more() -> None:
+    client = Client()
+    form = {"username": "bob", "email": "bob@example.com"}
+    form |= dict.fromkeys(("password1", "password2"), "orchid-lamp-42")
+    assert client.post("/accounts/signup/", form).status_code == 302
+    key = {"name": "till", "permissions": ["purchases:read"]}
+    made = client.post("/api/v1/keys/", key, content_type="application/json")
+    assert made.status_code == 201, made.content
+
+
 def test_other_users_of_the_machine_read_no_mail(settings: Any, tmp_path: Path) -> None:
     folder = tmp_path / "mail"
     folder.mkdir(mode=0o755)

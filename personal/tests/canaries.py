@@ -84,9 +84,11 @@ class Person:
         accounts, emails = set(_ACCOUNT.findall(about)), set(_EMAIL.findall(about))
         values: dict[str, Any] = {}
         for name, kind, length, nullable, default in _columns(table.name):
-            # Short enough for every column, and no other's beginning.
+            # Short enough for every column, and no other's beginning. A code of a country or the
+            # like is too short to name anybody.
             text = f"{self.word}{next(_numbers)}z"
-            assert length is None or len(text) <= length or name not in personal, name
+            is_code = length is not None and length <= 3
+            assert length is None or len(text) <= length or name not in personal or is_code, name
             if f"{table.name}.{name}" in NAMES_NOBODY:
                 values[name] = uuid.uuid4().hex
             elif name in accounts:
@@ -96,7 +98,7 @@ class Person:
             elif parent := self.parents.get(name, self.parents.get(f"{table.name}.{name}")):
                 values[name] = parent
             elif kind == "text" and name in personal:
-                values[name] = text
+                values[name] = "DE" if is_code else text
             elif kind == "bytea":
                 values[name] = text.encode()[:32] if name in personal else uuid.uuid4().bytes
             elif kind == "jsonb" and name in personal:
@@ -138,6 +140,8 @@ _EMPTY: dict[str, Any] = {
     "integer": lambda: uuid.uuid4().int % 10**8,
     "smallint": lambda: 1,
     "boolean": lambda: True,
+    "numeric": lambda: 1,
+    "date": lambda: "2026-01-01",
     "timestamp with time zone": lambda: "2026-01-01T00:00:00Z",
     "ARRAY": lambda: "{}",
 }

@@ -1,6 +1,9 @@
 """Asking for an export or an erasure, changing one's mind, and what stands in the way."""
 
 import re
+import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
@@ -8,20 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.core import mail as outbox
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from accounts.models import OutgoingMail, Token, User
+from accounts.models import BrowserSession, OutgoingMail, Place, Token, User
+from accounts.sessions.trace import SessionTrace
 from audit.models import Waiting
 from documents.models import Document
-from personal import services
+from people.models import Membership, Team
+from personal import erasing, services
+from personal.errors import AlreadyErased
 from personal.models import Erasure, Tombstone
 from personal.tasks import erase_due
 from personal.tests.conftest import recent
 from personal.tombstones import erased_names
+from shop.core.errors import Forbidden
 
 ME = "/api/v1/accounts/me/"
 JSON = "application/json"
@@ -135,15 +146,109 @@ def test_nobody_is_erased_by_less_and_an_admin_remains(
     assert User.objects.get(pk=other.pk).is_active
 
 
+def test_rights_count_as_they_are_once_the_locks_are_held(
+    ann: User, boss: User, private: Path
+) -> None:
+    """A request read its actor, and waited for another that took the actor's rights away."""
+    User.objects.create(username="chief", is_staff=True)
+    User.objects.filter(pk=boss.pk).update(is_staff=False)
+    for write in (
+        lambda: services.hold_place(actor=boss, account=ann, reason="a court"),
+        lambda: services.hold_release(actor=boss, account=ann),
+        lambda: services.erasure_order(
+            actor=boss, userid=ann.userid, username="ann", reason="a letter", now=True
+        ),
+    ):
+        with pytest.raises(Forbidden):
+            write()
+    User.objects.filter(pk=boss.pk).update(is_staff=True)
+    User.objects.filter(pk=ann.pk).update(is_superuser=True)
+    with pytest.raises(Forbidden):
+        services.hold_place(actor=boss, account=ann, reason="a court")
+    assert not actions()
+
+
 def test_a_stale_save_brings_no_name_back(ann: User, boss: User, private: Path) -> None:
     """A request that read the account before its erasure saves it afterwards."""
     stale = User.objects.get(pk=ann.pk)
     assert order(recent(boss), ann).status_code == 202
     stale.set_password("orchid-lamp-43")
-    stale.save()
+    with pytest.raises(AlreadyErased):
+        stale.save()
     now = User.objects.get(pk=ann.pk)
     assert (now.is_active, now.email) == (False, "")
     assert "ann" not in (now.username, now.userid)
+    assert not now.has_usable_password()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_in_flight_leaves_nothing_about_somebody_who_is_erased(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has read the account, and waits with its write until the erasure has all its locks."""
+    boss = User.objects.create(username="boss", is_superuser=True, is_staff=True)
+    ann = User.objects.create(username="ann", email="ann@example.com", userid="007")
+    team = Team.objects.create(name="tills")
+    browser, trace = recent(ann), SessionTrace(lambda request: HttpResponse())
+    request: Any = RequestFactory().get("/", HTTP_USER_AGENT="a browser of ann")
+
+    def set_email() -> None:
+        stale = User.objects.get(pk=ann.pk)
+        began.wait(10)
+        stale.email = "ann@example.com"
+        stale.save(update_fields=["email"])
+
+    def create(model: Any, **fields: Any) -> Callable[[], None]:
+        def write() -> None:
+            began.wait(10)
+            model.objects.create(user=User.objects.get(pk=ann.pk), **fields)
+
+        return write
+
+    def sign_in() -> None:
+        began.wait(10)
+        trace._trace(request, "a-key", ann.pk)
+
+    writes = [
+        set_email, sign_in, create(EmailAddress, email="ann@example.com"),
+        create(SocialAccount, provider="oidc", uid="ann"), create(Place, digest=b"d"),
+        create(Authenticator, type="totp", data={}), create(Membership, team=team),
+    ]  # fmt: skip
+    began, refused = threading.Event(), list[str]()
+    erase_rows = erasing._erase_rows
+
+    def erase_late(subject: Any) -> None:
+        erase_rows(subject)
+        began.set()
+        with connection.cursor() as cursor:
+            # Until they all wait for the locks of this transaction.
+            for _ in range(30):
+                cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+                if cursor.fetchone() == (len(writes),):
+                    return
+                time.sleep(0.05)
+            raise AssertionError("They do not wait.")
+
+    def alone(write: Callable[[], None]) -> None:
+        try:
+            write()
+        except AlreadyErased:
+            refused.append(getattr(write, "__name__", ""))
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(erasing, "_erase_rows", erase_late)
+    with ThreadPoolExecutor(len(writes)) as threads:
+        done = [threads.submit(alone, write) for write in writes]
+        assert order(recent(boss), ann).status_code == 202
+        for one in done:
+            one.result()
+    assert len(refused) == len(writes) - 1, "The trace of a session is only left out."
+    rows = [model.objects.filter(user=ann.pk).count() for model in (
+        EmailAddress, SocialAccount, Place, Authenticator, Membership, BrowserSession)]  # fmt: skip
+    assert rows == [0] * 6
+    assert User.objects.get(pk=ann.pk).email == ""
+    assert browser.get(ME).status_code == 401
 
 
 def test_the_names_are_free_again_after_a_year(ann: User, boss: User, private: Path) -> None:

@@ -61,3 +61,15 @@ def test_nothing_personal_is_left_without_a_rule() -> None:
                 f"{table.name}.{column.name}: an erasure neither deletes nor replaces it, and "
                 "nothing says why it is kept"
             )
+
+
+def test_no_secret_is_declared_as_telling_nothing() -> None:
+    """The role of readers sees every plain column, also those of tables about nobody."""
+    secrets = ("secret", "sealed", "token", "password", "key", "digest", "pepper", "settings")
+    told = {
+        f"{table.name}.{column.name}"
+        for table in tables()
+        for column in table.columns
+        if column.is_plain and any(word in column.name for word in secrets)
+    }
+    assert told <= {"purchases_purchase.dedupe_key"}

@@ -29,12 +29,21 @@ from shop.core.apps import shop_apps
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. ``erased`` is the SQL that replaces its value at an erasure; empty keeps it."""
+    """A column. ``erased`` is the SQL that replaces its value at an erasure; empty keeps it.
+
+    ``hidden`` is what is about nobody, and still not for the database's role of readers.
+    """
 
     name: str
     personal: bool = False
     exported: bool = True
     erased: str = ""
+    hidden: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether whoever may read the database may read this."""
+        return not (self.personal or self.hidden)
 
 
 def plain(names: str) -> list[Column]:
@@ -107,9 +116,10 @@ class Table:
         return [column.name for column in self.columns if column.exported]
 
 
-def nobody(name: str, columns: str) -> Table:
-    """Return a table that holds nothing about anybody."""
-    return Table(name, "", plain(columns))
+def nobody(name: str, columns: str, *, hidden: str = "") -> Table:
+    """Return a table that holds nothing about anybody. ``hidden`` are its secrets."""
+    secrets = [Column(name, exported=False, hidden=True) for name in hidden.split()]
+    return Table(name, "", plain(columns), secrets)
 
 
 def tables() -> list[Table]:

@@ -49,7 +49,7 @@ def rights_of(kind: str, role: str) -> Iterator[sql.Composed]:
                 yield _grant("MAINTAIN", table_name, name)
         case "reader":
             for table in tables():
-                plain = [column.name for column in table.columns if not column.personal]
+                plain = [column.name for column in table.columns if column.is_plain]
                 if plain:
                     columns = sql.SQL(", ").join(map(sql.Identifier, plain))
                     yield sql.SQL("GRANT SELECT ({}) ON {} TO {}").format(

@@ -24,6 +24,7 @@ BY_OTHER_MEANS = {
     "purchases_purchase",
 }
 """Tables whose rows the tests make as the site does."""
+CODE_LENGTH = 3
 # The journal has it, and has to.
 NAMES_NOBODY = {"knox_authtoken.digest"}
 _numbers = itertools.count(100)
@@ -87,7 +88,7 @@ class Person:
             # Short enough for every column, and no other's beginning. A code of a country or the
             # like is too short to name anybody.
             text = f"{self.word}{next(_numbers)}z"
-            is_code = length is not None and length <= 3
+            is_code = length is not None and length <= CODE_LENGTH
             assert length is None or len(text) <= length or name not in personal or is_code, name
             if f"{table.name}.{name}" in NAMES_NOBODY:
                 values[name] = uuid.uuid4().hex
@@ -128,8 +129,12 @@ def _columns(table: str) -> list[tuple[str, str, int | None, bool, bool]]:
 
 
 def texts_of(table: str) -> set[str]:
-    """Return the columns of a table that hold text."""
-    return {name for name, kind, *_ in _columns(table) if kind in ("text", "jsonb", "bytea")}
+    """Return the columns of a table that hold text which could name somebody."""
+    return {
+        name
+        for name, kind, length, *_ in _columns(table)
+        if kind in ("text", "jsonb", "bytea") and (length is None or length > CODE_LENGTH)
+    }
 
 
 _EMPTY: dict[str, Any] = {

@@ -1,10 +1,13 @@
 """Fixtures of the whole suite. Its PostgreSQL and Valkey are started by ``tests/servers.py``."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests import template
 from tests.system import System, running
 
 # `make test-stack` runs the tests of the stack of containers.
@@ -18,6 +21,45 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     # Sockets are checked more often here, so that tests need not wait.
     with running(folder, FEED_CREDENTIALS_SECONDS="2", CAPTCHA="pages") as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Copy the database of tests from the one that is migrated already, if there is one."""
+    from django.db import connection
+
+    if template.VARIABLE in os.environ:
+        connection.settings_dict["TEST"]["TEMPLATE"] = connection.settings_dict["NAME"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_chain_of_middleware() -> Iterator[None]:
+    """Let the clients of tests share the middleware, as the requests of a site do.
+
+    Each client would make its own, which takes longer than many a request. Middleware reads some
+    settings when it is made, so the chain is made anew after a change of settings.
+    """
+    from django.core.signals import setting_changed
+    from django.test.client import ClientHandler
+
+    made: dict[str, Any] = {}
+    load = ClientHandler.load_middleware
+
+    def forget(**_: Any) -> None:
+        made.clear()
+
+    def share(handler: ClientHandler) -> None:
+        if not made:
+            load(handler)
+            made.update(vars(handler))
+            del made["enforce_csrf_checks"]
+        vars(handler).update(made)
+
+    setting_changed.connect(forget)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClientHandler, "load_middleware", share)
+        yield
+    setting_changed.disconnect(forget)
 
 
 @pytest.fixture(autouse=True)

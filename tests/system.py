@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from shop.local.running import running_path
+from tests import template
 
 ROOT = Path(__file__).resolve().parent.parent
 # The time of a start on an empty folder, on two idle cores.
@@ -167,6 +168,8 @@ def free_port() -> int:
 def launch(data_dir: Path, port: int, **extra: str) -> System:
     """Start the system on a folder with servers of its own. Return at once."""
     log = data_dir.with_suffix(".log")
+    if "DATABASE_URL" not in extra:
+        template.copy(data_dir)
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -1,6 +1,5 @@
 """Fixtures of the whole suite. Its PostgreSQL and Valkey are started by ``tests/servers.py``."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """Copy the database of tests from the one that is migrated already, if there is one."""
     from django.db import connection
 
-    if template.VARIABLE in os.environ:
+    if template.is_there():
         connection.settings_dict["TEST"]["TEMPLATE"] = connection.settings_dict["NAME"]
 
 

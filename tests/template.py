@@ -44,10 +44,15 @@ def make(folder: Path) -> None:
         ready.touch()
 
 
-def copy(data_dir: Path) -> bool:
-    """Give ``data_dir`` a database that is migrated. Return whether there is a template."""
-    if VARIABLE not in os.environ:
-        return False
+def is_there() -> bool:
+    """Return whether this run has a template."""
+    return VARIABLE in os.environ
+
+
+def copy(data_dir: Path) -> None:
+    """Give ``data_dir`` a database that is migrated, if this run has a template."""
+    if not is_there():
+        return
     folder = Path(os.environ[VARIABLE])
     make(folder)
     target = Postgres(data_dir).folder
@@ -55,7 +60,6 @@ def copy(data_dir: Path) -> bool:
         # The owner of the files counts, because root runs the server as somebody else.
         source = Postgres(folder / "data").folder
         subprocess.run(["cp", "-a", source, target], check=True)
-    return True
 
 
 def end() -> None:

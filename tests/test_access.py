@@ -5,7 +5,6 @@ without a row in its app's ``tests/access.py`` fails, and so does a row without 
 behind the routes belong to one owner.
 """
 
-import asyncio
 import json
 import re
 import uuid
@@ -16,16 +15,12 @@ from urllib.parse import quote
 import pytest
 from django.core.cache import cache
 from django.db import connection, transaction
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 
 from accounts.models import User
 from accounts.permissions import ALL, CUSTOMER, Permission, allows, sufficient
 from accounts.rules import PROGRAM, Rule, required_by
-from shop.routes import websocket_urlpatterns
-from tests.access import ACTORS, PASSWORD, READERS, ROLE_ACTORS, SECRET, Row, Rows
-from tests.sessions import Browser
-from tests.system import ROOT, System
+from tests.access import ACTORS, READERS, ROLE_ACTORS, SECRET, Row, Rows
+from tests.system import ROOT
 from tests.world import DECLARED, ROUTES, World, world
 
 __all__ = ["world"]
@@ -35,12 +30,10 @@ __all__ = ["world"]
 
 API: Rows = {}
 PAGES: Rows = {}
-SOCKETS: dict[str, dict[str, str]] = {}
 BODIES: dict[str, Any] = {}
 for each in DECLARED.values():
     API |= each.api
     PAGES |= each.pages
-    SOCKETS |= each.sockets
     BODIES |= each.bodies
 
 
@@ -92,9 +85,6 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
     for route, methods in ROWS.items():
         assert {"GET", "POST"} <= set(methods) <= {"GET", "POST", *OTHER_METHODS}, route
         assert all(set(row) <= {"default", *ACTORS} for row in methods.values()), route
-    assert {row.partition("?")[0] for row in SOCKETS} == {
-        str(pattern.pattern) for pattern in websocket_urlpatterns
-    }
 
 
 def test_every_operation_of_the_schema_has_a_row_and_every_api_row_an_operation() -> None:
@@ -337,54 +327,3 @@ def test_staff_without_rights_enters_the_admin_and_changes_nothing_there(world: 
             route = f"admin/{model}/{suffix}"
             for method in ("GET", "POST"):
                 assert _tried(world, before, route, method, "admin")[0] == 403, (method, route)
-
-
-# --- Sockets --------------------------------------------------------------------------------
-
-
-async def _socket(url: str, token: str | None) -> str:
-    headers = {"Authorization": f"Token {token}"} if token else {}
-    async with connect(url, additional_headers=headers) as ws:
-        try:
-            return str(json.loads(await asyncio.wait_for(ws.recv(), 10))["type"])
-        except ConnectionClosed:
-            return str(ws.close_code)
-
-
-@pytest.mark.system
-async def test_sockets(system: System) -> None:
-    """Staff deactivates the account from outside, after its sign-up."""
-    name = f"gone-{uuid.uuid4().hex[:8]}"
-    account = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
-    assert system.request("POST", "/api/v1/accounts/", account).status == 201
-    signed_in = system.request(
-        "POST", "/api/v1/auth/token/", {"username": name, "password": PASSWORD}
-    )
-    tokens: dict[str, str | None] = {
-        "anonymous": None,
-        "owner": system.token("joe"),
-        "other": system.token("ann"),
-        "client": system.token("till"),
-        "admin": system.token("staff"),
-        "finance": system.token("fin"),
-        "support": system.token("eve"),
-        "revoked": system.token("joe"),
-        "deactivated": signed_in.json()["token"],
-    }
-    assert await _socket(system.ws_url, tokens["deactivated"]) == "hello"
-    assert system.request("POST", "/api/v1/auth/logout/", token=tokens["revoked"]).status == 204
-    browser = Browser(system)
-    browser.sign_in("staff", "demo-staff")
-    listed = browser.http.get("/admin/accounts/user/", params={"q": name}).text
-    id = re.findall(r"/admin/accounts/user/(\d+)/change/", listed)[0]
-    done = browser.post(
-        "/admin/accounts/user/", action="deactivate", _selected_action=id, index="0"
-    )
-    assert done.status_code == 302
-    browser.http.close()
-    for row, expected in SOCKETS.items():
-        found = {
-            actor: await _socket(f"ws://127.0.0.1:{system.port}/{row}", token)
-            for actor, token in tokens.items()
-        }
-        assert found == {actor: expected.get(actor, expected["default"]) for actor in tokens}, row

@@ -1,5 +1,5 @@
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -9,8 +9,12 @@ from django.test import Client
 
 from accounts.mailing import mails_send
 from accounts.models import User
+from accounts.providers import discovery
+from shop.core import identity
+from tests.identity import CLIENT_ID, CLIENT_SECRET, IdentityProvider, providing
 
 PASSWORD = "orchid-lamp-42"
+SITE = "http://testserver"
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +66,33 @@ def sign_in(client: Client) -> Any:
         return {"authorization": f"Token {response.json()['token']}"}
 
     return get
+
+
+@pytest.fixture(scope="session")
+def running_provider() -> Iterator[IdentityProvider]:
+    names = ("example", "other")
+    with providing(
+        redirects=[f"{SITE}/accounts/oidc/{name}/login/callback/" for name in names]
+    ) as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(running_provider: IdentityProvider, settings: Any) -> IdentityProvider:
+    """The provider, which the shop knows by two names."""
+    settings.SITE_URL = SITE
+    settings.IDENTITY_PROVIDERS = [
+        identity.IdentityProvider(
+            id=name,
+            label=name.title(),
+            issuer=running_provider.url,
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            origins=(running_provider.url,),
+        )
+        for name in ("example", "other")
+    ]
+    settings.SOCIALACCOUNT_PROVIDERS = identity.allauth_settings(settings.IDENTITY_PROVIDERS)
+    discovery.forget()
+    running_provider.reset()
+    return running_provider

@@ -3,14 +3,16 @@
 A query string sends a request past the batched path to the view.
 """
 
-import asyncio
+import http.client
+import json
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
-import httpx
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
@@ -22,7 +24,7 @@ from purchases.models import Purchase
 from purchases.services import record_purchases
 from purchases.validation import parse_purchase
 from shop.core.idempotency import IdempotencyKeyReused
-from tests.system import System, wait_for
+from tests.system import Answer, System, wait_for
 
 WHEN = "2024-05-31T15:54:32.204Z"
 AT_ONCE = 200
@@ -108,32 +110,39 @@ def test_of_two_bodies_of_one_key_in_one_batch_the_first_is_in_the_ledger() -> N
 # --- With it --------------------------------------------------------------------------------
 
 
-def _send(
-    system: System, requests: Sequence[tuple[str, str, dict[str, Any], str | None]]
-) -> list[Any]:
-    """Post all ``(path, token, body, key)`` at once, each on a connection of its own.
+Post = tuple[str, str, dict[str, Any], str | None]
+"""A path, a token, a body and an idempotency key."""
+
+
+def _begin(system: System, post: Post) -> http.client.HTTPConnection:
+    path, token, body, key = post
+    headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
+    if key is not None:
+        headers["Idempotency-Key"] = key
+    connection = http.client.HTTPConnection("127.0.0.1", system.port, timeout=60)
+    connection.request("POST", path, json.dumps(body).encode(), headers)
+    return connection
+
+
+def _end(connection: http.client.HTTPConnection) -> Answer:
+    with closing(connection):
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read())
+
+
+def _send(system: System, posts: Sequence[Post]) -> list[Answer]:
+    """Send all posts at once, each on a connection of its own, before any answer is read.
 
     A post is repeated after 429 and 503, which mean that nothing was recorded.
     """
-
-    async def post(
-        client: httpx.AsyncClient, path: str, token: str, body: Any, key: str | None
-    ) -> httpx.Response:
-        headers = {"Authorization": f"Token {token}"}
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        while True:
-            response = await client.post(path, json=body, headers=headers)
-            if "Retry-After" not in response.headers:
-                return response
-            await asyncio.sleep(float(response.headers["Retry-After"]))
-
-    async def run() -> list[Any]:
-        limits = httpx.Limits(max_connections=AT_ONCE)
-        async with httpx.AsyncClient(base_url=system.url, timeout=60, limits=limits) as client:
-            return await asyncio.gather(*(post(client, *request) for request in requests))
-
-    return asyncio.run(run())
+    answers: dict[int, Answer] = {}
+    while left := [place for place in range(len(posts)) if place not in answers]:
+        begun = [(place, _begin(system, posts[place])) for place in left]
+        told = {place: _end(connection) for place, connection in begun}
+        waits = {place: each.headers["Retry-After"] for place, each in told.items()}
+        answers |= {place: each for place, each in told.items() if waits[place] is None}
+        time.sleep(max(float(seconds or 0) for seconds in waits.values()))
+    return [answers[place] for place in range(len(posts))]
 
 
 def _body(number: int = 0, **fields: object) -> dict[str, Any]:
@@ -141,13 +150,13 @@ def _body(number: int = 0, **fields: object) -> dict[str, Any]:
     return {"price": f"{number}.{uuid.uuid4().int % 100:02}", "timestamp": WHEN, **fields}
 
 
-def _id(answer: httpx.Response) -> str:
+def _id(answer: Answer) -> str:
     body = answer.json()
     return str(body.get("id") or body["_id"])
 
 
-def _is_new(answer: httpx.Response) -> bool:
-    assert answer.status_code in (200, 201), answer.text
+def _is_new(answer: Answer) -> bool:
+    assert answer.status in (200, 201), answer.body
     return "Idempotent-Replayed" not in answer.headers
 
 
@@ -222,10 +231,10 @@ def test_mixed_keys_and_bodies_are_one_purchase_a_key(system: System, joe: str, 
             for request, answer in zip(requests, answers, strict=True)
             if request[3] == key
         ]
-        good = [(body, answer) for body, answer in mine if answer.status_code != 422]
+        good = [(body, answer) for body, answer in mine if answer.status != 422]
         # One body won the key; all of its posts have the same answer, and all others are refused.
         (winner,) = {body["price"] for body, _ in good}
-        assert all(answer.status_code == 422 for body, answer in mine if body["price"] != winner)
+        assert all(answer.status == 422 for body, answer in mine if body["price"] != winner)
         assert [_is_new(answer) for _, answer in good].count(True) == 1
         (id,) = {_id(answer) for _, answer in good}
         ids.add(id)
@@ -268,6 +277,6 @@ def test_a_customer_named_by_200_posts_at_once_is_one_account(system: System, ti
         for number in range(AT_ONCE)
     ]
     answers = _send(system, requests)
-    assert {answer.status_code for answer in answers} <= {200, 201}
+    assert {answer.status for answer in answers} <= {200, 201}
     assert {answer.json()["userid"] for answer in answers} == {name}
     assert len({_id(answer) for answer in answers}) == AT_ONCE

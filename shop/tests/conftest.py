@@ -14,34 +14,77 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 
+def _owner(environment: dict[str, str]) -> dict[str, str]:
+    return environment | {"DATABASE_ROLE": "owner"}
+
+
+class _Server:
+    """Databases whose owner may make roles and nothing else, on the server of tests."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+        self.mark = uuid.uuid4().hex[:8]
+        self.owner, self.role = f"owner_{self.mark}", f"app_{self.mark}"
+        self._do(
+            "CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}",
+            sql.Identifier(self.owner), sql.Literal(f"secret-{self.mark}"),
+        )  # fmt: skip
+
+    def _do(self, statement: str, *parts: sql.Composable) -> None:
+        self.connection.execute(sql.SQL(statement).format(*parts))
+
+    def create(self, database: str, template: str = "template1") -> dict[str, str]:
+        """Create a database. Return its environment."""
+        names = (sql.Identifier(name) for name in (database, self.owner, template))
+        self._do("CREATE DATABASE {} OWNER {} TEMPLATE {}", *names)
+        where = conninfo_to_dict(os.environ["DATABASE_URL"])
+        address = f"host={quote(str(where['host']), safe='')}"
+        address += f"&port={where['port']}" if "port" in where else ""
+        owner, role = (
+            f"postgresql://{user}:secret-{self.mark}@/{database}?{address}"
+            for user in (self.owner, self.role)
+        )
+        return {"DATABASE_OWNER_URL": owner, "DATABASE_URL": role}
+
+    def drop(self, database: str) -> None:
+        self._do("DROP DATABASE {} (FORCE)", sql.Identifier(database))
+
+    def drop_roles(self) -> None:
+        for name in (self.role, self.owner):
+            self._do("DROP ROLE IF EXISTS {}", sql.Identifier(name))
+
+
 @pytest.fixture
 def managed() -> Iterator[dict[str, str]]:
-    """Yield the environment of a database whose owner may make roles and nothing else."""
-    server = os.environ["DATABASE_URL"]
-    where = conninfo_to_dict(server)
-    mark = uuid.uuid4().hex[:8]
-    owner, role, database = f"owner_{mark}", f"app_{mark}", f"managed_{mark}"
+    """Yield the environment of an empty database whose owner may make roles and nothing else."""
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        server = _Server(connection)
+        yield server.create(f"managed_{server.mark}")
+        server.drop(f"managed_{server.mark}")
+        server.drop_roles()
 
-    def url(user: str) -> str:
-        address = f"host={quote(str(where['host']), safe='')}"
-        port = f"&port={where['port']}" if "port" in where else ""
-        return f"postgresql://{user}:secret-{mark}@/{database}?{address}{port}"
 
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(
-                sql.Identifier(owner), sql.Literal(f"secret-{mark}")
-            )
-        )
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                sql.Identifier(database), sql.Identifier(owner)
-            )
-        )
-        yield {"DATABASE_OWNER_URL": url(owner), "DATABASE_URL": url(role)}
-        connection.execute(sql.SQL("DROP DATABASE {} (FORCE)").format(sql.Identifier(database)))
-        for name in (role, owner):
-            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+@pytest.fixture(scope="session")
+def _prepared_once() -> Iterator[tuple[_Server, str]]:
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        server = _Server(connection)
+        database = f"prepared_{server.mark}"
+        manage(_owner(server.create(database)), "prepare_database", "--verbosity", "0")
+        yield server, database
+        server.drop(database)
+        server.drop_roles()
+
+
+@pytest.fixture
+def prepared(_prepared_once: tuple[_Server, str]) -> Iterator[dict[str, str]]:
+    """Yield the environment of a database like ``managed``, which its owner has prepared.
+
+    The tests share its roles.
+    """
+    server, original = _prepared_once
+    database = f"copy_{uuid.uuid4().hex[:8]}"
+    yield server.create(database, original)
+    server.drop(database)
 
 
 def manage(environment: dict[str, str], *words: str) -> str:

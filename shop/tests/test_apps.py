@@ -21,13 +21,13 @@ TOYS = Path(__file__).with_name("toys")
 
 
 @pytest.fixture
-def seen(managed: dict[str, str], tmp_path: Path) -> dict[str, Any]:
+def seen(prepared: dict[str, str], tmp_path: Path) -> dict[str, Any]:
     """Return what a site with the app shows. Its database is prepared as in a deploy."""
     shutil.copytree(TOYS, tmp_path / "toys")
     (tmp_path / "with_toys.py").write_text(
         "from shop.settings import *\nINSTALLED_APPS += ['toys']\n"
     )
-    environment = managed | {
+    environment = prepared | {
         "DJANGO_SETTINGS_MODULE": "with_toys",
         "PYTHONPATH": os.pathsep.join([str(tmp_path), str(settings.BASE_DIR)]),
     }
@@ -39,7 +39,7 @@ def seen(managed: dict[str, str], tmp_path: Path) -> dict[str, Any]:
 
 
 def test_a_new_app_touches_its_own_folder_and_one_line_of_settings(
-    seen: dict[str, Any], managed: dict[str, str]
+    seen: dict[str, Any], prepared: dict[str, str]
 ) -> None:
     # Routes and pages, each for users with the permission.
     assert {name: seen[name]["api"] for name in ("nobody", "customer", "analyst")} == {
@@ -70,7 +70,7 @@ def test_a_new_app_touches_its_own_folder_and_one_line_of_settings(
     # Append-only tables: the role has no right to change rows, and a trigger stops the owner.
     insufficient_privilege = "42501"
     assert seen["refused"] == [insufficient_privilege, insufficient_privilege]
-    with psycopg.connect(managed["DATABASE_OWNER_URL"], autocommit=True) as owner:
+    with psycopg.connect(prepared["DATABASE_OWNER_URL"], autocommit=True) as owner:
         for change in ("UPDATE toys_toy SET name = ''", "DELETE FROM toys_toy"):
             with pytest.raises(psycopg.errors.RestrictViolation):
                 owner.execute(change)

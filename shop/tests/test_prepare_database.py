@@ -44,10 +44,9 @@ def test_an_owner_without_superuser_prepares_it_and_does_so_again(
             assert held == [(True,), (True,), (False,), (False,), (False,), (False,)], table
 
 
-def test_rights_that_the_role_got_meanwhile_are_taken_away(managed: dict[str, str]) -> None:
-    owner = managed | {"DATABASE_ROLE": "owner"}
-    manage(owner, "prepare_database", "--verbosity", "0")
-    role = str(conninfo_to_dict(managed["DATABASE_URL"])["user"])
+def test_rights_that_the_role_got_meanwhile_are_taken_away(prepared: dict[str, str]) -> None:
+    owner = prepared | {"DATABASE_ROLE": "owner"}
+    role = str(conninfo_to_dict(prepared["DATABASE_URL"])["user"])
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(sql.SQL("ALTER ROLE {} INHERIT CREATEROLE").format(sql.Identifier(role)))
         manage(owner, "prepare_database", "--verbosity", "0")
@@ -58,9 +57,9 @@ def test_rights_that_the_role_got_meanwhile_are_taken_away(managed: dict[str, st
 
 
 @pytest.fixture
-def passwords_count(managed: dict[str, str]) -> Iterator[None]:
+def passwords_count(prepared: dict[str, str]) -> Iterator[None]:
     """The application must give its password, which the servers of tests do not ask for."""
-    role = conninfo_to_dict(managed["DATABASE_URL"])["user"]
+    role = conninfo_to_dict(prepared["DATABASE_URL"])["user"]
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         (name,) = connection.execute("SHOW hba_file").fetchone() or ("",)
         rules = Path(name)
@@ -73,11 +72,10 @@ def passwords_count(managed: dict[str, str]) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("passwords_count")
-def test_the_role_signs_in_with_its_password_only(managed: dict[str, str]) -> None:
-    manage(managed | {"DATABASE_ROLE": "owner"}, "prepare_database", "--verbosity", "0")
+def test_the_role_signs_in_with_its_password_only(prepared: dict[str, str]) -> None:
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(managed["DATABASE_URL"], password="another")
-    with psycopg.connect(managed["DATABASE_URL"]) as connection:
+        psycopg.connect(prepared["DATABASE_URL"], password="another")
+    with psycopg.connect(prepared["DATABASE_URL"]) as connection:
         assert connection.pgconn.used_password
 
 

@@ -67,15 +67,15 @@ connection.cursor().execute("VACUUM events_outbox")
 
 
 @pytest.fixture
-def urls(managed: dict[str, str]) -> Iterator[dict[str, str]]:
+def urls(prepared: dict[str, str]) -> Iterator[dict[str, str]]:
     """Yield the URLs of all roles of a database that is prepared, twice."""
-    application = managed["DATABASE_URL"]
+    application = prepared["DATABASE_URL"]
     user = str(conninfo_to_dict(application)["user"])
     further = {
         f"DATABASE_{kind.upper()}_URL": application.replace(user, user.replace("app", kind))
         for kind in FURTHER
     }
-    given = managed | further
+    given = prepared | further
     yield given
     # Only a superuser may take rights away for others.
     database = conninfo_to_dict(application)["dbname"]

@@ -1,7 +1,7 @@
 """Looking at a page: its pictures, and what is wrong with it.
 
-The pictures are kept in ``build/pages``, to be looked at. ``PICTURES=all`` takes those of every
-size and theme, as the project's CI does. Otherwise there are two of each page.
+The pictures are kept in ``build/pages``, to be looked at. No test compares them, so they are taken
+only with ``PICTURES=all`` in the environment, in every size and theme, as the project's CI does.
 """
 
 import os
@@ -23,6 +23,7 @@ LONGEST = 2_400
 """Pixels of a page's height that a picture shows."""
 # The two layouts have different elements, so each theme is looked at in one.
 LOOKS = (("light", 1280), ("dark", 390))
+TAKES_PICTURES = os.environ.get("PICTURES") == "all"
 
 
 @dataclass
@@ -34,7 +35,10 @@ class Visitor:
 
 
 def photograph(page: Page, name: str, width: int, theme: Theme) -> None:
+    """Show the page in a size, and take its picture if pictures are asked for."""
     page.set_viewport_size({"width": width, "height": SIZES[width]})
+    if not TAKES_PICTURES:
+        return
     height = min(int(page.evaluate("document.documentElement.scrollHeight")), LONGEST)
     page.screenshot(
         path=FOLDER / f"{name}-{width}-{theme}.jpg",
@@ -73,7 +77,7 @@ def look(visitor: Visitor, visit: Visit, goods: Goods) -> list[str]:
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         for width in SIZES:
-            if (theme, width) in LOOKS or os.environ.get("PICTURES") == "all":
+            if (theme, width) in LOOKS or TAKES_PICTURES:
                 photograph(page, visit.id, width, theme)
             if (theme, width) in LOOKS:
                 faults += [f"{theme}: {each}" for each in checks.violations(page)]

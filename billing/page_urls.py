@@ -4,5 +4,10 @@ from django.conf import settings
 from django.urls import URLResolver, include, path
 
 urlpatterns: list[URLResolver] = (
-    [path("billing/", include("billing.pages.urls"))] if settings.BILLING else []
+    [
+        path("billing/", include("billing.pages.urls")),
+        path("billing/", include("billing.payments.page_urls")),
+    ]
+    if settings.BILLING
+    else []
 )

@@ -60,7 +60,7 @@ ACCESS = Access(
             "DELETE": done(204),
         },
     },
-    pages=pages.PAGES,
+    pages={**pages.PAGES, **payments.PAGES},
     bodies={
         **pages.BODIES,
         **coupons.BODIES,

@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing.payments.chargebacks import chargeback_open
-from billing.payments.paying import payment_book
+from billing.payments.paying import payment_begin, payment_book
 from billing.payments.refunds import refund_request
 from billing.tests.ledger import make_invoice
-from tests.access import NO_METHOD, OPEN_NO_METHOD, READ, READERS, Rows, api
+from tests.access import NO_METHOD, OPEN_NO_METHOD, READ, READERS, Rows, api, page
 
 B = "api/v1/billing/"
 LIST = {"GET": api(client=403), "POST": NO_METHOD}
@@ -39,7 +39,15 @@ API: Rows = {
     # Whoever comes, the signature is missing.
     f"{B}webhooks/<str:provider>/": {"GET": OPEN_NO_METHOD, "POST": {"default": 400}},
 }
+_PAGE = {**dict.fromkeys(READERS, 403), "client": 403, "owner": 200, "finance": 200, "admin": 200}
+PAGES: Rows = {
+    "billing/test-payment/<uuid:id>/": {
+        "GET": page(404, **_PAGE),
+        "POST": page(404, **{**_PAGE, "owner": 302, "finance": 302, "admin": 302}),
+    }
+}
 BODIES = {
+    "billing/test-payment/<uuid:id>/": {"choice": "pay"},
     f"{B}invoices/<str:id>/pay/": {"provider": "test"},
     f"{B}invoices/<str:id>/payments/": {
         "amount": "1.00",
@@ -58,6 +66,7 @@ BODIES = {
 def objects(owner: User) -> dict[str, Any]:
     """Make an open invoice, an overpaid one, and one whose payment a bank took back."""
     today = timezone.localdate()
+    begun, _ = payment_begin(actor=owner, document=make_invoice(owner, "10.00"), provider="test")
     open, overpaid, disputed = (make_invoice(owner, "10.00") for _ in range(3))
     payments = [
         payment_book(
@@ -80,4 +89,5 @@ def objects(owner: User) -> dict[str, Any]:
         f"{B}refunds/": refund.pk,
         f"{B}chargebacks/": chargeback.pk,
         f"{B}webhooks/": "test",
+        "billing/test-payment/": begun.pk,
     }

@@ -301,3 +301,25 @@ def test_a_message_is_kept_as_facts_only(payment: Payment) -> None:
     thing = intent(payment, 10_000, receipt_email="joe@example.com")
     book(event("payment_intent.succeeded", thing))
     assert "joe@example.com" not in json.dumps(ProviderEvent.objects.get().facts)
+
+
+def test_the_whole_way_of_a_payment_can_be_tried_offline(
+    payment: Payment, customer: User, finance: Api
+) -> None:
+    browser = Client()
+    browser.force_login(customer)
+    page = f"/billing/test-payment/{payment.pk}/"
+    assert browser.get(page).status_code == 200
+    steps = [
+        ("refuse", "open", {"paid": "0.00", "charged_back": "0.00"}),
+        ("pay", "paid", {"paid": "100.00", "charged_back": "0.00"}),
+        ("pay", "paid", {"paid": "100.00", "charged_back": "0.00"}),
+        ("dispute", "open", {"paid": "100.00", "charged_back": "100.00"}),
+        ("win", "paid", {"paid": "100.00", "charged_back": "0.00"}),
+        ("lose", "paid", {"paid": "100.00", "charged_back": "0.00"}),
+    ]
+    for choice, status, sums in steps:
+        assert browser.post(page, {"choice": choice}).status_code == 302
+        shown = finance("GET", f"invoices/{payment.document_id}/").json()
+        assert shown["status"] == status, choice
+        assert {name: shown[name] for name in sums} == sums, choice

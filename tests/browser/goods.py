@@ -52,7 +52,8 @@ class Goods:
     """What there is to look at. ``purchase``, ``report`` and ``key`` are ids of the customer's.
 
     ``team`` is the id of a team that the customer is in, and ``invitation`` is the path of an
-    invitation to it. ``draft``, ``invoice``, ``credit_note`` and ``paid`` (a payment) are ids.
+    invitation to it. ``draft``, ``invoice``, ``credit_note`` and ``paid`` (a payment) are ids,
+    ``pending`` is that of a payment by the provider for trying out.
     """
 
     customer: str
@@ -67,6 +68,7 @@ class Goods:
     invoice: str
     credit_note: str
     paid: str
+    pending: str
 
     def password(self, username: str) -> str:
         return f"demo-{username}" if username in ("staff", "joe") else PASSWORD
@@ -127,8 +129,11 @@ def _billing(system: System, staff: str) -> dict[str, str]:
     today = datetime.now(UTC).date().isoformat()
     paid = {"amount": "5.00", "paid_on": today, "reference": "R-1"}
     credited = {"reason": "Zurückgeschickt", "lines": [{"position": 1, "quantity": 1}]}
+    chosen = {"provider": "test"}
+    answer = system.request("POST", f"{base}invoices/{invoice}/pay/", chosen, staff)
     return {
         "invoice": invoice,
+        "pending": str(answer.json()["payment"]),
         "paid": sent(f"invoices/{invoice}/payments/", paid),
         "credit_note": sent(f"invoices/{invoice}/credit-notes/", credited),
         "draft": sent("invoices/", {"username": OWN_NAME, "currency": "USD"}),

@@ -48,6 +48,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "people/teams/<str:id>/": lambda goods: f"people/teams/{goods.team}/",
     "billing/invoices/<uuid:id>/": lambda goods: f"billing/invoices/{goods.invoice}/",
     "billing/credit-notes/<uuid:id>/": lambda goods: f"billing/credit-notes/{goods.credit_note}/",
+    "billing/test-payment/<uuid:id>/": lambda goods: f"billing/test-payment/{goods.pending}/",
     "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
 }
 """Where a route with a parameter leads."""

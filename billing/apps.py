@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from billing.presence import is_billed
+from billing.presence import is_billed, is_manager
 from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
@@ -52,6 +52,7 @@ class BillingConfig(ShopAppConfig):
         searches = ("billing.pages.searches.find_documents",)
         customer_panels = ("billing.pages.panels.customer_panel",)
         purchase_panels = ("billing.pages.panels.purchase_panel",)
+        attention = ("billing.pages.attention.find_attention",)
         navigation = (
             NavigationEntry(
                 _("Invoices"),
@@ -60,5 +61,24 @@ class BillingConfig(ShopAppConfig):
                 shown_to=is_billed,
                 group="bill",
                 icon="receipt-text",
+            ),
+            NavigationEntry(
+                _("Invoices"),
+                "billing_manage",
+                place=10,
+                shown_to=is_manager,
+                group="bill",
+                icon="receipt-text",
+                count="billing.pages.attention.count_drafts",
+                covers="billing_home",
+            ),
+            NavigationEntry(
+                _("Payments"),
+                "billing_payments",
+                place=30,
+                shown_to=is_manager,
+                group="bill",
+                icon="banknote",
+                count="billing.pages.attention.count_money",
             ),
         )

@@ -28,18 +28,32 @@ def answer_once(request: Request, work: Callable[[], tuple[int, Any]]) -> Respon
     if key is None:
         status, body = work()
         return Response(body, status=status)
-    digest = hashlib.sha256(msgspec.json.encode(request.data, order="sorted")).digest()
-    place = {"account": request.user, "route": request.path[:ROUTE_MAX_LENGTH], "key": key}
+    status, body, replayed = keep_once(
+        account=request.user, route=request.path, key=key, data=request.data, work=work
+    )
+    headers = {"Idempotent-Replayed": "true"} if replayed else None
+    return Response(body, status=status, headers=headers)
+
+
+def keep_once(
+    *, account: Any, route: str, key: str, data: Any, work: Callable[[], tuple[int, Any]]
+) -> tuple[int, Any, bool]:
+    """Return the status and the body of ``work``, and whether they were kept by a request before.
+
+    Raise ``IdempotencyKeyReused`` for a key that came with other data, and what ``work`` does.
+    """
+    digest = hashlib.sha256(msgspec.json.encode(data, order="sorted")).digest()
+    place = {"account": account, "route": route[:ROUTE_MAX_LENGTH], "key": key}
     with transaction.atomic():
-        _lock(f"{request.user.pk}|{place['route']}|{key}")
+        _lock(f"{account.pk}|{place['route']}|{key}")
         kept = KeptAnswer.objects.filter(**place).first()
         if kept is not None:
             if bytes(kept.digest) != digest:
                 raise IdempotencyKeyReused()
-            return Response(kept.body, status=kept.status, headers={"Idempotent-Replayed": "true"})
+            return kept.status, kept.body, True
         status, body = work()
         KeptAnswer.objects.create(digest=digest, status=status, body=body, **place)
-    return Response(body, status=status)
+    return status, body, False
 
 
 def _lock(place: str) -> None:

@@ -61,6 +61,7 @@ def invoice_rows(balances: Sequence[Balance]) -> list[dict[str, Any]]:
             "document": balance.document,
             "url": url_of(balance.document),
             "words": words_of(balance),
+            "total": balance.total,
             "due": sums_of(balance).due,
         }
         for balance in balances
@@ -80,6 +81,7 @@ def tabs(current: str) -> list[dict[str, Any]]:
     pages = [
         ("billing_home", _("Invoices")),
         ("billing_credit_notes", _("Credit notes")),
+        ("billing_address", _("Address")),
     ]
     return [
         {"label": label, "url": reverse(route), "current": route == current}

@@ -6,15 +6,22 @@ from typing import Any, cast
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.access import Caller, may_read_purchases, may_see_everything
 from accounts.models import User
 from accounts.permissions import Permission as P
+from accounts.permissions import allows
 from accounts.rules import needs, requires
+from billing.invoices.flags import flags_of
 from billing.invoices.models import Document, Kind
 from billing.invoices.selectors import document_of
+from billing.pages.paying import ways_to_pay
 from billing.pages.shown import ShownDocument, shown_document
+from billing.pages.wording import FLAGS, PAYMENTS, PROVIDERS
+from billing.payments.models import Payment
+from billing.payments.selectors import timeline_of
 from shop.core.errors import NotFound, error_response
 
 READ = needs(P.BILLING_READ)
@@ -31,10 +38,18 @@ def invoice(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     except NotFound as error:
         return error_response(request, error)
     shown = shown_document(document)
+    flags = flags_of([document.balance])[document.pk]
+    writes = allows(user.permissions, P.BILLING_WRITE_ALL)
+    manages = allows(user.permissions, P.BILLING_READ_ALL)
     context = {
         **_context(caller, document, shown),
-        "back": reverse("billing_home"),
-        "idempotency_key": uuid.uuid4(),
+        "back": reverse("billing_manage" if manages else "billing_home"),
+        # A customer reads of disputes and refunds in what happened.
+        "flags": [FLAGS[flag] for flag in flags if flag in FLAGS] if manages else [],
+        "payments": _payments(document) if manages else [],
+        "pay": ways_to_pay(user, document),
+        "may_write": writes,
+        "acts": _acts(document, shown) if writes else [],
     }
     return render(request, "billing/invoice.html", context)
 
@@ -51,6 +66,44 @@ def credit_note(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         return error_response(request, error)
     context = _context(caller, document, shown_document(document))
     return render(request, "billing/credit_note.html", context)
+
+
+def _payments(document: Document) -> list[dict[str, Any]]:
+    """Return the payments of an invoice, with their pages."""
+    return [
+        {
+            "url": reverse("billing_payment", args=[row.pk]),
+            "name": PROVIDERS.get(row.provider, row.provider),
+            "word": PAYMENTS[row.status],
+            "amount": row.received or row.amount,
+            "moment": row.created_at,
+            "reference": row.reference,
+        }
+        for row in timeline_of(document.pk)
+        if isinstance(row, Payment)
+    ]
+
+
+def _acts(document: Document, shown: ShownDocument) -> list[dict[str, Any]]:
+    """Return what finance can do with an invoice."""
+    acts: list[dict[str, Any]] = [
+        {
+            "label": _("Record a payment"),
+            "url": reverse("billing_book", args=[document.pk]),
+            "icon": "banknote",
+        }
+    ]
+    if shown.sums is not None and shown.sums.credited < document.total:
+        acts.append(
+            {
+                "label": _("Credit…"),
+                "url": reverse("billing_credit", args=[document.pk]),
+                "icon": "undo-2",
+            }
+        )
+    if shown.status != "void":
+        acts.append({"label": _("Void…"), "popover": "void", "icon": "ban"})
+    return acts
 
 
 def _context(caller: Caller, document: Document, shown: ShownDocument) -> dict[str, Any]:

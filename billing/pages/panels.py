@@ -1,5 +1,7 @@
 """What billing adds to the pages of a customer and of a purchase."""
 
+from urllib.parse import urlencode
+
 from django.db.models import Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -96,8 +98,8 @@ def purchase_panel(caller: Caller, purchase: Purchase) -> Panel | None:
 
 
 def _all(customer: User) -> str:
-    return ""
+    return f"{reverse('billing_manage')}?{urlencode({'username': customer.username})}"
 
 
 def _make(customer: User) -> str:
-    return ""
+    return f"{reverse('billing_draft_make')}?{urlencode({'customer': customer.userid})}"

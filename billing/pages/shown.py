@@ -10,7 +10,7 @@ from django.db.models import Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from billing.content import Buyer, Content, ContentLine, content_of
+from billing.content import Body, Buyer, Content, ContentLine, content_of
 from billing.invoices.flags import sums_of
 from billing.invoices.models import Balance, Document, Entry, Kind, Line
 from billing.money import Sums
@@ -77,7 +77,7 @@ def shown_document(document: Document) -> ShownDocument:
     """Return what a page shows of a document."""
     content = content_of(document.canonical)
     if document.kind == Kind.CREDIT_NOTE:
-        lines = _lines(content, {})
+        lines = lines_of(content.body, {})
         return ShownDocument(document, content, _buyer(document), lines)
     balance = document.balance
     credited = dict(
@@ -90,7 +90,7 @@ def shown_document(document: Document) -> ShownDocument:
         document=document,
         content=content,
         buyer=_buyer(document),
-        lines=_lines(content, credited),
+        lines=lines_of(content.body, credited),
         sums=sums_of(balance),
         words=words_of(balance),
         history=_history(document, notes),
@@ -99,10 +99,11 @@ def shown_document(document: Document) -> ShownDocument:
     )
 
 
-def _lines(content: Content, credited: dict[int, int]) -> list[ShownLine]:
+def lines_of(body: Body, credited: dict[int, int]) -> list[ShownLine]:
+    """Return the lines of a body; ``credited`` are the pieces of each position."""
     return [
         ShownLine(line, credited.get(line.position, 0), line.gross - line.discount)
-        for line in content.body.lines
+        for line in body.lines
     ]
 
 

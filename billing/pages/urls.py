@@ -2,11 +2,38 @@
 
 from django.urls import path
 
-from billing.pages import customers, documents
+from billing.pages import (
+    correcting,
+    customers,
+    documents,
+    drafts,
+    manage,
+    movements,
+    paying,
+    profiles,
+    taxes,
+)
 
 urlpatterns = [
     path("", customers.home, name="billing_home"),
     path("credit-notes/", customers.credit_notes, name="billing_credit_notes"),
+    path("profile/", profiles.profile, name="billing_address"),
     path("invoices/<uuid:id>/", documents.invoice, name="billing_invoice"),
+    path("invoices/<uuid:id>/pay/", paying.pay, name="billing_pay"),
+    path("invoices/<uuid:id>/book/", paying.book, name="billing_book"),
+    path("invoices/<uuid:id>/credit/", correcting.credit_form, name="billing_credit"),
+    path("invoices/<uuid:id>/void/", correcting.void, name="billing_invoice_void"),
     path("credit-notes/<uuid:id>/", documents.credit_note, name="billing_credit_note"),
+    path("manage/", manage.invoices, name="billing_manage"),
+    path("manage/credit-notes/", manage.credit_notes, name="billing_manage_credit_notes"),
+    path("manage/drafts/", drafts.make, name="billing_draft_make"),
+    path("manage/drafts/<uuid:id>/", drafts.draft, name="billing_draft"),
+    path("manage/drafts/<uuid:id>/issue/", drafts.issue, name="billing_draft_issue"),
+    path("manage/drafts/<uuid:id>/discard/", drafts.discard, name="billing_draft_discard"),
+    path("manage/payments/", movements.payments, name="billing_payments"),
+    path("manage/payments/<uuid:id>/", movements.payment, name="billing_payment"),
+    path("manage/refunds/", movements.refunds, name="billing_refunds"),
+    path("manage/disputes/", movements.disputes, name="billing_disputes"),
+    path("manage/disputes/<uuid:id>/", movements.verdict, name="billing_dispute_verdict"),
+    path("manage/taxes/", taxes.tax_rates, name="billing_taxes"),
 ]

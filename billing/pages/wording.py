@@ -15,6 +15,29 @@ STATUSES: dict[str, Word] = {
     "void": (_("Void"), "", "ban"),
 }
 """The states of an invoice."""
+FLAGS: dict[str, tuple[Word, str | Promise]] = {
+    "disputed": (
+        (_("Disputed"), "bad", "triangle-alert"),
+        _("A payment is disputed. Nothing of it can be refunded until there is a verdict."),
+    ),
+    "refund_failed": (
+        (_("Refund failed"), "bad", "circle-alert"),
+        _("A refund failed, so the money is still with the shop."),
+    ),
+    "refund_unknown": (
+        (_("Refund unknown"), "bad", "circle-question-mark"),
+        _("Nobody knows yet whether a refund was paid. The shop keeps asking the provider."),
+    ),
+    "excess": (
+        (_("More went back than came"), "bad", "circle-alert"),
+        _("More of a payment went back than came in. Look at the provider's own records."),
+    ),
+    "overpaid": (
+        (_("Paid too much"), "warn", "coins"),
+        _("More was paid than is owed. Refund it, or leave it."),
+    ),
+}
+"""What needs attention about an invoice: its badge, and what it means."""
 PAYMENTS: dict[str, Word] = {
     "pending": (_("Awaited"), "", "hourglass"),
     "succeeded": (_("Received"), "good", "circle-check"),

@@ -33,7 +33,7 @@ def _objects(owner: User) -> dict[str, Any]:
         **payments.objects(owner),
         **runs.objects(owner),
     }
-    return {**made, **pages.objects(made)}
+    return {**made, **pages.objects(owner, made)}
 
 
 ACCESS = Access(

@@ -3,21 +3,82 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.access import OPEN_NO_METHOD, READ, Rows, page
+import msgspec
+
+from accounts.models import User
+from billing.content import content_of
+from billing.invoices.composing import Composed
+from billing.invoices.models import Document, Draft
+from tests.access import OPEN_NO_METHOD, READ, READERS, Row, Rows, page
 
 B = "api/v1/billing/"
-ONE = {"GET": page(404, owner=200, client=403, **READ), "POST": OPEN_NO_METHOD}
-OWN = {"GET": page(client=403), "POST": OPEN_NO_METHOD}
+ONE = page(404, owner=200, client=403, **READ)
+OWN = page(client=403)
+READ_ALL = page(403, **READ)
+NO_POST = {"POST": OPEN_NO_METHOD}
+NO_GET = {"GET": OPEN_NO_METHOD}
 
+
+def _written(status: int = 302) -> Row:
+    """Return the row of what finance writes."""
+    return page(403, finance=status, admin=status)
+
+
+# Who reads everybody's may know of the invoice, and may not pay it.
+_PAID = {**dict.fromkeys(READERS, 302), "client": 403, "owner": 302}
+INVOICE = "billing/invoices/<uuid:id>/"
+DRAFT = "billing/manage/drafts/<uuid:id>/"
 PAGES: Rows = {
-    "billing/": OWN,
-    "billing/credit-notes/": OWN,
-    "billing/invoices/<uuid:id>/": ONE,
-    "billing/credit-notes/<uuid:id>/": ONE,
+    "billing/": {"GET": OWN, **NO_POST},
+    "billing/credit-notes/": {"GET": OWN, **NO_POST},
+    "billing/profile/": {"GET": OWN, "POST": page(302, client=403)},
+    INVOICE: {"GET": ONE, **NO_POST},
+    f"{INVOICE}pay/": {**NO_GET, "POST": page(404, **_PAID)},
+    f"{INVOICE}book/": {"GET": _written(200), "POST": _written()},
+    f"{INVOICE}credit/": {"GET": _written(200), "POST": _written()},
+    f"{INVOICE}void/": {**NO_GET, "POST": _written()},
+    "billing/credit-notes/<uuid:id>/": {"GET": ONE, **NO_POST},
+    "billing/manage/": {"GET": READ_ALL, **NO_POST},
+    "billing/manage/credit-notes/": {"GET": READ_ALL, **NO_POST},
+    "billing/manage/drafts/": {"GET": _written(200), "POST": _written()},
+    DRAFT: {"GET": READ_ALL, "POST": _written()},
+    f"{DRAFT}issue/": {**NO_GET, "POST": _written()},
+    f"{DRAFT}discard/": {**NO_GET, "POST": _written()},
+    "billing/manage/payments/": {"GET": READ_ALL, **NO_POST},
+    "billing/manage/payments/<uuid:id>/": {"GET": READ_ALL, "POST": _written()},
+    "billing/manage/refunds/": {"GET": READ_ALL, **NO_POST},
+    "billing/manage/disputes/": {"GET": READ_ALL, **NO_POST},
+    "billing/manage/disputes/<uuid:id>/": {**NO_GET, "POST": _written()},
+    "billing/manage/taxes/": {"GET": READ_ALL, "POST": _written()},
 }
-BODIES: dict[str, Any] = {}
+BODIES: dict[str, Any] = {
+    f"{INVOICE}pay/": {"provider": "bank"},
+    f"{INVOICE}book/": {"amount": "1.00", "paid_on": "2026-05-01", "reference": "R-8"},
+    f"{INVOICE}credit/": {"action": "credit", "reason": "late", "amount_1": "0.01"},
+    f"{INVOICE}void/": {"reason": "wrong"},
+    "billing/manage/drafts/": {"customer": "id-owner"},
+    "billing/manage/payments/<uuid:id>/": {"action": "refund", "amount": "1", "reason": "late"},
+    "billing/manage/disputes/<uuid:id>/": {"verdict": "won"},
+    "billing/manage/taxes/": {
+        "code": "other",
+        "category": "S",
+        "rate": "19",
+        "valid_from": "2021-01-01",
+    },
+}
 
 
-def objects(made: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the objects of the API's rows for the pages about them."""
-    return {f"billing/{name}/": made[f"{B}{name}/"] for name in ("invoices", "credit-notes")}
+def objects(owner: User, made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the objects of the API's rows for the pages about them, and a draft."""
+    invoice = Document.objects.get(pk=made[f"{B}invoices/"])
+    content = Composed(body=content_of(invoice.canonical).body, coupons=[])
+    draft = Draft.objects.create(
+        customer=owner, currency="EUR", content=msgspec.to_builtins(content), created_by=owner
+    )
+    draft.refresh_from_db()
+    return {
+        "billing/manage/drafts/": draft.pk,
+        **{f"billing/{name}/": made[f"{B}{name}/"] for name in ("invoices", "credit-notes")},
+        "billing/manage/payments/": made[f"{B}payments/"],
+        "billing/manage/disputes/": made[f"{B}chargebacks/"],
+    }

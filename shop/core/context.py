@@ -41,8 +41,7 @@ def navigation_of(request: HttpRequest) -> list[Group]:
     """Return the navigation of the request's user. The entry nearest to its page is current."""
     user: Any = getattr(request, "user", None) or AnonymousUser()
     entries = [(entry, reverse(entry.route)) for entry in navigation_for(user)]
-    above = [url for _, url in entries if _is_below(request.path, url)]
-    current = max(above, key=len, default=None)
+    current = _nearest(entries, request.path)
 
     def link(entry: NavigationEntry, url: str) -> Link:
         count = import_string(entry.count)(user) if entry.count else 0
@@ -54,6 +53,14 @@ def navigation_of(request: HttpRequest) -> list[Group]:
         if links:
             groups.append(Group(label, links))
     return groups
+
+
+def _nearest(entries: list[tuple[NavigationEntry, str]], path: str) -> str:
+    """Return the address of the entry that the path is nearest to, or an empty string."""
+    places = [(url, url) for _entry, url in entries]
+    places += [(reverse(entry.covers), url) for entry, url in entries if entry.covers]
+    above = [(len(place), url) for place, url in places if _is_below(path, place)]
+    return max(above)[1] if above else ""
 
 
 def _is_below(path: str, url: str) -> bool:

@@ -49,6 +49,12 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "billing/invoices/<uuid:id>/": lambda goods: f"billing/invoices/{goods.invoice}/",
     "billing/credit-notes/<uuid:id>/": lambda goods: f"billing/credit-notes/{goods.credit_note}/",
     "billing/test-payment/<uuid:id>/": lambda goods: f"billing/test-payment/{goods.pending}/",
+    "billing/invoices/<uuid:id>/book/": lambda goods: f"billing/invoices/{goods.invoice}/book/",
+    "billing/invoices/<uuid:id>/credit/": (
+        lambda goods: f"billing/invoices/{goods.invoice}/credit/?all=1"
+    ),
+    "billing/manage/drafts/<uuid:id>/": lambda goods: f"billing/manage/drafts/{goods.draft}/",
+    "billing/manage/payments/<uuid:id>/": lambda goods: f"billing/manage/payments/{goods.paid}/",
     "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
 }
 """Where a route with a parameter leads."""

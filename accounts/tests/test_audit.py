@@ -232,6 +232,8 @@ def test_a_script_without_our_code_finds_damage(joe: User, ann: User, tmp_path: 
         return done.stdout if done.returncode == 0 else done.stderr
 
     assert check(lines) == "6 entries, the last 6\n"
+    code = (settings.BASE_DIR / "examples" / "verify_audit.py").read_text()
+    assert sum(bool(line.strip()) for line in code.splitlines()) <= 40
     details = json.loads(lines[2])
     details["personal"]["address"] = "192.0.2.8"
     for damaged, said in (

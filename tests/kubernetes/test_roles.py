@@ -2,9 +2,11 @@
 
 import re
 import shlex
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
+import yaml
 from django.conf import settings
 from django.core.management import get_commands
 from django.urls import Resolver404, resolve
@@ -149,6 +151,8 @@ def test_services_budgets_and_policies_select_what_they_mean(documents: list[Doc
     assert reach["databases"] == set(everything)
     assert reach["http"] == {"web", "live"}
     assert reach["mail"] == {"worker"}
+    assert reach["names"] == set(everything)
+    assert "outside" not in policies
     solver = {"acme.cert-manager.io/http01-solver": "true"}
     (certificate,) = (
         one["spec"]
@@ -199,3 +203,16 @@ def test_scaling_asks_for_what_the_code_offers(deploy: Path) -> None:
     sockets = scaled["live"]["spec"]["triggers"][0]["metadata"]["query"]
     (metric,) = re.findall(r"shop_\w+", sockets)
     assert metric in {family.name for family in registry.collect()}
+
+
+def test_the_way_out_is_for_two_roles_and_to_no_private_address() -> None:
+    folder = CHECKOUT / "deploy" / "kubernetes" / "components" / "outside"
+    spec = yaml.safe_load((folder / "network-policy.yaml").read_text())["spec"]
+    (roles,) = spec["podSelector"]["matchExpressions"]
+    assert roles["values"] == ["web", "worker"]
+    (egress,) = spec["egress"]
+    assert egress["ports"] == [{"port": 443, "protocol": "TCP"}]
+    blocks = [one["ipBlock"] for one in egress["to"]]
+    refused = [ip_network(one) for block in blocks for one in block["except"]]
+    for address in ("10.1.2.3", "172.31.0.1", "192.168.0.1", "169.254.169.254", "fd00::1"):
+        assert any(ip_address(address) in network for network in refused), address

@@ -29,6 +29,8 @@ from tests.stack.stack import (
         ("POSTGRES_APP_PASSWORD", ""),
         ("VALKEY_PASSWORD", ""),
         ("DJANGO_SECRET_KEY", "change-me-to-50-or-more-random-characters"),
+        ("DATA_KEYS", ""),
+        ("DATA_KEYS", "k1:change-me"),
         ("SECRET_EMAIL_USER_PSWD", ""),
     ],
 )

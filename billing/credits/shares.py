@@ -76,12 +76,12 @@ class _Line:
     def of_pieces(self, quantity: int) -> tuple[int, int]:
         """Return gross and cost of so many pieces."""
         every = self.line.quantity
-        gross = rounded(self.gross * quantity, every)
         discount = rounded((self.gross - self.cost) * quantity, every)
         if self.gross % every:
             # Pieces have a fraction of a yen. Cost and discount must both never fall.
             cost = rounded(self.cost * quantity, every)
             return cost + discount, cost
+        gross = self.gross // every * quantity
         return gross, gross - discount
 
     def credit(self, asked: Asked) -> tuple[int, int, int]:

@@ -274,9 +274,9 @@ class Shop:
         """Compare everything that is stored with what must be so."""
         assert set(Claim.objects.values_list("purchase", flat=True)) == self.claimed()
         for id, expected in self.invoices.items():
-            document = Document.objects.get(pk=id)
-            balance = Balance.objects.get(pk=id)
-            notes = Document.objects.filter(corrects=id)
+            document = Document.objects.get(pk=UUID(id))
+            balance = Balance.objects.get(pk=document.pk)
+            notes = Document.objects.filter(corrects=document)
             assert balance_of(document) == sums_of(document)
             assert balance.credited == expected.credited()[1] == sum(n.total for n in notes)
             assert (balance.status == "void") == expected.void

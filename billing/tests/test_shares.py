@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from billing.content import Body, ContentLine, ContentTax
 from billing.credits.shares import Asked, Credited, ExceedsInvoice, SoFar, credit, rest_of
@@ -183,6 +184,28 @@ def test_single_notes_do_not_sum_to_more_than_the_invoice() -> None:
     taxes = [str(invoice.credit(Asked(n, quantity=1)).tax) for n in (1, 2, 3, 4)]
     assert taxes == ["13.67", "13.66", "11.50", "17.00"]
     assert sum(note.total for note in invoice.notes) == D("334.99")
+
+
+def test_the_last_credit_takes_what_the_invoice_says_even_if_it_is_not_what_we_would_say() -> None:
+    """An invoice may be older than today's rules. Here its tax is a cent less."""
+    for include_tax in (True, False):
+        body = invoiced([Item(1, 3, D("10.00"), "S", D("19.00"))], include_tax=include_tax)
+        cent = D("0.01")
+        net = body.net + cent if include_tax else body.net
+        invoice = Invoice(
+            replace(
+                body,
+                lines=[replace(body.lines[0], net=net)],
+                taxes=[replace(body.taxes[0], net=net, tax=body.tax - cent)],
+                net=net,
+                tax=body.tax - cent,
+                total=net + body.tax - cent,
+            )
+        )
+        for _ in range(3):
+            invoice.credit(Asked(1, quantity=1))
+        assert sum(note.tax for note in invoice.notes) == invoice.body.tax
+        assert sum(note.total for note in invoice.notes) == invoice.body.total
 
 
 def test_a_return_gives_back_what_was_paid_for_the_piece() -> None:

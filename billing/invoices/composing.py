@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from billing import money
 from billing.content import Body, ContentDiscount, ContentLine, ContentTax
+from billing.coupons.errors import CouponNotApplicable
 from billing.coupons.redeeming import check_coupons, redemptions_of
 from billing.invoices.errors import AlreadyInvoiced, NothingToInvoice, TooManyLines
 from billing.invoices.models import LINES_MAX
@@ -241,6 +242,9 @@ def composed(
         total=priced.total,
     )
     uses = [CouponUse(coupon, priced.cuts[index]) for index, coupon in cuts.coupons]
+    if not all(use.amount for use in uses):
+        # What came before it left nothing, so it must not be used up.
+        raise CouponNotApplicable
     return Composed(body=body, coupons=uses)
 
 

@@ -24,6 +24,7 @@ def test_an_invoice_takes_coupons_in_their_order_and_redeems_them_when_it_is_iss
     given(finance, "TEN", max_redemptions=1)
     given(finance, "FIVE", percent=None, amount="5", currency="EUR", max_per_customer=1)
     given(finance, "PENS", percent="50", items=["pen"])
+    given(finance, "ALL", percent="100")
     buy(customer, "30.00")
     previews = {
         order: draft(finance, *order).json()
@@ -41,6 +42,7 @@ def test_an_invoice_takes_coupons_in_their_order_and_redeems_them_when_it_is_iss
     for refused, code in [
         (draft(finance, "NONE"), (409, "coupon_invalid", "coupon")),
         (draft(finance, "PENS"), (409, "coupon_not_applicable", "coupon")),
+        (draft(finance, "ALL", "TEN"), (409, "coupon_not_applicable", "coupon")),
         (draft(finance, "TEN", "ten"), (400, "duplicate", "coupons")),
     ]:
         assert code_of(refused) == code

@@ -34,8 +34,8 @@ class BillingConfig(ShopAppConfig):
         },
         "check-vat-ids": {
             "task": "billing.check_vat_ids",
-            "schedule": 60.0,
-            "options": {"expires": 60},
+            "schedule": 15.0,
+            "options": {"expires": 15},
         },
         "sweep-payments": {
             "task": "billing.payments_sweep",

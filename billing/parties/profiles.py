@@ -14,11 +14,9 @@ from audit.services import record
 from billing.parties.checking import GIVE_UP
 from billing.parties.models import Profile
 from billing.parties.vat_ids import is_known_to_vies
-from shop.celery import hint
 from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.text import printable
 
-CHECK_TASK = "billing.check_vat_ids"
 FIELDS = ("name", "address", "country", "vat_id")
 
 
@@ -78,8 +76,6 @@ def profile_set(*, actor: User, account: User, **given: str) -> Profile:
             after={"fields": changed},
         )
         profile.refresh_from_db()
-    if profile.vat_next_check_at is not None:
-        transaction.on_commit(lambda: hint(CHECK_TASK, expires=60))
     return profile
 
 

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from accounts.models import User
 from audit.models import Waiting
 from billing.content import content_of
+from billing.coupons.models import Coupon
 from billing.credits.services import RefundFirst, credit_note_create, invoice_void
 from billing.credits.shares import Asked, ExceedsInvoice
 from billing.invoices.models import Balance, Claim, Document, Entry, Line
@@ -169,6 +170,33 @@ def test_a_void_takes_the_rest_and_frees_purchases(finance: Api, mine: Api, cust
     # The void of an old invoice touches no claims of the new one.
     finance("POST", f"{path}void/", {"reason": "wrong"})
     assert Claim.objects.filter(document=second["id"]).count() == 2
+
+
+def test_a_void_gives_coupons_back_once(finance: Api, customer: User) -> None:
+    """lago-api 3729, polar 13394: the slot of a coupon was lost, or came back twice."""
+    buy(customer, "10.00")
+    Coupon.objects.create(
+        code="SPRING", percent=D(50), max_redemptions=1, max_per_customer=1, created_by=customer
+    )
+    coupons = {"coupons": ["spring"]}
+    first = invoiced(finance, **coupons)
+    assert first["total"] == "5.00"
+    other = finance(
+        "POST",
+        f"invoices/{first['id']}/credit-notes/",
+        {"reason": "back", "lines": [{"position": 1, "quantity": 1}]},
+    )
+    # A credit note alone gives back neither the coupon nor the purchase.
+    assert other.json()["total"] == "5.00"
+    assert Coupon.objects.get().redeemed == 1
+    for _ in range(2):
+        finance("POST", f"invoices/{first['id']}/void/", {"reason": "wrong"})
+        assert Coupon.objects.get().redeemed == 0
+    second = invoiced(finance, **coupons)
+    assert (second["total"], Coupon.objects.get().redeemed) == ("5.00", 1)
+    # The void of the first again takes nothing from the second.
+    finance("POST", f"invoices/{first['id']}/void/", {"reason": "wrong"})
+    assert Coupon.objects.get().redeemed == 1
 
 
 def test_what_is_not_an_issued_invoice_cannot_be_credited(

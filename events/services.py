@@ -22,8 +22,9 @@ VALUES (coalesce(%s, uuidv7()), %s, %s, %s) RETURNING id
 # The keys follow the order of the events.
 _EMIT_ALL = f"""
 INSERT INTO {Outbox._meta.db_table} (id, type, customer_id, payload)
-SELECT uuidv7(), %s, customer, payload::jsonb
-  FROM unnest(%s::bigint[], %s::text[]) WITH ORDINALITY AS t (customer, payload, place)
+SELECT uuidv7(), %s, customer, payload
+  FROM unnest(%s::bigint[]) WITH ORDINALITY AS t (customer, place)
+  JOIN jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS u (payload, place) USING (place)
  ORDER BY place
 """  # noqa: S608
 
@@ -72,7 +73,8 @@ def emit_all(type: EventType, events: Sequence[tuple[int | None, Any]]) -> None:
             [
                 type.number,
                 [customer for customer, _ in events],
-                [_checked(type, data) for _, data in events],
+                # One text is many times faster to send than an array of texts.
+                f"[{','.join(_checked(type, data) for _, data in events)}]",
             ],
         )
 

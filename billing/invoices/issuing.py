@@ -5,7 +5,7 @@ whoever holds it.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -31,12 +31,13 @@ WITH added AS (
         issued_by_id, currency, exponent, issued_on, issued_at, due_on, prices_include_tax, net,
         tax, total, canonical, previous_hash, hash)
     SELECT id, %(series)s, number, label, %(kind)s, corrects, customer, actor, currency, exponent,
-           %(issued_on)s, %(issued_at)s, due_on, include_tax, net, tax, total, canonical, previous,
-           hash
+           %(issued_on)s, %(issued_at)s, due_on, include_tax, net, tax, total,
+           decode(canonical, 'hex'), decode(previous, 'hex'), decode(hash, 'hex')
       FROM unnest(%(id)s::uuid[], %(number)s::int[], %(label)s::text[], %(corrects)s::uuid[],
            %(customer)s::bigint[], %(actor)s::bigint[], %(currency)s::text[], %(exponent)s::int[],
            %(due_on)s::date[], %(include_tax)s::bool[], %(net)s::numeric[], %(tax)s::numeric[],
-           %(total)s::numeric[], %(canonical)s::bytea[], %(previous)s::bytea[], %(hash)s::bytea[])
+           %(total)s::numeric[], string_to_array(%(canonical)s, ','),
+           string_to_array(%(previous)s, ','), string_to_array(%(hash)s, ','))
            AS t (id, number, label, corrects, customer, actor, currency, exponent, due_on,
                  include_tax, net, tax, total, canonical, previous, hash)
 ), lines AS (
@@ -217,14 +218,19 @@ def issue_documents(kind: str, orders: Sequence[Order]) -> list[Document]:
                 "number": [each.number for each in documents],
                 "label": [each.label for each in documents],
                 "due_on": [each.due_on for each in documents],
-                "canonical": [each.canonical for each in documents],
-                "previous": [each.previous_hash for each in documents],
-                "hash": [each.hash for each in documents],
+                "canonical": _hex(each.canonical for each in documents),
+                "previous": _hex(each.previous_hash for each in documents),
+                "hash": _hex(each.hash for each in documents),
                 "sealed": [sealed for _buyer, sealed in parties],
             },
         )
     _tell(kind, documents, orders)
     return documents
+
+
+def _hex(values: Iterable[bytes | memoryview]) -> str:
+    """Return byte strings as one text, which is many times faster to send than an array."""
+    return ",".join(bytes(value).hex() for value in values)
 
 
 def _columns_of(orders: Sequence[Order]) -> dict[str, list[Any]]:

@@ -73,6 +73,14 @@ class BillingConfig(ShopAppConfig):
                 covers="billing_home",
             ),
             NavigationEntry(
+                _("Coupons"),
+                "billing_coupons",
+                place=20,
+                shown_to=is_manager,
+                group="bill",
+                icon="ticket-percent",
+            ),
+            NavigationEntry(
                 _("Payments"),
                 "billing_payments",
                 place=30,

@@ -125,10 +125,12 @@ def credit_notes(request: HttpRequest) -> HttpResponse:
     return render(request, "billing/credit_notes.html", context, status=400 if wrong else 200)
 
 
-def page_of(request: HttpRequest, rows: QuerySet[Any]) -> tuple[Any, str]:
+def page_of(
+    request: HttpRequest, rows: QuerySet[Any], moment_field: str = "issued_at"
+) -> tuple[Any, str]:
     """Return the page of a list that the address asks for, or ``None`` and what is wrong."""
     try:
-        return paginate(rows, cursor=request.GET.get("cursor"), moment_field="issued_at"), ""
+        return paginate(rows, cursor=request.GET.get("cursor"), moment_field=moment_field), ""
     except ValidationFailed as error:
         return None, _(error.errors[0].detail)
 

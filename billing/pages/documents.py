@@ -17,6 +17,7 @@ from accounts.rules import needs, requires
 from billing.invoices.flags import flags_of
 from billing.invoices.models import Document, Kind
 from billing.invoices.selectors import document_of
+from billing.pages.files import files_of, missing_terms
 from billing.pages.paying import ways_to_pay
 from billing.pages.shown import ShownDocument, shown_document
 from billing.pages.wording import FLAGS, PAYMENTS, PROVIDERS
@@ -50,6 +51,7 @@ def invoice(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         "pay": ways_to_pay(user, document),
         "may_write": writes,
         "acts": _acts(document, shown) if writes else [],
+        "missing_terms": missing_terms(shown.content, shown.buyer) if manages else "",
     }
     return render(request, "billing/invoice.html", context)
 
@@ -64,7 +66,13 @@ def credit_note(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         document = document_of(user, id, Kind.CREDIT_NOTE)
     except NotFound as error:
         return error_response(request, error)
-    context = _context(caller, document, shown_document(document))
+    shown = shown_document(document)
+    manages = allows(user.permissions, P.BILLING_READ_ALL)
+    context = {
+        **_context(caller, document, shown),
+        "may_write": allows(user.permissions, P.BILLING_WRITE_ALL),
+        "missing_terms": missing_terms(shown.content, shown.buyer) if manages else "",
+    }
     return render(request, "billing/credit_note.html", context)
 
 
@@ -101,6 +109,8 @@ def _acts(document: Document, shown: ShownDocument) -> list[dict[str, Any]]:
                 "icon": "undo-2",
             }
         )
+    if shown.buyer is not None:
+        acts.append({"label": _("Mail it…"), "popover": "send", "icon": "mail"})
     if shown.status != "void":
         acts.append({"label": _("Void…"), "popover": "void", "icon": "ban"})
     return acts
@@ -111,6 +121,9 @@ def _context(caller: Caller, document: Document, shown: ShownDocument) -> dict[s
     everything = may_see_everything(caller)
     return {
         "shown": shown,
+        "files": files_of(document, shown.content, shown.buyer),
+        "send_url": reverse(f"billing_{document.kind}_send", args=[document.pk]),
+        "idempotency_key": uuid.uuid4(),
         "may_see_customer": everything and not own,
         "may_see_purchases": may_read_purchases(caller) and (own or everything),
     }

@@ -53,6 +53,7 @@ def invoice_tabs(current: str) -> list[dict[str, Any]]:
         current,
         ("billing_manage", _("Invoices")),
         ("billing_manage_credit_notes", _("Credit notes")),
+        ("billing_runs", _("Runs")),
         ("billing_taxes", _("Tax rates")),
     )
 

@@ -7,6 +7,7 @@ import msgspec
 
 from accounts.models import User
 from billing.content import content_of
+from billing.coupons.models import Coupon
 from billing.invoices.composing import Composed
 from billing.invoices.models import Document, Draft
 from tests.access import OPEN_NO_METHOD, READ, READERS, Row, Rows, page
@@ -28,6 +29,7 @@ def _written(status: int = 302) -> Row:
 _PAID = {**dict.fromkeys(READERS, 302), "client": 403, "owner": 302}
 INVOICE = "billing/invoices/<uuid:id>/"
 DRAFT = "billing/manage/drafts/<uuid:id>/"
+NOTE = "billing/credit-notes/<uuid:id>/"
 PAGES: Rows = {
     "billing/": {"GET": OWN, **NO_POST},
     "billing/credit-notes/": {"GET": OWN, **NO_POST},
@@ -37,7 +39,11 @@ PAGES: Rows = {
     f"{INVOICE}book/": {"GET": _written(200), "POST": _written()},
     f"{INVOICE}credit/": {"GET": _written(200), "POST": _written()},
     f"{INVOICE}void/": {**NO_GET, "POST": _written()},
-    "billing/credit-notes/<uuid:id>/": {"GET": ONE, **NO_POST},
+    f"{INVOICE}pdf/": {"GET": ONE, **NO_POST},
+    f"{INVOICE}send/": {**NO_GET, "POST": _written()},
+    NOTE: {"GET": ONE, **NO_POST},
+    f"{NOTE}pdf/": {"GET": ONE, **NO_POST},
+    f"{NOTE}send/": {**NO_GET, "POST": _written()},
     "billing/manage/": {"GET": READ_ALL, **NO_POST},
     "billing/manage/credit-notes/": {"GET": READ_ALL, **NO_POST},
     "billing/manage/drafts/": {"GET": _written(200), "POST": _written()},
@@ -49,6 +55,10 @@ PAGES: Rows = {
     "billing/manage/refunds/": {"GET": READ_ALL, **NO_POST},
     "billing/manage/disputes/": {"GET": READ_ALL, **NO_POST},
     "billing/manage/disputes/<uuid:id>/": {**NO_GET, "POST": _written()},
+    "billing/manage/coupons/": {"GET": READ_ALL, "POST": _written()},
+    "billing/manage/coupons/<uuid:id>/": {"GET": READ_ALL, "POST": _written()},
+    "billing/manage/runs/": {"GET": READ_ALL, "POST": _written()},
+    "billing/manage/runs/<uuid:id>/": {"GET": READ_ALL, **NO_POST},
     "billing/manage/taxes/": {"GET": READ_ALL, "POST": _written()},
 }
 BODIES: dict[str, Any] = {
@@ -59,6 +69,9 @@ BODIES: dict[str, Any] = {
     "billing/manage/drafts/": {"customer": "id-owner"},
     "billing/manage/payments/<uuid:id>/": {"action": "refund", "amount": "1", "reason": "late"},
     "billing/manage/disputes/<uuid:id>/": {"verdict": "won"},
+    "billing/manage/coupons/": {"code": "WINTER", "value": "10 %"},
+    "billing/manage/coupons/<uuid:id>/": {"active": "no"},
+    "billing/manage/runs/": {"until": "2024-05-01"},
     "billing/manage/taxes/": {
         "code": "other",
         "category": "S",
@@ -79,6 +92,8 @@ def objects(owner: User, made: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "billing/manage/drafts/": draft.pk,
         **{f"billing/{name}/": made[f"{B}{name}/"] for name in ("invoices", "credit-notes")},
+        "billing/manage/coupons/": Coupon.objects.get(code=made[f"{B}coupons/"]).pk,
+        "billing/manage/runs/": made[f"{B}runs/"],
         "billing/manage/payments/": made[f"{B}payments/"],
         "billing/manage/disputes/": made[f"{B}chargebacks/"],
     }

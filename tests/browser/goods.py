@@ -52,8 +52,8 @@ class Goods:
     """What there is to look at. ``purchase``, ``report`` and ``key`` are ids of the customer's.
 
     ``team`` is the id of a team that the customer is in, and ``invitation`` is the path of an
-    invitation to it. ``draft``, ``invoice``, ``credit_note`` and ``paid`` (a payment) are ids,
-    ``pending`` is that of a payment by the provider for trying out.
+    invitation to it. ``draft``, ``coupon``, ``run``, ``invoice``, ``credit_note`` and ``paid`` (a
+    payment) are ids, ``pending`` is that of a payment by the provider for trying out.
     """
 
     customer: str
@@ -65,6 +65,8 @@ class Goods:
     team: str
     invitation: str
     draft: str
+    coupon: str
+    run: str
     invoice: str
     credit_note: str
     paid: str
@@ -119,7 +121,7 @@ def _billing(system: System, staff: str) -> dict[str, str]:
 
     def sent(path: str, body: dict[str, Any]) -> str:
         answer = system.request("POST", f"{base}{path}", body, staff)
-        assert answer.status in (200, 201), answer.body
+        assert answer.status in (200, 201, 202), answer.body
         return str(answer.json()["id"])
 
     rate = {"code": "standard", "category": "S", "rate": "19.00", "valid_from": "2021-01-01"}
@@ -136,6 +138,8 @@ def _billing(system: System, staff: str) -> dict[str, str]:
         "pending": str(answer.json()["payment"]),
         "paid": sent(f"invoices/{invoice}/payments/", paid),
         "credit_note": sent(f"invoices/{invoice}/credit-notes/", credited),
+        "coupon": sent("coupons/", {"code": "WELCOME", "percent": "10.00", "max_redemptions": 100}),
+        "run": sent("runs/", {"until": "2023-01-01", "issue": False}),
         "draft": sent("invoices/", {"username": OWN_NAME, "currency": "USD"}),
     }
 

@@ -32,6 +32,8 @@ NO_PAGES = {
     "till/session/",
     "till/customers/",
     ".well-known/jwks.json",
+    "billing/invoices/<uuid:id>/pdf/",
+    "billing/credit-notes/<uuid:id>/pdf/",
 }
 """Routes that answer with text, JSON, a file, a part of a page or a redirect to the page."""
 PATHS: dict[str, Callable[[Goods], str]] = {
@@ -54,6 +56,8 @@ PATHS: dict[str, Callable[[Goods], str]] = {
         lambda goods: f"billing/invoices/{goods.invoice}/credit/?all=1"
     ),
     "billing/manage/drafts/<uuid:id>/": lambda goods: f"billing/manage/drafts/{goods.draft}/",
+    "billing/manage/coupons/<uuid:id>/": lambda goods: f"billing/manage/coupons/{goods.coupon}/",
+    "billing/manage/runs/<uuid:id>/": lambda goods: f"billing/manage/runs/{goods.run}/",
     "billing/manage/payments/<uuid:id>/": lambda goods: f"billing/manage/payments/{goods.paid}/",
     "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
 }

@@ -39,7 +39,10 @@ class AccountsConfig(ShopAppConfig):
         ),
         NavigationEntry(_("Keys"), "key_list", place=10, group="build", icon="key-round"),
     )
-    person_panels = ("accounts.audit.panels.audit_panel",)
+    person_panels = (
+        "accounts.sessions.panels.sessions_panel",
+        "accounts.audit.panels.audit_panel",
+    )
     attention = ("accounts.attention.find_attention",)
     beat = {
         "sweep-mails": {

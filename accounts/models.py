@@ -27,6 +27,7 @@ from accounts.permissions import (
     waiting_for_factor,
 )
 from accounts.sessions.models import BrowserSession, Place
+from shop.core.apps import declared
 
 __all__ = [
     "Accounts",
@@ -228,8 +229,15 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]
 
     @property
     def role_names(self) -> list[str]:
-        """Return the names of the account's roles for people; a custom role has its code."""
-        return [str(ROLE_NAMES.get(role, role)) for role in self.all_roles]
+        """Return the names of the account's roles for people.
+
+        One query if there is a custom role among them, and none otherwise.
+        """
+        names: dict[str, Any] = {**ROLE_NAMES}
+        if unknown := [role for role in self.all_roles if role not in names]:
+            for find in declared("role_names"):
+                names |= find(unknown)
+        return [str(names.get(role, role)) for role in self.all_roles]
 
     def give_roles(self, roles: Iterable[str]) -> None:
         """Make these built-in roles those of a new account, which the caller saves.

@@ -16,6 +16,7 @@ class PeopleConfig(ShopAppConfig):
     audit_actions = ("people.actions.ACTIONS",)
     api_urls = "people.urls"
     page_urls = "people.page_urls"
+    role_names = ("people.selectors.custom_role_names",)
     customer_panels = ("people.panels.account_panel",)
     navigation = (
         NavigationEntry(

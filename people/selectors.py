@@ -1,6 +1,6 @@
 """What is read about people."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from allauth.mfa.models import Authenticator
@@ -142,6 +142,11 @@ def words(mask: int) -> list[str]:
 def role_names() -> dict[str, str]:
     """Return the name of each role for people, by its code."""
     return {role.code: role.name for role in roles()}
+
+
+def custom_role_names(codes: Collection[str]) -> dict[str, str]:
+    """Return the names of custom roles with these codes."""
+    return dict(Role.objects.filter(code__in=codes).values_list("code", "name"))
 
 
 def _custom(role: Role) -> RoleData:

@@ -65,6 +65,9 @@ def _context(user: User, errors: dict[str, str]) -> dict[str, Any]:
         "expires_at": export.rendered_at + Export().kept()
         if export and export.rendered_at
         else None,
-        "deleted": [each.what for each in about if not each.kept],
+        "stored": [
+            (_("Deleted with the account"), [each.what for each in about if not each.kept]),
+            (_("Kept without your name"), [each.what for each in about if each.kept]),
+        ],
         "kept": [(each.what, each.kept) for each in about if each.kept],
     }

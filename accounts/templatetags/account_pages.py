@@ -20,11 +20,11 @@ SECTIONS = {
     "account_email": _("Addresses"),
     "account_change_password": _("Password"),
     "mfa_index": _("Second factors"),
-    "socialaccount_connections": _("Other sign-ins"),
+    "socialaccount_connections": _("Providers"),
     "session_list": _("Sessions"),
     "key_list": _("Keys"),
     "security": _("Security"),
-    "preferences": _("Language and time zone"),
+    "preferences": _("Language"),
 }
 """The pages of one's own account, by the names of their routes."""
 

@@ -53,6 +53,20 @@ def test_an_admin_resets_second_factors_on_the_page(sent_mail: Any) -> None:
     assert Authenticator.objects.filter(user=boss).exists()
 
 
+def test_a_custom_role_has_its_name_and_the_page_of_a_person_what_is_signed_in() -> None:
+    Role.objects.create(code="nightshift", name="Night shift", permissions=1)
+    ann = make("ann", "nightshift")
+    own = recent(ann).get("/accounts/").content.decode()
+    assert "Night shift" in own
+    assert ">nightshift<" not in own
+    Token.objects.create(user=ann)
+    person = "/people/accounts/id-ann/"
+    shown = recent(make("boss", "admin")).get(person).content.decode()
+    signed_in = shown.partition("What is signed in")[2].partition("</section>")[0]
+    assert ("Browser" in signed_in, "Token" in signed_in) == (True, True)
+    assert "What is signed in" not in recent(make("sue", "support")).get(person).content.decode()
+
+
 def test_the_lists_cost_the_same_queries_for_many_rows() -> None:
     admin = recent(make("boss", "admin", is_staff=True))
     urls = ("/people/?who=everybody", "/people/", "/people/teams/", "/people/roles/", "/audit/")

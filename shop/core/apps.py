@@ -133,6 +133,8 @@ class ShopAppConfig(AppConfig):
     """More tabs of one's own account: the label by the name of the route."""
     erased_names: ClassVar[Sequence[str]] = ()
     """Callables that return the places of names, ``(userid, username)``, that nobody may take."""
+    role_names: ClassVar[Sequence[str]] = ()
+    """Callables that return the names of roles, by code, beside the built-in ones."""
     audit_actions: ClassVar[Sequence[str]] = ()
     """Mappings from an action of the audit to what happened, in words."""
 

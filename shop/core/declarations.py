@@ -15,7 +15,7 @@ MODULES = ("api_urls", "page_urls", "websocket_urls", "classic_urls", "event_typ
 OBJECTS = (
     *("metrics", "ledger_checks", "error_dialects", "document_kinds", "followers"),
     *("searches", "customer_panels", "person_panels", "purchase_panels", "attention", "sealed"),
-    *("audit_actions", "loops", "erased_names"),
+    *("audit_actions", "loops", "erased_names", "role_names"),
 )
 MODELS = ("append_only", "maintained")
 _KNOWN = {*dir(ShopAppConfig), "name", "label", "verbose_name", "path", "default_auto_field"}

@@ -1,6 +1,7 @@
-"""The reference that a bank transfer names: a creditor reference (ISO 11649) of the invoice."""
+"""How the outside world names a document: the reference of a transfer, and the page of a check."""
 
 import re
+from urllib.parse import urlencode
 
 from stdnum import iso11649
 
@@ -9,7 +10,7 @@ _OTHER = re.compile("[^A-Z0-9]")
 
 
 def reference_of(label: str) -> str:
-    """Return the creditor reference of an invoice's number, such as ``RF19INV2026000123``.
+    """Return an invoice's creditor reference (ISO 11649), such as ``RF19INV2026000123``.
 
     Paper, pages and bank receipts all have this one. Raise ``ValueError`` for a number that is too
     long.
@@ -20,3 +21,8 @@ def reference_of(label: str) -> str:
     digits = "".join(str(int(sign, 36)) for sign in f"{own}RF00")
     reference = f"RF{98 - int(digits) % 97:02}{own}"
     return str(iso11649.validate(reference))
+
+
+def check_path(label: str, hash_: str) -> str:
+    """Return the path of the page that says whether a document is genuine; ``hash_`` is in hex."""
+    return f"/billing/verify/?{urlencode({'number': label, 'hash': hash_})}"

@@ -23,6 +23,7 @@ from billing.pages.shown import ShownDocument, shown_document
 from billing.pages.wording import FLAGS, PAYMENTS, PROVIDERS
 from billing.payments.models import Payment
 from billing.payments.selectors import timeline_of
+from billing.reference import check_path
 from shop.core.errors import NotFound, error_response
 
 READ = needs(P.BILLING_READ)
@@ -124,6 +125,7 @@ def _context(caller: Caller, document: Document, shown: ShownDocument) -> dict[s
         "files": files_of(document, shown.content, shown.buyer),
         "send_url": reverse(f"billing_{document.kind}_send", args=[document.pk]),
         "idempotency_key": uuid.uuid4(),
+        "verify_url": check_path(document.label, bytes(document.hash).hex()),
         "may_see_customer": everything and not own,
         "may_see_purchases": may_read_purchases(caller) and (own or everything),
     }

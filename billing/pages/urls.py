@@ -3,6 +3,7 @@
 from django.urls import path
 
 from billing.pages import (
+    checking,
     correcting,
     coupons,
     customers,
@@ -20,6 +21,7 @@ from billing.pages import (
 INVOICE, NOTE = {"kind": "invoice"}, {"kind": "credit_note"}
 urlpatterns = [
     path("", customers.home, name="billing_home"),
+    path("verify/", checking.verify, name="billing_verify"),
     path("credit-notes/", customers.credit_notes, name="billing_credit_notes"),
     path("profile/", profiles.profile, name="billing_address"),
     path("invoices/<uuid:id>/", documents.invoice, name="billing_invoice"),

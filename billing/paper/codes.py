@@ -1,7 +1,6 @@
 """QR codes as SVG: one that a bank's app pays from, and one that leads to a page."""
 
 from decimal import Decimal
-from urllib.parse import urlencode
 
 import segno
 from segno.helpers import make_epc_qr
@@ -31,11 +30,6 @@ def transfer_code(
 def page_code(url: str) -> str:
     """Return the QR code of an address."""
     return _svg(segno.make_qr(url, error="m"))
-
-
-def check_url(site_url: str, number: str, hash_: str) -> str:
-    """Return the address of the page that says whether a document is genuine."""
-    return f"{site_url}/billing/verify/?{urlencode({'number': number, 'hash': hash_})}"
 
 
 def _svg(code: segno.QRCode) -> str:

@@ -22,6 +22,8 @@ from documents.rendered import Rendered
 TEMPLATE = Path(__file__).with_name("typst") / "invoice.typ"
 STANDARDS = ("a-3a", "ua-1")
 ATTACHMENT = "factur-x.xml"
+SECONDS, SECONDS_A_LINE = 20.0, 0.03
+"""The time limit of a document: five thousand lines take some 10 s, and more on a busy machine."""
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _FACTUR_X = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
@@ -55,6 +57,7 @@ def render_paper(
         TEMPLATE,
         sheet,
         generated=datetime.combine(content.issued_on, time(), UTC),
+        seconds=SECONDS + SECONDS_A_LINE * len(content.body.lines),
         standards=STANDARDS,
         attachment=xml.decode(),
     )

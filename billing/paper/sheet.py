@@ -13,8 +13,8 @@ from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
 from billing.content import Buyer, Content, ContentDiscount, ContentTax, Seller
-from billing.paper.codes import check_url, page_code, transfer_code
-from billing.reference import reference_of
+from billing.paper.codes import page_code, transfer_code
+from billing.reference import check_path, reference_of
 from shop.core.money import figures, number, shown
 from shop.core.times import day
 
@@ -32,7 +32,7 @@ def sheet_of(content: Content, buyer: Buyer, *, hash_: str, site_url: str, site_
     shop = seller.name or site_name
     kind = _("Invoice") if is_invoice else _("Credit note")
     columns, rows = _table(content)
-    url = check_url(site_url, content.number, hash_)
+    url = site_url + check_path(content.number, hash_)
     return {
         "lang": (get_language() or "en").partition("-")[0],
         "title": f"{kind} {content.number}",

@@ -10,7 +10,7 @@ from billing.content import content_of
 from billing.coupons.models import Coupon
 from billing.invoices.composing import Composed
 from billing.invoices.models import Document, Draft
-from tests.access import OPEN_NO_METHOD, READ, READERS, Row, Rows, page
+from tests.access import OPEN_NO_METHOD, READ, READ_ONLY, READERS, Row, Rows, page
 
 B = "api/v1/billing/"
 ONE = page(404, owner=200, client=403, **READ)
@@ -33,6 +33,7 @@ NOTE = "billing/credit-notes/<uuid:id>/"
 PAGES: Rows = {
     "billing/": {"GET": OWN, **NO_POST},
     "billing/credit-notes/": {"GET": OWN, **NO_POST},
+    "billing/verify/": READ_ONLY,
     "billing/profile/": {"GET": OWN, "POST": page(302, client=403)},
     INVOICE: {"GET": ONE, **NO_POST},
     f"{INVOICE}pay/": {**NO_GET, "POST": page(404, **_PAID)},

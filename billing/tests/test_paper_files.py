@@ -9,6 +9,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.db.models.functions import Now
+from django.test import Client
 
 from accounts.models import User
 from audit.models import Waiting
@@ -17,6 +18,7 @@ from billing.credits.services import credit_note_create
 from billing.credits.shares import Asked
 from billing.paper import files
 from billing.parties.models import Party
+from billing.reference import check_path
 from billing.tests.conftest import Api, Issue
 from documents import compile as short
 from documents import queue
@@ -223,3 +225,25 @@ def test_an_erased_buyer_is_rendered_no_more(known: User, finance: Api, issue: I
     Party.objects.filter(document=invoice).delete()
     assert finance("GET", f"invoices/{invoice.pk}/xml/").status_code == 410
     assert finance("POST", f"invoices/{invoice.pk}/send/").status_code == 410
+
+
+def test_the_code_of_a_paper_leads_to_a_page_for_people(client: Client, issue: Issue) -> None:
+    invoice = issue()
+    path = check_path(invoice.label, bytes(invoice.hash).hex())
+    genuine = client.get(path)
+    assert genuine.status_code == 200
+    page = genuine.content.decode()
+    assert "This document is genuine" in page
+    assert invoice.label in page
+    # No amounts and no names.
+    assert not any(told in page for told in ("26.97", "22.66", "Joe Doe", "joe", "Short Street"))
+    for number, digest in (
+        (invoice.label, "0" * 64),
+        ("INV-1999-000001", bytes(invoice.hash).hex()),
+        (invoice.label, ""),
+        ("<script>", "x" * 5000),
+    ):
+        response = client.get(check_path(number, digest))
+        assert response.status_code == 200
+        assert "This document is unknown" in response.content.decode()
+    assert "unknown" not in client.get("/billing/verify/").content.decode()

@@ -11,6 +11,7 @@ from billing.content import content_of
 from billing.invoices.models import Document
 from billing.parties.models import Party
 from billing.parties.sealed import opened
+from billing.payments import checks as payments
 from shop.core.ledger import LedgerCheck, Say, no_rows
 from shop.core.sealing import Unsealable
 
@@ -245,5 +246,6 @@ CHECKS = (
              ON r.coupon_id = m.coupon_id AND r.customer_id = m.customer_id
            WHERE m.redeemed <> coalesce(r.n, 0)""",
     ),
+    *payments.CHECKS,
     LedgerCheck("Every document's buyer is the one that it was issued to.", _parties),
 )

@@ -569,4 +569,4 @@ STRIPE_WEBHOOK_SECRETS = env.secrets("STRIPE_WEBHOOK_SECRET")
 STRIPE_API_URL = env.text("STRIPE_API_URL", "https://api.stripe.com").rstrip("/")
 # A provider for trying things out, which moves no money.
 BILLING_TEST_PROVIDER = DEVELOPMENT
-BILLING_TEST_WEBHOOK_SECRETS = env.secrets("BILLING_TEST_WEBHOOK_SECRET") or ["whsec_test"]
+BILLING_TEST_WEBHOOK_SECRETS = ["whsec_test"]

@@ -10,6 +10,7 @@ from accounts.models import User
 from billing.content import Body, Buyer, ContentLine, ContentTax
 from billing.invoices.issuing import issue_document
 from billing.invoices.models import Balance, Document, Entry
+from billing.payments.checks import CHECKS
 
 SUMS = ("credited", "paid", "refunded", "charged_back")
 _MOVES = {
@@ -77,3 +78,10 @@ def balance_of(document: Document) -> dict[str, Decimal]:
     """Return what the balance says."""
     balance = Balance.objects.get(document=document)
     return {name: getattr(balance, name) for name in SUMS}
+
+
+def broken() -> list[str]:
+    """Return what the checks of payments, refunds and chargebacks find."""
+    return [
+        f"{check.what}: {each}" for check in CHECKS for each in check.find_broken(lambda text: None)
+    ]

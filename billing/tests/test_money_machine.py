@@ -27,7 +27,7 @@ from billing.payments.movements import refund_moves
 from billing.payments.paying import payment_book
 from billing.payments.providers.stripe_events import read_message
 from billing.payments.refunds import refund_request
-from billing.tests.ledger import balance_of, make_invoice, sums_of
+from billing.tests.ledger import balance_of, broken, make_invoice, sums_of
 from billing.tests.stripe_standin import dispute, event, refund
 from shop.celery import app
 
@@ -73,6 +73,7 @@ class Money(RuleBasedStateMachine):
         self.credited = 0
 
     def teardown(self) -> None:
+        assert broken() == []
         transaction.savepoint_rollback(self.savepoint)
 
     @property

@@ -11,10 +11,10 @@ from stdnum import iso11649
 from accounts.models import User
 from audit.models import Waiting
 from billing.invoices.models import Balance, Document
-from billing.payments.models import Payment, Refund
+from billing.payments.models import Chargeback, Payment, Refund
 from billing.payments.refund_job import refund_send
 from billing.tests.conftest import Api, make
-from billing.tests.ledger import balance_of, make_invoice, sums_of
+from billing.tests.ledger import balance_of, broken, make_invoice, sums_of
 from events.models import Outbox
 
 pytestmark = pytest.mark.django_db
@@ -201,6 +201,12 @@ def test_a_bank_takes_a_payment_back(customer: User, mine: Api, finance: Api) ->
     assert code_of(finance("POST", f"chargebacks/{second}/won/")) == (409, "closed")
     assert balance_of(invoice)["charged_back"] == D("40.00")
     assert [each["id"] for each in mine("GET", "chargebacks/").json()["results"]] == [second, id]
+    # The checks find what somebody changed by hand.
+    assert broken() == []
+    Payment.objects.update(received=D("99.00"))
+    Refund.objects.update(status="failed")
+    Chargeback.objects.filter(pk=second).update(status="won")
+    assert len(broken()) == 3
     assert mine("POST", f"chargebacks/{second}/won/").status_code == 403
     actions = Waiting.objects.filter(action__startswith="chargeback.")
     assert sorted(actions.values_list("action", flat=True)) == [

@@ -202,7 +202,23 @@ CHECKS = (
                         sum(gross - discount) AS cost
                    FROM billing_line WHERE credits_id IS NOT NULL GROUP BY 1) AS n
              ON n.credits_id = l.id
-           WHERE n.net > l.net OR n.quantity > l.quantity OR n.cost > l.gross - l.discount""",
+           -- With tax included the net of a line is its share of a sum that is rounded once.
+           WHERE (n.net > l.net AND NOT d.prices_include_tax)
+              OR n.quantity > l.quantity OR n.cost > l.gross - l.discount""",
+    ),
+    no_rows(
+        "What is credited of each rate has the tax of its sum, as the invoice itself has.",
+        """SELECT i.label FROM billing_document AS i
+           JOIN billing_tax AS t ON t.document_id = i.id
+           JOIN (SELECT n.corrects_id, x.category, x.rate, sum(x.tax) AS tax, sum(x.net) AS net
+                   FROM billing_tax AS x JOIN billing_document AS n ON n.id = x.document_id
+                  WHERE n.kind = 'credit_note' GROUP BY 1, 2, 3) AS c
+             ON c.corrects_id = i.id AND c.category = t.category AND c.rate = t.rate
+           WHERE CASE
+             WHEN c.net + c.tax > t.net + t.tax THEN true
+             WHEN i.prices_include_tax
+             THEN c.net <> round((c.net + c.tax) * 100 / (100 + t.rate), i.exponent)
+             ELSE c.tax <> round(c.net * t.rate / 100, i.exponent) END""",
     ),
     no_rows(
         "What is credited of every invoice is the sum of its credit notes.",

@@ -14,6 +14,7 @@ import pytest
 
 from accounts.models import User
 from billing.invoices.models import Balance, Claim, Document, Line
+from billing.ledger_checks import CHECKS
 from billing.money import Cut, Item
 from billing.taxes.models import ItemTax, TaxRate
 from billing.tests.conftest import Api, buy
@@ -286,6 +287,8 @@ class Shop:
                 assert sum(note.tax for note in notes) == document.tax
         for line in Line.objects.filter(document__kind="credit_note"):
             assert line.net <= line.gross - line.discount
+        for each in CHECKS:
+            assert list(each.find_broken(lambda _line: None)) == [], each.what
         for kind in ("invoice", "credit_note"):
             numbers = Document.objects.filter(kind=kind).order_by("number")
             assert [each.number for each in numbers] == list(range(1, len(numbers) + 1))

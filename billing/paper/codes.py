@@ -8,6 +8,7 @@ from segno.helpers import make_epc_qr
 NAME_MAX_LENGTH = 70
 AMOUNTS = (Decimal("0.01"), Decimal("999999999.99"))
 """The least and the largest amount of a code (EPC069-12)."""
+_MASK = 3
 
 
 def transfer_code(
@@ -29,7 +30,8 @@ def transfer_code(
 
 def page_code(url: str) -> str:
     """Return the QR code of an address."""
-    return _svg(segno.make_qr(url, error="m"))
+    # To look for the best of the eight masks would take as long as the rest of the paper.
+    return _svg(segno.make_qr(url, error="m", mask=_MASK))
 
 
 def _svg(code: segno.QRCode) -> str:

@@ -33,6 +33,7 @@ def sheet_of(content: Content, buyer: Buyer, *, hash_: str, site_url: str, site_
     kind = _("Invoice") if is_invoice else _("Credit note")
     columns, rows = _table(content)
     url = site_url + check_path(content.number, hash_)
+    marks = {"page": "|", "pages": "|"}
     return {
         "lang": (get_language() or "en").partition("-")[0],
         "title": f"{kind} {content.number}",
@@ -58,7 +59,7 @@ def sheet_of(content: Content, buyer: Buyer, *, hash_: str, site_url: str, site_
         },
         "footer": [part for part in _footer(shop, seller) if part],
         # The template puts the numbers between the parts.
-        "page": (_("Page %(page)s of %(pages)s") % {"page": "|", "pages": "|"}).split("|"),
+        "page": [part.strip() for part in (_("Page %(page)s of %(pages)s") % marks).split("|")],
     }
 
 

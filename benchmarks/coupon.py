@@ -23,6 +23,7 @@ from benchmarks.single_buy import CUSTOMERS, OURS, _customers, _serving
 from benchmarks.tables import table
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+os.environ.setdefault("LOG_LEVEL", "ERROR")
 
 
 def _redeem(port: int, tokens: list[str], code: str, tries: int) -> Counter[str]:

@@ -252,7 +252,7 @@ CHECKS = (
                              - count(releases_id) AS n
                         FROM billing_redemption GROUP BY 1) AS r ON r.coupon_id = c.id
            WHERE c.max_redemptions IS NOT NULL AND (c.redeemed > c.max_redemptions
-              OR coalesce(r.n, 0) > c.max_redemptions)
+              OR c.redeemed <> coalesce(r.n, 0))
            UNION ALL
            SELECT c.code FROM billing_couponcustomer AS m JOIN billing_coupon AS c
              ON c.id = m.coupon_id

@@ -72,6 +72,14 @@ def record_purchases(entries: Sequence[Entry]) -> list[Outcome]:
         return _record_apart(entries)
 
 
+def record_within(entries: Sequence[Entry]) -> list[Outcome]:
+    """Do what `record_purchases` does, as a part of the caller's transaction.
+
+    After any exception the transaction must be rolled back.
+    """
+    return _record(entries)
+
+
 def record_each(entries: Sequence[Entry]) -> list[Outcome]:
     """Record each purchase in a transaction of its own, otherwise like `record_purchases`."""
     return [_record_alone(entry) for entry in entries]

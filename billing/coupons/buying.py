@@ -15,7 +15,7 @@ from billing.coupons.selectors import redemption_of_purchase
 from billing.money import Cut, Item, exponent_of, price
 from purchases.commits import ledger_transaction
 from purchases.entries import Entry, Recorded
-from purchases.services import record_purchases
+from purchases.services import record_within
 from purchases.validation import PurchaseInput
 from shop.core.errors import ApplicationError, Conflict
 from shop.core.idempotency import IdempotencyKeyReused
@@ -84,7 +84,7 @@ def purchase_with_coupon(
     """
     entry = Entry(caller, purchase, idempotency_key, scope="coupon")
     with ledger_transaction():
-        recorded = record_purchases([entry])[0]
+        recorded = record_within([entry])[0]
         if isinstance(recorded, ApplicationError):
             raise recorded
         id, _, _, item, quantity, unit, currency, *_ = recorded.values

@@ -5,7 +5,7 @@ coupon is redeemed for. Both raise the errors of :mod:`billing.coupons.errors`.
 
 Nobody reads a counter and writes it back. One statement increments it where the limit allows that,
 so redeemers who come at the same moment wait for each other, and none is refused for it. All locks
-are taken in one order: the customer's counters by coupon, then the coupons, each by id.
+are taken in one order: coupon by coupon, by id, and first the customer's counter of each.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.utils.timezone import now
 
 from billing.coupons.errors import (
     CouponCurrency,
@@ -35,40 +36,38 @@ from shop.core.errors import FieldError, Unavailable, ValidationFailed
 
 COUPONS_MAX = 10
 """How many coupons one invoice takes."""
-_ATTEMPTS = 5
 
 _COUPON = Coupon._meta.db_table
 _CUSTOMER = CouponCustomer._meta.db_table
 _REDEMPTION = Redemption._meta.db_table
 
-_COUNT_CUSTOMER = f"""
-INSERT INTO {_CUSTOMER} AS mine (coupon_id, customer_id, redeemed)
-SELECT coupon.id, %(customer)s, 1 FROM {_COUPON} AS coupon WHERE coupon.id = %(coupon)s
-ON CONFLICT (coupon_id, customer_id) DO UPDATE SET redeemed = mine.redeemed + 1
-WHERE mine.redeemed < coalesce(
-    (SELECT max_per_customer FROM {_COUPON} WHERE id = %(coupon)s), mine.redeemed + 1)
-RETURNING redeemed, (SELECT code FROM {_COUPON} WHERE id = %(coupon)s)
-"""  # noqa: S608
 _REDEEMABLE = """
 id = %(coupon)s AND active AND (customer_id IS NULL OR customer_id = %(customer)s)
 AND (starts_at IS NULL OR starts_at <= statement_timestamp())
 AND (ends_at IS NULL OR statement_timestamp() < ends_at)
-AND (max_per_customer IS NULL OR %(count)s <= max_per_customer)
+AND (SELECT redeemed FROM mine) <= coalesce(max_per_customer, (SELECT redeemed FROM mine))
 """
-# Redeemers of a coupon without a common limit share its row. Whoever changes the coupon waits for
+# The customer's counter comes first, because the coupon's row is the one that everybody waits for.
+# Redeemers of a coupon without a common limit share that row. Whoever changes the coupon waits for
 # them, and they for whoever changes it.
-_COUNT_COUPON = f"""
-WITH counted AS (
+_REDEEM = f"""
+WITH mine AS (
+    INSERT INTO {_CUSTOMER} AS customer (coupon_id, customer_id, redeemed)
+    SELECT id, %(customer)s, 1 FROM {_COUPON} WHERE id = %(coupon)s
+    ON CONFLICT (coupon_id, customer_id) DO UPDATE SET redeemed = customer.redeemed + 1
+    WHERE customer.redeemed < coalesce(
+        (SELECT max_per_customer FROM {_COUPON} WHERE id = %(coupon)s), customer.redeemed + 1)
+    RETURNING redeemed
+), counted AS (
     UPDATE {_COUPON} SET redeemed = redeemed + 1
     WHERE {_REDEEMABLE} AND redeemed < max_redemptions RETURNING id
 ), shared AS (
     SELECT id FROM {_COUPON} WHERE {_REDEEMABLE} AND max_redemptions IS NULL FOR SHARE
 )
-SELECT id FROM counted UNION ALL SELECT id FROM shared
-"""  # noqa: S608
-_RECORD = f"""
 INSERT INTO {_REDEMPTION} (coupon_id, customer_id, document_id, purchase, amount)
-VALUES (%(coupon)s, %(customer)s, %(document)s, %(purchase)s, %(amount)s)
+SELECT id, %(customer)s, %(document)s, %(purchase)s, %(amount)s
+FROM (SELECT id FROM counted UNION ALL SELECT id FROM shared) AS coupon
+RETURNING id
 """  # noqa: S608
 _RELEASE = f"""
 INSERT INTO {_REDEMPTION} (coupon_id, customer_id, document_id, purchase, amount, releases_id)
@@ -201,49 +200,34 @@ def redeem(
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("redeem() needs a transaction.")
     taken = dict(sorted(zip(coupon_ids, amounts, strict=True)))
+    codes = dict(Coupon.objects.filter(pk__in=taken).values_list("pk", "code")) if taken else {}
+    for coupon, amount in taken.items():
+        told = CouponRedeemed(
+            coupon, codes.get(coupon, ""), currency, amount, document_id, purchase_id
+        )
+        emit(COUPON_REDEEMED, customer=customer_id, data=told)
+    subject = {"customer": customer_id, "document": document_id, "purchase": purchase_id}
     with connection.cursor() as cursor:
-        counts = {}
         for coupon, amount in taken.items():
-            values = {"coupon": coupon, "customer": customer_id}
-            cursor.execute(_COUNT_CUSTOMER, values)
-            row = cursor.fetchone()
-            if row is None:
-                raise _refusal(cursor, coupon, customer_id) or CouponUsed()
-            counts[coupon], code = row
-            subject = {"document": document_id, "purchase": purchase_id, "amount": amount}
-            cursor.execute(_RECORD, values | subject)
-            told = CouponRedeemed(coupon, code, currency, amount, document_id, purchase_id)
-            emit(COUPON_REDEEMED, customer=customer_id, data=told)
-        for coupon, count in counts.items():
-            _count_coupon(cursor, coupon, customer_id, count)
+            cursor.execute(_REDEEM, {"coupon": coupon, "amount": amount, **subject})
+            if cursor.fetchone() is None:
+                raise _refusal(coupon, customer_id)
 
 
-def _count_coupon(cursor: Any, coupon: UUID, customer_id: int, count: int) -> None:
-    for _ in range(_ATTEMPTS):
-        values = {"coupon": coupon, "customer": customer_id, "count": count}
-        cursor.execute(_COUNT_COUPON, values)
-        if cursor.fetchone() is not None:
-            return
-        # Somebody may have changed the coupon while the statement waited for its row.
-        if error := _refusal(cursor, coupon, customer_id, counted=count):
-            raise error
-    raise Unavailable()
-
-
-def _refusal(
-    cursor: Any, coupon_id: UUID, customer_id: int, *, counted: int | None = None
-) -> CouponRefused | None:
-    """Return why the coupon is refused now; ``counted`` is this redemption's number."""
+def _refusal(coupon_id: UUID, customer_id: int) -> CouponRefused | Unavailable:
+    """Return why the coupon was refused a moment ago."""
     coupon = Coupon.objects.filter(pk=coupon_id).first()
     if coupon is None:
         return CouponInvalid()
-    cursor.execute("SELECT statement_timestamp()")
-    (now,) = cursor.fetchone()
+    counts = CouponCustomer.objects.filter(coupon=coupon, customer=customer_id)
     try:
-        _check_terms(coupon, customer_id, 0 if counted is None else counted - 1, now)
+        _check_terms(
+            coupon, customer_id, counts.values_list("redeemed", flat=True).first() or 0, now()
+        )
     except CouponRefused as error:
         return error
-    return None
+    # Somebody changed it, or gave a redemption back, at the same moment.
+    return Unavailable()
 
 
 def release(document_id: UUID) -> None:
@@ -260,7 +244,6 @@ def release(document_id: UUID) -> None:
                 " WHERE coupon_id = %s AND customer_id = %s",
                 [coupon, customer],
             )
-        for coupon, _ in released:
             cursor.execute(
                 # Without a common limit the counter is idle, and the row is locked all the same.
                 f"UPDATE {_COUPON} SET redeemed = greatest(redeemed - 1, 0) WHERE id = %s",  # noqa: S608

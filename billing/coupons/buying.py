@@ -105,6 +105,7 @@ def purchase_with_coupon(
             currency=currency,
             purchase_id=UUID(str(id)),
             amounts=[discount],
+            codes={cut.coupon_id: cut.code},
         )
     return Bought(recorded, discount, payable)
 

@@ -190,17 +190,21 @@ def redeem(
     document_id: UUID | None = None,
     purchase_id: UUID | None = None,
     amounts: Iterable[Decimal],
+    codes: Mapping[UUID, str] | None = None,
 ) -> None:
     """Redeem coupons for a document or a purchase, in the caller's transaction, with their events.
 
-    ``amounts`` are what the coupons took off, in the same order. Call it as late as possible,
-    because other redeemers of a coupon with a limit wait until the transaction ends. Raise
-    ``CouponRefused``, after which the transaction must be rolled back.
+    ``amounts`` are what the coupons took off, in the same order. ``codes`` saves a look-up where
+    they are known. Call it as late as possible, because other redeemers of a coupon with a limit
+    wait until the transaction ends. Raise ``CouponRefused``, after which the transaction must be
+    rolled back.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("redeem() needs a transaction.")
     taken = dict(sorted(zip(coupon_ids, amounts, strict=True)))
-    codes = dict(Coupon.objects.filter(pk__in=taken).values_list("pk", "code")) if taken else {}
+    if codes is None:
+        found = Coupon.objects.filter(pk__in=taken) if taken else Coupon.objects.none()
+        codes = dict(found.values_list("pk", "code"))
     for coupon, amount in taken.items():
         told = CouponRedeemed(
             coupon, codes.get(coupon, ""), currency, amount, document_id, purchase_id

@@ -55,6 +55,7 @@ def credit_form(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     errors: Errors = {}
     status = 200
     effect: Body | None = None
+    asked: list[Asked] = []
     if request.method == "POST":
         try:
             asked = _asked(form, shown, invoice.currency)
@@ -62,7 +63,9 @@ def credit_form(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         except ApplicationError as error:
             errors, status = errors_of(error), error.status
         else:
-            if form.get("action") == "credit":
+            if form.get("action") == "credit" and form.get("seen", seen := _seen(asked)) != seen:
+                errors, status = {"": _("You changed it since you saw this. Look again.")}, 409
+            elif form.get("action") == "credit":
 
                 def work() -> str:
                     lines = [{"position": each.position, **_value(each)} for each in asked]
@@ -106,6 +109,7 @@ def credit_form(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         "later": start + LINES_SHOWN if start + LINES_SHOWN <= len(body.lines) else 0,
         "start": start,
         "effect": effect,
+        "seen": _seen(asked) if effect else "",
         "effect_lines": lines_of(effect, {}) if effect else [],
         "due_after": max(sums.owed - effect.total, Decimal(0)) if effect else None,
         "overpaid_after": max(effect.total - sums.owed, Decimal(0)) if effect else None,
@@ -144,6 +148,11 @@ def _start(text: str) -> int:
 def _left(line: ContentLine, so_far: SoFar) -> int:
     before = so_far.lines.get(line.position)
     return line.quantity - (before.quantity if before else 0)
+
+
+def _seen(asked: Sequence[Asked]) -> str:
+    """Return what a preview was about, so that nothing else is issued by its button."""
+    return ";".join(f"{each.position}:{each.quantity}:{each.amount}" for each in asked)
 
 
 def _value(asked: Asked) -> dict[str, Any]:

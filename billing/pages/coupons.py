@@ -44,7 +44,8 @@ LABELS = {
     "max_per_customer": gettext_lazy("How often for each customer"),
     "username": gettext_lazy("Only for this customer"),
     "minimum": gettext_lazy("Least amount"),
-    "items": gettext_lazy("Only for these items"),
+    # A template takes `items` of a mapping for its method.
+    "only_items": gettext_lazy("Only for these items"),
 }
 FIELDS = tuple(name for name in LABELS if name not in ("percent", "amount"))
 ACTIVE: Word = (gettext_lazy("Active"), "good", "circle-check")
@@ -147,7 +148,7 @@ def coupon(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
 
 
 def _form(given: Mapping[str, str], errors: Errors) -> dict[str, Any]:
-    moved = {"percent": "value", "amount": "value"}
+    moved = {"percent": "value", "amount": "value", "items": "only_items"}
     return {
         "given": given,
         "errors": {
@@ -197,13 +198,14 @@ def _of(found: Coupon) -> dict[str, str]:
         "max_per_customer": str(found.max_per_customer or ""),
         "username": found.customer.username if found.customer else "",
         "minimum": "" if found.minimum is None else str(found.minimum),
-        "items": "\n".join(found.items),
+        "only_items": "\n".join(found.items),
     }
 
 
 def _asked(given: Mapping[str, str]) -> dict[str, Any]:
     """Return what the form asks for, as the API takes it. Raise ``ValidationFailed``."""
     value = given["value"]
+    items = [line.strip() for line in given["only_items"].splitlines() if line.strip()]
     asked: dict[str, Any] = {
         "code": given["code"],
         "percent": None,
@@ -213,7 +215,8 @@ def _asked(given: Mapping[str, str]) -> dict[str, Any]:
         "ends_at": _moment(given, "ends_at", Edge.END),
         "username": given["username"] or None,
         "minimum": None,
-        "items": [line.strip() for line in given["items"].splitlines() if line.strip()] or None,
+        "items": [line.strip() for line in given["only_items"].splitlines() if line.strip()]
+        or None,
         "max_redemptions": given["max_redemptions"] or None,
         "max_per_customer": given["max_per_customer"] or None,
     }

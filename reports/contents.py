@@ -3,7 +3,7 @@
 The web process imports only this, because it renders nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -39,8 +39,30 @@ class CurrencyTotal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLine:
+    """One movement of what a customer owes: `more` or `less`, and the document it is about."""
+
+    day: date
+    document: str
+    what: str
+    currency: str
+    more: Decimal = Decimal(0)
+    less: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBalance:
+    """What a customer owes in one currency, below 0 where the shop owes it."""
+
+    currency: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatementHeader:
     """A customer's statement without its lines.
+
+    `account` and the balances before and after the period are there only where the shop bills.
 
     `since` and `until` are both part of the period; `generated_at` is aware. `months` and `totals`
     are shown in this order, without entries for months or currencies that have no purchases.
@@ -56,6 +78,9 @@ class StatementHeader:
     generated_at: datetime
     months: Sequence[MonthTotal]
     totals: Sequence[CurrencyTotal]
+    account: Iterable[AccountLine] = ()
+    before: Sequence[AccountBalance] = ()
+    after: Sequence[AccountBalance] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

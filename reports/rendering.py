@@ -17,6 +17,7 @@ from documents.rendered import Rendered
 from documents.volumes.layout import VOLUME_PAGES, Pages, Table
 from documents.volumes.typeset import TIME_LIMIT, Imprint, typeset
 from reports.contents import (
+    AccountBalance,
     CurrencyTotal,
     MonthTotal,
     SalesHeader,
@@ -39,6 +40,11 @@ _TABLES: Mapping[str, Table] = {
         ("Time (UTC)", "Item", "Quantity", "Unit price", "Currency", "Total"),
         (82.0, 186.0, 45.0, 63.0, 45.0, 84.0),
         ("left", "left", "right", "right", "left", "right"),
+    ),
+    "account": Table(
+        ("Day (UTC)", "Document", "What", "Currency", "Owed more", "Owed less"),
+        (70.0, 125.0, 105.0, 45.0, 80.0, 80.0),
+        ("left", "left", "left", "left", "right", "right"),
     ),
     "customers": Table(
         ("Username", "Userid", "Purchases", "Currency", "Total"),
@@ -89,6 +95,7 @@ def render_statement(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix="report-") as folder:
         pages = Pages(Path(folder), _TABLES, volume_pages)
         _write_front(pages, header, facts)
+        _write_account(pages, header)
         check = _Check(header.totals)
         month: tuple[int, int] | None = None
         for line in lines:
@@ -228,6 +235,26 @@ def _write_front(
         pages.add_row(
             ["Total of the period", str(whole.purchases), whole.currency, total], bold=True
         )
+
+
+def _write_account(pages: Pages, header: StatementHeader) -> None:
+    """Put invoices, credits, payments and the balance into a table, where there are any."""
+    if not header.before and not header.after:
+        return
+    pages.start_table("account", "Invoices, credits and payments")
+    for balance in header.before:
+        _write_balance(pages, balance, f"Balance before {header.since.isoformat()}", bold=False)
+    for line in header.account:
+        amounts = [_money(each, line.currency) if each else "" for each in (line.more, line.less)]
+        pages.add_row([line.day.isoformat(), line.document, line.what, line.currency, *amounts])
+    for balance in header.after:
+        _write_balance(pages, balance, f"Balance on {header.until.isoformat()}", bold=True)
+
+
+def _write_balance(pages: Pages, balance: AccountBalance, words: str, *, bold: bool) -> None:
+    amount = _money(abs(balance.amount), balance.currency)
+    amounts = ["", amount] if balance.amount < 0 else [amount, ""]
+    pages.add_row(["", words, "", balance.currency, *amounts], bold=bold)
 
 
 def _typeset(

@@ -18,6 +18,7 @@ from accounts.permissions import Permission, allows
 from documents.models import Document
 from purchases.models import Purchase
 from reports.access import may_see_all_reports
+from reports.accounts import Account, account_of
 from reports.contents import (
     CurrencyTotal,
     MonthTotal,
@@ -137,6 +138,7 @@ def statement_header(report: Document) -> StatementHeader:
     months, totals = _totals(report)
     since, until = report.period
     customer = User.objects.using(report._state.db).get(pk=_customer_id(report))
+    account = account_of(report, customer.pk) if _may_see_account(report) else Account()
     return StatementHeader(
         report_id=report.pk,
         shop_name=settings.SITE_NAME,
@@ -149,7 +151,17 @@ def statement_header(report: Document) -> StatementHeader:
         generated_at=timezone.now(),
         months=months,
         totals=totals,
+        account=account.lines,
+        before=account.before,
+        after=account.after,
     )
+
+
+def _may_see_account(report: Document) -> bool:
+    """Return whether whoever asks for the statement may see the customer's invoices."""
+    own = report.kind == Kind.STATEMENT
+    needed = Permission.BILLING_READ if own else Permission.BILLING_READ_ALL
+    return settings.BILLING and allows(report.requested_by.permissions, needed)
 
 
 def statement_lines(report: Document) -> Iterator[StatementLine]:

@@ -215,8 +215,7 @@ def _asked(given: Mapping[str, str]) -> dict[str, Any]:
         "ends_at": _moment(given, "ends_at", Edge.END),
         "username": given["username"] or None,
         "minimum": None,
-        "items": [line.strip() for line in given["only_items"].splitlines() if line.strip()]
-        or None,
+        "items": items or None,
         "max_redemptions": given["max_redemptions"] or None,
         "max_per_customer": given["max_per_customer"] or None,
     }

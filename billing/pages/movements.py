@@ -142,6 +142,7 @@ def payment(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     context = {
         "tabs": _tabs(""),
         "payment": found,
+        "amount": found.received or found.amount,
         "word": PAYMENTS[found.status],
         "provider": PROVIDERS.get(found.provider, found.provider),
         "left": left if received else None,

@@ -23,6 +23,8 @@ from documents.measure import clean_text
 from documents.rendered import RenderingFailed, RenderingTimeout
 from documents.volumes import layout, typeset
 from reports.contents import (
+    AccountBalance,
+    AccountLine,
     CurrencyTotal,
     MonthTotal,
     SalesHeader,
@@ -432,3 +434,28 @@ def test_no_sales(tmp_path):
     text = PdfReader(tmp_path / "sales.pdf").pages[0].extract_text()
     assert "No purchases in this period." in text
     assert "1 May 2024" in text
+
+
+def test_what_was_billed_stands_before_the_purchases(tmp_path):
+    day = date(2024, 5, 2)
+
+    def moved(what, **amounts):
+        return AccountLine(
+            day=day, document="INV-2024-000001", what=what, currency="EUR", **amounts
+        )
+
+    header = replace(
+        make_header([]),
+        account=iter([moved("Invoice", more=Decimal(30)), moved("Payment", less=Decimal("42.50"))]),
+        before=[AccountBalance(currency="EUR", amount=Decimal(5))],
+        after=[
+            AccountBalance(currency="EUR", amount=Decimal("-7.50")),
+            AccountBalance(currency="JPY", amount=Decimal(0)),
+        ],
+    )
+    reader = render(tmp_path / "s.pdf", [], header=header)
+    text = squeeze("".join(texts(reader)))
+    assert "Balancebefore2024-04-01EUR5.00" in text
+    assert "2024-05-02INV-2024-000001PaymentEUR42.50" in text
+    assert "Balanceon2024-05-31EUR7.50" in text
+    assert_tagged(reader)

@@ -1,0 +1,167 @@
+"""The pages of finance: each form does what the API does, once, and loses nothing on an error."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from accounts.access import Caller
+from accounts.models import User
+from billing.coupons.models import Coupon
+from billing.invoices.models import Balance, Document, Draft
+from billing.pages.attention import find_attention
+from billing.payments.models import Chargeback, Payment, Refund
+from billing.runs.models import Run
+from billing.taxes.models import TaxRate
+from billing.tests.conftest import Api, buy, make
+
+pytestmark = pytest.mark.django_db
+
+
+class Pages:
+    """A browser of an account."""
+
+    def __init__(self, user: User) -> None:
+        self.client = Client()
+        self.client.force_login(user)
+
+    def get(self, path: str) -> str:
+        answer = self.client.get(f"/billing/{path}")
+        assert answer.status_code == 200, answer
+        return answer.content.decode()
+
+    def post(self, path: str, status: int = 302, **form: Any) -> Any:
+        form.setdefault("idempotency_key", str(uuid4()))
+        answer = self.client.post(f"/billing/{path}", form)
+        assert answer.status_code == status, answer.content.decode()[-3000:]
+        return answer
+
+
+@pytest.fixture
+def pages(finance: Api) -> Pages:
+    return Pages(finance.user)
+
+
+def test_from_a_draft_to_a_refund(
+    pages: Pages, finance: Api, customer: User, settings: Any
+) -> None:
+    settings.BILLING_PRICES_INCLUDE_TAX = True
+    rate = {"code": "standard", "category": "S", "valid_from": "1.1.2021", "exemption": ""}
+    again = pages.post("manage/taxes/", 400, **rate, rate="x").content.decode()
+    assert 'value="1.1.2021"' in again
+    pages.post("manage/taxes/", **rate, rate="19")
+    assert TaxRate.objects.get().rate == 19
+    pages.post("manage/coupons/", code="spring", value="10 %", currency="EUR")
+    assert Coupon.objects.get().code == "SPRING"
+    buy(customer, "9.99", 3)
+    # A draft: what was typed stays after an error, and a repeat of a form makes no second one.
+    asked = {"customer": "005", "coupons": "SPRING", "due_days": "14", "currency": ""}
+    form = {**asked, "value_1": "1,000", "reason_1": "loyal"}
+    refused = pages.post("manage/drafts/", 400, **form).content.decode()
+    assert 'value="1,000"' in refused
+    assert "SPRING" in refused
+    form = {**asked, "value_1": "5 %", "reason_1": "loyal", "idempotency_key": "one"}
+    made = pages.post("manage/drafts/", **form)
+    assert pages.post("manage/drafts/", **form).url == made.url
+    draft = Draft.objects.get()
+    preview = pages.get(f"manage/drafts/{draft.pk}/")
+    assert 'value="25.62"' in preview
+    issued = pages.post(f"manage/drafts/{draft.pk}/issue/").url
+    assert pages.post(f"manage/drafts/{draft.pk}/issue/").url == issued
+    invoice = Document.objects.get()
+    assert str(invoice.total) == "25.62"
+    assert invoice.label in pages.get("manage/?status=open")
+    assert invoice.label not in pages.get("manage/?status=void")
+    # A payment, typed as people type it, and booked once.
+    path = f"invoices/{invoice.pk}/"
+    paid = {"amount": "€ 30,00", "paid_on": "1.5.2024", "reference": "R-1", "method": "bank"}
+    pages.post(f"{path}book/", **paid)
+    pages.post(f"{path}book/", **paid)
+    payment = Payment.objects.get()
+    assert Balance.objects.get().paid == 30
+    assert pages.post(f"{path}book/", 400, **(paid | {"amount": "$5"}))
+    # A credit: shown before it is done, and nothing else is done than was shown.
+    shown = pages.post(f"{path}credit/", 200, action="preview", quantity_1="1").content.decode()
+    assert 'value="8.54"' in shown
+    assert 'name="seen" value="1:1:None"' in shown
+    credit = {"action": "credit", "seen": "1:1:None", "reason": "broken"}
+    pages.post(f"{path}credit/", 409, **credit, quantity_1="2")
+    pages.post(f"{path}credit/", 409, action="preview", quantity_1="4")
+    pages.post(f"{path}credit/", 400, **(credit | {"reason": ""}), quantity_1="1")
+    assert not Document.objects.filter(kind="credit_note").exists()
+    pages.post(f"{path}credit/", **credit, quantity_1="1", idempotency_key="credit")
+    pages.post(f"{path}credit/", **credit, quantity_1="1", idempotency_key="credit")
+    assert Document.objects.filter(kind="credit_note").count() == 1
+    assert Balance.objects.get().status == "paid"
+    # A refund of what is overpaid, and a dispute of the rest.
+    place = f"manage/payments/{payment.pk}/"
+    back = {"action": "refund", "amount": "12.92", "reason": "broken"}
+    pages.post(place, **back, idempotency_key="refund")
+    pages.post(place, **back, idempotency_key="refund")
+    pages.post(place, 409, **back)
+    assert str(Refund.objects.get().amount) == "12.92"
+    dispute = {"action": "dispute", "amount": "5", "reason": "fraud", "opened_on": "today"}
+    pages.post(place, **dispute)
+    opened = Chargeback.objects.get()
+    waits = {each.url: each.count for each in find_attention(Caller.of(finance.user))}
+    assert waits["/billing/manage/disputes/?status=opened"] == 1
+    pages.post(f"manage/disputes/{opened.pk}/", verdict="won")
+    assert Chargeback.objects.get().status == "won"
+    assert pages.post(f"{path}void/", reason="wrong").url == f"/billing/{path}"
+    assert Balance.objects.get().status == "paid"
+
+
+def test_void_runs_coupons_and_files(
+    pages: Pages, customer: User, finance: Api, settings: Any
+) -> None:
+    buy(customer, "10.00", 1)
+    id = finance("POST", "invoices/", {"userid": "005"}).json()["id"]
+    finance("POST", f"invoices/{id}/issue/")
+    assert "is being made" in pages.get(f"invoices/{id}/pdf/")
+    pages.post(f"invoices/{id}/void/", reason="")
+    assert Balance.objects.get().status == "open"
+    pages.post(f"invoices/{id}/void/", reason="wrong")
+    assert Balance.objects.get().status == "void"
+    pages.post("manage/runs/", until="2026-01-31", issue="on", idempotency_key="run")
+    url = pages.post("manage/runs/", until="2026-01-31", issue="on", idempotency_key="run").url
+    assert url == f"/billing/manage/runs/{Run.objects.get().pk}/"
+    assert "under way" in pages.get(url.removeprefix("/billing/"))
+    fixed = {"code": "FIVE", "value": "5,00", "currency": "EUR", "only_items": "book\npen"}
+    place = pages.post("manage/coupons/", **fixed).url.removeprefix("/billing/")
+    pages.post("manage/coupons/", 409, **fixed)
+    pages.post(place, **(fixed | {"value": "6", "ends_at": "1.5.2030"}))
+    pages.post(place, active="no")
+    coupon = Coupon.objects.get()
+    assert (str(coupon.amount), coupon.items, coupon.active) == ("6.00", ["book", "pen"], False)
+    assert coupon.ends_at is not None
+
+
+def test_readers_see_no_forms(customer: User, finance: Api) -> None:
+    buy(customer, "10.00", 1)
+    id = finance("POST", "invoices/", {"userid": "005"}).json()["id"]
+    finance("POST", f"invoices/{id}/issue/")
+    eve = Pages(make("eve", "support"))
+    for path in ("manage/", "manage/coupons/", "manage/runs/", "manage/taxes/", f"invoices/{id}/"):
+        text = eve.get(path)
+        assert 'method="post" data-keep' not in text, path
+        assert 'popovertarget="acts"' not in text, path
+    eve.post(f"invoices/{id}/void/", 403, reason="wrong")
+
+
+def test_a_customer_pays_and_names_an_address(customer: User, finance: Api, settings: Any) -> None:
+    settings.BILLING_TEST_PROVIDER = True
+    buy(customer, "10.00", 1)
+    id = finance("POST", "invoices/", {"userid": "005"}).json()["id"]
+    finance("POST", f"invoices/{id}/issue/")
+    joe = Pages(customer)
+    shown = joe.get(f"invoices/{id}/")
+    assert "DE89 3704 0044 0532 0130 00" in shown
+    assert "RF" in shown
+    assert "<svg width" in shown
+    begun = joe.post(f"invoices/{id}/pay/", 200, provider="test").content.decode()
+    assert f"/billing/test-payment/{Payment.objects.get().pk}/" in begun
+    refused = joe.post("profile/", 400, name="Joe Doe", vat_id="DE1").content.decode()
+    assert 'value="Joe Doe"' in refused
+    joe.post("profile/", name="Joe Doe", address="Short Street 2\n10117 Berlin", country="DE")
+    assert "Short Street 2" in joe.get("profile/")

@@ -24,7 +24,7 @@ from billing.invoices.models import Kind
 from billing.invoices.selectors import document_of
 from billing.pages.forms import Errors, amount_in, checked, errors_of, submitted, wrong
 from billing.pages.manage import WRITE_ALL
-from billing.pages.shown import lines_of, page_url
+from billing.pages.shown import lines_of, page_url, part_of
 from shop.core.errors import ApplicationError, NotFound, error_response
 
 LINES_SHOWN = 200
@@ -43,8 +43,8 @@ def credit_form(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         return error_response(request, error)
     body = content_of(invoice.canonical).body
     so_far = so_far_of(invoice.pk)
-    start = _start(request.GET.get("line", ""))
-    shown = body.lines[start - 1 : start - 1 + LINES_SHOWN]
+    part = part_of(body.lines, request.GET.get("line", ""), LINES_SHOWN)
+    shown = part.lines
     form: Mapping[str, str] = request.POST
     if request.method != "POST" and request.GET.get("all"):
         form = {
@@ -105,12 +105,10 @@ def credit_form(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
             }
             for line in shown
         ],
-        "earlier": max(start - LINES_SHOWN, 1) if start > 1 else 0,
-        "later": start + LINES_SHOWN if start + LINES_SHOWN <= len(body.lines) else 0,
-        "start": start,
+        "part": part,
         "effect": effect,
         "seen": _seen(asked) if effect else "",
-        "effect_lines": lines_of(effect, {}) if effect else [],
+        "effect_part": part_of(lines_of(effect, {}), "", LINES_SHOWN) if effect else None,
         "due_after": max(sums.owed - effect.total, Decimal(0)) if effect else None,
         "overpaid_after": max(effect.total - sums.owed, Decimal(0)) if effect else None,
         "reason": form.get("reason", ""),
@@ -139,10 +137,6 @@ def void(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         return redirect(page_url(Kind.INVOICE, id))
     messages.success(request, _("The invoice is void by %(number)s.") % {"number": note.label})
     return redirect(page_url(Kind.INVOICE, id))
-
-
-def _start(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 5 and int(text) else 1
 
 
 def _left(line: ContentLine, so_far: SoFar) -> int:

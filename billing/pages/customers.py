@@ -71,9 +71,8 @@ def invoice_rows(balances: Sequence[Balance]) -> list[dict[str, Any]]:
 def open_invoices(customer_id: int, most: int = OPEN_MAX) -> QuerySet[Balance]:
     """Return the invoices that a customer has to pay, the first due first."""
     waiting = Balance.objects.filter(customer=customer_id, status__in=OPEN)
-    return waiting.select_related("document").order_by(F("due_on").asc(nulls_last=True), "pk")[
-        :most
-    ]
+    waiting = waiting.select_related("document").defer("document__canonical")
+    return waiting.order_by(F("due_on").asc(nulls_last=True), "pk")[:most]
 
 
 def tabs(current: str) -> list[dict[str, Any]]:
@@ -95,7 +94,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show what the caller owes, and all its invoices."""
     user = cast(User, request.user)
     documents = Document.objects.filter(customer=user, kind=Kind.INVOICE)
-    page, wrong = page_of(request, documents.select_related("balance"))
+    page, wrong = page_of(request, documents.select_related("balance").defer("canonical"))
     waiting = list(open_invoices(user.pk)) if not request.GET.get("cursor") else []
     for balance in waiting:
         balance.document.balance = balance
@@ -115,7 +114,9 @@ def home(request: HttpRequest) -> HttpResponse:
 def credit_notes(request: HttpRequest) -> HttpResponse:
     """Show the caller's credit notes."""
     documents = Document.objects.filter(customer=cast(User, request.user), kind=Kind.CREDIT_NOTE)
-    page, wrong = page_of(request, documents.select_related("corrects"))
+    page, wrong = page_of(
+        request, documents.select_related("corrects").defer("canonical", "corrects__canonical")
+    )
     context = {
         "tabs": tabs("billing_credit_notes"),
         "rows": page.items if page else [],

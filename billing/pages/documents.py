@@ -19,7 +19,7 @@ from billing.invoices.models import Document, Kind
 from billing.invoices.selectors import document_of
 from billing.pages.files import files_of, missing_terms
 from billing.pages.paying import ways_to_pay
-from billing.pages.shown import ShownDocument, shown_document
+from billing.pages.shown import LINES_SHOWN, ShownDocument, part_of, shown_document
 from billing.pages.wording import FLAGS, PAYMENTS, PROVIDERS
 from billing.payments.models import Payment
 from billing.payments.selectors import timeline_of
@@ -34,7 +34,6 @@ READ = needs(P.BILLING_READ)
 def invoice(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     """Show an invoice: its lines, what is paid and credited, and how to pay."""
     user = cast(User, request.user)
-    caller = Caller.of(user)
     try:
         document = document_of(user, id, Kind.INVOICE)
     except NotFound as error:
@@ -44,7 +43,7 @@ def invoice(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     writes = allows(user.permissions, P.BILLING_WRITE_ALL)
     manages = allows(user.permissions, P.BILLING_READ_ALL)
     context = {
-        **_context(caller, document, shown),
+        **_context(request, document, shown),
         "back": reverse("billing_manage" if manages else "billing_home"),
         # A customer reads of disputes and refunds in what happened.
         "flags": [FLAGS[flag] for flag in flags if flag in FLAGS] if manages else [],
@@ -62,7 +61,6 @@ def invoice(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
 def credit_note(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     """Show a credit note."""
     user = cast(User, request.user)
-    caller = Caller.of(user)
     try:
         document = document_of(user, id, Kind.CREDIT_NOTE)
     except NotFound as error:
@@ -70,7 +68,7 @@ def credit_note(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     shown = shown_document(document)
     manages = allows(user.permissions, P.BILLING_READ_ALL)
     context = {
-        **_context(caller, document, shown),
+        **_context(request, document, shown),
         "may_write": allows(user.permissions, P.BILLING_WRITE_ALL),
         "missing_terms": missing_terms(shown.content, shown.buyer) if manages else "",
     }
@@ -117,11 +115,13 @@ def _acts(document: Document, shown: ShownDocument) -> list[dict[str, Any]]:
     return acts
 
 
-def _context(caller: Caller, document: Document, shown: ShownDocument) -> dict[str, Any]:
+def _context(request: HttpRequest, document: Document, shown: ShownDocument) -> dict[str, Any]:
+    caller = Caller.of(request.user)
     own = document.customer_id == caller.id
     everything = may_see_everything(caller)
     return {
         "shown": shown,
+        "part": part_of(shown.lines, request.GET.get("line", ""), LINES_SHOWN),
         "files": files_of(document, shown.content, shown.buyer),
         "send_url": reverse(f"billing_{document.kind}_send", args=[document.pk]),
         "idempotency_key": uuid.uuid4(),

@@ -31,7 +31,7 @@ from billing.invoices.models import Document, Draft, Kind
 from billing.invoices.serializers import DraftChangeSerializer
 from billing.pages.forms import Errors, amount_in, checked, day_in, errors_of, submitted, wrong
 from billing.pages.manage import READ_ALL, WRITE_ALL, invoice_tabs, may_write
-from billing.pages.shown import lines_of, page_url
+from billing.pages.shown import LINES_SHOWN, lines_of, page_url, part_of
 from billing.parties.buyers import buyer_of
 from purchases.currencies import currencies
 from shop.core.errors import ApplicationError, NotFound, error_response
@@ -118,7 +118,7 @@ def draft(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         "tabs": invoice_tabs(""),
         "draft": found,
         "body": body,
-        "lines": lines_of(body, {}),
+        "part": part_of(lines_of(body, {}), request.GET.get("line", ""), LINES_SHOWN),
         "buyer": buyer_of(found.customer),
         "due_days": due_days_of(found),
         "given": given,

@@ -81,7 +81,11 @@ def purchase_panel(caller: Caller, purchase: Purchase) -> Panel | None:
         return None
     context: dict[str, object] = {"coupon": coupon, "currency": purchase.currency}
     if claim is not None:
-        balance = Balance.objects.select_related("document").get(pk=claim.document_id)
+        balance = (
+            Balance.objects.select_related("document")
+            .defer("document__canonical")
+            .get(pk=claim.document_id)
+        )
         line = Line.objects.get(document=claim.document_id, purchase=purchase.pk)
         credited = Line.objects.filter(credits=line).aggregate(
             pieces=Sum("quantity"), gross=Sum("gross"), discount=Sum("discount")

@@ -21,6 +21,9 @@ from shop.core import times
 from shop.core.money import shown
 from shop.core.sealing import Unsealable
 
+LINES_SHOWN = 500
+"""Lines of a document that one page shows; there are up to 5 000."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShownLine:
@@ -54,6 +57,29 @@ class ShownDocument:
 def url_of(document: Document) -> str:
     """Return the address of a document's page."""
     return page_url(document.kind, document.pk)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of many lines; ``earlier`` and ``later`` are where others begin, or 0."""
+
+    lines: Sequence[Any]
+    start: int
+    earlier: int
+    later: int
+
+
+def part_of(lines: Sequence[Any], start: str, most: int) -> Part:
+    """Return at most so many lines from the place that an address names, the first is 1."""
+    known = start.isascii() and start.isdigit() and len(start) < 5
+    first = min(max(int(start) if known else 1, 1), max(len(lines), 1))
+    after = first + most
+    return Part(
+        lines=lines[first - 1 : after - 1],
+        start=first,
+        earlier=max(first - most, 1) if first > 1 else 0,
+        later=after if after <= len(lines) else 0,
+    )
 
 
 def page_url(kind: str, id: UUID) -> str:

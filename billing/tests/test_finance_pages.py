@@ -31,7 +31,7 @@ class Pages:
         assert answer.status_code == 200, answer
         return answer.content.decode()
 
-    def post(self, path: str, status: int = 302, **form: Any) -> Any:
+    def post(self, path: str, status: Any = 302, **form: Any) -> Any:
         form.setdefault("idempotency_key", str(uuid4()))
         answer = self.client.post(f"/billing/{path}", form)
         assert answer.status_code == status, answer.content.decode()[-3000:]

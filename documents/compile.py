@@ -5,7 +5,7 @@ and sets its fonts to their ``fonts``, with ``fallback: false``. Texts of custom
 and typst can read only the template's own folder.
 
 The parent kills and replaces a child that hangs. It also replaces a child after ``SERVED_MAX``
-documents, because typst's cache grows.
+documents, because typst's cache grows, and after a large one.
 """
 
 import hashlib
@@ -32,6 +32,8 @@ STANDARDS = ("ua-1",)
 """The standards that a PDF follows: PDF/UA-1, for screen readers."""
 SERVED_MAX = 1000
 """Documents that one child compiles before the parent replaces it."""
+LARGE_BYTES = 2 * 1024 * 1024
+"""A child keeps the memory that a large PDF took, so the parent then replaces it."""
 PDF_MAX_BYTES = 64 * 1024 * 1024
 
 _CHILD = Path(__file__).with_name("compile_child.py")
@@ -145,6 +147,8 @@ class Child:
         size = int(answer["size"])
         if size > PDF_MAX_BYTES:
             raise ValueError("the PDF is too large")
+        if size > LARGE_BYTES:
+            self._served = SERVED_MAX
         return self._read(connection, size, deadline)
 
     def _read(self, connection: socket.socket, size: int, deadline: float) -> bytes:

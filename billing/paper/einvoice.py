@@ -12,6 +12,7 @@ from lxml import etree
 
 from billing.content import Buyer, Content
 from billing.paper.terms import terms_of
+from documents.rendered import RenderingFailed
 
 SYNTAXES = ("cii", "ubl")
 FLAVORS: Mapping[str, str] = {"cii": "factur-x", "ubl": "ubl-2.1"}
@@ -30,7 +31,7 @@ class TermsMissing(Exception):
         self.missing = missing
 
 
-class NotValid(Exception):
+class NotValid(RenderingFailed):
     """The XML breaks the schema of its syntax, which is a fault of the shop."""
 
 

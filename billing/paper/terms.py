@@ -35,6 +35,8 @@ _EXEMPTIONS = {
     OUTSIDE: "VATEX-EU-O",
 }
 """The categories that say why there is no tax, and the codes of the reason."""
+_UNLISTED = {"XAD"}
+"""Currencies of ISO 4217 that are too young for the code list of the standard."""
 _CENTRAL = {"AE", "K"}
 """The categories whose tax the buyer owes, so both have a VAT id."""
 # What XML 1.0 cannot hold.
@@ -108,6 +110,7 @@ def terms_of(content: Content, buyer: Buyer) -> Terms:
     if content.reason:
         terms["BG-1"] = [{"BT-22": _text(content.reason)}]
     present = {
+        "BT-5": body.currency not in _UNLISTED,
         "BT-27": seller.name,
         "BT-40": seller.country,
         "BT-44": buyer.name,
@@ -123,6 +126,7 @@ def terms_of(content: Content, buyer: Buyer) -> Terms:
 
 def _words() -> Mapping[str, str]:
     return {
+        "BT-5": _("a currency that the standard lists"),
         "BT-27": _("name of the seller"),
         "BT-29": _("identifier of the seller"),
         "BT-31": _("VAT id of the seller"),

@@ -42,7 +42,7 @@ def cases() -> Iterator[tuple[Content, Buyer]]:
     yield make_content(include_tax=False, corrects=INVOICE, reason="broken & <bent>"), BUYER
     yield make_content([L("free", 1, "10.00", "10.00")]), BUYER
     yield make_content([L("本", 3, "333", "9")], currency="JPY", exponent=0), BUYER
-    yield make_content(due_on=None), BUYER
+    yield make_content(due_on=None, currency="KWD"), BUYER
     yield make_content([L("\u202eمرحبا \U0001f4da", 1, "5.00", day=None)]), BUYER
     yield make_content([L("piano", 1, "900.00", rate="0", category="K")]), IN_EU
     yield make_content([L("advice", 1, "900.00", rate="0", category="AE")]), IN_EU
@@ -183,6 +183,7 @@ def one(category: str) -> L:
         ({"lines": [one("E")]}, BUYER, "BT-120"),
         ({"lines": [one("O"), L("y", 1, "1")]}, BUYER, "BT-118"),
         ({"lines": [L(" ", 1, "1")]}, BUYER, "BT-153"),
+        ({"currency": "XAD"}, BUYER, "BT-5"),
     ],
 )
 def test_missing_terms_are_named(more: dict[str, Any], buyer: Buyer, missing: str) -> None:

@@ -199,7 +199,7 @@ RATES = ["19.00", "7.00", "0.00", "5.50", "21.00", "25.00", "20.00"]
 
 
 def test_codes_of_transfers_are_for_what_a_bank_takes() -> None:
-    asked = {
+    asked: dict[str, Any] = {
         "name": SELLER.name,
         "iban": SELLER.iban,
         "bic": SELLER.bic,

@@ -142,6 +142,12 @@ def test_a_child_serves_so_many_and_ends_with_its_parent(
         compile_pdf(NOTE, data(number), generated=MOMENT)
         used.add(process_of(children[False]))
     assert len(used) == 3
+    monkeypatch.setattr(short, "SERVED_MAX", 1000)
+    monkeypatch.setattr(short, "LARGE_BYTES", 1000)
+    before = process_of(children[False])
+    compile_pdf(NOTE, data(), generated=MOMENT)
+    compile_pdf(NOTE, data(), generated=MOMENT)
+    assert process_of(children[False]) != before
     process = children[False]._process
     children[False]._socket.close()
     assert process.wait(10) == 0

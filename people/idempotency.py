@@ -26,7 +26,8 @@ def answer_once(request: Request, work: Callable[[], tuple[int, Any]]) -> Respon
     """
     key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
     if key is None:
-        status, body = work()
+        with transaction.atomic():
+            status, body = work()
         return Response(body, status=status)
     status, body, replayed = keep_once(
         account=request.user, route=request.path, key=key, data=request.data, work=work

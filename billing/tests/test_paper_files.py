@@ -189,6 +189,15 @@ def test_a_document_is_mailed_once_a_request(
     assert finance("POST", f"invoices/{uuid4()}/send/").status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_request_without_a_key_is_one_transaction_too(
+    known: User, finance: Api, issue: Issue
+) -> None:
+    assert finance("POST", f"invoices/{issue().pk}/send/").status_code == 202
+    run = finance("POST", "runs/", {"until": "2023-01-01", "issue": False})
+    assert run.status_code == 202, run.content
+
+
 def test_a_customer_without_a_verified_address_gets_no_mail(
     customer: User, finance: Api, issue: Issue
 ) -> None:

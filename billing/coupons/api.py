@@ -327,9 +327,11 @@ class CouponPurchaseView(APIView):
         caller = Caller.of(request.user)
         key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
         code = _read(PurchaseCouponSerializer, request)["coupon"]
-        if "purchase" not in request.data:
+        # The serializer has made sure that it is an object.
+        data = cast(dict[str, Any], request.data)
+        if "purchase" not in data:
             raise ValidationFailed([FieldError("required", "This field is required.", "purchase")])
-        purchase = parse_purchase(request.data["purchase"], now=timezone.now())
+        purchase = parse_purchase(data["purchase"], now=timezone.now())
         with guessing.counted(caller):
             bought = purchase_with_coupon(
                 caller=caller, purchase=purchase, code=code, idempotency_key=key

@@ -260,5 +260,6 @@ def redemptions_of(purchase_ids: Iterable[UUID]) -> Mapping[UUID, list[tuple[str
     found: dict[UUID, list[tuple[str, Decimal]]] = {}
     rows = Redemption.objects.filter(purchase__in=list(purchase_ids), releases=None).order_by("id")
     for purchase, code, amount in rows.values_list("purchase", "coupon__code", "amount"):
-        found.setdefault(purchase, []).append((code, amount))
+        if purchase is not None:
+            found.setdefault(purchase, []).append((code, amount))
     return found

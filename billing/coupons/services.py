@@ -96,7 +96,7 @@ def _set(coupon: Coupon, given: Mapping[str, Any]) -> None:
         if name == "username":
             coupon.customer = None if value is None else _customer(value)
         elif name in ("currency", "items"):
-            setattr(coupon, name, value or Coupon._meta.get_field(name).get_default())
+            setattr(coupon, name, value or ("" if name == "currency" else []))
         else:
             setattr(coupon, name, value)
     coupon.items = list(dict.fromkeys(coupon.items))

@@ -101,7 +101,7 @@ def test_a_coupon_is_made_shown_and_listed(finance: Api, mine: Api) -> None:
 
 
 def test_nothing_malformed_makes_a_coupon(finance: Api) -> None:
-    for terms, attr in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"code": "AB"}, "code"),
         ({"code": "A" * 41}, "code"),
         ({"code": "ÄPFEL"}, "code"),
@@ -130,7 +130,8 @@ def test_nothing_malformed_makes_a_coupon(finance: Api) -> None:
         ({"items": ["b" * 201]}, "items.0"),
         ({"username": "nobody"}, "username"),
         ({"active": "perhaps"}, "active"),
-    ]:
+    ]
+    for terms, attr in cases:
         answer = finance("POST", "coupons/", {"code": "SPRING", "percent": "10", **terms})
         assert (answer.status_code, code_of(answer)[2]) == (400, attr), terms
     gold = {"code": "GOLD", "amount": "5", "currency": "XAU"}
@@ -189,7 +190,8 @@ def test_a_check_tells_the_discount_and_nobody_which_codes_there_are(
     assert code_of(check("spring", "0.04", item="book"))[1] == "coupon_not_applicable"
     assert code_of(check("spring", currency="XAU", item="book"))[1] == "currency_not_billable"
     for field, value in (("amount", "-1"), ("amount", "x"), ("code", ["A"]), ("currency", "")):
-        refused = check(**{"code": "spring", field: value})  # type: ignore[dict-item]
+        typed: dict[str, Any] = {"code": "spring", field: value}
+        refused = check(**typed)
         assert code_of(refused)[::2] == (400, field)
     assert not CouponCustomer.objects.exists()
     # An unknown code, an inactive one and somebody else's have one answer, by the same statements.
@@ -212,7 +214,7 @@ def test_a_check_tells_the_discount_and_nobody_which_codes_there_are(
 
 def test_a_purchase_and_its_redemption_are_one(finance: Api, mine: Api, customer: User) -> None:
     given(finance, max_redemptions=2)
-    key = {"key": "one", "timestamp": "2026-05-01T12:00:00Z", "quantity": 3}
+    key: dict[str, Any] = {"key": "one", "timestamp": "2026-05-01T12:00:00Z", "quantity": 3}
     bought = buy(mine, **key)
     purchase = bought.json()
     assert (bought.status_code, bought["Location"]) == (
@@ -262,6 +264,10 @@ def test_a_purchase_and_its_redemption_are_one(finance: Api, mine: Api, customer
     assert record(plain).status_code == 201
     refused = record({**plain, "coupon": "spring"})
     assert code_of(refused) == (400, "coupon_not_taken_here", "coupon")
+    lines = [{**plain, "coupon": "spring"}, {**plain, "price": "1.00"}]
+    bulk = mine.client.post(f"{path}bulk/", lines, content_type="application/json").json()
+    assert (bulk["recorded"], bulk["errors"][0]["line"]) == (1, 1)
+    assert bulk["errors"][0]["errors"][0]["code"] == "coupon_not_taken_here"
     # What was recorded without the coupon is not recorded again, and not for less.
     without = mine.client.post(path, {**plain, "price": "9.97"}, content_type="application/json")
     assert without.status_code == 201

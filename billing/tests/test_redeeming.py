@@ -15,6 +15,7 @@ from accounts.models import User
 from billing.coupons.errors import CouponRefused
 from billing.coupons.models import Coupon, CouponCustomer, Redemption
 from billing.coupons.redeeming import check_coupons, redeem, redemptions_of, release
+from billing.coupons.services import coupon_change
 from billing.invoices.models import FIRST_PREVIOUS
 from billing.tests.test_chain_constraints import _document, customer
 
@@ -55,20 +56,19 @@ def test_a_coupon_is_checked_against_all_its_terms(customer: User) -> None:
     assert (cut.code, cut.percent, cut.amount, cut.lines) == ("SPRING", Decimal(10), None, None)
     coupon(customer, "PENS", items=["pen"], minimum=Decimal(2))
     assert check("pens")[0].lines == {2}
-    for number, (expected, terms) in enumerate(
-        [
-            ("coupon_invalid", {"active": False}),
-            ("coupon_invalid", {"customer": other}),
-            ("coupon_not_started", {"starts_at": NOW + DAY}),
-            ("coupon_expired", {"ends_at": NOW}),
-            ("coupon_exhausted", {"max_redemptions": 1, "redeemed": 1}),
-            ("coupon_minimum", {"minimum": Decimal("12.01")}),
-            # What other items cost does not help.
-            ("coupon_minimum", {"minimum": Decimal("2.01"), "items": ["pen"]}),
-            ("coupon_not_applicable", {"items": ["Pen"]}),
-            ("coupon_currency", {"percent": None, "amount": Decimal(1), "currency": "USD"}),
-        ]
-    ):
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("coupon_invalid", {"active": False}),
+        ("coupon_invalid", {"customer": other}),
+        ("coupon_not_started", {"starts_at": NOW + DAY}),
+        ("coupon_expired", {"ends_at": NOW}),
+        ("coupon_exhausted", {"max_redemptions": 1, "redeemed": 1}),
+        ("coupon_minimum", {"minimum": Decimal("12.01")}),
+        # What other items cost does not help.
+        ("coupon_minimum", {"minimum": Decimal("2.01"), "items": ["pen"]}),
+        ("coupon_not_applicable", {"items": ["Pen"]}),
+        ("coupon_currency", {"percent": None, "amount": Decimal(1), "currency": "USD"}),
+    ]
+    for number, (expected, terms) in enumerate(cases):
         coupon(customer, f"TRY-{number}", **terms)
         assert refused(lambda n=number: check(f"TRY-{n}")) == expected, expected  # type: ignore[misc]
     assert refused(lambda: check("NONE")) == refused(lambda: check("ſpring")) == "coupon_invalid"
@@ -115,7 +115,7 @@ def test_a_void_gives_back_what_its_invoice_redeemed_once(customer: User) -> Non
     [({"max_redemptions": 7}, 7), ({"max_per_customer": 3}, 6), ({}, 40)],
 )
 def test_simultaneous_redeemers_are_counted_exactly(
-    customer: User, terms: dict[str, int], redeemed: int
+    customer: User, terms: dict[str, Any], redeemed: int
 ) -> None:
     other = User.objects.create_user("eve", userid="006")
     first, second = coupon(customer, **terms), coupon(customer, "SECOND")
@@ -146,3 +146,36 @@ def test_simultaneous_redeemers_are_counted_exactly(
         assert each.redemptions.count() == redeemed
         counted = CouponCustomer.objects.filter(coupon=each).values_list("redeemed", flat=True)
         assert sum(counted) == redeemed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_limit_set_meanwhile_counts_the_redeemers_under_way(customer: User) -> None:
+    open_to_all = coupon(customer)
+
+    def take(number: int) -> None:
+        redeem(
+            [open_to_all.pk],
+            customer_id=customer.pk,
+            currency="EUR",
+            purchase_id=UUID(int=number),
+            amounts=[Decimal(1)],
+        )
+
+    def limit() -> int:
+        try:
+            terms = {"max_redemptions": 1}
+            return coupon_change(actor=customer, id=open_to_all.pk, given=terms).redeemed
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            take(1)
+            changed = pool.submit(limit)
+            with connection.cursor() as cursor:
+                waiting = 0
+                while not waiting and not changed.done():
+                    cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                    ((waiting,),) = cursor.fetchall()
+        assert changed.result() == 1
+    assert refused(lambda: take(2)) == "coupon_exhausted"

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,11 +19,20 @@ from billing.payments.entries import lock_balance, sums_of
 from billing.payments.errors import NothingDue, ReferenceUsed
 from billing.payments.models import Payment
 from billing.payments.movements import payment_moves
-from billing.payments.providers.interface import PaymentRequest, Provider, ProviderRefused
+from billing.payments.providers.interface import (
+    PaymentRequest,
+    Provider,
+    ProviderAway,
+    ProviderRefused,
+)
 from billing.payments.providers.registry import provider_named, providers_for
+from shop.celery import hint
 from shop.core import jobs
 from shop.core.errors import FieldError, ValidationFailed
 
+logger = structlog.get_logger(__name__)
+
+CLOSE_TASK = "billing.payment_close"
 ASKED_AFTER_SECONDS = 3600.0
 """When a provider is asked what became of what it says nothing about."""
 
@@ -61,7 +72,7 @@ def payment_begin(
         if open is not None:
             if _is_same(open, chosen, amount, due):
                 return open, False
-            payment_moves(open, Payment.Status.CANCELED)
+            _cancel(open)
         payment = Payment.objects.create(
             document=document,
             customer_id=document.customer_id,
@@ -182,6 +193,7 @@ def payment_book(
             )
         payment.reference = reference
         payment_moves(payment, Payment.Status.SUCCEEDED, received=amount, paid_on=paid_on)
+        _cancel_what_is_not_due(document.pk)
         record(
             "payment.booked",
             object=f"payment:{payment.pk}",
@@ -196,6 +208,35 @@ def payment_book(
             },
         )
     return payment, True
+
+
+def _cancel_what_is_not_due(document_id: UUID) -> None:
+    """Cancel the open payment of an invoice on which nothing is due any more."""
+    if sums_of(lock_balance(document_id)).due > 0:
+        return
+    for open in Payment.objects.filter(document=document_id, status=Payment.Status.PENDING):
+        _cancel(open)
+
+
+def _cancel(payment: Payment) -> None:
+    """Cancel an open payment here, and let a worker close it at its provider."""
+    payment_moves(payment, Payment.Status.CANCELED)
+    if payment.session_id:
+        id = str(payment.pk)
+        transaction.on_commit(partial(hint, CLOSE_TASK, payment_id=id))
+
+
+def payment_close(payment_id: UUID) -> None:
+    """Tell a provider that nobody is to pay what was canceled here.
+
+    If it cannot be told, its page stays open for hours, and money that comes by it is booked.
+    """
+    payment = Payment.objects.filter(pk=payment_id, status=Payment.Status.CANCELED).first()
+    if payment is not None:
+        try:
+            provider_named(payment.provider).close(request_of(payment))
+        except ProviderAway:
+            logger.info("payment.still_open", payment_id=str(payment_id))
 
 
 def _open_transfer(document_id: UUID) -> Payment | None:

@@ -5,6 +5,7 @@ from uuid import UUID
 import structlog
 from celery import shared_task
 
+from billing.payments.paying import payment_close
 from billing.payments.refund_job import refund_send
 from billing.payments.sweep import events_purge, payments_sweep
 
@@ -15,6 +16,12 @@ logger = structlog.get_logger(__name__)
 def send_refund(*, refund_id: str) -> None:
     """Send a refund, or learn what became of it. The task can run twice."""
     refund_send(UUID(refund_id))
+
+
+@shared_task(name="billing.payment_close")
+def close_payment(*, payment_id: str) -> None:
+    """Close a canceled payment at its provider."""
+    payment_close(UUID(payment_id))
 
 
 @shared_task(name="billing.payments_sweep")

@@ -107,6 +107,10 @@ class StandIn:
     def write(self, path: str, form: dict[str, str], key: str) -> dict[str, Any]:
         """Make an object, or return the one that was made under the key."""
         with self.lock:
+            if path.endswith("/expire"):
+                session = self.sessions[path.split("/")[-2]]
+                session["status"] = "expired"
+                return session
             if key not in self.kept:
                 made = self._session(form) if "sessions" in path else self._refund(form)
                 self.kept[key] = made
@@ -182,7 +186,7 @@ def standing_in() -> Iterator[StandIn]:
             if isinstance(how, int):
                 self._answer(how, {"error": {"message": "It says no."}})
                 return
-            made = state.write(self.path, form, self.headers["Idempotency-Key"])
+            made = state.write(self.path, form, self.headers.get("Idempotency-Key", ""))
             if how == "after":
                 self._break()
                 return

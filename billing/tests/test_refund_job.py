@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.conf import settings as configured
@@ -18,7 +19,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing.payments import refund_job
 from billing.payments.models import Chargeback, Payment, Refund
-from billing.payments.paying import payment_begin
+from billing.payments.paying import payment_begin, payment_close
 from billing.payments.refund_job import refund_send
 from billing.payments.refunds import refund_overpaid, refund_request
 from billing.payments.sweep import events_purge, payments_sweep
@@ -34,7 +35,7 @@ from billing.tests.stripe_standin import (
     refund,
     standing_in,
 )
-from billing.tests.test_payments import code_of, credit
+from billing.tests.test_payments import book, code_of, credit
 from people.tests.test_at_once import at_once
 from shop.celery import app
 
@@ -108,6 +109,35 @@ def test_a_customer_is_led_to_stripe(
     other = make_invoice(customer, "1.00")
     away = mine("POST", f"invoices/{other.pk}/pay/", body)
     assert code_of(away) == (503, "provider_unavailable")
+
+
+def test_nobody_can_pay_at_stripe_what_is_paid_or_replaced(
+    stripe: StandIn,
+    customer: User,
+    mine: Api,
+    finance: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    hinted: list[dict[str, str]] = []
+    monkeypatch.setattr(app, "send_task", lambda name, kwargs, **more: hinted.append(kwargs))
+    invoice = make_invoice(customer, "20.00")
+    path = f"invoices/{invoice.pk}/pay/"
+    with django_capture_on_commit_callbacks(execute=True):
+        mine("POST", path, {"provider": "stripe"})
+        mine("POST", path, {"provider": "stripe", "amount": "5.00"})
+        assert book(finance, invoice, "20.00").status_code == 201
+    assert not Payment.objects.filter(status="pending").exists()
+    for each in hinted:
+        payment_close(UUID(each["payment_id"]))
+    assert [each["status"] for each in stripe.sessions.values()] == ["expired", "expired"]
+    # Stripe may be away, and the payment may have come in spite of it.
+    stripe.fails = ["before"]
+    payment_close(UUID(hinted[0]["payment_id"]))
+    late = Payment.objects.get(pk=hinted[0]["payment_id"])
+    post(Client(), event("x", intent(late, 2_000)), provider="stripe")
+    payment_close(late.pk)
+    assert balance_of(invoice)["paid"] == D("40.00")
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,9 @@ class Bank:
         }
         return Started(action, reference=reference, keep=False)
 
+    def close(self, payment: PaymentRequest) -> None:
+        """Do nothing, because a transfer cannot be stopped here."""
+
     def refund(self, refund: RefundRequest) -> Outcome:
         """Return that it is done: whoever asks for the refund of a transfer makes the transfer."""
         return Outcome("succeeded")

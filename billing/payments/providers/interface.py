@@ -156,6 +156,9 @@ class Provider(Protocol):
         Raise ``ProviderAway`` or ``ProviderRefused``.
         """
 
+    def close(self, payment: PaymentRequest) -> None:
+        """Let nobody pay any more what was started. Raise ``ProviderAway``."""
+
     def refund(self, refund: RefundRequest) -> Outcome:
         """Send money back under the refund's id; the same id again sends nothing again.
 

@@ -38,6 +38,9 @@ class Practice:
         url = f"{settings.SITE_URL}/billing/test-payment/{payment.id}/"
         return Started({"type": "redirect", "url": url}, session_id=session)
 
+    def close(self, payment: PaymentRequest) -> None:
+        """Do nothing, because one may try what happens then."""
+
     def refund(self, refund: RefundRequest) -> Outcome:
         """Return that it is done."""
         return Outcome("succeeded", f"re_test_{refund.id.hex}")

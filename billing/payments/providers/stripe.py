@@ -84,6 +84,13 @@ class Stripe:
             raise ProviderAway()
         return Started({"type": "redirect", "url": url}, session_id=session)
 
+    def close(self, payment: PaymentRequest) -> None:
+        """Let the session expire. Stripe refuses it for one that is paid or over, as is right."""
+        try:
+            self._ask("POST", f"checkout/sessions/{payment.session_id}/expire", {})
+        except (NotAsked, NoAnswer) as error:
+            raise ProviderAway() from error
+
     def refund(self, refund: RefundRequest) -> Outcome:
         """Send money back."""
         form = {

@@ -4,7 +4,6 @@ import uuid
 from typing import Any, cast
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -88,8 +87,7 @@ def send(request: HttpRequest, kind: str, id: uuid.UUID) -> HttpResponse:
         return error_response(request, error)
 
     def work() -> str:
-        with transaction.atomic():
-            document_send(actor=actor, document=document)
+        document_send(actor=actor, document=document)
         return page_url(kind, id)
 
     url, errors, _status = submitted(request, work)

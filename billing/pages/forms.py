@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -83,7 +84,8 @@ def submitted(request: HttpRequest, work: Callable[[], str]) -> tuple[str, Error
     try:
         key = parse_idempotency_key(request.POST.get("idempotency_key"))
         if key is None:
-            return work(), {}, 302
+            with transaction.atomic():
+                return work(), {}, 302
         data = {
             name: values
             for name, values in request.POST.lists()

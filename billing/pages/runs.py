@@ -4,7 +4,6 @@ import uuid
 from typing import Any, cast
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -57,8 +56,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
                     "send": given["send"] == "on",
                 },
             )
-            with transaction.atomic():
-                run = run_request(cast(User, request.user), **read)
+            run = run_request(cast(User, request.user), **read)
             return reverse("billing_run", args=[run.pk])
 
         url, errors, status = submitted(request, work)

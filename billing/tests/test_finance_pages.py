@@ -146,6 +146,8 @@ def test_readers_see_no_forms(customer: User, finance: Api) -> None:
         text = eve.get(path)
         assert 'method="post" data-keep' not in text, path
         assert 'popovertarget="acts"' not in text, path
+    # The page of an invoice is one of the entry's, though its address is not below it.
+    assert 'href="/billing/manage/" aria-current="page"' in eve.get(f"invoices/{id}/")
     eve.post(f"invoices/{id}/void/", 403, reason="wrong")
 
 

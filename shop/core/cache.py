@@ -10,7 +10,7 @@ class _Client(RedisCacheClient):
         super().__init__(*arguments, **options)
         self._only: Any = None
 
-    def get_client(self, key: str | None = None, *, write: bool = False) -> Any:
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
         """Return the client of the one server.
 
         Django makes one for each command, which takes longer than the command. Threads may share

@@ -27,6 +27,11 @@ class BillingConfig(ShopAppConfig):
         "billing.paper.kinds.Xml",
     )
     beat = {
+        "purge-parties": {
+            "task": "billing.parties_purge",
+            "schedule": 86_400.0,
+            "options": {"expires": 3600},
+        },
         "sweep-runs": {
             "task": "billing.runs_sweep",
             "schedule": 30.0,

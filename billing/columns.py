@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from billing.parties.keeping import PAST_KEEPING
 from shop.core.columns import Table, nobody, personal, plain, secret
 
 _INVOICED = _("Your invoices and credit notes, which the law asks the shop to keep.")
@@ -114,10 +115,10 @@ TABLES = (
     ),
     Table(
         "billing_party",
-        _("The name and address on your invoices, sealed."),
+        _("The name and address on your invoices, sealed for as long as the law asks for them."),
         plain("document_id account_id"),
         secret("sealed"),
-        about="t.account_id = %(account)s",
+        about=f"t.account_id = %(account)s AND {PAST_KEEPING}",
         deletes=True,
     ),
     Table(

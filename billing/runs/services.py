@@ -12,6 +12,7 @@ from accounts.models import User
 from audit.services import record
 from billing.invoices.errors import AlreadyInvoiced
 from billing.invoices.models import Document
+from billing.paper.files import document_send
 from billing.runs.batches import FAILURES_NAMED, INVOICES, Done, batch, next_groups
 from billing.runs.models import Run, RunInvoice
 from shop.celery import hint
@@ -110,8 +111,6 @@ def _advance(run: Run, done: Done) -> None:
 
 
 def _send(run: Run) -> None:
-    from billing.paper.files import document_send
-
     waiting = RunInvoice.objects.filter(run=run, waits=True).order_by("document")
     ids = list(waiting.values_list("document", flat=True)[:SENT_AT_ONCE])
     documents = Document.objects.select_related("customer").defer("canonical").in_bulk(ids)

@@ -5,15 +5,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.utils import timezone
 
 from accounts.models import User
 from billing.invoices.models import Claim, Document, Draft, Series
+from billing.paper.files import MAIL
 from billing.runs import batches, services
 from billing.runs.models import Run
 from billing.runs.services import run_step, run_work
 from billing.tests.conftest import Api, buy, make
 from billing.tests.test_verifying import _broken
+from documents.models import Document as File
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +123,21 @@ def test_an_invoice_that_fails_stops_no_other(
         ("id-c1", "currency_not_billable"),
         ("id-c3", "error"),
     ]
+
+
+def test_mails_are_asked_for_once(
+    finance: Api, customers: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in customers[1:3]:
+        EmailAddress.objects.create(user=each, email=each.email, verified=True, primary=True)
+    run = _requested(finance, send=True)
+    for _ in range(2):
+        run_work(UUID(run["id"]))
+    shown = _shown(finance, run)
+    assert (shown["status"], shown["invoices"], shown["failed"]) == ("done", 6, 1)
+    assert (shown["sent"], shown["unsent"]) == (2, 4)
+    assert File.objects.filter(kind=MAIL).count() == 2
+    assert {each["code"] for each in shown["failures"][1:]} == {"email_not_verified"}
 
 
 def test_drafts_instead(finance: Api, customers: list[User]) -> None:

@@ -24,6 +24,7 @@ from documents import compile as short
 from documents import queue
 from documents.models import Document as File
 from documents.storage import store
+from documents.upkeep import documents_purge
 from shop.celery import app
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +63,7 @@ def is_pdf(response: Any) -> bool:
 
 
 def test_a_paper_is_rendered_once_and_kept(
-    known: User, mine: Api, finance: Api, other: User, issue: Issue
+    known: User, mine: Api, finance: Api, other: User, issue: Issue, settings: Any
 ) -> None:
     invoice = issue()
     path = f"invoices/{invoice.pk}/pdf/"
@@ -83,8 +84,9 @@ def test_a_paper_is_rendered_once_and_kept(
     assert mine("GET", path, If_None_Match=response["ETag"]).status_code == 304
     assert content(finance("GET", path)) == pdf
     assert Api(other)("GET", path).status_code == 404
-    # The file is no part of an account's space, and is kept for years.
-    row.refresh_from_db()
+    # The file takes none of the account's space, and is kept for years.
+    settings.DOCUMENT_MEGABYTES_PER_ACCOUNT = settings.DOCUMENT_KEEP_DAYS = 0
+    assert documents_purge() == {"pdfs": 0, "reports": 0}
     assert row.parameters == {"document": str(invoice.pk), "language": "de"}
     # A lost file is rendered again, and is the same, whatever language the account has by now.
     store.delete(row.file)
@@ -92,7 +94,6 @@ def test_a_paper_is_rendered_once_and_kept(
     assert mine("GET", path).status_code == 409
     work()
     assert content(mine("GET", path)) == pdf
-    # So is one whose row an erasure has deleted, from the row's own language.
     assert len(mail.outbox) == 0
 
 

@@ -18,8 +18,7 @@ from accounts.permissions import Permission as P
 from accounts.rules import needs, requires
 from billing.invoices.flags import sums_of
 from billing.invoices.models import Balance, Document, Kind
-from billing.pages.shown import url_of, words_of
-from shop.core import times
+from billing.pages.shown import site_day, url_of, words_of
 from shop.core.errors import ValidationFailed
 from shop.core.pagination import paginate
 
@@ -44,7 +43,7 @@ class Owed:
 
 def owed_by(customer_id: int) -> list[Owed]:
     """Return what a customer owes, by currency; nothing if all is paid."""
-    late = Q(due_on__lt=times.today())
+    late = Q(due_on__lt=site_day())
     rows = (
         Balance.objects.filter(customer=customer_id, status__in=OPEN)
         .values("currency")

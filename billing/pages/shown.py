@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Sum
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from billing.content import Body, Buyer, Content, ContentLine, content_of
@@ -17,7 +18,7 @@ from billing.money import Sums
 from billing.pages.wording import ENTRIES, OVERDUE, STATUSES, Word
 from billing.parties.models import Party
 from billing.parties.sealed import opened
-from shop.core import times
+from billing.taxes.rates import day_of_supply
 from shop.core.money import shown
 from shop.core.sealing import Unsealable
 
@@ -87,10 +88,15 @@ def page_url(kind: str, id: UUID) -> str:
     return reverse("billing_invoice" if kind == Kind.INVOICE else "billing_credit_note", args=[id])
 
 
+def site_day() -> date:
+    """Return today in the site's time zone, in which invoices are issued and due."""
+    return day_of_supply(timezone.now())
+
+
 def is_overdue(balance: Balance, today: date | None = None) -> bool:
     """Return whether the invoice should have been paid before today."""
     waits = balance.status in (Balance.Status.OPEN, Balance.Status.PARTIALLY_PAID)
-    return waits and balance.due_on is not None and balance.due_on < (today or times.today())
+    return waits and balance.due_on is not None and balance.due_on < (today or site_day())
 
 
 def words_of(balance: Balance) -> list[Word]:

@@ -10,8 +10,9 @@ from django.db.models.functions import Coalesce
 
 from accounts.access import check
 from accounts.models import User
-from accounts.permissions import Permission, allows
+from accounts.permissions import Permission
 from billing.invoices.models import Document, Draft
+from billing.invoices.selectors import key_of, sees_all
 from billing.payments.errors import NotIssued
 from billing.payments.models import Chargeback, Movement, Payment, Refund
 from shop.core.errors import FieldError, NotFound, ValidationFailed
@@ -19,19 +20,6 @@ from shop.core.errors import FieldError, NotFound, ValidationFailed
 M = TypeVar("M", bound=Movement)
 _MONEY: Any = DecimalField(max_digits=24, decimal_places=2)
 _TAKEN = (Chargeback.Status.OPENED, Chargeback.Status.LOST)
-
-
-def sees_all(user: User) -> bool:
-    """Return whether an account sees everybody's."""
-    return allows(user.permissions, Permission.BILLING_READ_ALL)
-
-
-def key_of(id: str) -> UUID:
-    """Return the key in an address. Raise ``NotFound``."""
-    try:
-        return UUID(id)
-    except ValueError:
-        raise NotFound() from None
 
 
 def invoice_to_pay(user: User, id: str) -> Document:
@@ -138,11 +126,3 @@ def timeline_of(document_id: UUID) -> list[Movement]:
         *Chargeback.objects.filter(document=document_id),
     ]
     return sorted(rows, key=lambda row: row.pk)
-
-
-def counts() -> dict[str, int]:
-    """Return how many open disputes and refunds of unknown outcome there are."""
-    return {
-        "disputes": Chargeback.objects.filter(status=Chargeback.Status.OPENED).count(),
-        "unknown_refunds": Refund.objects.filter(status=Refund.Status.UNKNOWN).count(),
-    }

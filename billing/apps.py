@@ -18,6 +18,8 @@ class BillingConfig(ShopAppConfig):
     audit_actions = ("billing.actions.ACTIONS",)
     personal_data = "billing.columns.TABLES"
     append_only = ("Document", "Line", "Tax", "Entry", "Redemption")
+    # Runs issue invoices in workers, and sweeps enter payments.
+    worker_adds = append_only
     sealed = ("billing.parties.models.SEALED",)
     after_restore = ("billing.invoices.restoring.generations_open",)
     ledger_checks = ("billing.ledger_checks.CHECKS",)

@@ -154,7 +154,7 @@ class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
             if change:
                 stored = User.objects.get(pk=obj.pk)
                 # Another request may have taken the actor's rights away meanwhile.
-                may_manage(User.objects.get(pk=request.user.pk), stored)
+                may_manage(User.objects.get(pk=request.user.pk or 0), stored)
                 before = rank_of(stored)
             super().save_model(request, obj, form, change)
             account_changed(obj.pk, before=before, actor_id=request.user.pk)

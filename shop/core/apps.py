@@ -86,6 +86,8 @@ class ShopAppConfig(AppConfig):
     """The module of the original service's URL patterns, which also exist below a prefix."""
     append_only: ClassVar[Sequence[str]] = ()
     """Models whose rows the application may only add, and their migrations make ``AppendOnly``."""
+    worker_adds: ClassVar[Sequence[str]] = ()
+    """Those of them to whose tables the role of the workers adds rows, too."""
     maintained: ClassVar[Sequence[str]] = ()
     """Models whose tables the application may vacuum itself."""
     health_checks: ClassVar[Mapping[str, str]] = {}
@@ -200,6 +202,11 @@ def relay_rights() -> list[tuple[str, str]]:
 def append_only_tables() -> list[str]:
     """Return the tables whose rows the application may only add."""
     return _tables("append_only")
+
+
+def worker_tables() -> list[str]:
+    """Return the tables that only grow, and that the workers' role adds to."""
+    return _tables("worker_adds")
 
 
 def maintained_tables() -> list[str]:

@@ -17,7 +17,7 @@ OBJECTS = (
     *("searches", "customer_panels", "person_panels", "purchase_panels", "attention", "sealed"),
     *("audit_actions", "loops", "erased_names", "role_names"),
 )
-MODELS = ("append_only", "maintained")
+MODELS = ("append_only", "worker_adds", "maintained")
 _KNOWN = {*dir(ShopAppConfig), "name", "label", "verbose_name", "path", "default_auto_field"}
 
 

@@ -4,7 +4,8 @@ The owner owns the tables. The application's role reads and writes, but changes 
 that only grows. The others are made where their URL is given, and have less:
 
 - ``relay`` has what its apps declare as ``relay_rights``, and nothing else.
-- ``worker`` has what the application has, but adds nothing to the ledger, the log and the chain.
+- ``worker`` has what the application has, but adds nothing to the ledger, the log and the chain. It
+  adds to other tables that only grow where their apps declare ``worker_adds``.
 - ``reader`` sees the columns that tell nobody who somebody is, by the registry of columns.
 - ``backup`` reads everything, as pg_dump has to.
 
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from shop.core.apps import append_only_tables, maintained_tables, relay_rights
+from shop.core.apps import append_only_tables, maintained_tables, relay_rights, worker_tables
 from shop.core.columns import tables
 
 _CHANGES = "SELECT, INSERT, UPDATE, DELETE"
@@ -44,6 +45,8 @@ def rights_of(kind: str, role: str) -> Iterator[sql.Composed]:
             )
             for table_name in append_only_tables():
                 yield _revoke("INSERT, UPDATE, DELETE", table_name, name)
+            for table_name in worker_tables():
+                yield _grant("INSERT", table_name, name)
             yield _revoke("INSERT, UPDATE, DELETE", "django_migrations", name)
             for table_name in maintained_tables():
                 yield _grant("MAINTAIN", table_name, name)

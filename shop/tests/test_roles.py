@@ -177,7 +177,8 @@ def _expected(kind: str, table: str) -> set[str]:
         return RELAY.get(table, set())
     rights = set(EVERYTHING)
     if table in ONLY_GROW:
-        rights = {"SELECT", "INSERT"} if kind == "application" else {"SELECT"}
+        adds = kind == "application" or table.startswith("billing_")
+        rights = {"SELECT", "INSERT"} if adds else {"SELECT"}
     if table == "django_migrations":
         rights = {"SELECT"}
     if table == "events_outbox":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -64,7 +65,7 @@ def next_place(kind: str) -> Place:
     year = today().year
     with connection.cursor() as cursor:
         while True:
-            place = {"kind": kind, "year": year, "zone": settings.TIME_ZONE}
+            place: dict[str, Any] = {"kind": kind, "year": year, "zone": settings.TIME_ZONE}
             cursor.execute(_LOCK, place)
             row = cursor.fetchone()
             if row is None:

@@ -8,9 +8,9 @@ others when their time has come.
 from django.conf import settings
 from django.db import connection
 
-PAST_KEEPING = f"""t.document_id IN (
-    SELECT id FROM billing_document WHERE customer_id = t.account_id AND issued_on <
-        date_trunc('year', now()) - interval '{settings.BILLING_KEEP_YEARS} years')"""  # noqa: S608
+PAST_KEEPING = f"""NOT EXISTS (
+    SELECT FROM billing_document AS kept WHERE kept.id = t.document_id AND kept.issued_on >=
+        date_trunc('year', now()) - interval '{settings.BILLING_KEEP_YEARS} years')"""
 """The condition for parties, ``t``, that need not be kept any more."""
 
 _PURGE = f"""

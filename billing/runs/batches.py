@@ -64,7 +64,7 @@ class Group(NamedTuple):
 
     customer: int
     currency: str
-    count: int
+    lines: int
 
 
 class Done(NamedTuple):
@@ -89,7 +89,7 @@ def batch(run: Run, *, invoices: int = INVOICES) -> Done:
     failures = []
     small = []
     for group in groups:
-        if group.count > LINES_MAX:
+        if group.lines > LINES_MAX:
             failures.append(_failure(group, "too_many_lines"))
         else:
             small.append(group)
@@ -132,7 +132,7 @@ def _next(rows: Sequence[tuple[int, str | None, int]], most: int) -> tuple[int, 
     groups: list[Group] = []
     lines, reached = 0, 0
     for customer, of_customer in _by_customer(rows):
-        lines += sum(min(group.count, LINES_MAX + 1) for group in of_customer)
+        lines += sum(min(group.lines, LINES_MAX + 1) for group in of_customer)
         if groups and (len(groups) + len(of_customer) > most or lines > LINES):
             break
         groups += of_customer
@@ -153,7 +153,7 @@ def _by_customer(
 
 def _bought(groups: Sequence[Group], values: dict[str, Any]) -> dict[tuple[int, str], list[Bought]]:
     found: dict[tuple[int, str], list[Bought]] = {}
-    wanted = {
+    wanted: dict[str, Any] = {
         "customers": [group.customer for group in groups],
         "currencies": [group.currency for group in groups],
     }

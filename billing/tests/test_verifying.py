@@ -1,6 +1,7 @@
 """Checks by strangers, auditors and ``verify_billing``."""
 
 import json
+import runpy
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import StringIO
@@ -17,10 +18,11 @@ from billing.credits.shares import Asked
 from billing.invoices.models import Document, Series
 from billing.invoices.restoring import generations_open
 from billing.tests.conftest import Api, Issue, buy
-from examples.verify_invoices import faults
 from personal.journal import journal_files, journal_read
+from tests.system import ROOT
 
 pytestmark = pytest.mark.django_db
+faults = runpy.run_path(str(ROOT / "examples" / "verify_invoices.py"))["faults"]
 
 
 def _issued(finance: Api, name: str = "joe") -> Any:

@@ -293,7 +293,8 @@ def test_a_token_without_what_a_route_needs_is_refused_and_told_what_that_is(wor
             # No token is a recent sign-in.
             assert answer.json()["errors"][0]["code"] == "reauthentication_required", route
         else:
-            assert answer.status_code < 300, route
+            # 409 is about the state of the object, which an issued invoice never leaves.
+            assert answer.status_code < 300 or answer.status_code == 409, route
         transaction.savepoint_rollback(savepoint)
     assert tried > 15
 

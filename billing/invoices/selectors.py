@@ -27,6 +27,11 @@ def sees_all(user: User) -> bool:
     return allows(user.permissions, Permission.BILLING_READ_ALL)
 
 
+def reaches_all(user: User) -> bool:
+    """Return whether an account reaches everybody's single documents: it reads or writes them."""
+    return sees_all(user) or allows(user.permissions, Permission.BILLING_WRITE_ALL)
+
+
 def key_of(id: str) -> UUID:
     """Return the key in an address. Raise ``NotFound``."""
     try:
@@ -43,7 +48,7 @@ def document_of(user: User, id: str | UUID, kind: str) -> Document:
         .filter(pk=key, kind=kind)
         .first()
     )
-    if document is None or not (document.customer_id == user.pk or sees_all(user)):
+    if document is None or not (document.customer_id == user.pk or reaches_all(user)):
         raise NotFound()
     return document
 
@@ -51,7 +56,7 @@ def document_of(user: User, id: str | UUID, kind: str) -> Document:
 def invoice_of(user: User, id: str | UUID) -> Draft | Document:
     """Return the draft or invoice with this id. Raise ``NotFound``."""
     key = id if isinstance(id, UUID) else key_of(id)
-    if sees_all(user):
+    if reaches_all(user):
         draft = Draft.objects.select_related("customer").filter(pk=key).first()
         if draft is not None:
             return draft

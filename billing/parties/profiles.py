@@ -9,8 +9,9 @@ from django.db.models.functions import Now
 from accounts.access import check
 from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH, User
 from accounts.names import normalise
-from accounts.permissions import Permission, allows
+from accounts.permissions import Permission
 from audit.services import record
+from billing.invoices.selectors import reaches_all
 from billing.parties.checking import GIVE_UP
 from billing.parties.models import Profile
 from billing.parties.vat_ids import is_known_to_vies
@@ -38,7 +39,7 @@ def account_of(user: User, *, username: str, userid: str, change: bool) -> User:
         found = User.objects.filter(userid=normalise(userid)).first()
     if found is not None and found.pk == user.pk:
         return user
-    if found is None or not allows(user.permissions, Permission.BILLING_READ_ALL):
+    if found is None or not reaches_all(user):
         raise NotFound
     if change:
         check(user.permissions, Permission.BILLING_WRITE_ALL)

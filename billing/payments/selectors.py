@@ -12,7 +12,7 @@ from accounts.access import check
 from accounts.models import User
 from accounts.permissions import Permission
 from billing.invoices.models import Document, Draft
-from billing.invoices.selectors import key_of, sees_all
+from billing.invoices.selectors import key_of, reaches_all, sees_all
 from billing.payments.errors import NotIssued
 from billing.payments.models import Chargeback, Movement, Payment, Refund
 from shop.core.errors import FieldError, NotFound, ValidationFailed
@@ -30,11 +30,11 @@ def invoice_to_pay(user: User, id: str) -> Document:
     key = key_of(id)
     invoice = Document.objects.defer("canonical").filter(pk=key, kind=Document.Kind.INVOICE).first()
     if invoice is None:
-        if sees_all(user) and Draft.objects.filter(pk=key).exists():
+        if reaches_all(user) and Draft.objects.filter(pk=key).exists():
             raise NotIssued()
         raise NotFound()
     if invoice.customer_id != user.pk:
-        if not sees_all(user):
+        if not reaches_all(user):
             raise NotFound()
         check(user.permissions, Permission.BILLING_WRITE_ALL)
     return invoice
@@ -56,23 +56,22 @@ def _payments() -> QuerySet[Payment]:
     )
 
 
-def _seen(user: User, rows: QuerySet[M]) -> QuerySet[M]:
-    rows = rows.select_related("customer", "document").defer("document__canonical")
-    return rows if sees_all(user) else rows.filter(customer=user)
+def _all(user: User, *, everybodys: bool) -> dict[str, QuerySet[Any]]:
+    def seen(rows: QuerySet[M]) -> QuerySet[M]:
+        rows = rows.select_related("customer", "document").defer("document__canonical")
+        return rows if everybodys else rows.filter(customer=user)
 
-
-def _all(user: User) -> dict[str, QuerySet[Any]]:
     return {
-        "payments": _seen(user, _payments()),
-        "refunds": _seen(user, Refund.objects.all()),
-        "chargebacks": _seen(user, Chargeback.objects.all()),
+        "payments": seen(_payments()),
+        "refunds": seen(Refund.objects.all()),
+        "chargebacks": seen(Chargeback.objects.all()),
     }
 
 
 def movement_of(user: User, kind: str, id: str | UUID) -> Any:
     """Return one of ``payments``, ``refunds`` or ``chargebacks``. Raise ``NotFound``."""
     key = id if isinstance(id, UUID) else key_of(id)
-    found = _all(user)[kind].filter(pk=key).first()
+    found = _all(user, everybodys=reaches_all(user))[kind].filter(pk=key).first()
     if found is None:
         raise NotFound()
     return found
@@ -83,7 +82,7 @@ def movements_for(user: User, kind: str, query: Mapping[str, str]) -> QuerySet[A
 
     ``status``, ``invoice`` and, for who sees everybody's, ``username``. Raise ``ValidationFailed``.
     """
-    rows = _all(user)[kind]
+    rows = _all(user, everybodys=sees_all(user))[kind]
     statuses = rows.model.Status.values
     if status := query.get("status", ""):
         if status not in statuses:

@@ -32,9 +32,9 @@ for entry in map(json.loads, Path(export).read_text(encoding="utf-8").splitlines
 if note:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as Key
 
-    text, signature = Path(note).read_text(encoding="utf-8").split("\n\n")
-    public, (_, end, signed) = b64decode(key.split("+", 2)[2])[1:], text.split("\n")
-    Key.from_public_bytes(public).verify(b64decode(signature.split()[-1])[4:], f"{text}\n".encode())
+    text, vouched = Path(note).read_text(encoding="utf-8").split("\n\n")
+    public, (_origin, end, signed) = b64decode(key.split("+", 2)[2])[1:], text.split("\n")
+    Key.from_public_bytes(public).verify(b64decode(vouched.split()[-1])[4:], f"{text}\n".encode())
     if hashes.get(int(end)) != b64decode(signed).hex():
         faults += [f"the note vouches for another entry {end}, or the export ends before it"]
 sys.exit("\n".join(faults) or print(f"{len(hashes)} entries, the last {seq}"))

@@ -79,9 +79,9 @@ class Filters:
         errors = []
         days: dict[str, date | None] = {}
         for name in ("since", "until"):
-            text = query.get(name, "")
+            text = query.get(name)
             try:
-                days[name] = date.fromisoformat(text) if text else None
+                days[name] = None if text is None else date.fromisoformat(text)
             except ValueError:
                 errors.append(FieldError("invalid", "Give a day such as 2026-05-31.", name))
         status = query.get("status", "")

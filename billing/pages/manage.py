@@ -67,7 +67,7 @@ def invoices(request: HttpRequest) -> HttpResponse:
     errors: Errors = {}
     page: Any = None
     try:
-        filters = Filters.read(given)
+        filters = Filters.read({name: text for name, text in given.items() if text})
         page = paginate_keys(invoices_for(user, filters), cursor=request.GET.get("cursor"))
     except ValidationFailed as error:
         errors = errors_of(error)

@@ -3,7 +3,12 @@
 from typing import Any, cast
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+)
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,7 +18,9 @@ from accounts.permissions import Permission as P
 from accounts.rules import needs
 from billing.parties.profiles import account_of, profile_of, profile_set
 from billing.parties.serializers import ProfileSerializer, profile_data
+from shop.core.errors import FieldError, ValidationFailed
 
+_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _WHOSE = [
     OpenApiParameter("username", OpenApiTypes.STR, description="Whose profile; else your own."),
     OpenApiParameter("userid", OpenApiTypes.STR),
@@ -66,7 +73,10 @@ class ProfileView(APIView):
             "about it later, and `vat_check` says what it answered."
         ),
         request=ProfileSerializer,
-        responses={200: ProfileSerializer},
+        responses={
+            200: ProfileSerializer,
+            404: OpenApiResponse(_ENVELOPE, description="There is no such account for you."),
+        },
         examples=[
             OpenApiExample(
                 "a company",
@@ -77,6 +87,8 @@ class ProfileView(APIView):
         ],
     )
     def put(self, request: Request) -> Response:
+        if not request._request.body:
+            raise ValidationFailed([FieldError("required", "Give the profile as an object.")])
         serializer = ProfileSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         given = dict(serializer.validated_data)

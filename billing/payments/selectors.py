@@ -89,7 +89,7 @@ def movements_for(user: User, kind: str, query: Mapping[str, str]) -> QuerySet[A
             detail = f"Give one of {', '.join(statuses)}."
             raise ValidationFailed([FieldError("invalid_choice", detail, "status")])
         rows = rows.filter(status=status)
-    if invoice := query.get("invoice", ""):
+    if (invoice := query.get("invoice")) is not None:
         try:
             rows = rows.filter(document=UUID(invoice))
         except ValueError:

@@ -1,5 +1,6 @@
 """The command that checks invariants and prints what was checked."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,14 +14,14 @@ EXAMPLES = 5
 ISOLATION = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
-class VerifyCommand(BaseCommand):
+class VerifyCommand(ABC, BaseCommand):
     """A command that exits with 1 where one of its ``checks`` finds something."""
 
     requires_system_checks: list[str] = []
 
+    @abstractmethod
     def checks(self) -> Sequence[LedgerCheck]:
         """Return what is checked."""
-        raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
         findings = 0

@@ -458,7 +458,11 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "DESCRIPTION": (BASE_DIR / "docs" / "api-introduction.md").read_text(encoding="utf-8"),
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {"ReportKindEnum": "reports.models.Kind"},
+    "ENUM_NAME_OVERRIDES": {
+        "ReportKindEnum": "reports.models.Kind",
+        "DocumentKindEnum": ["invoice", "credit_note"],
+        "CreditNoteStatusEnum": ["issued"],
+    },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('customer', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'ordering': ['-id'],
+                'ordering': ['-created_at', '-id'],
             },
         ),
         migrations.CreateModel(
@@ -66,7 +66,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='coupon',
-            index=models.Index(condition=models.Q(('customer__isnull', False)), fields=['customer', 'id'], name='billing_coupons_of_customer'),
+            index=models.Index(fields=['created_at', 'id'], name='billing_coupons_by_time'),
+        ),
+        migrations.AddIndex(
+            model_name='coupon',
+            index=models.Index(condition=models.Q(('customer__isnull', False)), fields=['customer', 'created_at', 'id'], name='billing_coupons_by_customer'),
         ),
         migrations.AddConstraint(
             model_name='coupon',

@@ -39,6 +39,11 @@ class AppendOnly(Operation):
     def __init__(self, model: str) -> None:
         self.model = model
 
+    @property
+    def model_name_lower(self) -> str:
+        """Return the name by which other operations know the model, as Django's have it."""
+        return self.model.lower()
+
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Change nothing, because Django's state of the model stays the same."""
 

@@ -17,20 +17,25 @@ class RecentFirst(admin.ModelAdmin):
 
     recent_actions = True
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return _asked(request) or super().changeform_view(request, *args, **kwargs)
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        may = self.has_add_permission if object_id is None else self.has_change_permission
+        asked = _asked(request, may=may(request))
+        return asked or super().changeform_view(request, object_id, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return _asked(request) or super().delete_view(request, *args, **kwargs)
+        asked = _asked(request, may=self.has_delete_permission(request))
+        return asked or super().delete_view(request, *args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        asked = _asked(request) if self.recent_actions else None
-        return asked or super().changelist_view(request, *args, **kwargs)
+        may = self.recent_actions and self.has_view_or_change_permission(request)
+        return _asked(request, may=may) or super().changelist_view(request, *args, **kwargs)
 
 
-def _asked(request: HttpRequest) -> HttpResponse | None:
-    """Return the way to confirm the session, where a change is sent without."""
-    if request.method != "POST" or is_recent(request):
+def _asked(request: HttpRequest, *, may: bool) -> HttpResponse | None:
+    """Return the way to confirm the session, where somebody who may sends a change without."""
+    if request.method != "POST" or not may or is_recent(request):
         return None
     messages.warning(
         request, _("Nothing is changed yet. Confirm that it is you, and send it again.")

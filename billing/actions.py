@@ -9,8 +9,8 @@ ACTIONS = {
     "invoice.issued": _("An invoice was issued."),
     "invoice.voided": _("An invoice was voided."),
     "invoice.sent": _("An invoice was to be mailed."),
-    "credit_note.issued": _("A credit note was issued."),
-    "credit_note.sent": _("A credit note was to be mailed."),
+    "creditnote.issued": _("A credit note was issued."),
+    "creditnote.sent": _("A credit note was to be mailed."),
     "run.requested": _("Invoices for all customers were asked for."),
     "payment.started": _("A payment was begun."),
     "payment.booked": _("A payment was booked."),
@@ -23,5 +23,5 @@ ACTIONS = {
     "taxrate.created": _("A tax rate was made."),
     "taxrate.deleted": _("A tax rate was deleted."),
     "itemtax.changed": _("The tax code of an item was changed."),
-    "billing_profile.changed": _("The name or the address on invoices was changed."),
+    "profile.changed": _("The name or the address on invoices was changed."),
 }

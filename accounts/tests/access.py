@@ -33,6 +33,11 @@ from tests.access import (
 READS_AUDIT = api(403, auditor=200, admin=200)
 AUDIT_PAGE = page(403, auditor=200, admin=200)
 ADMIN_DOOR = page(403, admin=302)
+# A change asks for a recent sign-in first.
+ADMIN_RECENT = ADMIN_MODEL | {
+    suffix: {**ADMIN_MODEL[suffix], "POST": admin(302)}
+    for suffix in ("", "add/", "<path:object_id>/change/")
+}
 FOR_GUESTS_ROW = {**dict.fromkeys(SIGNED_OUT, 200), "default": 302}
 FOR_GUESTS = {"GET": FOR_GUESTS_ROW, "POST": FOR_GUESTS_ROW}
 
@@ -164,8 +169,8 @@ ACCESS = Access(
         "admin/password_change/": {"GET": ELSEWHERE, "POST": OPEN_NO_METHOD},
         # What lets in is given after a recent sign-in, which the sign-ins here are not.
         "admin/accounts/user/<id>/password/": {"GET": admin(302), "POST": admin(302)},
-        **in_admin("auth/group", ADMIN_MODEL),
-        **in_admin("account/emailaddress", ADMIN_MODEL),
+        **in_admin("auth/group", ADMIN_RECENT),
+        **in_admin("account/emailaddress", ADMIN_RECENT),
         # Tokens are made and revoked, never changed.
         **in_admin(
             "accounts/token",
@@ -180,7 +185,12 @@ ACCESS = Access(
         # Accounts are deactivated, never deleted.
         **in_admin(
             "accounts/user",
-            ADMIN_MODEL | {"<path:object_id>/delete/": {"GET": admin(403), "POST": admin(403)}},
+            ADMIN_RECENT
+            | {
+                # The actions take away only.
+                "": ADMIN_MODEL[""],
+                "<path:object_id>/delete/": {"GET": admin(403), "POST": admin(403)},
+            },
         ),
     },
     bodies={

@@ -25,6 +25,7 @@ from billing.parties.seller import seller
 from events.services import emit_all
 from shop.core.sealing import seal
 
+_ISSUED = {Kind.INVOICE: "invoice.issued", Kind.CREDIT_NOTE: "creditnote.issued"}
 _INSERT = """
 WITH added AS (
     INSERT INTO billing_document (id, series, number, label, kind, corrects_id, customer_id,
@@ -118,12 +119,12 @@ def issue_document(
 
     It takes the series' lock, and adds the document, its lines and taxes, its sealed party, for an
     invoice its balance and first entry, the event, and the entry of the audit. ``action`` is that
-    of the audit, if it is not ``invoice.issued`` or ``credit_note.issued``.
+    of the audit, if it is not ``invoice.issued`` or ``creditnote.issued``.
     """
     order = Order(id, customer_id, actor_id, body, buyer, due_days, corrects, reason)
     (document,) = issue_documents(kind, [order])
     record(
-        action or f"{kind}.issued",
+        action or _ISSUED[Kind(kind)],
         object=f"{kind}:{id}",
         actor_id=actor_id,
         account_id=customer_id,

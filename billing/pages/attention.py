@@ -17,12 +17,16 @@ COUNTED = 100
 
 
 def count_drafts(user: Any) -> int:
-    """Return how many drafts wait to be issued."""
+    """Return how many drafts wait to be issued, for who may issue them."""
+    if not _may_act(user):
+        return 0
     return Draft.objects.order_by()[:COUNTED].count()
 
 
 def count_money(user: Any) -> int:
     """Return how many disputes are open, and how many refunds have an unknown outcome."""
+    if not _may_act(user):
+        return 0
     return _disputes() + _refunds(Refund.Status.UNKNOWN)
 
 
@@ -39,6 +43,10 @@ def find_attention(caller: Caller) -> list[Attention]:
             f"{refunds}?status=unknown",
         ),
     ]
+
+
+def _may_act(user: Any) -> bool:
+    return allows(user.permissions, P.BILLING_WRITE_ALL)
 
 
 def _disputes() -> int:

@@ -27,6 +27,10 @@ from documents.upkeep import announce
 
 PAPER, MAIL, XML = "billing_paper", "billing_mail", "billing_xml"
 """The names of the kinds of files."""
+_SENT = {
+    Document.Kind.INVOICE: "invoice.sent",
+    Document.Kind.CREDIT_NOTE: "creditnote.sent",
+}
 LINES_AT_ONCE = 200
 """A document with more lines takes seconds to write as XML, so a worker does it."""
 
@@ -92,7 +96,7 @@ def document_send(*, actor: User, document: Document) -> File:
         kind=MAIL, requested_by=customer, parameters={"document": str(document.pk)}
     )
     record(
-        f"{document.kind}.sent",
+        _SENT[Document.Kind(document.kind)],
         object=f"{document.kind}:{document.pk}",
         actor_id=actor.pk,
         account_id=customer.pk,

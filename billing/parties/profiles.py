@@ -70,7 +70,7 @@ def profile_set(*, actor: User, account: User, **given: str) -> Profile:
             _plan_check(profile)
         profile.save()
         record(
-            "billing_profile.changed",
+            "profile.changed",
             object=f"account:{account.pk}",
             actor_id=actor.pk,
             # The chain keeps this for ever, so it names nobody.

@@ -80,7 +80,7 @@ def test_pieces_and_amounts_are_credited_from_the_invoice_itself(
     assert (shown["credited"], shown["due"], shown["status"]) == ("13.99", "30.98", "open")
     assert [line["credited_quantity"] for line in shown["lines"]] == [1, 0]
     assert mine("GET", f"credit-notes/{note['id']}/").json()["total"] == "13.99"
-    (entry,) = Waiting.objects.filter(action="credit_note.issued")
+    (entry,) = Waiting.objects.filter(action="creditnote.issued")
     assert entry.object == f"credit_note:{note['id']}"
     # The rest, and the next piece is too much.
     rest = finance(

@@ -86,7 +86,7 @@ def test_customers_write_their_own_profile(mine: Api, other: User, finance: Api)
     assert {name: answer.json()[name] for name in PROFILE} == PROFILE
     assert mine("PUT", "profile/", PROFILE).json() == answer.json()
     # One change, one entry; it says which fields, and names nobody.
-    (entry,) = Waiting.objects.filter(action="billing_profile.changed")
+    (entry,) = Waiting.objects.filter(action="profile.changed")
     assert entry.after == {"fields": ["name", "address", "country", "vat_id"]}
     # Others' profiles are not there for a customer, and staff may write them.
     for whose in ("username=ann", "userid=006", "username=nobody"):

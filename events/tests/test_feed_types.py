@@ -99,11 +99,11 @@ async def _code(site: System, token: str, query: str) -> int | None:
 async def test_sockets_get_the_types_that_they_ask_for(site: System) -> None:
     joe, fin = site.token("joe"), site.token("fin")
     async with (
-        _feed(site, joe, "types=invoice.issued") as mine,
+        _feed(site, joe, "types=ticket.issued") as mine,
         _feed(site, joe, "types=*&scope=mine") as all_mine,
-        _feed(site, fin, "types=invoice.issued&scope=all") as everybodys,
+        _feed(site, fin, "types=ticket.issued&scope=all") as everybodys,
         _feed(site, joe) as plain,
-        _feed(site, joe, "types=invoice.issued", "/ws/purchases/") as purchases,
+        _feed(site, joe, "types=ticket.issued", "/ws/purchases/") as purchases,
     ):
         feeds = (mine, all_mine, everybodys, plain, purchases)
         hellos = [json.loads(await feed.recv()) for feed in feeds]
@@ -114,7 +114,7 @@ async def test_sockets_get_the_types_that_they_ask_for(site: System) -> None:
         item = await asyncio.to_thread(_buy, site, joe)
         (invoice,) = await _events(mine, 1)
         assert list(invoice) == ["position", "event", "at", "customer", "data"]
-        assert (invoice["event"], invoice["customer"]) == ("invoice.issued", "005")
+        assert (invoice["event"], invoice["customer"]) == ("ticket.issued", "005")
         assert invoice["data"] == {"number": his, "total": "1.00"}
         both = await _events(all_mine, 2)
         assert both[0] == invoice
@@ -141,9 +141,9 @@ async def test_a_replay_equals_the_rest_view(site: System) -> None:
         await asyncio.sleep(0.05)
     for token, query in (
         (joe, "types=*&scope=mine"),
-        (ann, "types=invoice.issued&scope=mine"),
+        (ann, "types=ticket.issued&scope=mine"),
         (fin, "types=*&scope=all"),
-        (fin, "types=invoice.issued,purchase.recorded&scope=all"),
+        (fin, "types=ticket.issued,purchase.recorded&scope=all"),
     ):
         expected = await asyncio.to_thread(whole, token, query)
         assert len(expected) >= 3
@@ -156,7 +156,7 @@ def test_a_poll_is_woken_by_the_types_that_it_waits_for(site: System) -> None:
     after = _page(site, joe, "limit=5000&types=*")["position"]
     with ThreadPoolExecutor(2) as threads:
         # Any letter of a name may be escaped.
-        query = f"after={after}&w%61it=20&types=invoice.issued"
+        query = f"after={after}&w%61it=20&types=ticket.issued"
         poll = threads.submit(_page, site, joe, query)
         purchases = threads.submit(_page, site, joe, f"after={after}&wait=20")
         item = _buy(site, joe)
@@ -183,11 +183,11 @@ async def test_what_a_socket_may_not_have_closes_it(site: System) -> None:
     for query, code in (
         ("types=nothing.such", 4400),
         ("types=", 4400),
-        ("types=*,invoice.issued", 4400),
-        ("types=invoice.issued&types=quiz.finished", 4400),
+        ("types=*,ticket.issued", 4400),
+        ("types=ticket.issued&types=quiz.finished", 4400),
         ("types=quiz.finished", 4403),
         ("types=*&scope=all", 4403),
-        ("types=invoice.issued&after=9223372036854775807", 4409),
+        ("types=ticket.issued&after=9223372036854775807", 4409),
     ):
         assert await _code(site, joe, query) == code, query
     assert await _code(site, "nobody's", "types=*") == 4401

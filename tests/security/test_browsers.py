@@ -117,6 +117,8 @@ NO_SESSION = {
     "api/v1/auth/jwt/",
     "api/v1/auth/jwt/refresh/",
     "api/v1/auth/jwt/revoke/",
+    # The provider signs what it sends.
+    "api/v1/billing/webhooks/<str:provider>/",
     "admin/login/",
     "admin/password_change/",
     "accounts/password/set/",

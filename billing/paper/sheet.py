@@ -12,8 +12,8 @@ from babel import Locale
 from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
+from billing.codes import page_code, transfer_code
 from billing.content import Buyer, Content, ContentDiscount, ContentTax, Seller
-from billing.paper.codes import page_code, transfer_code
 from billing.reference import check_path, reference_of
 from shop.core.money import figures, number, shown
 from shop.core.times import day

@@ -12,8 +12,8 @@ import pytest
 from lxml import etree
 from pypdf import PdfReader
 
+from billing.codes import AMOUNTS, transfer_code
 from billing.content import Buyer, Content, ContentDiscount, Seller
-from billing.paper.codes import AMOUNTS, transfer_code
 from billing.paper.einvoice import xml_of
 from billing.paper.pdf import ATTACHMENT, render_paper
 from billing.tests.papers import BUYER, INVOICE, SELLER, L, make_content

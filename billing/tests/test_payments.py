@@ -101,6 +101,15 @@ def test_what_one_may_pay(customer: User, other: User, mine: Api, finance: Api) 
     assert mine("POST", path, {"provider": "bank"}).json()["action"]["qr_svg"] == ""
 
 
+def test_a_shop_without_a_name_has_bank_details_and_no_code(
+    customer: User, mine: Api, settings: Any
+) -> None:
+    settings.BILLING_SELLER = settings.BILLING_SELLER | {"name": ""}
+    path = f"invoices/{make_invoice(customer, '26.97').pk}/pay/"
+    answer = mine("POST", path, {"provider": "bank"})
+    assert (answer.status_code, answer.json()["action"]["qr_svg"]) == (201, "")
+
+
 def test_what_is_booked_twice_is_booked_once(
     customer: User, other: User, mine: Api, finance: Api
 ) -> None:

@@ -1,14 +1,11 @@
 """Bank transfers: the shop says where to, and staff book what arrives."""
 
-import io
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
 
-import segno
 from django.conf import settings
-from segno import helpers
 
+from billing.codes import transfer_code
 from billing.payments.providers.interface import (
     DisputeChanged,
     Message,
@@ -20,24 +17,6 @@ from billing.payments.providers.interface import (
 )
 from billing.reference import reference_of
 from shop.core.errors import NotFound
-
-_EPC_MOST = Decimal("999999999.99")
-_EPC_NAME_LENGTH = 70
-
-
-def qr_of(*, name: str, iban: str, bic: str, reference: str, currency: str, amount: Decimal) -> str:
-    """Return the EPC QR code (EPC069-12) of a transfer as SVG; empty where there is none for it.
-
-    Such codes are for euros, from 0.01 to 999 999 999.99.
-    """
-    if currency != "EUR" or not Decimal("0.01") <= amount <= _EPC_MOST:
-        return ""
-    code: segno.QRCode = helpers.make_epc_qr(
-        name=name[:_EPC_NAME_LENGTH], iban=iban, amount=amount, reference=reference, bic=bic or None
-    )
-    written = io.BytesIO()
-    code.save(written, kind="svg", xmldecl=False, svgns=True, omitsize=True, border=4, light="#fff")
-    return written.getvalue().decode()
 
 
 class Bank:
@@ -63,13 +42,14 @@ class Bank:
             "reference": reference,
             "currency": payment.currency,
             "amount": str(payment.amount),
-            "qr_svg": qr_of(
+            "qr_svg": transfer_code(
                 name=seller["name"],
                 iban=seller["iban"],
                 bic=seller["bic"],
                 reference=reference,
                 currency=payment.currency,
                 amount=payment.amount,
+                framed=True,
             ),
         }
         return Started(action, reference=reference, keep=False)

@@ -1,5 +1,6 @@
 """QR codes as SVG: one that a bank's app pays from, and one that leads to a page."""
 
+import io
 from decimal import Decimal
 
 import segno
@@ -12,9 +13,19 @@ _MASK = 3
 
 
 def transfer_code(
-    *, name: str, iban: str, bic: str, amount: Decimal, currency: str, reference: str
+    *,
+    name: str,
+    iban: str,
+    bic: str,
+    amount: Decimal,
+    currency: str,
+    reference: str,
+    framed: bool = False,
 ) -> str:
-    """Return the EPC QR code of a transfer, or nothing where there can be none: it is for euros."""
+    """Return the EPC QR code of a transfer, or nothing where there can be none: it is for euros.
+
+    A ``framed`` code brings its own white border, for pages that may be dark.
+    """
     least, largest = AMOUNTS
     if currency != "EUR" or not (iban and name and least <= amount <= largest):
         return ""
@@ -25,7 +36,7 @@ def transfer_code(
         amount=amount,
         reference=reference,
     )
-    return _svg(code)
+    return _framed(code) if framed else _svg(code)
 
 
 def page_code(url: str) -> str:
@@ -40,3 +51,9 @@ def _svg(code: segno.QRCode) -> str:
     return code.svg_inline(border=0, omitsize=True).replace(
         "<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" ', 1
     )
+
+
+def _framed(code: segno.QRCode) -> str:
+    written = io.BytesIO()
+    code.save(written, kind="svg", xmldecl=False, svgns=True, omitsize=True, border=4, light="#fff")
+    return written.getvalue().decode()

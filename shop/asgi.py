@@ -25,6 +25,7 @@ reference:
 * ``BULK``: ``shop.server.bodies`` has read its body into a file before ``purchases.api`` parses it.
 """
 
+import asyncio
 import contextlib
 import os
 import resource
@@ -54,6 +55,7 @@ from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
 from purchases.ingest.engine import ingest
 from purchases.ingest.middleware import IngestMiddleware
 from purchases.routes import BULK
+from shop.core import process
 from shop.core.addresses import forwarded
 from shop.core.errors import ApplicationError, error_shape, send_error
 from shop.core.garbage import collect_rarely
@@ -98,12 +100,14 @@ async def _lifespan(receive: Any, send: Any) -> None:
             hub.start()
             ingest.start()
             last_uses.start()
+            process.start(os.environ.get("APPLICATION_NAME", "web"))
             collect_rarely()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await ingest.stop()
             await hub.stop()
             await last_uses.stop()
+            await asyncio.to_thread(process.stop)
             await send({"type": "lifespan.shutdown.complete"})
             return
 

@@ -7,6 +7,7 @@ import structlog
 from celery import Celery, Task, signals
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from shop.core import process
 from shop.core.apps import beat_schedule
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
@@ -43,6 +44,27 @@ def _close_inherited_connections(**kwargs: Any) -> None:
         connection.connection = None
         pools = getattr(type(connection), "_connection_pools", {})
         pools.pop(connection.alias, None)
+
+
+@signals.worker_process_init.connect
+def _start_task_process(**kwargs: Any) -> None:
+    process.start("task")
+
+
+@signals.worker_ready.connect
+def _start_worker(**kwargs: Any) -> None:
+    process.start("worker")
+
+
+@signals.beat_init.connect
+def _start_beat(**kwargs: Any) -> None:
+    process.start("beat")
+
+
+@signals.worker_process_shutdown.connect
+@signals.worker_shutdown.connect
+def _stop_process(**kwargs: Any) -> None:
+    process.stop()
 
 
 def hint(task: str, *, expires: float | None = None, **arguments: str) -> bool:

@@ -119,6 +119,8 @@ class ShopAppConfig(AppConfig):
     """What the relay's role may do with tables: ``{"events_outbox": "SELECT, DELETE"}``."""
     loops: ClassVar[Sequence[str]] = ()
     """Work that goes on in the relay's process; see ``shop.core.loops``."""
+    process_loops: ClassVar[Sequence[str]] = ()
+    """Work that goes on in every process, in its one thread for them; see ``shop.core.process``."""
     followers: ClassVar[Sequence[str]] = ()
     """Followers of the event log."""
     sealed: ClassVar[Sequence[str]] = ()

@@ -18,6 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from events.followers import declared_followers, rebuild
         from events.following import Following
+        from shop.core import process
 
         followers = declared_followers()
         names = options["names"] or ([] if options["rebuild"] else list(followers))
@@ -27,7 +28,8 @@ class Command(BaseCommand):
             raise CommandError("Name a follower." if followers else "No app declares a follower.")
         chosen = [followers[name] for name in dict.fromkeys(names)]
         if not options["rebuild"]:
-            Following(chosen).run()
+            with process.running("follower"):
+                Following(chosen).run()
             return
         for follower in chosen:
             rebuild(follower)

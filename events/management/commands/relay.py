@@ -13,7 +13,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from events.relay import Relay
+        from shop.core import process
         from shop.core.loops import running_loops
 
-        with running_loops():
+        with process.running("relay"), running_loops():
             asyncio.run(Relay().run())

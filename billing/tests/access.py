@@ -3,6 +3,8 @@
 from typing import Any
 
 from accounts.models import User
+from billing.coupons.models import Coupon
+from billing.invoices.models import Entry
 from billing.taxes.models import ItemTax, TaxRate
 from billing.tests import access_coupons as coupons
 from billing.tests import access_invoices as invoices
@@ -10,11 +12,15 @@ from billing.tests import access_pages as pages
 from billing.tests import access_paper as paper
 from billing.tests import access_payments as payments
 from billing.tests import access_runs as runs
-from tests.access import NO_METHOD, Access, api
+from tests.access import ADMIN_READ_ONLY, NO_METHOD, Access, Rows, api, in_admin
 
 # Who reads everybody's invoices, and who writes them.
 READ_ALL = dict.fromkeys(("support", "finance", "analyst", "auditor", "admin"), 200)
 B = "api/v1/billing/"
+
+ADMIN: Rows = {}
+for model in ("document", "balance", "entry", "payment", "refund", "chargeback", "coupon"):
+    ADMIN |= in_admin(f"billing/{model}", ADMIN_READ_ONLY)
 
 
 def done(status: int, default: int = 403) -> dict[str, int]:
@@ -33,7 +39,18 @@ def _objects(owner: User) -> dict[str, Any]:
         **payments.objects(owner),
         **runs.objects(owner),
     }
-    return {**made, **pages.objects(owner, made)}
+    invoice = made[f"{B}invoices/"]
+    in_lists = {
+        "document": invoice,
+        "balance": invoice,
+        "entry": Entry.objects.filter(document=invoice).values_list("pk", flat=True)[0],
+        "payment": made[f"{B}payments/"],
+        "refund": made[f"{B}refunds/"],
+        "chargeback": made[f"{B}chargebacks/"],
+        "coupon": Coupon.objects.get(code=made[f"{B}coupons/"]).pk,
+    }
+    shown = {f"admin/billing/{model}/": id for model, id in in_lists.items()}
+    return {**made, **pages.objects(owner, made), **shown}
 
 
 ACCESS = Access(
@@ -60,7 +77,7 @@ ACCESS = Access(
             "DELETE": done(204),
         },
     },
-    pages={**pages.PAGES, **payments.PAGES},
+    pages={**pages.PAGES, **payments.PAGES, **ADMIN},
     bodies={
         **pages.BODIES,
         **coupons.BODIES,

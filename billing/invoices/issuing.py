@@ -119,20 +119,21 @@ def issue_document(
 
     It takes the series' lock, and adds the document, its lines and taxes, its sealed party, for an
     invoice its balance and first entry, the event, and the entry of the audit. ``action`` is that
-    of the audit, if it is not ``invoice.issued`` or ``creditnote.issued``; it is done to the
-    invoice that the document corrects.
+    of the audit, if it is not ``invoice.issued`` or ``creditnote.issued``. Such an action is done
+    to the invoice that the document corrects.
     """
     order = Order(id, customer_id, actor_id, body, buyer, due_days, corrects, reason)
     (document,) = issue_documents(kind, [order])
     record(
         action or _ISSUED[Kind(kind)],
-        object=f"invoice:{corrects.pk}" if action and corrects else f"{kind}:{id}",
+        object=f"{Kind.INVOICE}:{corrects.pk}" if action and corrects else f"{kind}:{id}",
         actor_id=actor_id,
         account_id=customer_id,
         after={
             "number": document.label,
             "total": str(document.total),
             "currency": document.currency,
+            **({kind: str(id)} if action else {}),
             **({"corrects": str(corrects.pk)} if corrects else {}),
             **({"reason": reason} if reason else {}),
         },

@@ -152,6 +152,9 @@ def test_a_void_takes_the_rest_and_frees_purchases(finance: Api, mine: Api, cust
     assert finance("POST", f"{path}credit-notes/", last).json()["refunds"][0]["amount"] == "0.01"
     void = finance("POST", f"{path}void/", {"reason": "wrong"}, Idempotency_Key="v")
     assert void.status_code == 201, void.content
+    (entry,) = Waiting.objects.filter(action="invoice.voided")
+    assert entry.object == f"invoice:{invoice['id']}"
+    assert entry.after["credit_note"] == void.json()["id"]
     # A piece was left, and nothing of its price.
     (line,) = void.json()["lines"]
     assert (line["credits"], line["quantity"], line["gross"]) == (2, 1, "9.99")

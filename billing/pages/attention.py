@@ -1,47 +1,59 @@
 """What waits for finance: beside the navigation, and on the dashboard."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.db import connection
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.access import Caller
 from accounts.permissions import Permission as P
 from accounts.permissions import allows
-from billing.invoices.models import Draft
 from billing.payments.models import Chargeback, Refund
 from shop.core.panels import Attention
 
 COUNTED = 100
 """How many of each are counted at most."""
 
+_SQL = """
+SELECT (SELECT count(*) FROM (SELECT FROM billing_draft LIMIT %(most)s) drafts),
+       (SELECT count(*) FROM (SELECT FROM billing_chargeback WHERE status = %(opened)s
+                              LIMIT %(most)s) disputes),
+       (SELECT count(*) FROM (SELECT FROM billing_refund WHERE status = %(unknown)s
+                              LIMIT %(most)s) refunds)
+"""
+
+
+class Waits(NamedTuple):
+    """How many drafts, open disputes, and refunds of unknown outcome there are."""
+
+    drafts: int
+    disputes: int
+    refunds: int
+
 
 def count_drafts(user: Any) -> int:
     """Return how many drafts wait to be issued, for who may issue them."""
-    if not _may_act(user):
-        return 0
-    return Draft.objects.order_by()[:COUNTED].count()
+    return _waits(user).drafts if _may_act(user) else 0
 
 
 def count_money(user: Any) -> int:
     """Return how many disputes are open, and how many refunds have an unknown outcome."""
     if not _may_act(user):
         return 0
-    return _disputes() + _refunds(Refund.Status.UNKNOWN)
+    waits = _waits(user)
+    return waits.disputes + waits.refunds
 
 
 def find_attention(caller: Caller) -> list[Attention]:
     """Return what waits in billing, for who sees everybody's invoices."""
     if not allows(caller.permissions, P.BILLING_READ_ALL):
         return []
+    waits = _counted()
     disputes, refunds = reverse("billing_disputes"), reverse("billing_refunds")
     return [
-        Attention(_("Open disputes"), _disputes(), f"{disputes}?status=opened"),
-        Attention(
-            _("Refunds of unknown outcome"),
-            _refunds(Refund.Status.UNKNOWN),
-            f"{refunds}?status=unknown",
-        ),
+        Attention(_("Open disputes"), waits.disputes, f"{disputes}?status=opened"),
+        Attention(_("Refunds of unknown outcome"), waits.refunds, f"{refunds}?status=unknown"),
     ]
 
 
@@ -49,10 +61,20 @@ def _may_act(user: Any) -> bool:
     return allows(user.permissions, P.BILLING_WRITE_ALL)
 
 
-def _disputes() -> int:
-    opened = Chargeback.objects.filter(status=Chargeback.Status.OPENED)
-    return opened.order_by()[:COUNTED].count()
+def _waits(user: Any) -> Waits:
+    """Count once for all entries of a page: the user is an object of its request."""
+    waits: Waits | None = getattr(user, "_billing_waits", None)
+    if waits is None:
+        waits = user._billing_waits = _counted()
+    return waits
 
 
-def _refunds(status: str) -> int:
-    return Refund.objects.filter(status=status).order_by()[:COUNTED].count()
+def _counted() -> Waits:
+    values = {
+        "most": COUNTED,
+        "opened": Chargeback.Status.OPENED.value,
+        "unknown": Refund.Status.UNKNOWN.value,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL, values)
+        return Waits(*cursor.fetchone())

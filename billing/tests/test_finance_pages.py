@@ -4,7 +4,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.access import Caller
 from accounts.models import User
@@ -106,6 +108,11 @@ def test_from_a_draft_to_a_refund(
     opened = Chargeback.objects.get()
     waits = {each.url: each.count for each in find_attention(Caller.of(finance.user))}
     assert waits["/billing/manage/disputes/?status=opened"] == 1
+    # The navigation counts all that waits by one query.
+    with CaptureQueriesContext(connection) as queries:
+        pages.get("manage/coupons/")
+    assert sum("billing_chargeback" in each["sql"] for each in queries.captured_queries) == 1
+    assert sum("billing_draft" in each["sql"] for each in queries.captured_queries) == 1
     pages.post(f"manage/disputes/{opened.pk}/", verdict="won")
     assert Chargeback.objects.get().status == "won"
     assert pages.post(f"{path}void/", reason="wrong").url == f"/billing/{path}"
@@ -167,3 +174,30 @@ def test_a_customer_pays_and_names_an_address(customer: User, finance: Api, sett
     assert 'value="Joe Doe"' in refused
     joe.post("profile/", name="Joe Doe", address="Short Street 2\n10117 Berlin", country="DE")
     assert "Short Street 2" in joe.get("profile/")
+
+
+def test_the_admin_finds_rows_by_the_whole_number(customer: User, finance: Api) -> None:
+    buy(customer, "10.00", 1)
+    id = finance("POST", "invoices/", {"userid": "005"}).json()["id"]
+    number = finance("POST", f"invoices/{id}/issue/").json()["number"]
+    paid = {"amount": "10.00", "paid_on": "2026-05-01", "reference": "R1"}
+    assert finance("POST", f"invoices/{id}/payments/", paid).status_code == 201
+    finance("POST", "coupons/", {"code": "SPRING", "percent": "10"})
+    staff = Client()
+    staff.force_login(make("root", is_staff=True, is_superuser=True))
+    for model, term, other in (
+        ("document", number.lower(), "INV-1999-000001"),
+        ("document", "005", "006"),
+        ("balance", number, "x"),
+        ("entry", number, "x"),
+        ("payment", number, "x"),
+        ("coupon", " spring", "SUMMER"),
+    ):
+        found = staff.get(f"/admin/billing/{model}/", {"q": term}).content.decode()
+        assert f"/admin/billing/{model}/" in found.split('id="result_list"')[1], model
+        missed = staff.get(f"/admin/billing/{model}/", {"q": other}).content.decode()
+        assert 'id="result_list"' not in missed, model
+    payment = Payment.objects.get()
+    shown = staff.get(f"/admin/billing/payment/{payment.pk}/change/").content.decode()
+    assert "R1" in shown
+    assert "field-action" not in shown

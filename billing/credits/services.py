@@ -155,7 +155,7 @@ def _buyer_of(invoice: Document) -> Buyer:
     """Return the buyer that the invoice names, or the account if an erasure has deleted it."""
     party = getattr(invoice, "party", None)
     if party is None:
-        return buyer_of(invoice.customer)
+        return buyer_of(invoice.customer_id)
     return opened(party)[0]
 
 

@@ -16,7 +16,12 @@ from accounts.rules import needs
 from billing.invoices import drafts, selectors
 from billing.invoices.composing import Request
 from billing.invoices.models import Kind
-from billing.invoices.representation import credit_note_data, invoice_data, listed_data
+from billing.invoices.representation import (
+    credit_note_data,
+    invoice_data,
+    issued_data,
+    listed_data,
+)
 from billing.invoices.selectors import STATUSES, Filters
 from billing.invoices.serializers import (
     CreditNoteSerializer,
@@ -189,9 +194,11 @@ class IssueView(APIView):
         # The invoice itself keeps the answer, whatever the key.
         parse_idempotency_key(request.headers.get("Idempotency-Key"))
         actor = _actor(request)
-        document, replayed = drafts.draft_issue(actor, selectors.key_of(id))
-        data = invoice_data(selectors.document_of(actor, document.pk, Kind.INVOICE))
-        return Response(data, headers={"Idempotent-Replayed": "true"} if replayed else None)
+        invoice, replayed = drafts.draft_issue(actor, selectors.key_of(id))
+        if not replayed:
+            return Response(issued_data(invoice))
+        data = invoice_data(selectors.document_of(actor, invoice.pk, Kind.INVOICE))
+        return Response(data, headers={"Idempotent-Replayed": "true"})
 
 
 class CreditNoteListView(APIView):

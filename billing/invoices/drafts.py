@@ -1,12 +1,13 @@
 """Making, changing, discarding and issuing drafts."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 
 from accounts.models import User
 from audit.services import record
@@ -18,6 +19,13 @@ from billing.invoices.models import Document, Draft, Kind
 from billing.parties.buyers import buyer_of
 from shop.core.errors import NotFound
 
+# The row is locked like this, too, so a second issuer waits, and finds the invoice.
+_TAKE = """
+DELETE FROM billing_draft AS draft USING accounts_user AS customer
+ WHERE draft.id = %s AND customer.id = draft.customer_id
+RETURNING draft.currency, draft.request, draft.content, customer.id, customer.username,
+          customer.userid
+"""
 # Claims are taken in one order, so that two issuers wait for each other instead of deadlocking.
 _CLAIM = """
 INSERT INTO billing_claim (purchase, document_id)
@@ -96,15 +104,11 @@ def draft_issue(actor: User, id: UUID) -> tuple[Document, bool]:
     A refused issue uses no number.
     """
     with transaction.atomic():
-        draft = (
-            Draft.objects.select_for_update(of=("self",))
-            .select_related("customer")
-            .filter(pk=id)
-            .first()
-        )
+        draft = _taken(id)
         if draft is None:
             return _issued(id), True
         composed = composed_of(draft)
+        buyer = buyer_of(draft.customer_id)
         claim([(line.purchase, id) for line in composed.body.lines if line.purchase])
         redeem(
             [use.id for use in composed.coupons],
@@ -113,16 +117,16 @@ def draft_issue(actor: User, id: UUID) -> tuple[Document, bool]:
             currency=draft.currency,
             amounts=[use.amount for use in composed.coupons],
         )
-        Draft.objects.filter(pk=id).delete()
         document = issue_document(
             kind=Kind.INVOICE,
             id=id,
             customer_id=draft.customer_id,
             actor_id=actor.pk,
             body=composed.body,
-            buyer=buyer_of(draft.customer),
+            buyer=buyer,
             due_days=due_days_of(draft),
         )
+    document.customer = draft.customer
     return document, False
 
 
@@ -134,6 +138,23 @@ def claim(pairs: Iterable[tuple[UUID, UUID]]) -> None:
         taken = {purchase for (purchase,) in cursor.fetchall()}
     if missing := wanted.keys() - taken:
         raise AlreadyInvoiced(missing)
+
+
+def _taken(id: UUID) -> Draft | None:
+    """Delete a draft, and return what it was, with the names of its customer."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [id])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    currency, request, content, *customer = row
+    return Draft(
+        id=id,
+        customer=User.from_db(DEFAULT_DB_ALIAS, ["id", "username", "userid"], customer),
+        currency=currency,
+        request=json.loads(request),
+        content=json.loads(content),
+    )
 
 
 def _locked(id: UUID) -> Draft:

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from audit.services import record
 from billing import events
 from billing.content import Body, Buyer, Content, Corrected, canonical, chained
-from billing.invoices.models import Document, Kind
+from billing.invoices.models import Balance, Document, Kind
 from billing.invoices.series import next_place
 from billing.parties.models import COLUMN
 from billing.parties.sealed import digest_of
@@ -65,10 +65,10 @@ WITH added AS (
 ), balances AS (
     INSERT INTO billing_balance (document_id, customer_id, status, currency, due_on, total,
         credited, paid, refunded, charged_back)
-    SELECT id, customer, CASE WHEN total = 0 THEN 'paid' ELSE 'open' END, currency, due_on, total,
-           0, 0, 0, 0
-      FROM unnest(%(id)s::uuid[], %(customer)s::bigint[], %(currency)s::text[],
-           %(due_on)s::date[], %(total)s::numeric[]) AS t (id, customer, currency, due_on, total)
+    SELECT id, customer, status, currency, due_on, total, 0, 0, 0, 0
+      FROM unnest(%(id)s::uuid[], %(customer)s::bigint[], %(status)s::text[],
+           %(currency)s::text[], %(due_on)s::date[], %(total)s::numeric[])
+           AS t (id, customer, status, currency, due_on, total)
      WHERE %(kind)s = 'invoice'
 ), entries AS (
     INSERT INTO billing_entry (document_id, kind, source, amount, at)
@@ -115,7 +115,7 @@ def issue_document(
     reason: str = "",
     action: str = "",
 ) -> Document:
-    """Issue a document as the last step of the caller's transaction; return it.
+    """Issue a document as the last step of the caller's transaction; return it, with its balance.
 
     It takes the series' lock, and adds the document, its lines and taxes, its sealed party, for an
     invoice its balance and first entry, the event, and the entry of the audit. ``action`` is that
@@ -124,6 +124,8 @@ def issue_document(
     """
     order = Order(id, customer_id, actor_id, body, buyer, due_days, corrects, reason)
     (document,) = issue_documents(kind, [order])
+    if kind == Kind.INVOICE:
+        document.balance = _balance_of(document)
     record(
         action or _ISSUED[Kind(kind)],
         object=f"{Kind.INVOICE}:{corrects.pk}" if action and corrects else f"{kind}:{id}",
@@ -231,6 +233,23 @@ def issue_documents(kind: str, orders: Sequence[Order]) -> list[Document]:
     return documents
 
 
+def _status_of(total: Decimal) -> str:
+    """Return the first status of an invoice: what costs nothing is paid at once."""
+    return Balance.Status.OPEN if total else Balance.Status.PAID
+
+
+def _balance_of(document: Document) -> Balance:
+    """Return the balance that an invoice begins with."""
+    return Balance(
+        document=document,
+        customer_id=document.customer_id,
+        status=_status_of(document.total),
+        currency=document.currency,
+        due_on=document.due_on,
+        total=document.total,
+    )
+
+
 def _hex(values: Iterable[bytes | memoryview]) -> str:
     """Return byte strings as one text, which is many times faster to send than an array."""
     return ",".join(bytes(value).hex() for value in values)
@@ -248,6 +267,7 @@ def _columns_of(orders: Sequence[Order]) -> dict[str, list[Any]]:
         "currency": [order.body.currency for order in orders],
         "exponent": [order.body.exponent for order in orders],
         "include_tax": [order.body.prices_include_tax for order in orders],
+        "status": [_status_of(order.body.total) for order in orders],
         "net": [order.body.net for order in orders],
         "tax": [order.body.tax for order in orders],
         "total": [order.body.total for order in orders],

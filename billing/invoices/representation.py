@@ -33,6 +33,12 @@ def invoice_data(row: Draft | Document) -> dict[str, Any]:
     }
 
 
+def issued_data(invoice: Document) -> dict[str, Any]:
+    """Return an invoice that was issued a moment ago, so nothing has moved it. No query."""
+    body = content_of(invoice.canonical).body
+    return {**_document(invoice, []), **body_data(body, {}), "credit_notes": []}
+
+
 def credit_note_data(document: Document) -> dict[str, Any]:
     """Return a whole credit note, with its lines. It needs its ``corrects``."""
     (data,) = listed_data([document])

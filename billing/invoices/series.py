@@ -14,9 +14,9 @@ PREFIXES = {Kind.INVOICE: "INV", Kind.CREDIT_NOTE: "CN"}
 _TODAY = "(clock_timestamp() AT TIME ZONE %(zone)s)::date"
 # The newest generation of the year. Another transaction may just have opened the year.
 _LOCK = f"""
-SELECT code, next_number, last_hash, greatest(last_issued_on, {_TODAY}), {_TODAY}
+SELECT code, next_number, last_hash, greatest(last_issued_on, {_TODAY}), year, {_TODAY}
   FROM billing_series
- WHERE kind = %(kind)s AND year = %(year)s
+ WHERE kind = %(kind)s AND year = extract(year FROM {_TODAY})
  ORDER BY generation DESC LIMIT 1
    FOR UPDATE
 """  # noqa: S608
@@ -62,17 +62,16 @@ def next_place(kind: str) -> Place:
     The day is the present one in the site's time zone, or that of the last document if the clock
     was turned back. The lock is held until the transaction ends. Nothing is changed yet.
     """
-    year = today().year
+    place: dict[str, Any] = {"kind": kind, "zone": settings.TIME_ZONE}
     with connection.cursor() as cursor:
         while True:
-            place: dict[str, Any] = {"kind": kind, "year": year, "zone": settings.TIME_ZONE}
             cursor.execute(_LOCK, place)
             row = cursor.fetchone()
             if row is None:
+                year = today().year
                 cursor.execute(_OPEN, [code_of(kind, year), kind, year])
                 continue
-            code, number, previous_hash, issued_on, now = row
+            code, number, previous_hash, issued_on, year, now = row
+            # Else the year ended while this transaction waited.
             if now.year <= year:
                 return Place(code, number, bytes(previous_hash), issued_on)
-            # The year ended while this transaction waited.
-            year = now.year

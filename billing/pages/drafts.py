@@ -119,7 +119,7 @@ def draft(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         "draft": found,
         "body": body,
         "part": part_of(lines_of(body, {}), request.GET.get("line", ""), LINES_SHOWN),
-        "buyer": buyer_of(found.customer),
+        "buyer": buyer_of(found.customer_id),
         "due_days": due_days_of(found),
         "given": given,
         "errors": _named(errors),

@@ -2,41 +2,40 @@
 
 from collections.abc import Sequence
 
-from allauth.account.models import EmailAddress
+from django.db import connection
 
-from accounts.models import User
 from billing.content import Buyer
-from billing.parties.models import Profile
+
+_BUYERS = """
+SELECT account.id, coalesce(nullif(profile.name, ''), account.username),
+       coalesce(profile.address, ''), coalesce(profile.country, ''), coalesce(profile.vat_id, ''),
+       account.userid, coalesce(verified.email, '')
+  FROM accounts_user AS account
+  LEFT JOIN billing_profile AS profile ON profile.account_id = account.id
+  LEFT JOIN LATERAL (
+    SELECT account.email FROM account_emailaddress AS address
+     WHERE address.user_id = account.id AND address.verified
+       AND lower(address.email) = lower(account.email) LIMIT 1) AS verified ON true
+ WHERE account.id = ANY (%s)
+"""
 
 
-def buyer_of(account: User) -> Buyer:
+def buyer_of(account_id: int) -> Buyer:
     """Return the buyer of one account."""
-    return buyers_of([account])[account.pk]
+    return buyers_of([account_id])[account_id]
 
 
-def buyers_of(accounts: Sequence[User]) -> dict[int, Buyer]:
+def buyers_of(account_ids: Sequence[int]) -> dict[int, Buyer]:
     """Return the buyer of each account by its id: its profile, or its username where it has none.
 
-    ``email`` is the account's verified address. Two queries.
+    ``email`` is the account's verified address. One query.
     """
-    ids = [account.pk for account in accounts]
-    profiles = Profile.objects.in_bulk(ids)
-    verified = {
-        (user, email.lower())
-        for user, email in EmailAddress.objects.filter(user__in=ids, verified=True).values_list(
-            "user", "email"
+    with connection.cursor() as cursor:
+        cursor.execute(_BUYERS, [list(account_ids)])
+        rows = cursor.fetchall()
+    return {
+        id: Buyer(
+            name=name, address=address, country=country, vat_id=vat_id, userid=userid, email=email
         )
+        for id, name, address, country, vat_id, userid, email in rows
     }
-    buyers = {}
-    for account in accounts:
-        profile = profiles.get(account.pk) or Profile()
-        known = (account.pk, account.email.lower()) in verified
-        buyers[account.pk] = Buyer(
-            name=profile.name or account.username,
-            address=profile.address,
-            country=profile.country,
-            vat_id=profile.vat_id,
-            userid=account.userid,
-            email=account.email if known else "",
-        )
-    return buyers

@@ -8,7 +8,6 @@ import msgspec
 from django.conf import settings
 from django.db import connection
 
-from accounts.models import User
 from billing.invoices.composing import (
     Bought,
     Composed,
@@ -167,8 +166,7 @@ def _bought(groups: Sequence[Group], values: dict[str, Any]) -> dict[tuple[int, 
 def _issue(run: Run, made: Sequence[tuple[Group, Composed]]) -> None:
     if not made:
         return
-    accounts = User.objects.filter(pk__in={group.customer for group, _ in made})
-    buyers = buyers_of(list(accounts))
+    buyers = buyers_of([group.customer for group, _ in made])
     orders = [
         Order(
             id,

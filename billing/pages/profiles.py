@@ -2,7 +2,6 @@
 
 from typing import cast
 
-import pycountry
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,6 +16,7 @@ from billing.pages.customers import tabs
 from billing.pages.forms import Errors, checked, errors_of
 from billing.parties.profiles import FIELDS, profile_of, profile_set
 from billing.parties.serializers import ProfileSerializer
+from shop.core.countries import country_choices
 from shop.core.errors import ApplicationError
 
 LABELS = {
@@ -51,13 +51,12 @@ def profile(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, _("Saved. Your next invoice shows it."))
             return redirect(request.path)
-    countries = sorted((each.name, each.alpha_2) for each in pycountry.countries)
     context = {
         "tabs": tabs("billing_address"),
         "given": given,
         "errors": errors,
         "labels": LABELS,
-        "countries": [("", "–"), *((code, name) for name, code in countries)],
+        "countries": [("", "–"), *country_choices()],
         "check": CHECKS[kept.vat_check] if kept.vat_id else None,
     }
     return render(request, "billing/profile.html", context, status=status)

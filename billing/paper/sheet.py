@@ -8,13 +8,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from babel import Locale
 from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
 from billing.codes import page_code, transfer_code
 from billing.content import Buyer, Content, ContentDiscount, ContentTax, Seller
 from billing.reference import check_path, reference_of
+from shop.core.countries import country_name
 from shop.core.money import figures, number, shown
 from shop.core.times import day
 
@@ -71,13 +71,8 @@ def _lines_of(shop: str, seller: Seller) -> list[str]:
 def _recipient(content: Content, buyer: Buyer) -> list[str]:
     lines = [buyer.name, *(line for line in buyer.address.splitlines() if line.strip())]
     if buyer.country and buyer.country != content.seller.country:
-        lines.append(_country(buyer.country))
+        lines.append(country_name(buyer.country))
     return lines
-
-
-def _country(code: str) -> str:
-    names = Locale.parse(get_language() or "en", sep="-").territories
-    return str(names.get(code, code))
 
 
 def _facts(content: Content, buyer: Buyer) -> list[tuple[str, str]]:
@@ -138,7 +133,7 @@ def _table(content: Content) -> tuple[list[dict[str, Any]], list[list[str]]]:
             [
                 str(line.position),
                 *([day(line.supplied_on) if line.supplied_on else ""] if dated else []),
-                line.text,
+                item_name(line.text),
                 number(line.quantity) if line.quantity else "",
                 figures(line.price, body.currency) if line.quantity else "",
                 *([_minus(line.discount, body.currency)] if reduced else []),
@@ -147,6 +142,11 @@ def _table(content: Content) -> tuple[list[dict[str, Any]], list[list[str]]]:
             ]
         )
     return columns, rows
+
+
+def item_name(text: str) -> str:
+    """Return what a line is called; the ledger has purchases of things without a name."""
+    return text if text.strip() else _("Purchase")
 
 
 def _column(title: str, right: bool, *, wide: bool = False) -> dict[str, Any]:
@@ -207,9 +207,12 @@ def _taxes(content: Content) -> dict[str, Any]:
         ]
         for tax in content.body.taxes
     ]
+    body = content.body
+    sums = [figures(each, currency) for each in (body.net, body.tax, body.total)]
     return {
         "titles": [_("VAT rate"), _("Net"), _("VAT"), _("Gross")],
         "rows": rows,
+        "sum": [_("Sum"), *sums] if len(rows) > 1 else [],
         "words": _("The prices include VAT.")
         if content.body.prices_include_tax
         else _("The prices are without VAT."),
@@ -272,7 +275,7 @@ def _grouped(text: str) -> str:
 
 
 def _footer(shop: str, seller: Seller) -> Sequence[list[str]]:
-    country = _country(seller.country) if seller.country else ""
+    country = country_name(seller.country) if seller.country else ""
     named = [
         (_("VAT id"), seller.vat_id),
         (_("Tax number"), seller.tax_number),

@@ -115,7 +115,6 @@ def terms_of(content: Content, buyer: Buyer) -> Terms:
         "BT-40": seller.country,
         "BT-44": buyer.name,
         "BT-55": buyer.country,
-        "BT-153": all(_text(line.text) for line in body.lines),
         "BT-118": not outside or categories == {OUTSIDE},
         "BT-120": all(tax.exemption or _EXEMPTIONS.get(tax.category, "-") for tax in body.taxes),
         **_present_for(categories, seller_vat, seller.tax_number, buyer_vat, supplied),
@@ -138,7 +137,6 @@ def _words() -> Mapping[str, str]:
         "BT-72": _("day of the supply"),
         "BT-118": _("one tax category, because the supply is outside the scope of VAT in part"),
         "BT-120": _("reason of the exemption from VAT"),
-        "BT-153": _("name of an item"),
     }
 
 
@@ -198,7 +196,8 @@ def _line(content: Content, line: ContentLine) -> dict[str, Any]:
         "BT-131": _amount(line.net),
         "BT-146": _amount(price),
         "BT-151": line.tax_category,
-        "BT-153": _text(line.text),
+        # An item has to have a name, and the ledger has purchases without one.
+        "BT-153": _text(line.text) or "Purchase",
     }
     if base != 1:
         terms["BT-149"] = str(base)

@@ -181,16 +181,24 @@ def test_texts_of_any_script_and_length(paper: Any) -> None:
     lines = [
         L(text, 2000, "9999999.99", rate=rate) for text, rate in zip(texts, RATES, strict=True)
     ]
-    lines += [L(f"row {number}", 1, "1.00") for number in range(70)]
+    lines += [L(f"row {number}", 1, "1.00") for number in range(60)]
+    lines.append(L(" ", 1, "1.00"))
     buyer = Buyer(
         name="Zoë 王 " * 20, address="\n".join(f"line {n}" for n in range(12)), country="IL"
     )
     done, made, text = paper(make_content(lines, include_tax=False), buyer)
     assert done.pages == len(PdfReader(io.BytesIO(made)).pages) > 2
-    for shown in ("日本語の本", "📚 é", '#panic("x")', "] $x$ *b* \\", "line 11", "row 69", "王"):
+    for shown in ("日本語の本", "📚 é", '#panic("x")', "] $x$ *b* \\", "line 11", "row 59", "王"):
         assert shown in text
     assert "19,999,999,980.00" in text
     assert "\u200b" not in text
+    # A word that is longer than its column goes on in the next line.
+    assert "x" * 20 in text
+    assert "x" * 190 not in text
+    # A line without a name is called something, and several rates have a sum.
+    body = make_content(lines, include_tax=False).body
+    assert "Purchase 1 1.00" in text
+    assert f"Sum {body.net:,} {body.tax:,} {body.total:,}" in text
     # The head of the table and the number stand on every page.
     assert text.count("Unit price") == text.count("Scalable Shop GmbH Invoice INV-2026") + 1
 

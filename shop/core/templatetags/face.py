@@ -17,6 +17,7 @@ from django.utils.timezone import localdate
 
 from shop.core import money as amounts
 from shop.core import times
+from shop.core.countries import country_name
 from shop.core.periods import periods
 
 register = template.Library()
@@ -74,6 +75,12 @@ def money(amount: Any, currency: str) -> SafeString | str:
     return format_html(
         '<data class="money" value="{}">{}</data>', plain, amounts.shown(plain, currency)
     )
+
+
+@register.simple_tag
+def country(code: str) -> str:
+    """Return what a country is called in the reader's language."""
+    return country_name(code)
 
 
 @register.simple_tag

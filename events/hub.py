@@ -252,6 +252,10 @@ class Hub:
         ):
             yield
 
+    def connected(self) -> list[int]:
+        """Return the accounts with an open socket here. Other threads may ask this, too."""
+        return [int(holder.partition(":")[2]) for holder in self.sockets.holders()]
+
     @contextmanager
     def poll(self, account: int, address: str) -> Iterator[None]:
         """Count a long poll for the block; raise ``ShareUsedUp`` where there are too many."""

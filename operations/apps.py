@@ -7,3 +7,7 @@ class OperationsConfig(ShopAppConfig):
     """How the site runs: instances, requests, users connected, deploys, forecasts."""
 
     name = "operations"
+    api_urls = "operations.urls"
+    personal_data = "operations.columns.TABLES"
+    relay_rights = {"operations_instance": "SELECT, INSERT, UPDATE"}
+    process_loops = ("operations.beats.report",)

@@ -134,6 +134,9 @@ TEMPLATES = [
 # What a restore of an older backup must not undo is kept here; see personal.journal.
 JOURNAL_DIR = Path(env.text("JOURNAL_DIR", DATA_DIR / "journal"))
 
+# Which version runs, as the operating figures name it; a deploy may give its tag or commit.
+APPLICATION_VERSION = env.text("APPLICATION_VERSION", "1.0.0")
+
 # --- Database -----------------------------------------------------------------------------
 
 

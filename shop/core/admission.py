@@ -94,6 +94,10 @@ class Room:
         """Return the amount that the holder has now."""
         return self._held[holder]
 
+    def holders(self) -> list[str]:
+        """Return who has something now. Other threads may ask this, too."""
+        return list(self._held)
+
     def take(self, holder: str, amount: int = 1) -> None:
         """Give the holder ``amount`` at once.
 

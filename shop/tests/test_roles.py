@@ -25,6 +25,7 @@ RELAY = {
     "audit_waiting": {"SELECT", "DELETE"},
     "audit_entry": {"SELECT", "INSERT"},
     "audit_checkpoint": {"SELECT", "INSERT"},
+    "operations_instance": {"SELECT", "INSERT", "UPDATE"},
 }
 ONLY_GROW = {
     "purchases_purchase",

@@ -1,0 +1,46 @@
+"""Which processes live, by the database's clock, and who is connected to them."""
+
+import pytest
+from django.test import Client
+
+from operations import beats
+from operations.tests.conftest import sql
+from operations.tests.running import processes
+from shop.core.process import Process
+
+URL = "/api/v1/operations/instances/"
+
+
+def _age(identifier: object, seconds: int) -> None:
+    sql(
+        "UPDATE operations_instance SET seen_at = seen_at - make_interval(secs => %s)"
+        " WHERE id = %s",
+        seconds,
+        identifier,
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_instances_are_alive_late_and_gone(operator: Client) -> None:
+    with processes("web", "relay") as (web, relay):
+        for each in (web, relay):
+            each.run("assert beats.report(this) == 5.0")
+        found = {one["id"]: one for one in operator.get(URL).json()}
+        assert {one["state"] for one in found.values()} == {"alive"}
+        mine = found[web.id]
+        assert (mine["kind"], mine["version"], mine["sockets"]) == ("web", "1.0.0", 0)
+        assert 10_000_000 < mine["memory"] < 1_000_000_000
+        web.kill()
+        for seconds, state in ((15, "late"), (20, "gone")):
+            _age(web.id, seconds)
+            states = {one["id"]: one["state"] for one in operator.get(URL).json()}
+            assert states == {web.id: state, relay.id: "alive"}
+        # One that ends in order is gone at once.
+        relay.run("from dataclasses import replace; beats.report(replace(this, stopping=True))")
+        assert {one["state"] for one in operator.get(URL).json()} == {"gone"}
+
+
+@pytest.mark.django_db
+def test_a_workers_child_is_no_instance(operator: Client) -> None:
+    beats.report(Process("task"))
+    assert operator.get(URL).json() == []

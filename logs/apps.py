@@ -7,3 +7,16 @@ class LogsConfig(ShopAppConfig):
     """The log of every process, searchable: its lines, copied by a bounded shipper."""
 
     name = "logs"
+    append_only = ("Entry",)
+    worker_adds = ("Entry",)
+    # A relay adds its lines like every process.
+    relay_rights = {"logs_entry": "INSERT"}
+    personal_data = "logs.columns.TABLES"
+    partitions = ("logs.levels.RETENTIONS",)
+    beat = {
+        "keep-partitions": {
+            "task": "logs.keep_partitions",
+            "schedule": 3600.0,
+            "options": {"expires": 600},
+        },
+    }

@@ -522,6 +522,10 @@ LOGGING = logging_config(
     requests="WARNING" if DEVELOPMENT and LOG_LEVEL == "INFO" else LOG_LEVEL,
     json=env.boolean("LOG_JSON", not DEVELOPMENT),
 )
+# How long the searchable copies of lines are kept, by their level.
+LOGS_KEEP_DEBUG_DAYS = env.integer("LOGS_KEEP_DEBUG_DAYS", 1, minimum=1, maximum=3650)
+LOGS_KEEP_INFO_DAYS = env.integer("LOGS_KEEP_INFO_DAYS", 14, minimum=1, maximum=3650)
+LOGS_KEEP_WARNING_DAYS = env.integer("LOGS_KEEP_WARNING_DAYS", 90, minimum=1, maximum=3650)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 configure_structlog()

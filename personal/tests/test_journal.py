@@ -55,7 +55,10 @@ def _dump(file: Path) -> None:
 
 def _restore(file: Path) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        cursor.execute(
+            "DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS partitions CASCADE;"
+            " CREATE SCHEMA public"
+        )
     name = str(connection.settings_dict["NAME"])
     _postgres("pg_restore", "--exit-on-error", "--dbname", name, str(file))
 

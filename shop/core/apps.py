@@ -90,6 +90,8 @@ class ShopAppConfig(AppConfig):
     """Those of them to whose tables the role of the workers adds rows, too."""
     maintained: ClassVar[Sequence[str]] = ()
     """Models whose tables the application may vacuum itself."""
+    partitions: ClassVar[Sequence[str]] = ()
+    """Sequences of ``shop.core.partitions.Retention``: how long rows of time series are kept."""
     health_checks: ClassVar[Mapping[str, str]] = {}
     """A dependency's name: a callable that raises, ``Unhealthy`` at best, where it is not well."""
     metrics: ClassVar[Sequence[str]] = ()

@@ -16,6 +16,7 @@ OBJECTS = (
     *("metrics", "ledger_checks", "error_dialects", "document_kinds", "followers"),
     *("searches", "customer_panels", "person_panels", "purchase_panels", "attention", "sealed"),
     *("audit_actions", "loops", "erased_names", "role_names"),
+    *("partitions", "process_loops"),
 )
 MODELS = ("append_only", "worker_adds", "maintained")
 _KNOWN = {*dir(ShopAppConfig), "name", "label", "verbose_name", "path", "default_auto_field"}

@@ -18,8 +18,15 @@ from psycopg import sql
 
 from shop.core.apps import append_only_tables, maintained_tables, relay_rights, worker_tables
 from shop.core.columns import tables
+from shop.core.partitions import SCHEMA, partitioned_tables, rights_to_keep
 
 _CHANGES = "SELECT, INSERT, UPDATE, DELETE"
+# pg_dump reads each partition by its own name, those of tomorrow, too.
+_BACKUP_OF_PARTITIONS = (
+    f"GRANT USAGE ON SCHEMA {SCHEMA} TO {{}}",
+    f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {{}}",
+    f"ALTER DEFAULT PRIVILEGES IN SCHEMA {SCHEMA} GRANT SELECT ON TABLES TO {{}}",
+)
 
 
 def rights_of(kind: str, role: str) -> Iterator[sql.Composed]:
@@ -50,6 +57,7 @@ def rights_of(kind: str, role: str) -> Iterator[sql.Composed]:
             yield _revoke("INSERT, UPDATE, DELETE", "django_migrations", name)
             for table_name in maintained_tables():
                 yield _grant("MAINTAIN", table_name, name)
+            yield from rights_to_keep(name)
         case "reader":
             for table in tables():
                 plain = [column.name for column in table.columns if column.is_plain]
@@ -61,6 +69,8 @@ def rights_of(kind: str, role: str) -> Iterator[sql.Composed]:
         case "backup":
             for what in ("TABLES", "SEQUENCES"):
                 yield sql.SQL(f"GRANT SELECT ON ALL {what} IN SCHEMA public TO {{}}").format(name)
+            if partitioned_tables():
+                yield from (sql.SQL(text).format(name) for text in _BACKUP_OF_PARTITIONS)
 
 
 def _grant(rights: str, table: str, role: sql.Identifier) -> sql.Composed:

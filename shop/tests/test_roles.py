@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -26,6 +27,7 @@ RELAY = {
     "audit_entry": {"SELECT", "INSERT"},
     "audit_checkpoint": {"SELECT", "INSERT"},
     "operations_instance": {"SELECT", "INSERT", "UPDATE"},
+    "logs_entry": {"INSERT"},
 }
 ONLY_GROW = {
     "purchases_purchase",
@@ -37,11 +39,12 @@ ONLY_GROW = {
     "billing_line",
     "billing_redemption",
     "billing_tax",
+    "logs_entry",
 }
 COLUMNS = """(
     SELECT relname, attrelid, attnum, attname FROM pg_attribute
     JOIN pg_class ON pg_class.oid = attrelid
-    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')
       AND attnum > 0 AND NOT attisdropped
 ) AS columns"""
 RECORD = """
@@ -109,7 +112,7 @@ def test_each_role_has_exactly_its_documented_rights(urls: dict[str, str]) -> No
             name
             for (name,) in connection.execute(
                 "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-                " AND relkind IN ('r', 'v')"
+                " AND relkind IN ('r', 'p', 'v')"
             )
         }
         assert names == set(declared)
@@ -163,6 +166,9 @@ def test_each_role_has_exactly_its_documented_rights(urls: dict[str, str]) -> No
     with psycopg.connect(urls["DATABASE_BACKUP_URL"]) as connection:
         for table in sorted(names):
             connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))
+        today = f"logs_entry_info_{datetime.now(UTC):%Y%m%d}"
+        name = sql.Identifier("partitions", today)
+        connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name))
     table = (Path(settings.BASE_DIR) / "docs" / "operations.md").read_text()
     for kind in ("owner", *roles):
         assert re.search(rf"^\| `{kind}` \|", table, re.M), kind
@@ -178,7 +184,7 @@ def _expected(kind: str, table: str) -> set[str]:
         return RELAY.get(table, set())
     rights = set(EVERYTHING)
     if table in ONLY_GROW:
-        adds = kind == "application" or table.startswith("billing_")
+        adds = kind == "application" or table.startswith(("billing_", "logs_"))
         rights = {"SELECT", "INSERT"} if adds else {"SELECT"}
     if table == "django_migrations":
         rights = {"SELECT"}

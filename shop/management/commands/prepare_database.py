@@ -13,6 +13,7 @@ from psycopg import sql
 
 from shop.core.apps import append_only_tables, maintained_tables
 from shop.core.locking import LOCK_MILLISECONDS, patiently
+from shop.core.partitions import keep_partitions, rights_to_keep
 from shop.core.restored import NOT_REPLAYED, is_replayed
 from shop.core.roles import rights_of
 from shop.core.sealing import Unsealable, require_keys
@@ -50,6 +51,7 @@ class Command(BaseCommand):
                     patiently(lambda: self._migrate(options["verbosity"]))
                     self.stdout.write(f"Applied {len(plan)} migrations.")
                 self._grant()
+                keep_partitions()
                 require_keys()
             except Unsealable as error:
                 raise CommandError(str(error)) from None
@@ -145,4 +147,4 @@ def _application(role: str) -> list[sql.Composed]:
         sql.SQL("GRANT MAINTAIN ON {} TO {}").format(sql.Identifier(table), name)
         for table in maintained_tables()
     ]
-    return statements
+    return statements + rights_to_keep(name)

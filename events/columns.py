@@ -13,7 +13,9 @@ TABLES = (
         section="events",
     ),
     nobody(
-        "events_followercursor", "name position moved_at failures failing_since retry_at reason"
+        "events_followercursor",
+        "name position moved_at failures failing_since retry_at reason version next_version"
+        " next_position has_leftovers",
     ),
     Table(
         "events_outbox",

@@ -7,7 +7,12 @@ wherever a process dies, and however many processes run.
 
 An app declares its followers in its ``ShopAppConfig``::
 
-    followers = ("insight.followers.SalesFollower",)
+    followers = ("insight.statistics.follower.Statistics",)
+
+A follower with ``versions`` keeps them side by side in its tables. A rebuild derives a new version
+from position 0, while readers go on with the old one, which moves with the log, too. The
+transaction in which the new one reaches the old one's position replaces it. The old one's rows are
+then removed, a few at a time.
 """
 
 from abc import ABC, abstractmethod
@@ -46,12 +51,14 @@ class StandingBy(Exception):
 class Batch:
     """All wanted events after the position ``after``, up to ``until``, in order.
 
-    The rows are those of the log, which hold no payload where a type has a loader.
+    The rows are those of the log, which hold no payload where a type has a loader. ``version`` is
+    that of the data which the batch is added to; it stays 0 without ``versions``.
     """
 
     after: int
     until: int
     events: Sequence[Row]
+    version: int = 0
 
 
 class Follower(ABC):
@@ -60,6 +67,8 @@ class Follower(ABC):
     name: ClassVar[str]
     types: ClassVar[Sequence[EventType]]
     batch: ClassVar[int] = BATCH
+    versions: ClassVar[bool] = False
+    """Whether the tables hold versions, so that a rebuild takes nothing from readers."""
 
     @abstractmethod
     def apply(self, cursor: Any, batch: Batch) -> None:
@@ -68,9 +77,16 @@ class Follower(ABC):
         An exception rolls the batch back, and the batch is retried later; no event is skipped.
         """
 
-    @abstractmethod
     def reset(self, cursor: Any) -> None:
-        """Remove all derived data, in the cursor's transaction."""
+        """Remove all derived data, in the cursor's transaction. Without ``versions`` only."""
+        raise NotImplementedError
+
+    def discard(self, cursor: Any, kept: Sequence[int]) -> bool:
+        """Remove some rows of versions that are not kept; return whether more may be left.
+
+        One call takes at most about a second. With ``versions`` only.
+        """
+        raise NotImplementedError
 
 
 def every_declared() -> list[Follower]:
@@ -100,15 +116,18 @@ def follow(follower: Follower) -> float:
 
 
 def rebuild(follower: Follower) -> None:
-    """Remove all derived data, and let the follower begin anew at position 0.
+    """Let the follower derive everything anew from position 0.
 
     Wait for the current batch to end; raise the database's error where that takes too long.
     """
     _make_row(follower)
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         row = FollowerCursor.objects.select_for_update().get(pk=follower.name)
-        follower.reset(cursor)
-        row.move_to(0)
+        if follower.versions:
+            row.begin_version()
+        else:
+            follower.reset(cursor)
+            row.move_to(0)
     logger.info("follower.rebuilding", follower=follower.name)
 
 
@@ -120,14 +139,28 @@ def _apply_next(follower: Follower) -> float:
         if row is not None and row.retry_at is not None and row.retry_at > now:
             return (row.retry_at - now).total_seconds()
         if row is not None:
-            batch = _next_batch(follower, row.position)
-            if batch.events:
-                follower.apply(cursor, batch)
-            if batch.until > row.position:
-                row.move_to(batch.until)
-            return 0 if len(batch.events) == follower.batch else IDLE_SECONDS
+            until, more = _apply_batch(follower, cursor, row.position, row.version)
+            if until > row.position:
+                row.move_to(until)
+            if row.next_version is not None and row.next_position is not None:
+                until, _more = _apply_batch(follower, cursor, row.next_position, row.next_version)
+                more = True
+                row.move_next_to(until)
+            elif row.has_leftovers:
+                more = True
+                if not follower.discard(cursor, [row.version]):
+                    row.note_leftovers(False)
+            return 0 if more else IDLE_SECONDS
     _make_row(follower)
     return 0
+
+
+def _apply_batch(follower: Follower, cursor: Any, after: int, version: int) -> tuple[int, bool]:
+    """Apply the next events to a version; return the new position, and whether more may wait."""
+    batch = _next_batch(follower, after, version)
+    if batch.events:
+        follower.apply(cursor, batch)
+    return batch.until, len(batch.events) == follower.batch
 
 
 def _lock(follower: Follower) -> FollowerCursor | None:
@@ -141,7 +174,7 @@ def _lock(follower: Follower) -> FollowerCursor | None:
         raise
 
 
-def _next_batch(follower: Follower, position: int) -> Batch:
+def _next_batch(follower: Follower, position: int, version: int) -> Batch:
     end = latest_position()
     rows = (
         Event.objects.filter(
@@ -155,7 +188,7 @@ def _next_batch(follower: Follower, position: int) -> Batch:
     events = [Row(*row) for row in rows[: follower.batch]]
     # A batch that is not full reaches the end of the log that was read before it.
     until = events[-1].position if len(events) == follower.batch else max(end, position)
-    return Batch(position, until, events)
+    return Batch(position, until, events, version)
 
 
 def _make_row(follower: Follower) -> None:

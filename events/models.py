@@ -101,6 +101,10 @@ class FollowerCursor(models.Model):
 
     A batch that fails leaves ``position`` where it is. The row then says since when the batch
     fails, and when it is retried.
+
+    ``version`` is that of the derived data which readers see. During a rebuild ``next_version``
+    follows the log from position 0, and is at ``next_position``. ``has_leftovers`` says that rows
+    of other versions wait for their removal.
     """
 
     NAME_MAX_LENGTH = 64
@@ -113,6 +117,10 @@ class FollowerCursor(models.Model):
     failing_since = models.DateTimeField(null=True)
     retry_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=REASON_MAX_LENGTH, blank=True)
+    version = models.IntegerField(default=0, db_default=0)
+    next_version = models.IntegerField(null=True)
+    next_position = models.BigIntegerField(null=True)
+    has_leftovers = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["name"]
@@ -136,3 +144,23 @@ class FollowerCursor(models.Model):
                 "reason",
             ]
         )
+
+    def begin_version(self) -> None:
+        """Begin a new version of the derived data at position 0, instead of an unfinished one."""
+        self.next_version = max(self.version, self.next_version or 0) + 1
+        self.next_position = 0
+        self.has_leftovers = True
+        self.save(update_fields=["next_version", "next_position", "has_leftovers"])
+
+    def move_next_to(self, position: int) -> None:
+        """Note how far the next version is. It becomes the version as soon as it is as far."""
+        if position >= self.position and self.next_version is not None:
+            self.version, self.next_version, self.next_position = self.next_version, None, None
+        else:
+            self.next_position = position
+        self.save(update_fields=["version", "next_version", "next_position"])
+
+    def note_leftovers(self, is_left: bool) -> None:
+        """Note whether rows of other versions wait for their removal."""
+        self.has_leftovers = is_left
+        self.save(update_fields=["has_leftovers"])

@@ -11,7 +11,10 @@ class InsightConfig(ShopAppConfig):
     """The dashboard: how the day goes, and what needs attention."""
 
     name = "insight"
+
     page_urls = "insight.page_urls"
+    followers = ("insight.statistics.follower.Statistics",)
+    personal_data = "insight.columns.TABLES"
     navigation = (
         NavigationEntry(
             _("Dashboard"),

@@ -12,7 +12,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rebuild",
             action="store_true",
-            help="remove what these followers derived, let them begin anew, and end",
+            help="let these followers derive everything anew from position 0, and end",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

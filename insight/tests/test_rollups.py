@@ -1,0 +1,205 @@
+"""The roll-ups: equal to the ledger, whoever dies, restarts or rebuilds."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+from accounts.models import User
+from events.followers import (
+    IDLE_SECONDS,
+    StandingBy,
+    _apply_batch,
+    _make_row,
+    follow,
+    rebuild,
+)
+from events.models import FollowerCursor, Outbox
+from events.tests.log import number
+from insight.statistics.follower import NAME, TABLES, Statistics
+from purchases.models import Purchase
+from shop.core.database import own_connection_parameters
+
+FOLLOWER = Statistics()
+START = datetime(2024, 2, 27, 22, 10, tzinfo=UTC)
+
+
+def bought(rows: Iterable[dict[str, Any]]) -> None:
+    """Record purchases, and give their events positions."""
+    purchases = [
+        Purchase(
+            **{
+                "id": uuid.uuid4(),
+                "dedupe_key": uuid.uuid4(),
+                "recorded_by_id": row["customer_id"],
+                "received_at": row["timestamp"],
+            }
+            | row
+        )
+        for row in rows
+    ]
+    Purchase.objects.bulk_create(purchases)
+    Outbox.objects.bulk_create(
+        [Outbox(key=one.id, customer_id=one.customer_id, type=1, xid=1) for one in purchases]
+    )
+    while number():
+        continue
+
+
+def some(count: int, seed: int = 1, *, start: datetime = START, days: int = 5) -> None:
+    """Record random purchases of four customers and five items in two currencies."""
+    random = Random(seed)
+    customers = [
+        User.objects.get_or_create(username=f"buyer {n}", defaults={"userid": f"b{n}"})[0].pk
+        for n in range(4)
+    ]
+    bought(
+        {
+            "customer_id": random.choice(customers),
+            "item": random.choice(("", "book", "lamp", "Ümläut", "=1+1")),
+            "quantity": random.randint(1, 9),
+            "price": Decimal(random.randint(0, 99999)) / 100,
+            "currency": random.choice(("EUR", "EUR", "JPY")),
+            "timestamp": start + timedelta(seconds=random.randint(0, days * 86400)),
+        }
+        for _ in range(count)
+    )
+
+
+def follow_all() -> None:
+    """Let the follower come to the end of the log, of a rebuild and of what it has to remove."""
+    for _ in range(200):
+        if follow(FOLLOWER) == IDLE_SECONDS:
+            return
+    pytest.fail("The follower does not come to the end.")
+
+
+def contents() -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of the version that readers see, without it; they are all that there are."""
+    version = FollowerCursor.objects.get(pk=NAME).version
+    found = {}
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"SELECT to_jsonb(t) - 'version', version FROM {table} t ORDER BY 1")
+            rows = cursor.fetchall()
+            found[table] = [row[0] for row in rows if row[1] == version]
+    return found
+
+
+def leftovers() -> int:
+    """Return how many rows of other versions there are."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            " UNION ALL ".join(
+                f"SELECT count(*) FROM {table} WHERE version <> "
+                f"(SELECT version FROM events_followercursor WHERE name = '{NAME}')"
+                for table in TABLES
+            )
+        )
+        return sum(row[0] for row in cursor.fetchall())
+
+
+_SQL = {
+    "insight_slot": """SELECT date_bin('15 minutes', timestamp, '2000-01-01 00:00+00') AS slot,
+        currency, count(*), sum(quantity), sum(price * quantity)
+        FROM purchases_purchase GROUP BY 1, 2""",
+    "insight_item_day": """SELECT item, (timestamp AT TIME ZONE 'UTC')::date, currency, count(*),
+        sum(quantity), sum(price * quantity) FROM purchases_purchase GROUP BY 1, 2, 3""",
+    "insight_customer_day": """SELECT customer_id, (timestamp AT TIME ZONE 'UTC')::date, currency,
+        count(*), sum(quantity), sum(price * quantity) FROM purchases_purchase GROUP BY 1, 2, 3""",
+    "insight_customer": """SELECT customer_id, currency, min(timestamp), max(timestamp), count(*),
+        sum(quantity), sum(price * quantity) FROM purchases_purchase GROUP BY 1, 2""",
+}
+_COLUMNS = {
+    "insight_slot": "slot, currency",
+    "insight_item_day": "item, day, currency",
+    "insight_customer_day": "customer_id, day, currency",
+    "insight_customer": "customer_id, currency, first_at, last_at",
+}
+
+
+def assert_true() -> None:
+    """Compare each roll-up with plain SQL over the ledger."""
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(
+                f"""SELECT {_COLUMNS[table]}, purchases, quantity, revenue FROM {table}
+                WHERE version = (SELECT version FROM events_followercursor WHERE name = '{NAME}')"""
+            )
+            rolled = sorted(cursor.fetchall())
+            cursor.execute(_SQL[table])
+            assert rolled == sorted(cursor.fetchall()), table
+
+
+@pytest.mark.django_db
+def test_the_roll_ups_equal_the_ledger_also_for_what_is_recorded_late() -> None:
+    some(150)
+    follow_now()
+    assert_true()
+    before = contents()
+    some(1, seed=2, start=START - timedelta(days=800), days=1)
+    follow_now()
+    assert_true()
+    after = contents()
+    assert len(after["insight_slot"]) == len(before["insight_slot"]) + 1
+    assert [row for row in before["insight_slot"] if row not in after["insight_slot"]] == []
+
+
+def follow_now() -> None:
+    """Apply what waits, inside the test's transaction."""
+    _make_row(FOLLOWER)
+    with connection.cursor() as cursor:
+        while True:
+            row = FollowerCursor.objects.get(pk=NAME)
+            until, more = _apply_batch(FOLLOWER, cursor, row.position, row.version)
+            row.move_to(until)
+            if not more:
+                return
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rebuild_beside_readers_makes_identical_tables_and_one_swap() -> None:
+    some(120)
+    follow_all()
+    first = contents()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Statistics, "batch", 40)
+        rebuild(FOLLOWER)
+        steps = 0
+        while FollowerCursor.objects.get(pk=NAME).next_version is not None:
+            assert contents() == first
+            some(1, seed=100 + steps, days=1)
+            follow(FOLLOWER)
+            first = contents()
+            steps += 1
+            assert steps < 50
+        assert steps >= 3
+        # An unfinished rebuild that begins once more leaves nothing of itself.
+        rebuild(FOLLOWER)
+        follow(FOLLOWER)
+        rebuild(FOLLOWER)
+        follow_all()
+    assert leftovers() == 0
+    assert contents() == first
+    assert_true()
+    assert FollowerCursor.objects.get(pk=NAME).has_leftovers is False
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_add_nothing_twice() -> None:
+    some(30)
+    follow_all()
+    some(30, seed=3)
+    with psycopg.connect(**own_connection_parameters()) as leader:
+        leader.execute("SELECT FROM events_followercursor FOR UPDATE")
+        with pytest.raises(StandingBy):
+            follow(FOLLOWER)
+    follow_all()
+    follow_all()
+    assert_true()

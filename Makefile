@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak lint schema texts bench pictures lighthouse clean chromium env up down deploy backup restore replay test-stack lock
+.PHONY: help run test soak lint schema settings texts bench pictures lighthouse clean chromium env up down deploy backup restore replay test-stack lock
 
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check --quiet
@@ -38,6 +38,9 @@ lint: .venv/.installed-dev ## check style, imports, types, migrations and the pr
 
 schema: .venv/.installed-dev ## write docs/openapi.json anew
 	ENVIRONMENT=development $(PYTHON) manage.py spectacular --format openapi-json --file docs/openapi.json
+
+settings: .venv/.installed-dev ## write the settings at run time into docs/settings.md and .env.example
+	ENVIRONMENT=development $(PYTHON) manage.py document_settings
 
 texts: .venv/.installed-dev ## collect the texts of the sources in locale/, and say which need a translation
 	$(PYTHON) -m tests.texts

@@ -70,3 +70,23 @@ def _fresh_cache() -> None:
 
     cache.clear()
     presence.forget()
+
+
+@pytest.fixture
+def site_settings() -> Iterator[Any]:
+    """Return a function that puts values of settings at run time in force, until the test ends.
+
+    ``site_settings(quota_sockets=2)``; a value of the environment would win.
+    """
+    from shop.core import site_settings as core
+
+    before = core.current()
+
+    def put(**values: Any) -> None:
+        unknown = values.keys() - core.registry().keys()
+        assert not unknown, unknown
+        core.install(core.version(), {**core.current().stored, **values})
+        assert not core.current().unfit
+
+    yield put
+    core.install(before.version, before.stored)

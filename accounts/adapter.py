@@ -27,6 +27,7 @@ from accounts.sessions.recent import is_recent
 from accounts.ways_in import WayIn, ways_in
 from shop.core.admission import network_of
 from shop.core.apps import landing_for
+from shop.core.site_settings.general import SITE_NAME
 
 # The way in that sessions record.
 SESSION_BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -110,7 +111,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Queue one of allauth's mails. Its links begin with ``SITE_URL``, whatever the Host."""
         links = {
-            "site_name": settings.SITE_NAME,
+            "site_name": SITE_NAME.value,
             "site_url": settings.SITE_URL,
             "signup_url": _link("account_signup"),
         }

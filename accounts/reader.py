@@ -7,6 +7,7 @@ and the classic routes are for programs: they stay in English and in UTC.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import tzinfo
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -18,6 +19,7 @@ from django.utils.cache import patch_vary_headers
 
 from shop.core.errors import error_shape
 from shop.core.outages import is_outage
+from shop.core.site_settings.general import site_zone
 
 COOKIES = {"language": "shop_language", "time_zone": "shop_time_zone", "theme": "shop_theme"}
 THEMES = ("light", "dark")
@@ -82,7 +84,7 @@ def reader_of(request: HttpRequest) -> Reader:
     elif language not in languages():
         language = translation.get_language_from_request(request)
     zone = zone or request.COOKIES.get(COOKIES["time_zone"], "")
-    return Reader(language, (zone and find_zone(zone)) or ZoneInfo(settings.TIME_ZONE))
+    return Reader(language, (zone and find_zone(zone)) or site_zone())
 
 
 @contextmanager
@@ -96,8 +98,14 @@ def written_for(user: Any) -> Iterator[None]:
     if language not in languages():
         language = translation.get_language() or settings.LANGUAGE_CODE
     zone = find_zone(getattr(user, "time_zone", ""))
-    with translation.override(language), timezone.override(zone or timezone.get_current_timezone()):
+    with translation.override(language), timezone.override(zone or _present_zone()):
         yield
+
+
+def _present_zone() -> tzinfo:
+    """Return the zone of the present reader, or that of the site where nobody reads."""
+    zone = timezone.get_current_timezone()
+    return site_zone() if zone == timezone.get_default_timezone() else zone
 
 
 class ReaderMiddleware:

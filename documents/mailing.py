@@ -19,6 +19,7 @@ from documents.kinds import kind_of
 from documents.models import Document
 from documents.storage import store
 from shop.core.jobs import backoff, from_now
+from shop.core.site_settings.general import SITE_NAME
 from shop.core.smtp import Delivery, Outcome, send_once
 
 logger = structlog.get_logger(__name__)
@@ -120,10 +121,10 @@ def _message(document: Document, address: str, attachment: bytes | None) -> Emai
             else _("It is too large for a mail, so it is not attached. You can download it here:"),
             settings.SITE_URL + words.link,
             "",
-            settings.SITE_NAME,
+            SITE_NAME.value,
         ]
     message = EmailMessage(
-        subject=f"{settings.SITE_NAME}: {words.subject}",
+        subject=f"{SITE_NAME.value}: {words.subject}",
         body="".join(f"{line}\n" for line in lines),
         to=[address],
         headers={"Message-ID": kind.message_id(document), "Auto-Submitted": "auto-generated"},

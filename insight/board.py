@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from insight.figures import Figures
@@ -14,6 +13,7 @@ from purchases.totals import Sum
 from shop.core import times
 from shop.core.charts import Chart, Point, line_chart
 from shop.core.money import number
+from shop.core.site_settings.general import DEFAULT_CURRENCY
 
 CURRENCIES = 3
 """Currencies with a card of their own; the others stand in a table."""
@@ -102,7 +102,7 @@ def _amounts(now: Turnover, before: Turnover) -> list[Compared]:
         )
         for currency in today | earlier
     ]
-    own = settings.DEFAULT_CURRENCY
+    own = DEFAULT_CURRENCY.value
     return sorted(amounts, key=lambda each: (each.currency != own, -each.purchases, each.currency))
 
 

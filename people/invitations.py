@@ -31,6 +31,7 @@ from people.models import Invitation, Team
 from people.roles import TooMany
 from people.teams import join, team_of
 from shop.core.errors import FieldError, Forbidden, NotFound, ValidationFailed
+from shop.core.site_settings.general import SITE_NAME
 
 GOOD_FOR = timedelta(days=7)
 OPEN_MAX = 200
@@ -181,7 +182,7 @@ def _mail(actor: User, team: Team, email: str, token: str) -> tuple[str, str]:
         "team": team.name,
         "days": GOOD_FOR.days,
         "link": settings.SITE_URL + reverse("people_invitation", args=[token]),
-        "site_name": settings.SITE_NAME,
+        "site_name": SITE_NAME.value,
         "site_url": settings.SITE_URL,
     }
     with written_for(context["user"]):

@@ -7,3 +7,8 @@ class PreferencesConfig(ShopAppConfig):
     """Settings at run time: what a site changes without a restart."""
 
     name = "preferences"
+    append_only = ("Change",)
+    relay_rights = {"preferences_change": "SELECT"}
+    process_loops = ("preferences.snapshot.refresh",)
+    personal_data = "preferences.columns.TABLES"
+    audit_actions = ("preferences.actions.ACTIONS",)

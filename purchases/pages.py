@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.messages import get_messages
 from django.http import HttpRequest, HttpResponse
@@ -41,6 +40,7 @@ from shop.core.errors import ApplicationError, NotFound, error_response
 from shop.core.idempotency import parse_idempotency_key
 from shop.core.money import shown
 from shop.core.panels import customer_panels, purchase_panels
+from shop.core.site_settings.general import DEFAULT_CURRENCY
 
 PART = "X-Part"
 """A request with this header wants a part of the page."""
@@ -124,7 +124,7 @@ def _form(
     errors: dict[str, str],
     **more: object,
 ) -> HttpResponse:
-    currency = given.get("currency", "").upper() or settings.DEFAULT_CURRENCY
+    currency = given.get("currency", "").upper() or DEFAULT_CURRENCY.value
     context = {
         **more,
         "given": given,

@@ -12,13 +12,13 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from django.conf import settings
 
 from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH
 from accounts.names import normalise
 from purchases.currencies import currencies, was_valid, withdrawn
 from purchases.models import ITEM_MAX_LENGTH, PRICE_DECIMAL_PLACES, PRICE_MAX_DIGITS, QUANTITY_MAX
 from shop.core.errors import FieldError, ValidationFailed
+from shop.core.site_settings.general import DEFAULT_CURRENCY
 from shop.core.text import UNPRINTABLE
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -239,7 +239,7 @@ def parse_purchase(data: Any, *, now: datetime) -> PurchaseInput:
         get("item", ""),
         get("quantity", 1),
         values["price"],
-        currency or settings.DEFAULT_CURRENCY,
+        currency or DEFAULT_CURRENCY.value,
         get("timestamp"),
         get("userid"),
         get("username"),

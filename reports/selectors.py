@@ -31,6 +31,7 @@ from reports.models import Kind, Report
 from shop.core.errors import NotFound
 from shop.core.merged import Merged
 from shop.core.replica import database_that_has
+from shop.core.site_settings.general import SITE_NAME
 
 _AMOUNT = ExpressionWrapper(
     F("price") * F("quantity"), output_field=DecimalField(max_digits=30, decimal_places=2)
@@ -141,7 +142,7 @@ def statement_header(report: Document) -> StatementHeader:
     account = account_of(report, customer.pk) if _may_see_account(report) else Account()
     return StatementHeader(
         report_id=report.pk,
-        shop_name=settings.SITE_NAME,
+        shop_name=SITE_NAME.value,
         username=customer.username,
         userid=customer.userid,
         # Who asks for somebody else's statement need not be allowed to see the address.
@@ -188,7 +189,7 @@ def sales_header(report: Document) -> SalesHeader:
     since, until = report.period
     return SalesHeader(
         report_id=report.pk,
-        shop_name=settings.SITE_NAME,
+        shop_name=SITE_NAME.value,
         since=since,
         until=until,
         generated_at=timezone.now(),

@@ -1,10 +1,10 @@
 """What the project itself adds to the site."""
 
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from shop.core import site_settings
 from shop.core.apps import NavigationEntry, ShopAppConfig, is_anybody, is_staff
-from shop.core.logs import log_apps
+from shop.core.log_levels import set_levels
 
 
 class ShopConfig(ShopAppConfig):
@@ -12,6 +12,7 @@ class ShopConfig(ShopAppConfig):
 
     name = "shop"
     personal_data = "shop.columns.TABLES"
+    site_settings = ("shop.core.site_settings.general.SETTINGS",)
     ledger_checks = ("shop.core.append_only.CHECKS",)
     navigation = (
         NavigationEntry(
@@ -25,4 +26,5 @@ class ShopConfig(ShopAppConfig):
     def ready(self) -> None:
         from shop.core import checks, declarations  # noqa: F401
 
-        log_apps(settings.LOG_LEVEL)
+        site_settings.load_declarations()
+        site_settings.when_changed(set_levels)

@@ -100,7 +100,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             hub.start()
             ingest.start()
             last_uses.start()
-            process.start(os.environ.get("APPLICATION_NAME", "web"))
+            await asyncio.to_thread(process.start, os.environ.get("APPLICATION_NAME", "web"))
             collect_rarely()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":

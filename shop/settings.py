@@ -431,9 +431,6 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
-SITE_NAME = env.text("SITE_NAME", "Scalable Shop")
-# The welcome page links to the source code here, if somebody says where it is.
-SOURCE_URL = env.text("SOURCE_URL", "")
 
 # --- API -----------------------------------------------------------------------------------
 
@@ -508,7 +505,6 @@ BULK_THREADS = env.integer("BULK_THREADS", 4, minimum=1, maximum=20)
 # The space for bodies of requests, in memory and in temporary files, in one process.
 BODIES_MEMORY_BYTES = env.integer("BODIES_MEMORY_MIB", 64, minimum=1) * 1024 * 1024
 BODIES_DISK_BYTES = env.integer("BODIES_DISK_MIB", 1024, minimum=1) * 1024 * 1024
-DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "EUR")
 # The contract promises a heartbeat every 25 seconds, and that sockets end within 60 seconds of the
 # right to them.
 FEED_HEARTBEAT_SECONDS = env.integer("FEED_HEARTBEAT_SECONDS", 15, minimum=1, maximum=20)
@@ -516,12 +512,7 @@ FEED_CREDENTIALS_SECONDS = env.integer("FEED_CREDENTIALS_SECONDS", 20, minimum=1
 
 # --- Logs ----------------------------------------------------------------------------------
 
-LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-LOGGING = logging_config(
-    # A developer needs to see errors, and the address that `make run` has printed.
-    requests="WARNING" if DEVELOPMENT and LOG_LEVEL == "INFO" else LOG_LEVEL,
-    json=env.boolean("LOG_JSON", not DEVELOPMENT),
-)
+LOGGING = logging_config(json=env.boolean("LOG_JSON", not DEVELOPMENT))
 # How long the searchable copies of lines are kept, by their level.
 LOGS_KEEP_DEBUG_DAYS = env.integer("LOGS_KEEP_DEBUG_DAYS", 1, minimum=1, maximum=3650)
 LOGS_KEEP_INFO_DAYS = env.integer("LOGS_KEEP_INFO_DAYS", 14, minimum=1, maximum=3650)
@@ -566,7 +557,8 @@ BILLING_VIES_URL = env.text(
 _EXAMPLE_IBAN = "DE89370400440532013000"
 # The shop, as its next documents name it.
 BILLING_SELLER = {
-    "name": env.text("BILLING_SELLER_NAME", SITE_NAME),
+    # None is the name of the site.
+    "name": env.text("BILLING_SELLER_NAME", "") or None,
     "address": env.text("BILLING_SELLER_ADDRESS", ""),
     "postcode": env.text("BILLING_SELLER_POSTCODE", ""),
     "city": env.text("BILLING_SELLER_CITY", ""),

@@ -34,6 +34,7 @@ from purchases.validation import parse_purchase
 from shop.core.errors import ApplicationError, Forbidden, csrf_failure, error_response
 from shop.core.idempotency import parse_idempotency_key
 from shop.core.money import shown
+from shop.core.site_settings.general import DEFAULT_CURRENCY, SITE_NAME
 from till import kept, offline
 from till.selectors import customers_like
 
@@ -118,7 +119,7 @@ def till(request: HttpRequest) -> HttpResponse:
             ("waiting", _("Waiting")),
             ("sent", _("Sent")),
         ),
-        "default_currency": settings.DEFAULT_CURRENCY,
+        "default_currency": DEFAULT_CURRENCY.value,
         "idempotency_key": given.get(kept.KEY) or uuid.uuid4(),
     }
     response = render(request, "till/till.html", context, status=status)
@@ -189,7 +190,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
     ]
     body = {
         "id": start,
-        "name": f"{settings.SITE_NAME}: {_('Till')}",
+        "name": f"{SITE_NAME.value}: {_('Till')}",
         "short_name": _("Till"),
         "start_url": start,
         "scope": start,

@@ -3,7 +3,8 @@
 from typing import Any, NoReturn
 
 from allauth.mfa.adapter import DefaultMFAAdapter
-from django.conf import settings
+
+from shop.core.site_settings.general import SITE_NAME
 
 _CLOSED = "accounts.factors.totp seals secrets, each bound to its account."
 
@@ -17,7 +18,7 @@ class FactorsAdapter(DefaultMFAAdapter):
 
     def get_totp_issuer(self) -> str:
         """Return the name of the site in an authenticator app."""
-        return settings.SITE_NAME
+        return SITE_NAME.value
 
     def get_totp_label(self, user: Any) -> str:
         """Return the name of the account in an authenticator app."""

@@ -13,7 +13,6 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 from fido2.server import Fido2Server
@@ -30,6 +29,7 @@ from fido2.webauthn import (
 
 from accounts.factors.relying_party import origin, relying_party_id
 from accounts.models import User
+from shop.core.site_settings.general import SITE_NAME
 
 CEREMONY_SECONDS = 300
 PASSKEYS_MAX = 20
@@ -158,7 +158,7 @@ def _use(passkey: Authenticator, data: AuthenticatorData, challenge: str) -> boo
 
 
 def _server() -> Fido2Server:
-    site = PublicKeyCredentialRpEntity(id=relying_party_id(), name=settings.SITE_NAME)
+    site = PublicKeyCredentialRpEntity(id=relying_party_id(), name=SITE_NAME.value)
     # fido2's own rule would let every host below this one sign in here.
     return Fido2Server(site, verify_origin=lambda given: given == origin())
 

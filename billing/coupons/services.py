@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils.translation import gettext_noop
@@ -17,6 +16,7 @@ from billing.coupons.models import Coupon, CouponCustomer
 from billing.coupons.selectors import redeemed_by_coupon
 from billing.money import exponent_of, to_amount, to_units
 from shop.core.errors import Conflict, FieldError, NotFound, ValidationFailed
+from shop.core.site_settings.general import DEFAULT_CURRENCY
 
 _FIELDS = (
     "code", "percent", "amount", "currency", "starts_at", "ends_at", "max_redemptions",
@@ -105,7 +105,7 @@ def _set(coupon: Coupon, given: Mapping[str, Any]) -> None:
     if coupon.amount is not None and not coupon.currency:
         raise _invalid("currency", "An amount needs its currency.", "required")
     if coupon.minimum is not None:
-        coupon.currency = coupon.currency or settings.DEFAULT_CURRENCY
+        coupon.currency = coupon.currency or DEFAULT_CURRENCY.value
     if coupon.currency:
         exponent = exponent_of(coupon.currency)
         for name in ("amount", "minimum"):

@@ -21,6 +21,7 @@ from billing.invoices.errors import AlreadyInvoiced, NothingToInvoice, TooManyLi
 from billing.invoices.models import LINES_MAX
 from billing.taxes.rates import Rates, day_of_supply
 from shop.core.errors import FieldError, ValidationFailed
+from shop.core.site_settings.general import site_zone
 
 # The ledger's index gives the purchases in order; the key of the claims finds each of them.
 _PURCHASES = """
@@ -153,7 +154,7 @@ def moment_of(text: str, *, ends: bool = False) -> datetime:
         moment += timedelta(microseconds=1) if ends else timedelta()
     else:
         day = date.fromisoformat(text)
-        moment = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(settings.TIME_ZONE))
+        moment = datetime(day.year, day.month, day.day, tzinfo=site_zone())
         moment += timedelta(days=1) if ends else timedelta()
     return min(max(moment, _FIRST), _LAST)
 

@@ -9,6 +9,7 @@ from billing.invoices.models import Balance
 from billing.money import Sums
 from billing.payments.models import Chargeback, Refund
 from billing.payments.selectors import excess_of
+from shop.core.site_settings.general import site_zone
 
 DISPUTED, OVERDUE, OVERPAID = "disputed", "overdue", "overpaid"
 EXCESS = "excess"
@@ -42,7 +43,7 @@ def flags_of(balances: Iterable[Balance]) -> Mapping[UUID, list[str]]:
         balance.pk for balance in balances if balance.refunded + balance.charged_back
     ):
         found[id].append(EXCESS)
-    today = timezone.localtime(timezone=timezone.get_default_timezone()).date()
+    today = timezone.localtime(timezone=site_zone()).date()
     for balance in balances:
         sums = sums_of(balance)
         if sums.overpaid:

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db.models import QuerySet
 
 from accounts.models import User
 from accounts.permissions import Permission, allows
 from billing.invoices.models import LABEL_MAX_LENGTH, Balance, Document, Draft, Kind
 from shop.core.errors import FieldError, NotFound, ValidationFailed
+from shop.core.site_settings.general import site_zone
 
 DRAFT = "draft"
 STATUSES = (DRAFT, *Balance.Status.values)
@@ -160,7 +159,7 @@ def _dated(rows: QuerySet[Any], filters: Filters, prefix: str = "") -> QuerySet[
 
 
 def _begin(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(settings.TIME_ZONE))
+    return datetime(day.year, day.month, day.day, tzinfo=site_zone())
 
 
 def _end(day: date) -> datetime:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 
 from billing.invoices.models import Kind
+from shop.core.site_settings.general import TIME_ZONE
 
 PREFIXES = {Kind.INVOICE: "INV", Kind.CREDIT_NOTE: "CN"}
 
@@ -51,7 +51,7 @@ def code_of(kind: str, year: int, generation: int = 0) -> str:
 def today() -> date:
     """Return the present day in the site's time zone, by the clock of the database."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_TODAY}", {"zone": settings.TIME_ZONE})
+        cursor.execute(f"SELECT {_TODAY}", {"zone": TIME_ZONE.value})
         found: date = cursor.fetchone()[0]
     return found
 
@@ -62,7 +62,7 @@ def next_place(kind: str) -> Place:
     The day is the present one in the site's time zone, or that of the last document if the clock
     was turned back. The lock is held until the transaction ends. Nothing is changed yet.
     """
-    place: dict[str, Any] = {"kind": kind, "zone": settings.TIME_ZONE}
+    place: dict[str, Any] = {"kind": kind, "zone": TIME_ZONE.value}
     with connection.cursor() as cursor:
         while True:
             cursor.execute(_LOCK, place)

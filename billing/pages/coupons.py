@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, cast
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -30,6 +29,7 @@ from purchases.currencies import currencies
 from shop.core import times
 from shop.core.errors import NotFound, error_response
 from shop.core.money import shown
+from shop.core.site_settings.general import DEFAULT_CURRENCY
 from shop.core.typed_times import Edge, typed_moment
 
 LABELS = {
@@ -59,7 +59,7 @@ USED: Word = (gettext_lazy("Used up"), "", "circle-x")
 @requires(GET=READ_ALL, POST=WRITE_ALL)
 def coupon_list(request: HttpRequest) -> HttpResponse:
     """Show coupons, newest first; make one by POST."""
-    given: dict[str, str] = {"currency": settings.DEFAULT_CURRENCY}
+    given: dict[str, str] = {"currency": DEFAULT_CURRENCY.value}
     errors: Errors = {}
     status = 200
     if request.method == "POST":
@@ -191,7 +191,7 @@ def _of(found: Coupon) -> dict[str, str]:
     return {
         "code": found.code,
         "value": value,
-        "currency": found.currency or settings.DEFAULT_CURRENCY,
+        "currency": found.currency or DEFAULT_CURRENCY.value,
         "starts_at": times.iso(found.starts_at)[:16] + "Z" if found.starts_at else "",
         "ends_at": times.iso(found.ends_at)[:16] + "Z" if found.ends_at else "",
         "max_redemptions": str(found.max_redemptions or ""),

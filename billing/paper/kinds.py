@@ -16,6 +16,7 @@ from documents.kinds import Words
 from documents.models import Document as File
 from documents.rendered import Rendered, RenderingFailed
 from documents.storage import store
+from shop.core.site_settings.general import SITE_NAME
 from shop.core.times import day
 
 
@@ -69,7 +70,7 @@ class Paper(_OfDocument):
             hash_=bytes(about.hash).hex(),
             language=document.parameters["language"],
             site_url=settings.SITE_URL,
-            site_name=settings.SITE_NAME,
+            site_name=SITE_NAME.value,
         )
 
 

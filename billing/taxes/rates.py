@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from billing.taxes.models import ItemTax, TaxRate
+from shop.core.site_settings.general import site_zone
 
 STANDARD = "standard"
 """The code of all items that have none of their own."""
@@ -28,7 +29,7 @@ UNTAXED = Applied("O", Decimal("0.00"))
 
 def day_of_supply(moment: datetime) -> date:
     """Return the day of a moment in the site's time zone, by which rates are chosen."""
-    return timezone.localtime(moment, timezone.get_default_timezone()).date()
+    return timezone.localtime(moment, site_zone()).date()
 
 
 class Rates:

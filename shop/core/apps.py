@@ -123,6 +123,12 @@ class ShopAppConfig(AppConfig):
     """Work that goes on in the relay's process; see ``shop.core.loops``."""
     process_loops: ClassVar[Sequence[str]] = ()
     """Work that goes on in every process, in its one thread for them; see ``shop.core.process``."""
+    site_settings: ClassVar[Sequence[str]] = ()
+    """Sequences of settings at run time; see ``shop.core.site_settings``."""
+    site_setting_rules: ClassVar[Sequence[str]] = ()
+    """Sequences of ``Rule``: what several settings must fulfil together."""
+    works_read_only: ClassVar[Sequence[str]] = ()
+    """Names of routes whose writes go on while the site is read-only."""
     followers: ClassVar[Sequence[str]] = ()
     """Followers of the event log."""
     sealed: ClassVar[Sequence[str]] = ()
@@ -239,6 +245,11 @@ def landing_for(user: Any) -> str:
 
 def declared(kind: str) -> list[Callable[..., Any]]:
     """Return the callables that the apps declare; ``kind`` is ``"searches"``, …."""
+    return [import_string(name) for config in shop_apps() for name in getattr(config, kind)]
+
+
+def sequences(kind: str) -> list[Sequence[Any]]:
+    """Return the sequences that the apps declare; ``kind`` is ``"site_settings"``, …."""
     return [import_string(name) for config in shop_apps() for name in getattr(config, kind)]
 
 

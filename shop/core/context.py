@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 
 from shop.core import texts
 from shop.core.apps import GROUPS, NavigationEntry, navigation_for
+from shop.core.site_settings.general import SITE_NAME, SOURCE_URL
 
 THEMES = ("light", "dark")
 
@@ -78,8 +79,8 @@ def site(request: HttpRequest) -> dict[str, object]:
     """Return the shop's name, its source and mail address, whether it is a demo, navigation,
     theme, and the address of its scripts' texts."""
     return {
-        "site_name": settings.SITE_NAME,
-        "source_url": settings.SOURCE_URL,
+        "site_name": SITE_NAME.value,
+        "source_url": SOURCE_URL.value,
         "contact": parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
         "development": settings.DEVELOPMENT,
         # Only templates call these, because most answers are no pages.

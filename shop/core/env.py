@@ -52,12 +52,16 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) 
     return number
 
 
+TRUE: Final = frozenset({"true", "1", "yes", "on"})
+FALSE: Final = frozenset({"false", "0", "no", "off"})
+
+
 def boolean(name: str, default: bool) -> bool:
     """Return the variable as a truth value: ``true``, ``1``, ``yes``, ``on`` or their opposites."""
     value = text(name, "true" if default else "false").lower()
-    if value in ("true", "1", "yes", "on"):
+    if value in TRUE:
         return True
-    if value in ("false", "0", "no", "off"):
+    if value in FALSE:
         return False
     raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
 

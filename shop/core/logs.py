@@ -9,8 +9,6 @@ from typing import Any
 
 import structlog
 
-from shop.core.apps import shop_apps
-
 
 class OneLine(logging.Filter):
     """Drops the tracebacks of events that any client can cause, such as a wrong Host."""
@@ -21,11 +19,10 @@ class OneLine(logging.Filter):
         return True
 
 
-def logging_config(*, requests: str, json: bool) -> dict[str, Any]:
+def logging_config(*, json: bool) -> dict[str, Any]:
     """Return the dictionary for ``logging.config.dictConfig``; everything goes to stderr.
 
-    ``requests`` is the level of events about single requests and tasks. ``log_apps`` sets the level
-    of the apps' own events.
+    ``shop.core.log_levels`` sets the levels of our own events.
     """
     # structlog's own tracebacks show every local variable, passwords too. Each takes seconds to
     # render, and clients can cause them.
@@ -65,19 +62,12 @@ def logging_config(*, requests: str, json: bool) -> dict[str, Any]:
             }
         },
         "root": {"handlers": ["stderr"], "level": "WARNING"},
-        "loggers": {name: {"level": requests} for name in ("django_structlog", "celery")}
-        | {
+        "loggers": {
             # django_structlog already logs each request with its status.
             "django.request": {"level": "CRITICAL"},
             "uvicorn.error": {"level": "INFO"},
         },
     }
-
-
-def log_apps(level: str) -> None:
-    """Set the level of the events of the shop's own apps."""
-    for config in shop_apps():
-        logging.getLogger(config.name).setLevel(level)
 
 
 def configure_structlog() -> None:

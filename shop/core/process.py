@@ -26,6 +26,7 @@ from shop.core.outages import is_outage
 logger = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 1.0
+START_SECONDS = 2.0
 STOP_SECONDS = 3.0
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -58,8 +59,14 @@ class _Companion:
     def __init__(self, process: Process) -> None:
         self.process = process
         self._stop = threading.Event()
+        self._begun = threading.Event()
         self._thread = threading.Thread(target=self._run, name="process_loops", daemon=True)
+
+    def start(self) -> None:
+        """Begin, and return when every loop has worked once, or after a short time."""
         self._thread.start()
+        # So the settings at run time are known before the process serves anybody.
+        self._begun.wait(START_SECONDS)
 
     def stop(self) -> None:
         """Let every loop work a last time, for a few seconds at most."""
@@ -72,6 +79,7 @@ class _Companion:
             for loop, at in due.items():
                 if at <= time.monotonic():
                     due[loop] = time.monotonic() + self._call(loop, self.process)
+            self._begun.set()
             if not due:
                 return
             self._stop.wait(
@@ -97,10 +105,14 @@ def current() -> Process | None:
 
 
 def start(kind: str) -> None:
-    """Begin the work of this process. A process that was forked has begun nothing."""
+    """Begin the work of this process, and wait until all of it was done once, for 2 s at most.
+
+    A process that was forked has begun nothing.
+    """
     global _running
     if _running is None:
         _running = _Companion(Process(kind))
+        _running.start()
 
 
 def stop() -> None:

@@ -19,7 +19,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from shop.connections import FURTHER
-from shop.core import env, health
+from shop.core import env, health, site_settings
 from shop.core.errors import ApplicationError
 from shop.core.logs import OneLine
 from shop.core.parsers import decode_json
@@ -45,7 +45,8 @@ def read_names(monkeypatch: pytest.MonkeyPatch) -> tuple[set[str], set[str]]:
     for role in ("application", "owner"):
         assert refusal(monkeypatch, DATABASE_ROLE=role) == ""
     assert refusal(monkeypatch, ENVIRONMENT="development") == ""
-    return env.VARIABLES, env.SECRETS
+    of_settings = {setting.variable for setting in site_settings.registry().values()}
+    return env.VARIABLES | of_settings - {""}, env.SECRETS
 
 
 def test_every_setting_from_the_environment_is_explained(

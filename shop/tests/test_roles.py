@@ -28,6 +28,7 @@ RELAY = {
     "audit_checkpoint": {"SELECT", "INSERT"},
     "operations_instance": {"SELECT", "INSERT", "UPDATE"},
     "logs_entry": {"INSERT"},
+    "preferences_change": {"SELECT"},
 }
 ONLY_GROW = {
     "purchases_purchase",
@@ -40,6 +41,7 @@ ONLY_GROW = {
     "billing_redemption",
     "billing_tax",
     "logs_entry",
+    "preferences_change",
 }
 COLUMNS = """(
     SELECT relname, attrelid, attnum, attname FROM pg_attribute

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from billing.codes import transfer_code
+from billing.parties.seller import seller_details
 from billing.payments.providers.interface import (
     DisputeChanged,
     Message,
@@ -32,7 +33,7 @@ class Bank:
 
     def start(self, payment: PaymentRequest) -> Started:
         """Return the bank details, with the reference that every transfer for the invoice has."""
-        seller = settings.BILLING_SELLER
+        seller = seller_details()
         reference = reference_of(payment.number)
         action = {
             "type": "bank_transfer",

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from events.hub import hub
+from shop.core import site_settings
 from shop.core.process import Process
 
 EVERY_SECONDS = 5.0
@@ -100,7 +101,7 @@ def report(process: Process, *, age: float, dropped: int = 0) -> float:
                 "host": process.host[:255],
                 "pid": process.pid,
                 "version": settings.APPLICATION_VERSION[:100],
-                "settings_version": None,
+                "settings_version": site_settings.version(),
                 "age": age,
                 "stopping": process.stopping,
                 "sockets": 0 if process.stopping else hub.sockets.used,

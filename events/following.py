@@ -1,13 +1,15 @@
-"""The process that runs followers, each in a thread of its own."""
+"""The process that runs followers, and other work that follows the log, each in its own thread."""
 
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 from django.db import connection
+from django.utils.module_loading import import_string
 
 from events.followers import Follower, StandingBy, follow
+from shop.core.apps import shop_apps
 from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)
@@ -16,14 +18,33 @@ STANDBY_SECONDS = 1.0
 RECONNECT_SECONDS = 1.0
 
 
-class Following:
-    """Followers that run until SIGTERM or SIGINT. The current batch is committed or rolled back."""
+Work = Callable[[threading.Event], None]
 
-    def __init__(self, followers: Iterable[Follower]) -> None:
+
+def declared_work() -> dict[str, Work]:
+    """Return the other work of this process that an app declares, by name."""
+    return {
+        name: import_string(path)
+        for config in shop_apps()
+        for name, path in config.following.items()
+    }
+
+
+class Following:
+    """Followers and other work until SIGTERM or SIGINT.
+
+    The current batch of a follower is committed or rolled back. Other work that fails or ends is
+    begun again.
+    """
+
+    def __init__(self, followers: Iterable[Follower], work: Mapping[str, Work]) -> None:
         self.stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(each,), name=f"follower.{each.name}")
             for each in followers
+        ] + [
+            threading.Thread(target=self._work, args=(name, each), name=f"following.{name}")
+            for name, each in work.items()
         ]
 
     def run(self) -> None:
@@ -57,3 +78,13 @@ class Following:
                 connection.close()
                 self.stopping.wait(pause)
         connection.close()
+
+    def _work(self, name: str, work: Work) -> None:
+        while not self.stopping.is_set():
+            try:
+                work(self.stopping)
+            except Exception as error:
+                log = logger.warning if is_outage(error) else logger.exception
+                log("following.failed", work=name, reason=type(error).__name__)
+            connection.close()
+            self.stopping.wait(RECONNECT_SECONDS)

@@ -467,6 +467,8 @@ SPECTACULAR_SETTINGS = {
         "ReportKindEnum": "reports.models.Kind",
         "DocumentKindEnum": ["invoice", "credit_note"],
         "CreditNoteStatusEnum": ["issued"],
+        "WebhookStateEnum": ["active", "disabled"],
+        "DeliveryStateEnum": ["pending", "delivered", "failed"],
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
@@ -538,6 +540,14 @@ DOCUMENT_MAIL_ATTEMPTS = 12
 DOCUMENT_ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024
 # What one report may hold.
 REPORTS_MAX_LINES = env.integer("REPORTS_MAX_LINES", 200_000, minimum=1)
+
+# --- Webhooks: events that leave the house ----------------------------------------------------
+
+# Addresses and networks that webhooks may reach though they are inside, by HTTP too.
+WEBHOOK_ALLOW = env.networks("WEBHOOK_ALLOW")
+WEBHOOKS_PER_ACCOUNT = 20
+# How long it can be seen what was delivered.
+WEBHOOKS_KEEP_DAYS = env.integer("WEBHOOKS_KEEP_DAYS", 30, minimum=1, maximum=36_500)
 
 # --- Billing: invoices, credit notes, coupons and payments ------------------------------------
 

@@ -131,6 +131,8 @@ class ShopAppConfig(AppConfig):
     """Names of routes whose writes go on while the site is read-only."""
     followers: ClassVar[Sequence[str]] = ()
     """Followers of the event log."""
+    following: ClassVar[Mapping[str, str]] = {}
+    """Other work of the process of followers, by its name there: ``(stopping: Event) -> None``."""
     sealed: ClassVar[Sequence[str]] = ()
     """Sequences of ``shop.core.sealing.SealedColumn``, for the rotation of the keys."""
     personal_data: ClassVar[str] = ""

@@ -91,14 +91,14 @@ def words(name: str, default: str = "") -> list[str]:
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def networks(name: str, *, instead_of: str) -> tuple[Network, ...]:
+def networks(name: str, *, instead_of: str = "") -> tuple[Network, ...]:
     """Return a comma-separated variable of IP addresses and networks.
 
     Raise ``ImproperlyConfigured`` for a word that is neither. Raise it, too, if only the retired
     variable ``instead_of`` is set.
     """
     given = words(name)
-    if not given and os.environ.get(instead_of, "").strip() not in ("", "0"):
+    if not given and instead_of and os.environ.get(instead_of, "").strip() not in ("", "0"):
         raise ImproperlyConfigured(
             f"{instead_of} is no longer read. Name the proxies' addresses or networks in {name}."
         )

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
-    help = "Runs followers of the event log until a signal: all of them, or some by name."
+    help = "Runs what follows the event log until a signal: everything, or some by name."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -17,19 +17,21 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from events.followers import declared_followers, rebuild
-        from events.following import Following
+        from events.following import Following, declared_work
         from shop.core import process
 
-        followers = declared_followers()
-        names = options["names"] or ([] if options["rebuild"] else list(followers))
-        if unknown := [name for name in names if name not in followers]:
+        followers, work = declared_followers(), declared_work()
+        if options["rebuild"]:
+            work = {}
+        names = options["names"] or ([] if options["rebuild"] else [*followers, *work])
+        if unknown := [name for name in names if name not in followers and name not in work]:
             raise CommandError(f"No app declares the follower {', '.join(unknown)}.")
         if not names:
             raise CommandError("Name a follower." if followers else "No app declares a follower.")
-        chosen = [followers[name] for name in dict.fromkeys(names)]
+        chosen = [followers[name] for name in dict.fromkeys(names) if name in followers]
         if not options["rebuild"]:
             with process.running("follower"):
-                Following(chosen).run()
+                Following(chosen, {name: work[name] for name in names if name in work}).run()
             return
         for follower in chosen:
             rebuild(follower)

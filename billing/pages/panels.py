@@ -46,6 +46,7 @@ def customer_panel(caller: Caller, customer: User) -> Panel | None:
         "rows": rows,
         "all": reverse("billing_home") if is_own else _all(customer),
         "make": _make(customer) if makes else "",
+        "address": reverse("billing_customer", args=[customer.userid]) if makes else "",
     }
     moments = [
         Moment(

@@ -16,6 +16,7 @@ from accounts.rules import requires
 from billing.pages.customers import page_of
 from billing.pages.forms import Errors, checked, day_in, submitted
 from billing.pages.manage import READ_ALL, WRITE_ALL, invoice_tabs, may_write
+from billing.pages.taxes import untaxed
 from billing.pages.wording import Word
 from billing.runs.models import Run
 from billing.runs.serializers import RunRequestSerializer, runs_data
@@ -72,6 +73,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "given": given,
         "errors": errors,
         "labels": LABELS,
+        "untaxed": untaxed(),
         "may_write": may_write(request),
         "idempotency_key": uuid.uuid4(),
     }

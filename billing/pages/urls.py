@@ -36,6 +36,7 @@ urlpatterns = [
     path("credit-notes/<uuid:id>/", documents.credit_note, name="billing_credit_note"),
     path("manage/", manage.invoices, name="billing_manage"),
     path("manage/credit-notes/", manage.credit_notes, name="billing_manage_credit_notes"),
+    path("manage/addresses/<path:userid>/", profiles.customer_profile, name="billing_customer"),
     path("manage/drafts/", drafts.make, name="billing_draft_make"),
     path("manage/drafts/<uuid:id>/", drafts.draft, name="billing_draft"),
     path("manage/drafts/<uuid:id>/issue/", drafts.issue, name="billing_draft_issue"),

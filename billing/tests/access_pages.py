@@ -47,6 +47,7 @@ PAGES: Rows = {
     f"{NOTE}send/": {**NO_GET, "POST": _written()},
     "billing/manage/": {"GET": READ_ALL, **NO_POST},
     "billing/manage/credit-notes/": {"GET": READ_ALL, **NO_POST},
+    "billing/manage/addresses/<path:userid>/": {"GET": READ_ALL, "POST": _written()},
     "billing/manage/drafts/": {"GET": _written(200), "POST": _written()},
     DRAFT: {"GET": READ_ALL, "POST": _written()},
     f"{DRAFT}issue/": {**NO_GET, "POST": _written()},
@@ -91,6 +92,7 @@ def objects(owner: User, made: Mapping[str, Any]) -> dict[str, Any]:
     )
     draft.refresh_from_db()
     return {
+        "billing/manage/addresses/": owner.userid,
         "billing/manage/drafts/": draft.pk,
         **{f"billing/{name}/": made[f"{B}{name}/"] for name in ("invoices", "credit-notes")},
         "billing/manage/coupons/": Coupon.objects.get(code=made[f"{B}coupons/"]).pk,

@@ -1,5 +1,6 @@
 """The pages of finance: each form does what the API does, once, and loses nothing on an error."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from billing.invoices.models import Balance, Document, Draft
 from billing.pages.attention import find_attention
 from billing.payments.models import Chargeback, Payment, Refund
 from billing.runs.models import Run
-from billing.taxes.models import TaxRate
+from billing.taxes.models import ItemTax, TaxRate
 from billing.tests.conftest import Api, buy, make
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +143,42 @@ def test_void_runs_coupons_and_files(
     coupon = Coupon.objects.get()
     assert (str(coupon.amount), coupon.items, coupon.active) == ("6.00", ["book", "pen"], False)
     assert coupon.ends_at is not None
+
+
+def test_taxes_of_items_and_addresses_of_customers(
+    pages: Pages, customer: User, finance: Api
+) -> None:
+    buy(customer, "10.70", 1, at=datetime(2026, 3, 1, tzinfo=UTC))
+    assert "no tax rate" in pages.get("manage/runs/")
+    rate = {"category": "S", "exemption": "", "code": "standard", "rate": "19"}
+    pages.post("manage/taxes/", **rate, valid_from="2026-04-01")
+    for path in ("manage/runs/", "manage/taxes/"):
+        assert "before the first rate" in pages.get(path)
+    old = rate | {"valid_from": "1.1.2020"}
+    pages.post("manage/taxes/", **(old | {"code": "reduced", "rate": "7"}))
+    pages.post("manage/taxes/", **old)
+    assert "before the first rate" not in pages.get("manage/runs/")
+    wrong = pages.post("manage/taxes/", 400, action="item", item="book", item_code="none")
+    assert 'id="item_code-error"' in wrong.content.decode()
+    pages.post("manage/taxes/", action="item", item="book", item_code="reduced")
+    assert ItemTax.objects.get().code == "reduced"
+    assert "<bdi>book</bdi>" in pages.get("manage/taxes/?item=bo")
+    assert "<bdi>book</bdi>" not in pages.get("manage/taxes/?item=x")
+    joe = {"name": "Joe Ltd", "address": "Short Street 2", "country": "AT", "vat_id": ""}
+    pages.post("manage/addresses/005/", **joe)
+    pages.post("manage/addresses/none/", 404, **joe)
+    draft = finance("POST", "invoices/", {"userid": "005"}).json()
+    shown = pages.get(f"manage/drafts/{draft['id']}/")
+    assert "Joe Ltd" in shown
+    assert "Austria" in shown
+    assert [each["rate"] for each in draft["taxes"]] == ["7.00"]
+    pages.post("manage/taxes/", action="item-delete", item="book")
+    assert not ItemTax.objects.exists()
+    eve = Pages(make("eve", "support"))
+    seen = eve.get("manage/addresses/005/")
+    assert "Joe Ltd" in seen
+    assert "data-keep" not in seen
+    eve.post("manage/addresses/005/", 403, **joe)
 
 
 def test_readers_see_no_forms(customer: User, finance: Api) -> None:

@@ -55,6 +55,9 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "billing/invoices/<uuid:id>/credit/": (
         lambda goods: f"billing/invoices/{goods.invoice}/credit/?all=1"
     ),
+    "billing/manage/addresses/<path:userid>/": (
+        lambda goods: f"billing/manage/addresses/{goods.userid}/"
+    ),
     "billing/manage/drafts/<uuid:id>/": lambda goods: f"billing/manage/drafts/{goods.draft}/",
     "billing/manage/coupons/<uuid:id>/": lambda goods: f"billing/manage/coupons/{goods.coupon}/",
     "billing/manage/runs/<uuid:id>/": lambda goods: f"billing/manage/runs/{goods.run}/",

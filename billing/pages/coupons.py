@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Any, cast
 
 from django.contrib import messages
@@ -26,6 +28,7 @@ from billing.pages.manage import READ_ALL, WRITE_ALL, may_write
 from billing.pages.shown import page_url
 from billing.pages.wording import Word
 from purchases.currencies import currencies
+from purchases.models import Purchase
 from shop.core import times
 from shop.core.errors import NotFound, error_response
 from shop.core.money import shown
@@ -124,6 +127,17 @@ def coupon(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
             messages.success(request, _("The coupon is changed."))
             return redirect(url)
     count = redeemed_by_coupon([found.pk]).get(found.pk, 0)
+    redemptions = list(
+        Redemption.objects.filter(coupon=found)
+        .select_related("customer", "document")
+        .defer("document__canonical")
+        .order_by("-id")[:50]
+    )
+    bought = dict(
+        Purchase.objects.filter(pk__in=[each.purchase for each in redemptions]).values_list(
+            "pk", "currency"
+        )
+    )
     context = {
         "coupon": found,
         "stop": [("active", "no")],
@@ -131,15 +145,15 @@ def coupon(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         "redemptions": [
             {
                 "row": each,
+                "currency": each.document.currency
+                if each.document
+                else bought.get(each.purchase, ""),
                 "url": page_url("invoice", each.document_id)
                 if each.document_id
                 else reverse("purchase", args=[each.purchase]),
                 "released": each.releases_id is not None,
             }
-            for each in Redemption.objects.filter(coupon=found)
-            .select_related("customer", "document")
-            .defer("document__canonical")
-            .order_by("-id")[:50]
+            for each in redemptions
         ],
         "may_write": may_write(request),
         **_form(given, errors),
@@ -192,14 +206,27 @@ def _of(found: Coupon) -> dict[str, str]:
         "code": found.code,
         "value": value,
         "currency": found.currency or DEFAULT_CURRENCY.value,
-        "starts_at": times.iso(found.starts_at)[:16] + "Z" if found.starts_at else "",
-        "ends_at": times.iso(found.ends_at)[:16] + "Z" if found.ends_at else "",
+        "starts_at": _written(found.starts_at, Edge.START),
+        "ends_at": _written(found.ends_at, Edge.END),
         "max_redemptions": str(found.max_redemptions or ""),
         "max_per_customer": str(found.max_per_customer or ""),
         "username": found.customer.username if found.customer else "",
         "minimum": "" if found.minimum is None else str(found.minimum),
         "only_items": "\n".join(found.items),
     }
+
+
+def _written(moment: datetime | None, edge: Edge) -> str:
+    """Return the shortest text that means the moment again when the form is sent."""
+    if moment is None:
+        return ""
+    local = timezone.localtime(moment)
+    for pattern in ("%Y-%m-%d", "%Y-%m-%d %H:%M"):
+        text = local.strftime(pattern)
+        with suppress(ValueError):
+            if typed_moment(text, edge) == moment:
+                return text
+    return times.iso(moment)
 
 
 def _asked(given: Mapping[str, str]) -> dict[str, Any]:

@@ -71,6 +71,8 @@ def test_from_a_draft_to_a_refund(
     preview = pages.get(f"manage/drafts/{draft.pk}/")
     assert 'value="25.62"' in preview
     issued = pages.post(f"manage/drafts/{draft.pk}/issue/").url
+    redeemed = pages.get(f"manage/coupons/{Coupon.objects.get().pk}/")
+    assert '<data class="money" value="3.00">€3.00</data>' in redeemed
     assert pages.post(f"manage/drafts/{draft.pk}/issue/").url == issued
     invoice = Document.objects.get()
     assert str(invoice.total) == "25.62"
@@ -142,7 +144,14 @@ def test_void_runs_coupons_and_files(
     pages.post(place, active="no")
     coupon = Coupon.objects.get()
     assert (str(coupon.amount), coupon.items, coupon.active) == ("6.00", ["book", "pen"], False)
+    # A form that is sent as it is shown changes nothing.
     assert coupon.ends_at is not None
+    ends_at = coupon.ends_at
+    assert 'value="2030-05-01"' in pages.get(place)
+    pages.post(place, **(fixed | {"value": "6", "ends_at": "2030-05-01"}))
+    Coupon.objects.update(starts_at="2026-05-01T10:20:30.5Z")
+    assert 'value="2026-05-01T10:20:30.500000Z"' in pages.get(place)
+    assert Coupon.objects.get().ends_at == ends_at
 
 
 def test_taxes_of_items_and_addresses_of_customers(

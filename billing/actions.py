@@ -15,6 +15,7 @@ ACTIONS = {
     "payment.started": _("A payment was begun."),
     "payment.booked": _("A payment was booked."),
     "refund.requested": _("A refund was asked for."),
+    "refund.failed": _("A refund did not arrive."),
     "chargeback.opened": _("A chargeback was booked."),
     "chargeback.won": _("A chargeback was won."),
     "chargeback.lost": _("A chargeback was lost."),

@@ -22,9 +22,13 @@ from billing.pages.wording import DISPUTES, PAYMENTS, PROVIDERS, REFUNDS, Word
 from billing.payments.chargebacks import chargeback_close, chargeback_open
 from billing.payments.models import Chargeback, Payment
 from billing.payments.providers.registry import provider_named
-from billing.payments.refunds import is_disputed, left_of, refund_request
+from billing.payments.refunds import is_disputed, left_of, refund_fail, refund_request
 from billing.payments.selectors import movement_of, movements_for
-from billing.payments.serializers import ChargebackRequestSerializer, RefundRequestSerializer
+from billing.payments.serializers import (
+    ChargebackRequestSerializer,
+    RefundFailedSerializer,
+    RefundRequestSerializer,
+)
 from shop.core import times
 from shop.core.errors import ApplicationError, NotFound, ValidationFailed, error_response
 from shop.core.pagination import paginate_keys
@@ -39,6 +43,12 @@ LABELS = {
     "reason": gettext_lazy("Reason"),
     "reference": gettext_lazy("Reference"),
     "opened_on": gettext_lazy("Day"),
+}
+
+DONE = {
+    "refund": gettext_lazy("The refund is asked for."),
+    "dispute": gettext_lazy("The dispute is recorded."),
+    "failed": gettext_lazy("It is recorded that the refund did not arrive."),
 }
 
 
@@ -119,7 +129,7 @@ def payment(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     except NotFound as error:
         return error_response(request, error)
     action = request.POST.get("action", "")
-    given = {name: request.POST.get(name, "").strip() for name in LABELS}
+    given = {name: request.POST.get(name, "").strip() for name in (*LABELS, "refund")}
     errors: Errors = {}
     status = 200
     if request.method == "POST":
@@ -130,14 +140,12 @@ def payment(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
 
         url, errors, status = submitted(request, work)
         if url:
-            done = _("The refund is asked for.")
-            if action == "dispute":
-                done = _("The dispute is recorded.")
-            messages.success(request, done)
+            messages.success(request, DONE.get(action, DONE["refund"]))
             return redirect(url)
     overpaid = sums_of(Balance.objects.get(pk=found.document_id)).overpaid
     left = left_of(found)
     received = found.status == Payment.Status.SUCCEEDED
+    by_hand = not provider_named(found.provider).books_itself
     refundable = min(overpaid, left)
     context = {
         "tabs": _tabs(""),
@@ -147,14 +155,17 @@ def payment(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
         "provider": PROVIDERS.get(found.provider, found.provider),
         "left": left if received else None,
         "refundable": refundable,
-        "refunds": [(each, REFUNDS[each.status]) for each in found.refunds.order_by("-id")[:100]],
+        "refunds": [
+            (each, REFUNDS[each.status], by_hand and each.status == "succeeded")
+            for each in found.refunds.order_by("-id")[:100]
+        ],
         "disputes": [
             (each, DISPUTES[each.status], not each.by_provider and each.status == "opened")
             for each in found.chargebacks.order_by("-id")[:100]
         ],
         "may_write": may_write(request),
         "may_refund": received and refundable > 0 and not is_disputed(found),
-        "may_dispute": received and left > 0 and not provider_named(found.provider).books_itself,
+        "may_dispute": received and left > 0 and by_hand,
         "action": action,
         "given": given,
         "errors": errors,
@@ -167,6 +178,11 @@ def payment(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
 
 def _act(actor: User, payment: Payment, action: str, given: dict[str, str]) -> None:
     """Do what a form of the page asks for."""
+    if action == "failed":
+        refund = movement_of(actor, "refunds", given["refund"])
+        read = checked(RefundFailedSerializer, {"reason": _("Sent back")})
+        refund_fail(actor=actor, refund=refund, **read)
+        return
     asked = {
         "amount": amount_in(given, "amount", payment.currency),
         "reason": given["reason"],

@@ -11,14 +11,12 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from accounts.permissions import Permission as P
-from accounts.rules import OPEN, needs
+from accounts.rules import needs
 from billing.payments import selectors
 from billing.payments.chargebacks import chargeback_close, chargeback_open
-from billing.payments.inbox import message_book
 from billing.payments.models import Payment
 from billing.payments.paying import payment_action, payment_begin, payment_book
-from billing.payments.providers.registry import webhook_provider
-from billing.payments.refunds import refund_request
+from billing.payments.refunds import refund_fail, refund_request
 from billing.payments.serializers import (
     BookSerializer,
     ChargebackRequestSerializer,
@@ -26,7 +24,7 @@ from billing.payments.serializers import (
     PayAnswerSerializer,
     PaymentSerializer,
     PaySerializer,
-    ReceiptSerializer,
+    RefundFailedSerializer,
     RefundRequestSerializer,
     RefundSerializer,
     chargeback_data,
@@ -34,12 +32,10 @@ from billing.payments.serializers import (
     refund_data,
 )
 from people.idempotency import answer_once
-from shop.core.errors import PayloadTooLarge
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from shop.core.schema import REPLAYED, Answer, answers
 
-WEBHOOK_MAX_BYTES = 512 * 1024
 _ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _REUSED = OpenApiResponse(_ENVELOPE, description="The key was used before with another body.")
@@ -314,6 +310,38 @@ class RefundRequestView(APIView):
         return answer_once(request, work)
 
 
+class RefundFailedView(APIView):
+    """The news that a refund by hand did not arrive."""
+
+    required = {"POST": needs(P.BILLING_WRITE_ALL)}
+
+    @extend_schema(
+        operation_id="refunds_failed",
+        summary="Book that a refund of a transfer or of cash did not arrive",
+        description="The money is the shop's again, and overpaid. Again it changes nothing.",
+        parameters=[_ID, IDEMPOTENCY_KEY],
+        extensions=answers({"200": _REPLAYED}),
+        request=RefundFailedSerializer,
+        responses={
+            200: RefundSerializer,
+            409: OpenApiResponse(
+                _ENVELOPE, description="The provider tells of it itself (`provider_decides`)."
+            ),
+            422: _REUSED,
+        },
+        examples=[OpenApiExample("sent back", {"reason": "Account closed."}, request_only=True)],
+    )
+    def post(self, request: Request, id: str) -> Response:
+        refund = selectors.movement_of(_actor(request), "refunds", id)
+        given = _read(RefundFailedSerializer, request)
+
+        def work() -> tuple[int, Any]:
+            refund_fail(actor=_actor(request), refund=refund, **given)
+            return 200, _shown(request, "refunds", refund.pk)
+
+        return answer_once(request, work)
+
+
 class ChargebackOpenView(APIView):
     """A chargeback of a payment."""
 
@@ -403,32 +431,3 @@ class LostView(_VerdictView):
     )
     def post(self, request: Request, id: str) -> Response:
         return self.close(request, id)
-
-
-class WebhookView(APIView):
-    """The messages of a payment provider. The signature says who sends them."""
-
-    required = {"POST": OPEN}
-    authentication_classes = ()
-
-    @extend_schema(
-        operation_id="webhooks_receive",
-        summary="Take a message of a payment provider",
-        description=(
-            "Signed over the raw body as Stripe does it (`Stripe-Signature`), at most 300 seconds "
-            "ago, by one of two secrets. A body has at most 512 KiB."
-        ),
-        parameters=[OpenApiParameter("provider", OpenApiTypes.STR, OpenApiParameter.PATH)],
-        request=OpenApiTypes.OBJECT,
-        responses={
-            200: ReceiptSerializer,
-            400: OpenApiResponse(_ENVELOPE, description="It is not signed (`bad_signature`)."),
-        },
-    )
-    def post(self, request: Request, provider: str) -> Response:
-        chosen = webhook_provider(provider)
-        body = request._request.body
-        if len(body) > WEBHOOK_MAX_BYTES:
-            raise PayloadTooLarge()
-        message = chosen.read_webhook(request.headers, body)
-        return Response({"status": message_book(chosen.name, message)})

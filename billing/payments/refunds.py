@@ -10,10 +10,11 @@ from django.db.models import Sum
 from accounts.models import User
 from audit.services import record
 from billing.payments.entries import lock_balance, sums_of
-from billing.payments.errors import Disputed, ExceedsOverpaid, ExceedsPayment
+from billing.payments.errors import Disputed, ExceedsOverpaid, ExceedsPayment, ProviderDecides
 from billing.payments.models import Chargeback, Payment, Refund
-from billing.payments.movements import refund_begins
+from billing.payments.movements import refund_begins, refund_moves
 from billing.payments.paying import check_amount
+from billing.payments.providers.registry import provider_named
 from shop.celery import hint
 
 SEND_TASK = "billing.refund"
@@ -70,6 +71,32 @@ def refund_overpaid(*, actor: User, document_id: UUID, reason: str) -> list[Refu
                 refunds.append(_begin(actor, payment, amount, reason))
                 rest -= amount
         return refunds
+
+
+def refund_fail(*, actor: User, refund: Refund, reason: str) -> Refund:
+    """Book that a refund by hand did not arrive, so the money is the shop's again.
+
+    The same again changes nothing. Raise ``ProviderDecides`` where the provider tells of it.
+    """
+    if provider_named(refund.provider).books_itself:
+        raise ProviderDecides()
+    with transaction.atomic():
+        lock_balance(refund.document_id)
+        refund.refresh_from_db()
+        if refund_moves(refund, Refund.Status.FAILED, failure=reason):
+            record(
+                "refund.failed",
+                object=f"refund:{refund.pk}",
+                actor_id=actor.pk,
+                account_id=refund.customer_id,
+                after={
+                    "payment": str(refund.payment_id),
+                    "amount": str(refund.amount),
+                    "currency": refund.currency,
+                },
+                personal={"reason": reason},
+            )
+    return refund
 
 
 def _begin(actor: User, payment: Payment, amount: Decimal, reason: str) -> Refund:

@@ -62,6 +62,10 @@ class RefundRequestSerializer(serializers.Serializer[Any]):
     reason = _reason()
 
 
+class RefundFailedSerializer(serializers.Serializer[Any]):
+    reason = _reason()
+
+
 class ChargebackRequestSerializer(serializers.Serializer[Any]):
     amount = _amount()
     reason = _reason()

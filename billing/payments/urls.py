@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.payments import api
+from billing.payments import api, webhook_api
 
 urlpatterns = [
     path("invoices/<str:id>/pay/", api.PayView.as_view(), name="api_pay"),
@@ -17,9 +17,10 @@ urlpatterns = [
     ),
     path("refunds/", api.RefundListView.as_view(), name="api_refunds"),
     path("refunds/<str:id>/", api.RefundView.as_view(), name="api_refund"),
+    path("refunds/<str:id>/failed/", api.RefundFailedView.as_view(), name="api_refund_failed"),
     path("chargebacks/", api.ChargebackListView.as_view(), name="api_chargebacks"),
     path("chargebacks/<str:id>/", api.ChargebackView.as_view(), name="api_chargeback"),
     path("chargebacks/<str:id>/won/", api.WonView.as_view(), name="api_chargeback_won"),
     path("chargebacks/<str:id>/lost/", api.LostView.as_view(), name="api_chargeback_lost"),
-    path("webhooks/<str:provider>/", api.WebhookView.as_view(), name="api_payment_webhook"),
+    path("webhooks/<str:provider>/", webhook_api.WebhookView.as_view(), name="api_payment_webhook"),
 ]

@@ -32,6 +32,7 @@ API: Rows = {
     f"{B}payments/<str:id>/chargebacks/": _written(201),
     f"{B}refunds/": LIST,
     f"{B}refunds/<str:id>/": ONE,
+    f"{B}refunds/<str:id>/failed/": _written(200),
     f"{B}chargebacks/": LIST,
     f"{B}chargebacks/<str:id>/": ONE,
     f"{B}chargebacks/<str:id>/won/": _written(200),
@@ -55,6 +56,7 @@ BODIES = {
         "reference": "R-9",
     },
     f"{B}payments/<str:id>/refunds/": {"amount": "1.00", "reason": "broken"},
+    f"{B}refunds/<str:id>/failed/": {"reason": "sent back"},
     f"{B}payments/<str:id>/chargebacks/": {
         "amount": "1.00",
         "reason": "fraud",

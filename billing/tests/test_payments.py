@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -177,6 +178,33 @@ def test_money_goes_back_only_where_it_is_owed(customer: User, mine: Api, financ
     assert Waiting.objects.filter(action="refund.requested").count() == 1
     assert set(Outbox.objects.filter(type__in=[24, 25]).values_list("type", flat=True)) == {24, 25}
     assert sums_of(invoice) == balance_of(invoice)
+
+
+def test_a_refund_by_hand_that_did_not_arrive(customer: User, mine: Api, finance: Api) -> None:
+    invoice = make_invoice(customer, "10.00")
+    paid = {"amount": "15.00", "paid_on": "2026-05-01", "reference": "R-1"}
+    payment = finance("POST", f"invoices/{invoice.pk}/payments/", paid).json()["id"]
+    asked = {"amount": "5.00", "reason": "too much"}
+    refund = finance("POST", f"payments/{payment}/refunds/", asked).json()["id"]
+    refund_send(UUID(refund))
+    assert mine("GET", f"refunds/{refund}/").json()["status"] == "succeeded"
+    path = f"refunds/{refund}/failed/"
+    assert mine("POST", path, {"reason": "no"}).status_code == 403
+    assert finance("POST", path, {}).status_code == 400
+    for _ in range(2):
+        failed = finance("POST", path, {"reason": "Account closed"})
+        assert (failed.status_code, failed.json()["status"]) == (200, "failed")
+        assert failed.json()["failure"] == "Account closed"
+    shown = mine("GET", f"invoices/{invoice.pk}/").json()
+    assert (shown["refunded"], shown["overpaid"]) == ("0.00", "5.00")
+    assert set(shown["attention"]) >= {"refund_failed", "overpaid"}
+    assert Waiting.objects.filter(action="refund.failed").count() == 1
+    # It can be sent again, and a worker that comes late changes nothing.
+    refund_send(UUID(refund))
+    assert mine("GET", f"refunds/{refund}/").json()["status"] == "failed"
+    assert finance("POST", f"payments/{payment}/refunds/", asked).status_code == 202
+    Refund.objects.update(provider="test")
+    assert code_of(finance("POST", path, {"reason": "x"})) == (409, "provider_decides")
 
 
 def test_a_bank_takes_a_payment_back(customer: User, mine: Api, finance: Api) -> None:

@@ -99,7 +99,7 @@ def test_an_outage_is_answered_so_that_the_provider_tries_again(payment: Payment
     body = event("payment_intent.succeeded", intent(payment, 10_000))
     away = OperationalError("gone")
     away.__cause__ = psycopg.OperationalError("gone")
-    with patch("billing.payments.api.message_book", side_effect=away):
+    with patch("billing.payments.webhook_api.message_book", side_effect=away):
         answer = post(Client(), body)
     assert answer.status_code == 503
     assert answer["Retry-After"]

@@ -25,7 +25,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 ENV_FILE = Path(os.environ.get("ENV_FILE") or CHECKOUT / ".env")
 ROLLED = ("web", "live")
 """Services behind nginx, whose replicas are replaced without a gap."""
-OVERLAPPING = ("relay", "worker")
+OVERLAPPING = ("relay", "follower", "worker")
 """Services that take work by a lock or from a queue, so that old and new replicas may overlap."""
 SINGLE = ("beat",)
 """Services that may have one replica only."""

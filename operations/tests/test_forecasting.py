@@ -66,7 +66,7 @@ def test_coverage_of_series_that_are_not_electricity() -> None:
         return 100 + 50 * math.sin(hour / 24 * 2 * math.pi) + 30 * ((hour // 24) % 7 < 5)
 
     hours = range(84 * 24)
-    series = {
+    series: dict[str, list[float | None]] = {
         "noisy shop": [daily(hour) + rng.gauss(0, 15) for hour in hours],
         "growing": [(1 + hour / 1500) * daily(hour) * rng.uniform(0.9, 1.1) for hour in hours],
         "gaps": [None if rng.random() < 0.1 else daily(hour) + rng.gauss(0, 9) for hour in hours],

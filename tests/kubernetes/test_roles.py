@@ -65,10 +65,10 @@ def test_each_process_of_the_procfile_is_deployed_as_it_is_there(
         name: pod_spec(one)["containers"][0]["command"]
         for name, one in named(documents, "Deployment").items()
     }
-    assert set(commands) == {"web", "live", "relay", "worker", "beat"}
+    assert set(commands) == {"web", "live", "relay", "follower", "worker", "beat"}
     values = {"$PORT": "8000", "$DATA_DIR": "/tmp", "127.0.0.1": "0.0.0.0"}
-    roles = (("web", "web"), ("web", "live"))
-    for name, role in (*roles, ("relay", "relay"), ("worker", "worker"), ("beat", "beat")):
+    roles = [("web", "live"), *((name, name) for name in procfile)]
+    for name, role in roles:
         line = procfile[name]
         for old, new in values.items():
             line = line.replace(old, new)
@@ -135,7 +135,7 @@ def test_services_budgets_and_policies_select_what_they_mean(documents: list[Doc
                 assert [key for key, value in deployed.items() if matches(selector, value)] == [
                     name
                 ]
-    assert set(named(documents, "PodDisruptionBudget")) == {"web", "live", "relay", "worker"}
+    assert set(named(documents, "PodDisruptionBudget")) == set(deployed) - {"beat"}
     policies = named(documents, "NetworkPolicy")
     assert policies["default-deny"]["spec"] == {
         "podSelector": {},
@@ -205,11 +205,11 @@ def test_scaling_asks_for_what_the_code_offers(deploy: Path) -> None:
     assert metric in {family.name for family in registry.collect()}
 
 
-def test_the_way_out_is_for_two_roles_and_to_no_private_address() -> None:
+def test_the_way_out_is_for_three_roles_and_to_no_private_address() -> None:
     folder = CHECKOUT / "deploy" / "kubernetes" / "components" / "outside"
     spec = yaml.safe_load((folder / "network-policy.yaml").read_text())["spec"]
     (roles,) = spec["podSelector"]["matchExpressions"]
-    assert roles["values"] == ["web", "worker"]
+    assert roles["values"] == ["web", "worker", "follower"]
     (egress,) = spec["egress"]
     assert egress["ports"] == [{"port": 443, "protocol": "TCP"}]
     blocks = [one["ipBlock"] for one in egress["to"]]

@@ -37,7 +37,7 @@ def test_nothing_but_nginx_publishes_a_port(stack: Stack):
 
 
 def test_no_process_of_ours_is_root_or_can_write_to_its_image(stack: Stack):
-    for service in ("web", "live", "relay", "worker", "beat"):
+    for service in ("web", "live", "relay", "follower", "worker", "beat"):
         container = stack.containers(service)[0]
         assert docker("exec", container, "id", "-u").strip() == "10001"
         assert inspect(container, "{{.HostConfig.ReadonlyRootfs}}") == "true"

@@ -66,7 +66,7 @@ def test_killed_processes_come_back_and_nothing_is_lost(stack: Stack):
     loads = [Load(stack, number) for number in range(3)]
     for load in loads:
         load.start()
-    for service in ("live", "web", "worker", "relay"):
+    for service in ("live", "web", "worker", "relay", "follower"):
         container = stack.containers(service)[0]
         count = len(stack.containers(service))
         stack.kill(container)

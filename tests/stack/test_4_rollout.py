@@ -43,7 +43,10 @@ def next_migration(text: str) -> dict[str, str]:
 
 def refused_deploy(stack: Stack, checkout: Path) -> str:
     """Try to deploy. Return the output; the deploy must fail and replace nothing."""
-    before = {service: stack.containers(service) for service in ("web", "live", "relay", "worker")}
+    before = {
+        service: stack.containers(service)
+        for service in ("web", "live", "relay", "follower", "worker")
+    }
     target = stack.start_target("deploy", checkout=checkout)
     said, _ = target.communicate(timeout=300)
     assert target.returncode == 1, said
@@ -156,7 +159,7 @@ def test_a_deploy_that_was_cut_off_is_healed_by_the_next(stack: Stack, moment: s
         now = stack.containers(service)
         assert len(now) == 1
         assert not ids & set(now)
-    for service in ("relay", "worker"):
+    for service in ("relay", "follower", "worker"):
         assert stack.healthy(service, 1)
 
 

@@ -7,20 +7,21 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from django.db.models import QuerySet, Sum
+from django.utils.translation import gettext_noop
 
 from billing.invoices.models import Entry
 from documents.models import Document
 from reports.contents import AccountBalance, AccountLine
 
 _KINDS: dict[str, tuple[str, int]] = {
-    Entry.Kind.ISSUED: ("Invoice", 1),
-    Entry.Kind.CREDITED: ("Credit note", -1),
-    Entry.Kind.PAID: ("Payment", -1),
-    Entry.Kind.PAYMENT_REVERSED: ("Payment taken back", 1),
-    Entry.Kind.REFUNDED: ("Refund", 1),
-    Entry.Kind.REFUND_REVERSED: ("Refund that failed", -1),
-    Entry.Kind.CHARGED_BACK: ("Chargeback", 1),
-    Entry.Kind.CHARGEBACK_REVERSED: ("Chargeback won", -1),
+    Entry.Kind.ISSUED: (gettext_noop("Invoice"), 1),
+    Entry.Kind.CREDITED: (gettext_noop("Credit note"), -1),
+    Entry.Kind.PAID: (gettext_noop("Payment"), -1),
+    Entry.Kind.PAYMENT_REVERSED: (gettext_noop("Payment taken back"), 1),
+    Entry.Kind.REFUNDED: (gettext_noop("Refund"), 1),
+    Entry.Kind.REFUND_REVERSED: (gettext_noop("Refund that failed"), -1),
+    Entry.Kind.CHARGED_BACK: (gettext_noop("Chargeback"), 1),
+    Entry.Kind.CHARGEBACK_REVERSED: (gettext_noop("Chargeback won"), -1),
 }
 """What a statement calls each movement, and whether the customer then owes more or less."""
 

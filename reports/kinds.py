@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from accounts.reader import written_for
 from documents.kinds import Kind, Words
 from documents.models import Document
 from documents.rendered import Rendered, TooLong
@@ -39,7 +40,7 @@ class ReportKind(Kind):
     def render(self, document: Document, output: Path) -> Rendered:
         document = selectors.report_to_render(document)
         using = document._state.db or "default"
-        with contextlib.ExitStack() as reading:
+        with written_for(document.requested_by), contextlib.ExitStack() as reading:
             reading.enter_context(no_statement_timeout(using))
             reading.enter_context(selectors.snapshot(using))
             return self.render_lines(document, output, reading)

@@ -1,4 +1,4 @@
-"""Statements and sales reports as PDF: data in, one PDF file out. No Django, no database.
+"""Statements and sales reports as PDF: data in, one PDF file out, in the language that is active.
 
 A report of any length takes flat memory, as :mod:`documents.volumes` describes.
 """
@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from documents.measure import isolated
 from documents.rendered import Rendered
@@ -26,47 +29,50 @@ from reports.contents import (
     StatementLine,
     TotalsDisagree,
 )
-from shop.core.money import bare
+from shop.core.money import bare, decimal_mark
+from shop.core.times import long_day
+from shop.core.times import month as month_in_full
 
-# The longest valid numbers fit on one line: 12 digits for a price, 7 for a quantity, and their
-# product.
-_TABLES: Mapping[str, Table] = {
-    "months": Table(
-        ("Month", "Purchases", "Currency", "Total"),
-        (200.0, 95.0, 85.0, 125.0),
-        ("left", "right", "left", "right"),
-    ),
-    "purchases": Table(
-        ("Time (UTC)", "Item", "Quantity", "Unit price", "Currency", "Total"),
-        (82.0, 186.0, 45.0, 63.0, 45.0, 84.0),
-        ("left", "left", "right", "right", "left", "right"),
-    ),
-    "account": Table(
-        ("Day (UTC)", "Document", "What", "Currency", "Owed more", "Owed less"),
-        (70.0, 125.0, 105.0, 45.0, 80.0, 80.0),
-        ("left", "left", "left", "left", "right", "right"),
-    ),
-    "customers": Table(
-        ("Username", "Userid", "Purchases", "Currency", "Total"),
-        (180.0, 105.0, 60.0, 60.0, 100.0),
-        ("left", "left", "right", "left", "right"),
-    ),
-}
 
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+def _tables() -> Mapping[str, Table]:
+    # The longest valid numbers fit on one line: 12 digits for a price, 7 for a quantity, and their
+    # product.
+    return {
+        "months": Table(
+            (_("Month"), _("Purchases"), _("Currency"), _("Total")),
+            (200.0, 95.0, 85.0, 125.0),
+            ("left", "right", "left", "right"),
+        ),
+        "purchases": Table(
+            (
+                _("Time (UTC)"),
+                _("Item"),
+                _("Quantity"),
+                _("Unit price"),
+                _("Currency"),
+                _("Total"),
+            ),
+            (82.0, 186.0, 45.0, 63.0, 45.0, 84.0),
+            ("left", "left", "right", "right", "left", "right"),
+        ),
+        "account": Table(
+            (
+                _("Day (UTC)"),
+                _("Document"),
+                _("What"),
+                _("Currency"),
+                _("Owed more"),
+                _("Owed less"),
+            ),
+            (70.0, 125.0, 105.0, 45.0, 80.0, 80.0),
+            ("left", "left", "left", "left", "right", "right"),
+        ),
+        "customers": Table(
+            (_("Username"), _("Userid"), _("Purchases"), _("Currency"), _("Total")),
+            (180.0, 105.0, 60.0, 60.0, 100.0),
+            ("left", "left", "right", "left", "right"),
+        ),
+    }
 
 
 def render_statement(
@@ -88,12 +94,12 @@ def render_statement(
     """
     period = _period(header.since, header.until)
     facts = [
-        ("Customer", header.username, "Period", period),
-        ("Userid", header.userid, "Generated", _moment(header.generated_at)),
-        ("Email", header.email or "–", "Report", str(header.report_id)),
+        (_("Customer"), header.username, _("Period"), period),
+        (_("Userid"), header.userid, _("Generated"), _moment(header.generated_at)),
+        (_("Email"), header.email or "–", _("Report"), str(header.report_id)),
     ]
     with tempfile.TemporaryDirectory(dir=output.parent, prefix="report-") as folder:
-        pages = Pages(Path(folder), _TABLES, volume_pages)
+        pages = Pages(Path(folder), _tables(), volume_pages)
         _write_front(pages, header, facts)
         _write_account(pages, header)
         check = _Check(header.totals)
@@ -102,7 +108,8 @@ def render_statement(
             timestamp = _utc(line.timestamp)
             if (timestamp.year, timestamp.month) != month:
                 month = (timestamp.year, timestamp.month)
-                pages.start_table("purchases", f"Purchases in {_month(timestamp)}")
+                words = _("Purchases in %(month)s") % {"month": month_in_full(timestamp)}
+                pages.start_table("purchases", words)
             price, total = (_money(amount, line.currency) for amount in (line.price, line.total))
             check.add(line.currency, 1, line.total)
             pages.add_row(
@@ -117,7 +124,7 @@ def render_statement(
             )
         check.finish()
         who = f"{isolated(pages.show(header.username))} ({isolated(pages.show(header.userid))})"
-        return _typeset(pages, header, "Statement of purchases", who, output, time_limit)
+        return _typeset(pages, header, _("Statement of purchases"), who, output, time_limit)
 
 
 def render_sales(
@@ -133,17 +140,22 @@ def render_sales(
     It works like `render_statement`, and raises the same errors.
     """
     facts = [
-        ("Period", _period(header.since, header.until), "Generated", _moment(header.generated_at)),
-        ("", "", "Report", str(header.report_id)),
+        (
+            _("Period"),
+            _period(header.since, header.until),
+            _("Generated"),
+            _moment(header.generated_at),
+        ),
+        ("", "", _("Report"), str(header.report_id)),
     ]
     with tempfile.TemporaryDirectory(dir=output.parent, prefix="report-") as folder:
-        pages = Pages(Path(folder), _TABLES, volume_pages)
+        pages = Pages(Path(folder), _tables(), volume_pages)
         _write_front(pages, header, facts)
         check = _Check(header.totals)
         started = False
         for line in lines:
             if not started:
-                pages.start_table("customers", "Customers")
+                pages.start_table("customers", _("Customers"))
                 started = True
             check.add(line.currency, line.purchases, line.total)
             pages.add_row(
@@ -156,7 +168,7 @@ def render_sales(
                 ]
             )
         check.finish()
-        return _typeset(pages, header, "Sales by customer", "", output, time_limit)
+        return _typeset(pages, header, _("Sales by customer"), "", output, time_limit)
 
 
 # Formats of the shown values
@@ -173,24 +185,18 @@ def _moment(moment: datetime) -> str:
     return _utc(moment).isoformat(" ", "seconds")[:19] + " UTC"
 
 
-def _day(day: date) -> str:
-    return f"{day.day} {_month(day)}"
-
-
-def _month(day: date) -> str:
-    return f"{MONTHS[day.month - 1]} {day.year:04}"
-
-
 def _period(since: date, until: date) -> str:
-    return _day(since) if since == until else f"{_day(since)} to {_day(until)}"
+    if since == until:
+        return long_day(since)
+    return _("%(since)s to %(until)s") % {"since": long_day(since), "until": long_day(until)}
 
 
 def _money(amount: Decimal, currency: str) -> str:
-    """Return the amount as "1195.30", without decimals for currencies like JPY."""
+    """Return the amount as "1195.30" or "1195,30", without decimals for currencies like JPY."""
     text = f"{amount:.2f}"
     if Decimal(text) != amount:
         raise ValueError("An amount in a report has more than two decimals.")
-    return bare(text, currency)
+    return bare(text, currency).replace(".", decimal_mark())
 
 
 class _Check:
@@ -224,16 +230,16 @@ def _write_front(
     for entry in header.months:
         check.add(entry.currency, entry.purchases, entry.total)
     check.finish()
-    pages.start_table("months", "Summary")
+    pages.start_table("months", _("Summary"))
     if not header.totals:
-        pages.add_note("No purchases in this period.")
+        pages.add_note(_("No purchases in this period."))
     for entry in header.months:
         total = _money(entry.total, entry.currency)
-        pages.add_row([_month(entry.month), str(entry.purchases), entry.currency, total])
+        pages.add_row([month_in_full(entry.month), str(entry.purchases), entry.currency, total])
     for whole in header.totals:
         total = _money(whole.total, whole.currency)
         pages.add_row(
-            ["Total of the period", str(whole.purchases), whole.currency, total], bold=True
+            [_("Total of the period"), str(whole.purchases), whole.currency, total], bold=True
         )
 
 
@@ -241,14 +247,21 @@ def _write_account(pages: Pages, header: StatementHeader) -> None:
     """Put invoices, credits, payments and the balance into a table, where there are any."""
     if not header.before and not header.after:
         return
-    pages.start_table("account", "Invoices, credits and payments")
+    pages.start_table("account", _("Invoices, credits and payments"))
     for balance in header.before:
-        _write_balance(pages, balance, f"Balance before {header.since.isoformat()}", bold=False)
+        _write_balance(
+            pages,
+            balance,
+            _("Balance before %(day)s") % {"day": header.since.isoformat()},
+            bold=False,
+        )
     for line in header.account:
         amounts = [_money(each, line.currency) if each else "" for each in (line.more, line.less)]
-        pages.add_row([line.day.isoformat(), line.document, line.what, line.currency, *amounts])
+        pages.add_row([line.day.isoformat(), line.document, _(line.what), line.currency, *amounts])
     for balance in header.after:
-        _write_balance(pages, balance, f"Balance on {header.until.isoformat()}", bold=True)
+        _write_balance(
+            pages, balance, _("Balance on %(day)s") % {"day": header.until.isoformat()}, bold=True
+        )
 
 
 def _write_balance(pages: Pages, balance: AccountBalance, words: str, *, bold: bool) -> None:
@@ -270,7 +283,9 @@ def _typeset(
         title=f"{subject}, {_period(header.since, header.until)}",
         heading=heading,
         author=header.shop_name,
-        number=f"Report {header.report_id}",
+        number=_("Report %(id)s") % {"id": header.report_id},
+        page=_("Page %(page)s of %(pages)s"),
+        language=(get_language() or "en").partition("-")[0],
         generated=_utc(header.generated_at),
     )
     return typeset(pages, imprint, output, time_limit)

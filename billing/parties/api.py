@@ -21,6 +21,7 @@ from billing.parties.serializers import ProfileSerializer, profile_data
 from shop.core.errors import FieldError, ValidationFailed
 
 _ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
+_UNKNOWN = OpenApiResponse(_ENVELOPE, description="There is no such account for you.")
 _WHOSE = [
     OpenApiParameter("username", OpenApiTypes.STR, description="Whose profile; else your own."),
     OpenApiParameter("userid", OpenApiTypes.STR),
@@ -56,7 +57,7 @@ class ProfileView(APIView):
         summary="Show who invoices are made out to",
         description="Somebody else's needs `billing:read_all`.",
         parameters=_WHOSE,
-        responses={200: ProfileSerializer},
+        responses={200: ProfileSerializer, 404: _UNKNOWN},
         examples=[OpenApiExample("the profile", PROFILE)],
     )
     def get(self, request: Request) -> Response:
@@ -75,7 +76,7 @@ class ProfileView(APIView):
         request=ProfileSerializer,
         responses={
             200: ProfileSerializer,
-            404: OpenApiResponse(_ENVELOPE, description="There is no such account for you."),
+            404: _UNKNOWN,
         },
         examples=[
             OpenApiExample(

@@ -30,8 +30,9 @@ class JoinedPdf:
     IN_STREAM = 400
     CHUNK = 256
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], language: str) -> None:
         self._file = file
+        self._language = language.encode("ascii")
         self._hash = hashlib.sha256()
         self._size = 0
         # A cross-reference entry is its type (1 plain, 2 in an object stream), the offset or the
@@ -120,9 +121,10 @@ class JoinedPdf:
             self._add(*self._last_bookmark)
         self._add(
             self.CATALOG,
-            b"<</Type/Catalog/Pages %d 0 R/Metadata %d 0 R/Lang(en)/StructTreeRoot %d 0 R"
+            b"<</Type/Catalog/Pages %d 0 R/Metadata %d 0 R/Lang(%s)/StructTreeRoot %d 0 R"
             b"/MarkInfo<</Marked true>>/ViewerPreferences<</DisplayDocTitle true>>"
-            b"/Outlines %d 0 R>>" % (self.PAGES, self.METADATA, self.STRUCTURE, self.OUTLINES),
+            b"/Outlines %d 0 R>>"
+            % (self.PAGES, self.METADATA, self._language, self.STRUCTURE, self.OUTLINES),
         )
         self._add(
             self.PAGES,

@@ -32,13 +32,16 @@ class Imprint:
     """A document's titles: in its letterhead, its running heads and its metadata.
 
     ``title`` is the title in the metadata, ``heading`` is shown in large letters, ``number`` is the
-    line at the foot. ``generated`` is in UTC.
+    line at the foot. ``page`` has ``%(page)s`` and ``%(pages)s`` for their numbers. ``language`` is
+    that of the texts, such as ``en``. ``generated`` is in UTC.
     """
 
     title: str
     heading: str
     author: str
     number: str
+    page: str
+    language: str
     generated: datetime
 
 
@@ -68,7 +71,7 @@ def typeset(
             partial as file,
             tempfile.TemporaryDirectory(dir=output.parent, prefix="volumes-") as folder,
         ):
-            joined = JoinedPdf(file)
+            joined = JoinedPdf(file, imprint.language)
             target = Path(folder)
             with _Child(run, pages.volumes[0][0], target) as child:
                 data = child.wait()
@@ -99,6 +102,8 @@ def _write_meta(pages: layout.Pages, imprint: Imprint) -> None:
         "title": imprint.title,
         "heading": imprint.heading,
         "author": author,
+        "lang": imprint.language,
+        "page": _around_numbers(imprint.page),
         "generated": {
             unit: getattr(moment, unit)
             for unit in ("year", "month", "day", "hour", "minute", "second")
@@ -114,6 +119,11 @@ def _write_meta(pages: layout.Pages, imprint: Imprint) -> None:
         },
     }
     (pages.folder / "meta.json").write_text(json.dumps(meta), encoding="ascii")
+
+
+def _around_numbers(text: str) -> list[str]:
+    """Return what stands before, between and after the number of a page and that of all pages."""
+    return (text % {"page": "|", "pages": "|"}).split("|")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

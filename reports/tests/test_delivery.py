@@ -392,6 +392,27 @@ def test_sales_report_adds_up(joe: User, ann: User, staff: User, deployment: Any
         assert expected in text
 
 
+def test_a_report_is_written_in_the_language_of_who_asked(joe: User, deployment: Any) -> None:
+    buy(joe)
+    joe.language = "de"
+    joe.save()
+    report = request(joe)
+    rendering_job.document_render(report.pk)
+    assert status(report) == "ready"
+    reader = PdfReader(store.path(report.file))
+    text = "\n".join(page.extract_text() for page in reader.pages)
+    for expected in (
+        "Kontoauszug",
+        "1. Mai 2024 bis 31. Mai 2024",
+        "Käufe im Mai 2024",
+        "Summe des Zeitraums 3 EUR 7171,80",
+        "book 2 2 1195,30 EUR 2390,60",
+        "Seite 1 von 1",
+    ):
+        assert expected in text
+    assert reader.root_object["/Lang"] == "de"
+
+
 def test_request_survives_a_broker_that_is_away(joe: User, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: Any, **__: Any) -> None:
         raise ConnectionError

@@ -82,6 +82,11 @@ def bare(amount: str, currency: str) -> str:
     return amount.removesuffix(".00") if currency in WITHOUT_CENTS else amount
 
 
+def decimal_mark() -> str:
+    """Return what the reader's language writes before the decimals of a number."""
+    return _style(get_language() or "en", "").decimal
+
+
 class _Style(NamedTuple):
     """What stands around and inside the amounts of one currency in one language."""
 

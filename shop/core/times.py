@@ -63,7 +63,9 @@ def _names(language: str) -> _Names:
 
 def _date(value: date, pattern: str, names: _Names) -> str:
     month = value.month - 1
-    return pattern.format(d=value.day, MMM=names.short[month], MMMM=names.long[month], y=value.year)
+    return pattern.format(
+        d=value.day, MMM=names.short[month], MMMM=names.long[month], y=f"{value.year:04}"
+    )
 
 
 def _local(moment: datetime) -> datetime:
@@ -94,6 +96,12 @@ def day(value: date) -> str:
     """Return a day with its year, as ``26 Nov 2026``."""
     names = _names(get_language() or "en")
     return _date(value, names.with_year, names)
+
+
+def long_day(value: date) -> str:
+    """Return a day with its month and year in full, as ``26 November 2026``."""
+    names = _names(get_language() or "en")
+    return _date(value, names.in_full, names)
 
 
 def month(value: date) -> str:

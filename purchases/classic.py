@@ -19,7 +19,7 @@ from purchases import exports, formats, selectors
 from purchases.representation import PurchaseData
 from purchases.serializers import ClassicListSerializer, ClassicPurchaseSerializer
 from purchases.services import record_purchase
-from purchases.validation import parse_purchase
+from purchases.validation import REFUSED, parse_purchase
 from shop.core.errors import ApplicationError, Dialect, error_body
 from shop.core.idempotency import parse_idempotency_key
 from shop.core.merged import Merged
@@ -27,13 +27,14 @@ from shop.core.paths import CLASSIC_PREFIX
 from shop.core.schema import ERRORS, REPLAYED, Answer, answers
 
 FIELDS = ("username", "userid", "price", "timestamp")
+_READ = (*FIELDS, *REFUSED)
 
 
 def classic_purchase(data: Any) -> Any:
-    """Return only the fields that the original service knew."""
+    """Return only the fields that the original service knew, and those that are refused."""
     if not isinstance(data, Mapping):
         return data
-    return {name: data[name] for name in FIELDS if name in data}
+    return {name: data[name] for name in _READ if name in data}
 
 
 def classic_recorded(purchase: PurchaseData) -> dict[str, str]:

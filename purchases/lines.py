@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import IO, Any
 
-from purchases.validation import FIELDS
+from purchases.validation import FIELDS, REFUSED
 from shop.core.cells import unguard
 from shop.core.errors import ApplicationError, FieldError, PayloadTooLarge, ValidationFailed
 from shop.core.pace import Pace
@@ -301,7 +301,7 @@ def csv_lines(file: IO[bytes], key: tuple[str, ...] = ()) -> Iterator[Line]:
     if missing := [name for name in key if name not in columns]:
         raise _bad_header(f"The first line has no column {', '.join(missing)}; {found}.")
     # Columns that are not used cost nothing, however many there are.
-    wanted = [(columns.index(name), name) for name in {*FIELDS, *key} if name in columns]
+    wanted = [(columns.index(name), name) for name in {*FIELDS, *REFUSED, *key} if name in columns]
     for number, row, error in rows:
         if error is not None:
             yield number, error

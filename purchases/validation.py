@@ -211,7 +211,6 @@ def parse_purchase(data: Any, *, now: datetime) -> PurchaseInput:
     errors: list[FieldError] = []
     values: dict[str, Any] = {}
     if "coupon" in data:
-        # Whoever sends one expects to pay less, so it must not be ignored as other fields are.
         detail = "A purchase with a coupon is recorded at /api/v1/billing/purchases/."
         errors.append(FieldError("coupon_not_taken_here", detail, "coupon"))
     for name, parse, limit in _FIELDS:
@@ -257,6 +256,8 @@ _FIELDS: tuple[tuple[str, Callable[[Any, Any], Any], Any], ...] = (
     ("username", _name, USERNAME_MAX_LENGTH),
 )
 FIELDS = tuple(name for name, *_ in _FIELDS)
+# Whoever sends one expects to pay less, so no reader may drop it as it drops unknown fields.
+REFUSED = ("coupon",)
 _NULLABLE = frozenset({"timestamp", "userid", "username"})
 
 

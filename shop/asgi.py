@@ -49,6 +49,7 @@ from django.conf import settings
 from accounts.holders import Holders
 from accounts.keys.usage import last_uses
 from accounts.quotas import check_page
+from billing.routes import WEBHOOK_MAX_BYTES, WEBHOOKS
 from events.hub import hub
 from events.longpoll import LongPollMiddleware
 from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
@@ -79,7 +80,11 @@ _gate = Gate(
     large=SMALL_BYTES,
 )
 _probes = Probes(django_application)
-_http = Bodies(IngestMiddleware(LongPollMiddleware(Streams(_gate))), {BULK: BULK_MAX_BYTES})
+_http = Bodies(
+    IngestMiddleware(LongPollMiddleware(Streams(_gate))),
+    {BULK: BULK_MAX_BYTES},
+    signed={WEBHOOKS: WEBHOOK_MAX_BYTES},
+)
 
 
 def _raise_open_files() -> None:

@@ -24,6 +24,7 @@ from billing.parties.buyers import buyer_of
 from billing.parties.sealed import opened
 from billing.payments.entries import enter, lock_balance, sums_of
 from billing.payments.models import Refund
+from billing.payments.paying import cancel_what_is_not_due
 from billing.payments.refunds import refund_overpaid
 from shop.core.errors import Conflict, FieldError, ValidationFailed
 
@@ -67,6 +68,7 @@ def credit_note_create(
         credited = credit(body, so_far_of(invoice.pk), lines)
         id = _new_id()
         enter(invoice.pk, Entry.Kind.CREDITED, id, credited.total)
+        cancel_what_is_not_due(invoice.pk)
         refunds = []
         if refund:
             refunds = refund_overpaid(actor=actor, document_id=invoice.pk, reason=reason)
@@ -97,6 +99,7 @@ def invoice_void(*, actor: User, invoice: Document, reason: str) -> Voided:
             credited = credit(body, so_far, rest)
             id = _new_id()
             enter(invoice.pk, Entry.Kind.CREDITED, id, credited.total, void=True)
+            cancel_what_is_not_due(invoice.pk)
             return Voided(_issue(actor, invoice, id, credited, buyer, reason, VOIDED), False)
         note = last_credit_note(invoice.pk)
         assert note is not None  # noqa: S101

@@ -19,7 +19,7 @@ from billing.payments.movements import (
     refund_begins,
     refund_moves,
 )
-from billing.payments.paying import ASKED_AFTER_SECONDS
+from billing.payments.paying import ASKED_AFTER_SECONDS, cancel_what_is_not_due
 from billing.payments.providers.interface import (
     DisputeChanged,
     Fact,
@@ -81,7 +81,8 @@ def _apply_payment(provider: str, fact: PaymentChanged) -> None:
     elif fact.external_id and not payment.external_id:
         payment.external_id = fact.external_id
         payment.save(update_fields=["external_id"])
-    payment_moves(payment, fact.status, received=fact.amount, paid_on=fact.paid_on)
+    if payment_moves(payment, fact.status, received=fact.amount, paid_on=fact.paid_on):
+        cancel_what_is_not_due(payment.document_id)
 
 
 def _payment_of(provider: str, fact: PaymentChanged) -> Payment | None:

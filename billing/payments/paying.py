@@ -193,7 +193,7 @@ def payment_book(
             )
         payment.reference = reference
         payment_moves(payment, Payment.Status.SUCCEEDED, received=amount, paid_on=paid_on)
-        _cancel_what_is_not_due(document.pk)
+        cancel_what_is_not_due(document.pk)
         record(
             "payment.booked",
             object=f"payment:{payment.pk}",
@@ -210,8 +210,11 @@ def payment_book(
     return payment, True
 
 
-def _cancel_what_is_not_due(document_id: UUID) -> None:
-    """Cancel the open payment of an invoice on which nothing is due any more."""
+def cancel_what_is_not_due(document_id: UUID) -> None:
+    """Cancel the open payment of an invoice on which nothing is due any more.
+
+    Whoever pays, credits or voids an invoice calls it, so that nobody pays what is not owed.
+    """
     if sums_of(lock_balance(document_id)).due > 0:
         return
     for open in Payment.objects.filter(document=document_id, status=Payment.Status.PENDING):

@@ -12,9 +12,9 @@ from accounts.rules import OPEN
 from billing.payments.inbox import message_book
 from billing.payments.providers.registry import webhook_provider
 from billing.payments.serializers import ReceiptSerializer
+from billing.routes import WEBHOOK_MAX_BYTES
 from shop.core.errors import PayloadTooLarge
 
-WEBHOOK_MAX_BYTES = 512 * 1024
 _ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 
 

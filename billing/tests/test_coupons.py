@@ -268,6 +268,13 @@ def test_a_purchase_and_its_redemption_are_one(finance: Api, mine: Api, customer
     bulk = mine.client.post(f"{path}bulk/", lines, content_type="application/json").json()
     assert (bulk["recorded"], bulk["errors"][0]["line"]) == (1, 1)
     assert bulk["errors"][0]["errors"][0]["code"] == "coupon_not_taken_here"
+    rows = "price,coupon\n1.50,spring\n1.60,\n"
+    bulk = mine.client.post(f"{path}bulk/", rows, content_type="text/csv").json()
+    assert (bulk["recorded"], bulk["errors"][0]["line"]) == (1, 2)
+    assert bulk["errors"][0]["errors"][0]["code"] == "coupon_not_taken_here"
+    classic = {"price": 1, "timestamp": plain["timestamp"], "coupon": "spring"}
+    answer = mine.client.post("/buy", classic, content_type="application/json")
+    assert code_of(answer) == (400, "coupon_not_taken_here", "coupon")
     # What was recorded without the coupon is not recorded again, and not for less.
     without = mine.client.post(path, {**plain, "price": "9.97"}, content_type="application/json")
     assert without.status_code == 201

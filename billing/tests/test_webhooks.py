@@ -83,8 +83,19 @@ def test_what_is_no_message_of_interest(payment: Payment) -> None:
     client = Client()
     for body in (b"", b"[]", b'{"id":"evt_1"}', b'{"id":1,"type":2,"data":{"object":{}}}', b"\xff"):
         assert post(client, body).status_code == 400, body
-    strange = intent(payment, 10_000, amount_received="much")
-    assert post(client, event("payment_intent.succeeded", strange)).status_code == 400
+    strange: list[dict[str, Any]] = [
+        *(intent(payment, 10_000, amount_received=value) for value in ("much", -1, True, 10**30)),
+        *(intent(payment, 10_000, metadata=value) for value in ("text", [1])),
+        # What has no id would be taken for whatever has none yet.
+        intent(payment, 10_000, id=""),
+        intent(payment, 10_000, status=["succeeded"]),
+        refund(payment, 500, id=""),
+        refund(payment, 500, payment_intent={"id": ""}),
+        *({"object": "charge", "refunds": value} for value in ("text", {"data": [1]})),
+        {"object": "charge", "refunds": {"data": {"id": 1}}},
+    ]
+    for each in strange:
+        assert post(client, event("payment_intent.succeeded", each)).status_code == 400, each
     ignored = event("customer.created", {"object": "customer"})
     assert post(client, ignored).json() == {"status": "ignored"}
     # Somebody else's payment of the same account at the provider.
@@ -226,6 +237,26 @@ def test_what_exceeds_is_booked_and_shown(payment: Payment, mine: Api, finance: 
     ask = {"amount": "1.00", "reason": "x", "opened_on": "2026-05-01"}
     answer = finance("POST", f"payments/{payment.pk}/chargebacks/", ask)
     assert answer.json()["errors"][0]["code"] == "provider_decides"
+
+
+@pytest.mark.parametrize("way", ["credit", "void", "other payment"])
+def test_nobody_pays_what_is_not_due_any_more(
+    payment: Payment, customer: User, finance: Api, way: str
+) -> None:
+    path = f"invoices/{payment.document_id}/"
+    last, _ = payment_begin(
+        actor=customer, document=payment.document, provider="test", amount=D(60)
+    )
+    if way == "credit":
+        lines = [{"position": 1, "quantity": 1}]
+        answer = finance("POST", f"{path}credit-notes/", {"reason": "back", "lines": lines})
+        assert answer.status_code == 201, answer.content
+    elif way == "void":
+        assert finance("POST", f"{path}void/", {"reason": "wrong"}).status_code == 201
+    else:
+        book(event("payment_intent.succeeded", intent(payment, 10_000)))
+    last.refresh_from_db()
+    assert last.status == "canceled"
 
 
 def test_an_old_payment_that_is_paid_after_all(payment: Payment, customer: User) -> None:

@@ -5,8 +5,8 @@ or a transaction is given only to a request that has fully arrived. A client tha
 is answered 408 and cut off, so slow clients keep nobody out.
 
 Only a signed-in account may send more than ``SMALL_BYTES``; its credential is known before the body
-comes. A body takes room in memory and, from ``SMALL_BYTES`` on, on the temporary disk. Each holder
-has a share of both.
+comes. Senders that sign the body itself have no account, and a limit of their own. A body takes
+room in memory and, from ``SMALL_BYTES`` on, on the temporary disk. Each holder has a share of both.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from tempfile import SpooledTemporaryFile
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -60,15 +61,19 @@ class MalformedQuery(ApplicationError):
 class Bodies:
     """The ASGI application that reads the body of a request for ``app``.
 
-    ``limits`` are the most bytes for paths that differ from ``BODY_MAX_BYTES``. A larger body is
-    answered 413 at once and kept nowhere. The application behind finds the body in
-    ``scope["shop.body"]``, a binary file, and its length in ``scope["shop.size"]``. ``receive``
-    gives only what comes after it.
+    ``limits`` are the most bytes for paths that differ from ``BODY_MAX_BYTES``. ``signed`` are
+    those of paths that begin so, also for senders without an account. A larger body is answered
+    413 at once and kept nowhere. The application behind finds the body in ``scope["shop.body"]``, a
+    binary file, and its length in ``scope["shop.size"]``. ``receive`` gives only what comes after
+    it.
     """
 
-    def __init__(self, app: App, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, app: App, limits: Mapping[str, int], signed: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self.app = app
         self.limits = limits
+        self.signed = signed
         memory: int = settings.BODIES_MEMORY_BYTES
         free = shutil.disk_usage(tempfile.gettempdir()).free
         disk = min(settings.BODIES_DISK_BYTES, free * 3 // 4)
@@ -135,18 +140,26 @@ class Bodies:
 
     def _limit(self, scope: Any, length: int | None) -> int:
         """Return how many bytes of this body may be read. Raise for a larger Content-Length."""
-        limit = self.limits.get(scope["path"], BODY_MAX_BYTES)
+        limit, without_account = self._limits_of(scope["path"])
         if length is not None and length > limit:
             raise PayloadTooLarge()
         if not scope["shop.holder"].startswith("account:"):
-            limit = min(limit, SMALL_BYTES)
+            limit = without_account
             if length is not None and length > limit:
                 raise self._too_large(scope, limit)
         return limit
 
+    def _limits_of(self, path: str) -> tuple[int, int]:
+        """Return how many bytes a path takes, and how many from a sender without an account."""
+        for beginning, limit in self.signed.items():
+            if path.startswith(beginning):
+                return limit, limit
+        limit = self.limits.get(path, BODY_MAX_BYTES)
+        return limit, min(limit, SMALL_BYTES)
+
     def _too_large(self, scope: Any, limit: int) -> ApplicationError:
         """Return the error for a body over the limit of its sender."""
-        if limit == self.limits.get(scope["path"], BODY_MAX_BYTES):
+        if limit == self._limits_of(scope["path"])[0]:
             return PayloadTooLarge()
         # The sender is unknown, and may be an account that should try again.
         return Unavailable() if scope["shop.unsure"] else NotAuthenticated()

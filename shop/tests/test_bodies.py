@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shop import asgi
 from shop.server.bodies import SMALL_BYTES, Bodies
 
 MIB = 1024 * 1024
@@ -44,11 +45,16 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def ask(
-    bodies: Bodies, client: Client, length: int | None, holder: str = "account:1", unsure: int = 0
+    bodies: Bodies,
+    client: Client,
+    length: int | None,
+    holder: str = "account:1",
+    unsure: int = 0,
+    path: str = "/api/v1/bulk/",
 ) -> Client:
     header = (b"transfer-encoding", b"chunked")
     scope = {
-        "path": "/api/v1/bulk/",
+        "path": path,
         "query_string": b"",
         "headers": [header if length is None else (b"content-length", b"%d" % length)],
         "shop.holder": holder,
@@ -80,6 +86,18 @@ def test_a_large_body_is_read_only_from_an_account(
     small = Client(part)
     asyncio.run(ask(bodies, small, None if chunked else len(part), "address:10.0.0.1", unsure))
     assert small.status == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_whoever_signs_a_body_needs_no_account(bodies: Bodies, chunked: bool) -> None:
+    """The real site's limits: Stripe's messages may be as large as the documentation says."""
+    signed = Bodies(echo, {}, asgi._http.signed)
+    for parts, status in ((8, 200), (9, 413)):
+        client = Client(*[b"x" * SMALL_BYTES] * parts)
+        length = None if chunked else parts * SMALL_BYTES
+        path = "/api/v1/billing/webhooks/stripe/"
+        asyncio.run(ask(signed, client, length, "address:10.0.0.1", path=path))
+        assert client.status == status
 
 
 def test_bodies_that_stall_take_no_more_than_their_share(bodies: Bodies) -> None:

@@ -40,10 +40,8 @@ def read_message(body: bytes) -> Message:
     """Return the message of an event's body. Raise ``ParseError`` for anything else."""
     event = decode_json(body)
     try:
-        kind, id, thing = event["type"], event["id"], event["data"]["object"]
-        if not isinstance(thing, Mapping):
-            raise TypeError
-        return Message(_text(id), _text(kind)[:100], facts_of(thing))
+        kind, id, thing = event["type"], event["id"], _object(event["data"]["object"])
+        return Message(_id(id), _text(kind)[:100], facts_of(thing))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ParseError("This is no event.") from None
 
@@ -63,7 +61,7 @@ def payment_of(intent: Mapping[str, Any]) -> PaymentChanged:
     currency = _currency(intent)
     amount = intent["amount_received"] if status == "succeeded" else intent["amount"]
     return PaymentChanged(
-        external_id=_text(intent["id"]),
+        external_id=_id(intent["id"]),
         status=status,
         payment=_ours(intent, "payment"),
         amount=from_minor(_whole(amount), currency),
@@ -87,7 +85,7 @@ def session_of(session: Mapping[str, Any]) -> PaymentChanged:
         status = "pending"
     return PaymentChanged(
         external_id=_id_of(session.get("payment_intent")),
-        session_id=_text(session["id"]),
+        session_id=_id(session["id"]),
         status=status,
         payment=_ours(session, "payment"),
         amount=from_minor(_whole(session["amount_total"]), currency),
@@ -104,7 +102,7 @@ def refund_of(refund: Mapping[str, Any]) -> RefundChanged:
     """Return what a refund says."""
     currency = _currency(refund)
     return RefundChanged(
-        external_id=_text(refund["id"]),
+        external_id=_id(refund["id"]),
         payment_external_id=_id_of(refund["payment_intent"]),
         status=_REFUNDS[refund["status"]],
         amount=from_minor(_whole(refund["amount"]), currency),
@@ -121,15 +119,17 @@ def _refund(refund: Mapping[str, Any]) -> list[Fact]:
 
 def _charge(charge: Mapping[str, Any]) -> list[Fact]:
     """Return the refunds of a charge, which old versions of Stripe's API put into it."""
-    refunds = (charge.get("refunds") or {}).get("data") or []
-    return [fact for refund in refunds for fact in _refund(refund)]
+    refunds = _object(charge.get("refunds") or {}).get("data") or []
+    if not isinstance(refunds, list):
+        raise TypeError("no list")
+    return [fact for refund in refunds for fact in _refund(_object(refund))]
 
 
 def dispute_of(dispute: Mapping[str, Any]) -> DisputeChanged:
     """Return what a dispute says."""
     currency = _currency(dispute)
     return DisputeChanged(
-        external_id=_text(dispute["id"]),
+        external_id=_id(dispute["id"]),
         payment_external_id=_id_of(dispute["payment_intent"]),
         status=_DISPUTES[dispute["status"]],
         amount=from_minor(_whole(dispute["amount"]), currency),
@@ -158,6 +158,19 @@ def _text(value: Any) -> str:
     return value
 
 
+def _id(value: Any) -> str:
+    """Return the id of an object. An empty one would be that of whatever has none yet."""
+    if not value:
+        raise ValueError("no id")
+    return _text(value)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError("no object")
+    return value
+
+
 def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 10**15:
         raise ValueError("no amount")
@@ -172,15 +185,15 @@ def _currency(thing: Mapping[str, Any]) -> str:
 
 
 def _id_of(value: Any) -> str:
-    """Return the id of an object, which Stripe writes as its id or, if asked to, whole."""
-    if isinstance(value, Mapping):
-        value = value["id"]
-    return _text(value or "")
+    """Return the id of what Stripe writes as its id or, if asked to, whole; empty for nothing."""
+    if value is None:
+        return ""
+    return _id(value["id"] if isinstance(value, Mapping) else value)
 
 
 def _ours(thing: Mapping[str, Any], name: str) -> UUID | None:
     """Return the id that the shop gave the object; an object of somebody else has none."""
-    value = (thing.get("metadata") or {}).get(name)
+    value = _object(thing.get("metadata") or {}).get(name)
     try:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:

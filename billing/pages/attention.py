@@ -70,7 +70,7 @@ def _waits(user: Any) -> Waits:
 
 
 def _counted() -> Waits:
-    values = {
+    values: dict[str, str | int] = {
         "most": COUNTED,
         "opened": Chargeback.Status.OPENED.value,
         "unknown": Refund.Status.UNKNOWN.value,

@@ -147,7 +147,7 @@ def coupon(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
                 "row": each,
                 "currency": each.document.currency
                 if each.document
-                else bought.get(each.purchase, ""),
+                else bought.get(each.purchase or each.pk, ""),
                 "url": page_url("invoice", each.document_id)
                 if each.document_id
                 else reverse("purchase", args=[each.purchase]),

@@ -154,6 +154,7 @@ def test_a_void_takes_the_rest_and_frees_purchases(finance: Api, mine: Api, cust
     assert void.status_code == 201, void.content
     (entry,) = Waiting.objects.filter(action="invoice.voided")
     assert entry.object == f"invoice:{invoice['id']}"
+    assert entry.after is not None
     assert entry.after["credit_note"] == void.json()["id"]
     # A piece was left, and nothing of its price.
     (line,) = void.json()["lines"]

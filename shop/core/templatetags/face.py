@@ -118,6 +118,12 @@ def date_presets(
 
 
 @register.filter
+def quick_links(groups: Sequence[Any]) -> list[Any]:
+    """Return the first links of a navigation, as many as a small screen has room for."""
+    return [link for group in groups for link in group.links][:4]
+
+
+@register.filter
 def get(collection: Mapping[Any, Any] | Sequence[Any] | None, key: Any) -> Any:
     """Return what a mapping has for a key, or a sequence at a place, or ``""``."""
     try:

@@ -23,6 +23,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_noop
 
 from shop.core.apps import error_dialects
+from shop.core.metrics import REFUSED_BEFORE, observe_request
 from shop.core.outages import is_commit_lost, is_outage, tell_gate
 
 logger = structlog.get_logger(__name__)
@@ -250,6 +251,9 @@ async def send_error(
         **error_headers(error),
         **headers,
     }
+    if message == "http.response":
+        # Django counts what it answers itself.
+        observe_request("other", REFUSED_BEFORE, error.status, 0.0)
     encoded = [(name.lower().encode(), value.encode()) for name, value in everything.items()]
     await send({"type": f"{message}.start", "status": error.status, "headers": encoded})
     await send({"type": f"{message}.body", "body": body})

@@ -1,6 +1,7 @@
 """Metrics for Prometheus: requests of this process, and the state of the whole system."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Any
@@ -57,7 +58,22 @@ REFUSED = Counter(
     ["room", "reason"],
     registry=registry,
 )
+NOT_KEPT = Counter(
+    "shop_requests_not_kept",
+    "Requests that the operating figures miss, because nobody took them for long.",
+    registry=registry,
+)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+UNROUTED = "none"
+"""The route of a request for which there is none."""
+REFUSED_BEFORE = "refused"
+"""The route of a request that was refused before anybody looked where it leads."""
+ANSWERED_MAX = 100_000
+# Appending is atomic and takes some 50 ns. The operating figures take requests from the left.
+answered: deque[tuple[str, int, float]] = deque()
+"""The requests that were answered lately: route, status and seconds."""
 
 
 @cache
@@ -73,6 +89,10 @@ def observe_request(method: str, route: str, status: int, seconds: float) -> Non
     counter, histogram = _series(method if method in METHODS else "other", route, status)
     counter.inc()
     histogram.observe(seconds)
+    if len(answered) < ANSWERED_MAX:
+        answered.append((route, status, seconds))
+    else:
+        NOT_KEPT.inc()
 
 
 @lru_cache(maxsize=2000)
@@ -128,7 +148,7 @@ class Metrics:
         match = request.resolver_match
         observe_request(
             request.method or "",
-            match.route if match else "none",
+            match.route if match else UNROUTED,
             response.status_code,
             time.perf_counter() - started,
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection, transaction
+from django.dispatch import Signal
 
 from audit.actions import declared_actions
 from audit.chain import canonical, digest, plain
@@ -13,6 +14,8 @@ from audit.context import origin
 from audit.models import COLUMN, Detail, Waiting
 from shop.core.sealing import seal
 
+recorded = Signal()
+"""Sent in the transaction of each entry, with what ``record`` was told of it."""
 ENTRY_MAX_BYTES = 16 * 1024
 _OBJECT = re.compile(r"[a-z][a-z0-9_.]{0,39}:[A-Za-z0-9._-]{1,79}", re.ASCII)
 _ACCOUNT = re.compile(r"account:([0-9]{1,18})", re.ASCII)
@@ -98,6 +101,14 @@ def record(
                 "sealed": sealed,
             },
         )
+    recorded.send(
+        record,
+        action=action,
+        account_id=account_id,
+        actor_id=actor_id,
+        before=before or {},
+        after=after or {},
+    )
 
 
 def details_erase(account_id: int) -> int:

@@ -9,5 +9,27 @@ class OperationsConfig(ShopAppConfig):
     name = "operations"
     api_urls = "operations.urls"
     personal_data = "operations.columns.TABLES"
-    relay_rights = {"operations_instance": "SELECT, INSERT, UPDATE"}
+    partitions = ("operations.retention.RETENTIONS",)
+    # A relay reports that it lives like every process.
+    relay_rights = {
+        "operations_instance": "SELECT, INSERT, UPDATE",
+        "operations_minute": "SELECT, INSERT, UPDATE",
+        "operations_presence": "SELECT, INSERT, UPDATE",
+    }
+    audit_actions = ("operations.actions.ACTIONS",)
     process_loops = ("operations.beats.report",)
+    beat = {
+        "sum-up-hours": {
+            "task": "operations.sum_up",
+            "schedule": 300.0,
+            "options": {"expires": 240},
+        },
+        "count-expired": {
+            "task": "operations.add_expired",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
+    }
+
+    def ready(self) -> None:
+        from operations import sessions  # noqa: F401

@@ -515,6 +515,8 @@ FEED_CREDENTIALS_SECONDS = env.integer("FEED_CREDENTIALS_SECONDS", 20, minimum=1
 # --- Logs ----------------------------------------------------------------------------------
 
 LOGGING = logging_config(json=env.boolean("LOG_JSON", not DEVELOPMENT))
+# How many days the figures of each minute are kept; those of an hour are kept for two years.
+OPERATIONS_KEEP_DAYS = env.integer("OPERATIONS_KEEP_DAYS", 15, minimum=8, maximum=100)
 # How long the searchable copies of lines are kept, by their level.
 LOGS_KEEP_DEBUG_DAYS = env.integer("LOGS_KEEP_DEBUG_DAYS", 1, minimum=1, maximum=3650)
 LOGS_KEEP_INFO_DAYS = env.integer("LOGS_KEEP_INFO_DAYS", 14, minimum=1, maximum=3650)

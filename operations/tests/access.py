@@ -6,4 +6,14 @@ from tests.access import NO_METHOD, Access, api
 MAY = dict.fromkeys(("finance", "analyst", "operator", "auditor", "admin"), 200)
 READ = {"GET": api(403, **MAY), "POST": NO_METHOD}
 
-ACCESS = Access(api={"api/v1/operations/instances/": READ})
+WRITES = {"GET": api(403, **MAY), "POST": api(403, operator=201, admin=201)}
+
+ACCESS = Access(
+    api={
+        "api/v1/operations/now/": READ,
+        "api/v1/operations/series/": {"GET": api(403, **dict.fromkeys(MAY, 400)), "POST": NO_METHOD},
+        "api/v1/operations/deploys/": WRITES,
+        "api/v1/operations/instances/": READ,
+    },
+    bodies={"api/v1/operations/deploys/": {"version": "1.1.0"}},
+)

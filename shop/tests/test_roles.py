@@ -27,6 +27,8 @@ RELAY = {
     "audit_entry": {"SELECT", "INSERT"},
     "audit_checkpoint": {"SELECT", "INSERT"},
     "operations_instance": {"SELECT", "INSERT", "UPDATE"},
+    "operations_minute": {"SELECT", "INSERT", "UPDATE"},
+    "operations_presence": {"SELECT", "INSERT", "UPDATE"},
     "logs_entry": {"INSERT"},
     "preferences_change": {"SELECT"},
 }

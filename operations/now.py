@@ -1,0 +1,96 @@
+"""The present figures of the whole site."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from operations import instances, series
+from operations.series import Query, percentiles
+from operations.turnover import turnover
+
+PURCHASES_MAX = 60_000
+SETTLED = timedelta(seconds=6)
+"""A minute's figures are whole this long after its end."""
+
+_PURCHASES = f"""
+SELECT count(*) FROM (
+    SELECT FROM purchases_purchase
+    WHERE id >= (SELECT uuidv7(interval '-1 minute')) LIMIT {PURCHASES_MAX}
+) AS recent
+"""  # noqa: S608
+_ACTIVE = """
+SELECT count(DISTINCT user_id) FROM (
+    SELECT user_id FROM knox_authtoken WHERE last_used_at > now() - make_interval(mins => %(mins)s)
+    UNION ALL
+    SELECT user_id FROM accounts_browsersession
+    WHERE last_used_at > now() - make_interval(mins => %(mins)s)
+    UNION ALL
+    SELECT unnest(users) FROM operations_instance WHERE """ + instances.LIVING + """
+) AS used
+"""  # noqa: S608
+_MISSING = """
+SELECT id, kind, state, dropped FROM (
+    SELECT id, kind, seen_at, dropped, """ + instances.STATE + """ AS state
+    FROM operations_instance WHERE seen_at > now() - make_interval(mins => %(mins)s)
+) AS lately
+WHERE dropped > 0 OR state = 'late' ORDER BY seen_at DESC LIMIT 100
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """The present figures. Those of requests are of the last whole minute that is complete."""
+
+    at: datetime
+    requests_per_second: float | None
+    errors_per_second: float | None
+    response_time: dict[str, float | None]
+    purchases_per_second: float
+    users: dict[str, int]
+    instances: dict[str, int]
+    turnover: dict[str, Any]
+    missing: list[dict[str, Any]]
+
+
+def now(minutes: int) -> Now:
+    """Return the present figures, with the turnover of the last ``minutes``."""
+    at = series.database_now()
+    until = (at - SETTLED).replace(second=0, microsecond=0)
+    last = Query(until - timedelta(minutes=1), until)
+    observed = series.observed_minutes(last) > 0
+    users, sockets = instances.connected()
+    return Now(
+        at=at,
+        requests_per_second=series.requests(last) / 60 if observed else None,
+        errors_per_second=series.requests(last, (5,)) / 60 if observed else None,
+        response_time=percentiles(series.buckets(last)),
+        purchases_per_second=_one(_PURCHASES) / 60,
+        users={
+            "connected": users,
+            "sockets": sockets,
+            "active": _one(_ACTIVE, {"mins": minutes}),
+        },
+        instances=instances.counts(),
+        turnover=asdict(turnover(minutes)),
+        missing=_missing(minutes),
+    )
+
+
+def _missing(minutes: int) -> list[dict[str, Any]]:
+    """Return whose figures are incomplete: who is late, and who has dropped requests."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSING, {"mins": minutes})
+        return [
+            {"instance": id, "kind": kind, "reason": "dropped" if dropped else state,
+             "requests": dropped or None}
+            for id, kind, state, dropped in cursor.fetchall()
+        ]  # fmt: skip
+
+
+def _one(statement: str, parameters: dict[str, Any] | None = None) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        (number,) = cursor.fetchone()
+    return int(number)

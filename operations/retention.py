@@ -1,0 +1,23 @@
+"""How long the rows of each series are kept."""
+
+from django.conf import settings
+
+from operations.series import HOURS_KEEP_DAYS
+from shop.core.partitions import Retention
+
+SESSIONS_KEEP_DAYS = 90
+
+
+def minutes_days() -> int:
+    """Return how many days minutes are kept."""
+    days: int = settings.OPERATIONS_KEEP_DAYS
+    return days
+
+
+RETENTIONS = (
+    Retention("operations_minute", days=minutes_days),
+    Retention("operations_presence", days=minutes_days),
+    Retention("operations_hour", days=lambda: HOURS_KEEP_DAYS, every="month"),
+    Retention("operations_observedhour", days=lambda: HOURS_KEEP_DAYS, every="month"),
+    Retention("operations_sessionevent", days=lambda: SESSIONS_KEEP_DAYS, every="month"),
+)

@@ -83,8 +83,10 @@ class Book:
         kept = sorted({(key.run, key.minute) for key in self._cells})
         for gone in kept[:-MINUTES_MAX]:
             for key in [each for each in self._cells if (each.run, each.minute) == gone]:
-                self.dropped += self._cells.pop(key).requests
-                self._changed.discard(key)
+                cell = self._cells.pop(key)
+                if key in self._changed:
+                    self._changed.discard(key)
+                    self.dropped += cell.requests
         self.lived = set(sorted(self.lived)[-MINUTES_MAX:])
 
     def unwritten(self) -> list[dict[str, Any]]:

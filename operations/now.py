@@ -20,19 +20,19 @@ SELECT count(*) FROM (
     WHERE id >= (SELECT uuidv7(interval '-1 minute')) LIMIT {PURCHASES_MAX}
 ) AS recent
 """  # noqa: S608
-_ACTIVE = """
+_ACTIVE = f"""
 SELECT count(DISTINCT user_id) FROM (
     SELECT user_id FROM knox_authtoken WHERE last_used_at > now() - make_interval(mins => %(mins)s)
     UNION ALL
     SELECT user_id FROM accounts_browsersession
     WHERE last_used_at > now() - make_interval(mins => %(mins)s)
     UNION ALL
-    SELECT unnest(users) FROM operations_instance WHERE """ + instances.LIVING + """
+    SELECT unnest(users) FROM operations_instance WHERE {instances.LIVING}
 ) AS used
 """  # noqa: S608
-_MISSING = """
+_MISSING = f"""
 SELECT id, kind, state, dropped FROM (
-    SELECT id, kind, seen_at, dropped, """ + instances.STATE + """ AS state
+    SELECT id, kind, seen_at, dropped, {instances.STATE} AS state
     FROM operations_instance WHERE seen_at > now() - make_interval(mins => %(mins)s)
 ) AS lately
 WHERE dropped > 0 OR state = 'late' ORDER BY seen_at DESC LIMIT 100

@@ -5,8 +5,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from billing.fields import MomentField
 from operations import series
 from operations.instances import STATES
+from shop.core.times import iso
 
 _FIGURE = "`null` where nothing was observed."
 
@@ -21,8 +23,8 @@ class InstanceSerializer(serializers.Serializer[Any]):
     settings_version = serializers.IntegerField(
         allow_null=True, help_text="The version of the settings that are in force in it."
     )
-    started_at = serializers.DateTimeField()
-    seen_at = serializers.DateTimeField(help_text="When it reported last, by the database's clock.")
+    started_at = MomentField()
+    seen_at = MomentField(help_text="When it reported last, by the database's clock.")
     state = serializers.ChoiceField(
         choices=STATES,
         help_text="`late` after 12 seconds without a report, `gone` after 30 or when it ended.",
@@ -44,13 +46,11 @@ class NowQuerySerializer(serializers.Serializer[Any]):
 
 
 class SeriesQuerySerializer(serializers.Serializer[Any]):
-    metric = serializers.ChoiceField(choices=list(series.METRICS))
-    since = serializers.DateTimeField(
+    metric = serializers.ChoiceField(choices=list(series.METRICS), default="requests_per_second")
+    since = MomentField(
         required=False, help_text="The first moment; an hour before `until` unless given."
     )
-    until = serializers.DateTimeField(
-        required=False, help_text="The moment after the last; now unless given."
-    )
+    until = MomentField(required=False, help_text="The moment after the last; now unless given.")
     step = serializers.IntegerField(
         default=60,
         min_value=60,
@@ -126,7 +126,7 @@ class MissingSerializer(serializers.Serializer[Any]):
 
 
 class NowSerializer(serializers.Serializer[Any]):
-    at = serializers.DateTimeField()
+    at = MomentField()
     requests_per_second = serializers.FloatField(allow_null=True, help_text=_FIGURE)
     errors_per_second = serializers.FloatField(
         allow_null=True, help_text="Answers with a status of 500 or more."
@@ -140,7 +140,7 @@ class NowSerializer(serializers.Serializer[Any]):
 
 
 class PointSerializer(serializers.Serializer[Any]):
-    at = serializers.DateTimeField()
+    at = MomentField()
     value = serializers.FloatField(allow_null=True, help_text=_FIGURE)
     partial = serializers.BooleanField(required=False, help_text="The step goes on.")
     requests = serializers.IntegerField(required=False)
@@ -149,17 +149,15 @@ class PointSerializer(serializers.Serializer[Any]):
     p99 = serializers.FloatField(required=False, allow_null=True)
 
     def to_representation(self, point: Any) -> dict[str, Any]:
-        return {"at": self.fields["at"].to_representation(point.at), "value": point.value,
+        return {"at": iso(point.at), "value": point.value,
                 **point.more}  # fmt: skip
 
 
 class DeploySerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(read_only=True)
     version = serializers.CharField(max_length=100)
-    started_at = serializers.DateTimeField(
-        required=False, help_text="When it began to serve; now unless given."
-    )
-    finished_at = serializers.DateTimeField(required=False, allow_null=True)
+    started_at = MomentField(required=False, help_text="When it began to serve; now unless given.")
+    finished_at = MomentField(required=False, allow_null=True)
     by = serializers.CharField(read_only=True)
     notes = serializers.CharField(required=False, allow_blank=True, max_length=2000)
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_noop
 
 from operations.histograms import percentile
 from shop.core.errors import ApplicationError
+from shop.core.metrics import REFUSED_BEFORE
 
 MINUTE: Final = 60
 HOUR: Final = 3600
@@ -36,22 +37,21 @@ counted AS (
     WHERE minute >= greatest(%(since)s, (SELECT until FROM summed)) AND minute < %(until)s
 ),
 placed AS (
-    SELECT floor(extract(epoch FROM at - %(since)s) / %(step)s)::int AS place, status_class,
-        requests, numbers, counts
+    SELECT floor(extract(epoch FROM at - %(since)s) / %(step)s)::int AS place, route,
+        status_class, requests, numbers, counts
     FROM counted WHERE %(route)s::text IS NULL OR route = %(route)s
 )
 """
-_COUNTS = (
-    _REQUESTS
-    + "SELECT place, sum(requests) FILTER (WHERE status_class = ANY(%(classes)s))::bigint"
-    " FROM placed GROUP BY place"
-)
+_COUNTS = f"""{_REQUESTS}
+SELECT place, sum(requests) FILTER (WHERE status_class = ANY(%(classes)s))::bigint
+FROM placed GROUP BY place
+"""  # noqa: S608
 # What was refused before anybody looked where it leads has no response time.
-_TIMES = (
-    _REQUESTS.replace("FROM counted WHERE", "FROM counted WHERE route <> 'refused' AND")
-    + "SELECT place, number, sum(count)::bigint"
-    " FROM placed, unnest(numbers, counts) AS bucket (number, count) GROUP BY place, number"
-)
+_TIMES = f"""{_REQUESTS}
+SELECT place, number, sum(count)::bigint
+FROM placed, unnest(numbers, counts) AS bucket (number, count)
+WHERE placed.route <> '{REFUSED_BEFORE}' GROUP BY place, number
+"""  # noqa: S608
 _OBSERVED = f"""
 WITH summed AS (SELECT coalesce(max(hour) + interval '1 hour', '-infinity') AS until
     FROM operations_observedhour WHERE %(hourly)s),
@@ -209,9 +209,7 @@ def _read_errors(
     parameters: dict[str, Any], observed: Mapping[int, Observed]
 ) -> dict[int, tuple[Any, dict[str, Any]]]:
     counts = dict(_rows(_COUNTS, parameters | {"classes": [5]}))
-    return {
-        place: (counts.get(place) or 0, {}) for place, each in observed.items() if each.minutes
-    }
+    return {place: (counts.get(place) or 0, {}) for place, each in observed.items() if each.minutes}
 
 
 def _read_times(

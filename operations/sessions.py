@@ -82,7 +82,5 @@ def _add(kind: str, account_id: int | None, channel: str, number: int) -> None:
 def add_expired() -> int:
     """Add what has expired lately and was not counted yet. Return how much that was."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            _ADD_EXPIRED, {"jwt": TokenKind.JWT.value, "key": TokenKind.KEY.value}
-        )
+        cursor.execute(_ADD_EXPIRED, {"jwt": TokenKind.JWT.value, "key": TokenKind.KEY.value})
         return int(cursor.rowcount)

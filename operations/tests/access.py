@@ -11,7 +11,7 @@ WRITES = {"GET": api(403, **MAY), "POST": api(403, operator=201, admin=201)}
 ACCESS = Access(
     api={
         "api/v1/operations/now/": READ,
-        "api/v1/operations/series/": {"GET": api(403, **dict.fromkeys(MAY, 400)), "POST": NO_METHOD},
+        "api/v1/operations/series/": READ,
         "api/v1/operations/deploys/": WRITES,
         "api/v1/operations/instances/": READ,
     },

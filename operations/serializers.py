@@ -142,7 +142,9 @@ class NowSerializer(serializers.Serializer[Any]):
 class PointSerializer(serializers.Serializer[Any]):
     at = MomentField()
     value = serializers.FloatField(allow_null=True, help_text=_FIGURE)
-    partial = serializers.BooleanField(required=False, help_text="The step goes on.")
+    partial = serializers.BooleanField(  # type: ignore[assignment]
+        required=False, help_text="The step goes on."
+    )
     requests = serializers.IntegerField(required=False)
     p50 = serializers.FloatField(required=False, allow_null=True)
     p95 = serializers.FloatField(required=False, allow_null=True)

@@ -12,13 +12,14 @@ from django.db import connection, transaction
 from django.dispatch import receiver
 
 from accounts.models import TokenKind
+from accounts.tasks import purging
 from audit.services import recorded
 
 _ADD = """
 INSERT INTO operations_sessionevent (kind, user_id, channel)
 SELECT %s, %s, %s FROM generate_series(1, %s)
 """
-# The id is made of what has expired, so a row is added once. The purge leaves time for this.
+# The id is made of what has expired, so a row is added once.
 _ADD_EXPIRED = """
 INSERT INTO operations_sessionevent (at, id, kind, user_id, channel)
 SELECT at, md5('expired:' || key)::uuid, 'expired', user_id, channel FROM (
@@ -84,3 +85,8 @@ def add_expired() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_ADD_EXPIRED, {"jwt": TokenKind.JWT.value, "key": TokenKind.KEY.value})
         return int(cursor.rowcount)
+
+
+@receiver(purging)
+def _count_first(sender: Any, **kwargs: Any) -> None:
+    add_expired()

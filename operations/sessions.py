@@ -26,11 +26,13 @@ SELECT at, md5('expired:' || key)::uuid, 'expired', user_id, channel FROM (
     SELECT session.expire_date AS at, known.id::text AS key, known.user_id, 'web' AS channel
     FROM django_session AS session
     JOIN accounts_browsersession AS known USING (session_key)
-    WHERE session.expire_date > now() - interval '15 minutes' AND session.expire_date <= now()
+    WHERE session.expire_date > statement_timestamp() - interval '15 minutes'
+        AND session.expire_date <= statement_timestamp()
     UNION ALL
     SELECT expiry, id::text, user_id, CASE kind WHEN %(jwt)s THEN 'jwt' ELSE 'token' END
     FROM knox_authtoken
-    WHERE kind <> %(key)s AND expiry > now() - interval '15 minutes' AND expiry <= now()
+    WHERE kind <> %(key)s AND expiry > statement_timestamp() - interval '15 minutes'
+        AND expiry <= statement_timestamp()
 ) AS expired
 ON CONFLICT (at, id) DO NOTHING
 """

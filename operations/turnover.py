@@ -22,8 +22,8 @@ _COUNTS = """
 SELECT week, kind, (
     SELECT count(*) FROM operations_sessionevent AS event
     WHERE event.kind = asked.kind
-        AND at > now() - make_interval(days => 7 * week, mins => %(minutes)s)
-        AND at <= now() - make_interval(days => 7 * week)
+        AND at > statement_timestamp() - make_interval(days => 7 * week, mins => %(minutes)s)
+        AND at <= statement_timestamp() - make_interval(days => 7 * week)
 )
 FROM generate_series(0, %(weeks)s) AS week, unnest(%(kinds)s::text[]) AS asked (kind)
 """
@@ -32,8 +32,8 @@ _OBSERVED = """
 SELECT week FROM generate_series(1, %(weeks)s) AS week
 WHERE EXISTS (
     SELECT FROM operations_observedhour WHERE minutes > 0
-        AND hour > now() - make_interval(days => 7 * week, mins => %(minutes)s + 60)
-        AND hour <= now() - make_interval(days => 7 * week))
+        AND hour > statement_timestamp() - make_interval(days => 7 * week, mins => %(minutes)s + 60)
+        AND hour <= statement_timestamp() - make_interval(days => 7 * week))
 """
 
 

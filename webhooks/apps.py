@@ -1,6 +1,10 @@
 """The declarations of webhooks."""
 
-from shop.core.apps import ShopAppConfig
+from django.utils.translation import gettext_lazy as _
+
+from accounts.access import allowed
+from accounts.permissions import Permission
+from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
 class WebhooksConfig(ShopAppConfig):
@@ -9,9 +13,21 @@ class WebhooksConfig(ShopAppConfig):
     name = "webhooks"
     personal_data = "webhooks.columns.TABLES"
     api_urls = "webhooks.urls"
+    page_urls = "webhooks.page_urls"
     sealed = ("webhooks.signing.SEALED",)
     audit_actions = ("webhooks.actions.ACTIONS",)
     following = {"webhooks": "webhooks.deliverer.deliver"}
+    attention = ("webhooks.attention.find_attention",)
+    navigation = (
+        NavigationEntry(
+            _("Webhooks"),
+            "webhook_list",
+            place=20,
+            shown_to=allowed(Permission.WEBHOOKS_READ),
+            group="build",
+            icon="webhook",
+        ),
+    )
     beat = {
         "purge-webhooks": {
             "task": "webhooks.purge",

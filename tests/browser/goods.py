@@ -51,8 +51,8 @@ PASSWORD = "orchid-lamp-42"
 class Goods:
     """What there is to look at. ``purchase``, ``report`` and ``key`` are ids of the customer's.
 
-    ``team`` is the id of a team that the customer is in, and ``invitation`` is the path of an
-    invitation to it. ``draft``, ``coupon``, ``run``, ``invoice``, ``credit_note`` and ``paid`` (a
+    ``webhook`` is the id of one of the customer's, ``team`` that of a team that the customer is in,
+    and ``invitation`` is the path of an invitation to it. ``draft``, ``coupon``, ``run``, ``invoice``, ``credit_note`` and ``paid`` (a
     payment) are ids, ``pending`` is that of a payment by the provider for trying out.
     """
 
@@ -62,6 +62,7 @@ class Goods:
     purchase: str
     report: str
     key: str
+    webhook: str
     team: str
     invitation: str
     draft: str
@@ -109,6 +110,7 @@ def stock(system: System) -> Goods:
         theirs["results"][0]["id"],
         report["id"],
         _key(system),
+        _webhook(system, token),
         team,
         str(invitation),
         **_billing(system, staff),
@@ -165,6 +167,12 @@ def _key(system: System) -> str:
         assert person.post("/accounts/keys/", **form, life="90").status_code == 200
         keys: list[dict[str, str]] = person.http.get("/api/v1/keys/").json()["results"]
         return keys[0]["id"]
+
+
+def _webhook(system: System, token: str) -> str:
+    """Make a webhook of the customer's. Return its id."""
+    body = {"url": "https://93.184.215.14/events?" + "x" * 200, "events": ["purchase.recorded"]}
+    return str(system.request("POST", "/api/v1/webhooks/", body, token).json()["id"])
 
 
 def _lines(username: str, userid: str, count: int) -> list[dict[str, Any]]:

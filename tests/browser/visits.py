@@ -42,6 +42,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
         lambda goods: "accounts/password/reset/key/1-wrong-key/"
     ),
     "accounts/keys/<uuid:id>/": lambda goods: f"accounts/keys/{goods.key}/",
+    "webhooks/<uuid:id>/": lambda goods: f"webhooks/{goods.webhook}/",
     "purchases/<uuid:id>/": lambda goods: f"purchases/{goods.purchase}/",
     "audit/<int:seq>/": lambda goods: "audit/1/",
     "customers/<path:userid>/": lambda goods: f"customers/{goods.userid}/",

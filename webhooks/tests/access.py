@@ -5,7 +5,7 @@ from typing import Any
 from accounts.models import User
 from events.models import PURCHASE_RECORDED
 from shop.core.sealing import seal
-from tests.access import NO_METHOD, Access, api
+from tests.access import NO_METHOD, Access, api, page
 from webhooks.models import Delivery, Endpoint
 from webhooks.signing import COLUMN, random_secret
 
@@ -64,7 +64,16 @@ ACCESS = Access(
         DELIVERY: {"GET": SEEN, "POST": NO_METHOD},
         f"{DELIVERY}retry/": {"GET": NO_METHOD, "POST": _changed(202)},
     },
+    pages={
+        "webhooks/": {"GET": page(client=403), "POST": page(client=403)},
+        "webhooks/<uuid:id>/": {
+            "GET": page(404, owner=200, auditor=200, operator=200, admin=200, client=403),
+            "POST": page(404, owner=302, operator=302, admin=302, client=403),
+        },
+    },
     bodies={
+        "webhooks/": HOOK,
+        "webhooks/<uuid:id>/": {"action": "test"},
         "api/v1/webhooks/": HOOK,
         f"PATCH {ONE}": {"state": "active"},
         f"{ONE}replay/": {"after": 0},

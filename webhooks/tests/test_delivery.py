@@ -1,5 +1,6 @@
 """Delivery: each event once by its message's id, in order, whoever fails."""
 
+import importlib.util
 import time
 from datetime import timedelta
 from typing import Any
@@ -11,9 +12,10 @@ from standardwebhooks.webhooks import Webhook
 from accounts.models import OutgoingMail
 from audit.models import Waiting
 from events.models import Event
-from tests.system import wait_for
+from tests.system import ROOT, wait_for
 from webhooks import steps
 from webhooks.models import Attempt, Delivery, Endpoint
+from webhooks.signing import random_secret, signature
 from webhooks.steps import WAITS, Claim
 from webhooks.tests.conftest import Api, delivering
 from webhooks.tests.receiver import Got, Receiver, receiving
@@ -287,3 +289,23 @@ def test_an_owner_who_may_not_read_any_more_gets_nothing(
         Endpoint.objects.filter(owner=joe.user).update(position=0)
         wait_for(lambda: Endpoint.objects.filter(disabled_reason="rights").count() == 2)
     assert [got.path for got in receiver.got] == ["/hook?mine"]
+
+
+def test_the_receiver_of_the_documentation_knows_what_is_genuine() -> None:
+    path = ROOT / "examples" / "receive_webhooks.py"
+    spec = importlib.util.spec_from_file_location("receive_webhooks", path)
+    assert spec is not None
+    assert spec.loader is not None
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    secret, now, body = random_secret(), int(time.time()), b'{"data": {}}'
+    signed = signature([random_secret(), secret], id="1", timestamp=now, body=body)
+    headers = {
+        "webhook-id": "1",
+        "webhook-timestamp": str(now),
+        "webhook-signature": signed,
+    }
+    assert example.is_genuine(secret, headers, body)
+    assert not example.is_genuine(random_secret(), headers, body)
+    assert not example.is_genuine(secret, headers, body + b" ")
+    assert not example.is_genuine(secret, headers | {"webhook-timestamp": str(now - 301)}, body)

@@ -107,7 +107,7 @@ $(PYTHON):
 	@$(INSTALL) -r requirements.txt -r requirements-local.txt
 	@touch $@
 
-.venv/.installed-dev: requirements-dev.txt requirements.txt requirements-local.txt requirements-s3.txt | $(PYTHON)
+.venv/.installed-dev: requirements-dev.txt requirements.txt requirements-local.txt requirements-s3.txt requirements-kafka.txt requirements-parquet.txt | $(PYTHON)
 	@echo "Installing requirements-dev.txt"
 	@$(INSTALL) -r requirements-dev.txt
 	@touch .venv/.installed $@

@@ -551,6 +551,30 @@ WEBHOOKS_PER_ACCOUNT = 20
 # How long it can be seen what was delivered.
 WEBHOOKS_KEEP_DAYS = env.integer("WEBHOOKS_KEEP_DAYS", 30, minimum=1, maximum=36_500)
 
+# --- The stream: the event log as a topic of Kafka --------------------------------------------
+
+KAFKA_BROKERS = env.words("KAFKA_BROKERS")
+KAFKA_TOPIC = env.text("KAFKA_TOPIC", "shop.events")
+# By the names of librdkafka; what is not given stays as it is there.
+KAFKA = {
+    name: value
+    for name, value in {
+        "bootstrap.servers": ",".join(KAFKA_BROKERS),
+        "security.protocol": env.choice(
+            "KAFKA_SECURITY_PROTOCOL",
+            "plaintext",
+            ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+        ),
+        "ssl.ca.location": env.text("KAFKA_CA_FILE", ""),
+        "ssl.certificate.location": env.text("KAFKA_CERTIFICATE_FILE", ""),
+        "ssl.key.location": env.text("KAFKA_KEY_FILE", ""),
+        "sasl.mechanism": env.text("KAFKA_SASL_MECHANISM", ""),
+        "sasl.username": env.text("KAFKA_SASL_USERNAME", ""),
+        "sasl.password": env.secret("KAFKA_SASL_PASSWORD", optional=True),
+    }.items()
+    if value
+}
+
 # --- Billing: invoices, credit notes, coupons and payments ------------------------------------
 
 # Without it there are no routes, no pages and no panels of billing.

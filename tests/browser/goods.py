@@ -52,7 +52,8 @@ class Goods:
     """What there is to look at. ``purchase``, ``report`` and ``key`` are ids of the customer's.
 
     ``webhook`` is the id of one of the customer's, ``team`` that of a team that the customer is in,
-    and ``invitation`` is the path of an invitation to it. ``draft``, ``coupon``, ``run``, ``invoice``, ``credit_note`` and ``paid`` (a
+    and ``invitation`` is the path of an invitation to it. ``draft``, ``coupon``, ``run``,
+    ``invoice``, ``credit_note`` and ``paid`` (a
     payment) are ids, ``pending`` is that of a payment by the provider for trying out.
     """
 

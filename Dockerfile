@@ -9,9 +9,11 @@ RUN python -m venv /opt/venv
 WORKDIR /app
 # Set to anything, it adds what DOCUMENT_STORAGE=s3 needs.
 ARG IMAGE_S3
-COPY requirements.lock requirements-s3.lock ./
+# Set to anything, it adds what KAFKA_BROKERS needs.
+ARG IMAGE_KAFKA
+COPY requirements.lock requirements-s3.lock requirements-kafka.lock ./
 RUN /opt/venv/bin/pip install --quiet --require-hashes --only-binary :all: \
-    -r requirements.lock ${IMAGE_S3:+-r requirements-s3.lock}
+    -r requirements.lock ${IMAGE_S3:+-r requirements-s3.lock} ${IMAGE_KAFKA:+-r requirements-kafka.lock}
 COPY . .
 # Collect static files as production serves them. The secrets here exist for this line only.
 RUN secret="$(head -c 48 /dev/urandom | base64 -w 0)" \

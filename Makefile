@@ -51,6 +51,9 @@ lock: .venv/.installed-dev ## write requirements.lock anew: everything that requ
 	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --constraint requirements.lock \
 	    --output-file requirements-s3.lock requirements-s3.txt
+	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header --constraint requirements.lock \
+	    --output-file requirements-kafka.lock requirements-kafka.txt
 
 bench: .venv/.installed-bench ## run the benchmarks, print tables of ratios and put them into docs/performance.md
 	@command -v wrk >/dev/null || { echo "The benchmarks need wrk: apt-get install wrk" >&2; exit 1; }

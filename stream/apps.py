@@ -11,9 +11,8 @@ class StreamConfig(ShopAppConfig):
     name = "stream"
     personal_data = "stream.columns.TABLES"
 
+    following = {"stream": "stream.publisher.publish"} if settings.KAFKA_BROKERS else {}
+    health_checks = {"stream": "stream.cursor.check_stream"} if settings.KAFKA_BROKERS else {}
+
     def ready(self) -> None:
         from stream import checks  # noqa: F401
-
-        if settings.KAFKA_BROKERS:
-            self.following = {"stream": "stream.publisher.publish"}
-            self.health_checks = {"stream": "stream.cursor.check_stream"}

@@ -136,7 +136,7 @@ class Publisher:
         if self._producer is None:
             self._errors.clear()
             self._producer = self._client.Producer(self._config)
-        customers = {row.customer_id for row, _ in events} - {None}
+        customers = {row.customer_id for row, _ in events if row.customer_id is not None}
         keys: dict[int | None, str] = dict(
             User.objects.filter(pk__in=customers).values_list("pk", "userid")
         )

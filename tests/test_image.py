@@ -20,6 +20,7 @@ BESIDE_PACKAGES = {
     "pyproject.toml",
     "requirements.lock",
     "requirements-s3.lock",
+    "requirements-kafka.lock",
     "static",
     "templates",
 }

@@ -110,7 +110,7 @@ def test_a_stack_uses_its_own_servers():
 
 
 def test_the_image_installs_what_requirements_say():
-    for name in ("requirements", "requirements-s3"):
+    for name in ("requirements", "requirements-s3", "requirements-kafka"):
         locked = (ROOT / f"{name}.lock").read_text()
         versions = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", locked, re.M))
         for line in (ROOT / f"{name}.txt").read_text().splitlines():

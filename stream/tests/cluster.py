@@ -63,7 +63,8 @@ class Cluster:
         consumer = confluent_kafka.Consumer(
             {"bootstrap.servers": self.servers, "group.id": "test", "enable.partition.eof": True}
         )
-        found, ended = [], set()
+        found: list[Any] = []
+        ended: set[int | None] = set()
         try:
             consumer.assign(
                 [
@@ -74,9 +75,10 @@ class Cluster:
             while len(ended) < self.PARTITIONS:
                 message = consumer.poll(20)
                 assert message is not None, "The cluster does not answer."
-                if message.error() is None:
+                error = message.error()
+                if error is None:
                     found.append(message)
-                elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:
                     ended.add(message.partition())
         finally:
             consumer.close()

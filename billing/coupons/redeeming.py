@@ -202,9 +202,10 @@ def redeem(
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("redeem() needs a transaction.")
     taken = dict(sorted(zip(coupon_ids, amounts, strict=True)))
+    if not taken:
+        return
     if codes is None:
-        found = Coupon.objects.filter(pk__in=taken) if taken else Coupon.objects.none()
-        codes = dict(found.values_list("pk", "code"))
+        codes = dict(Coupon.objects.filter(pk__in=taken).values_list("pk", "code"))
     for coupon, amount in taken.items():
         told = CouponRedeemed(
             coupon, codes.get(coupon, ""), currency, amount, document_id, purchase_id

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 
 from accounts.models import User
 from audit.services import record
@@ -17,6 +17,7 @@ from billing.invoices.errors import AlreadyInvoiced, Issued
 from billing.invoices.issuing import issue_document
 from billing.invoices.models import Document, Draft, Kind
 from billing.parties.buyers import buyer_of
+from shop.core.database import fetch_prepared
 from shop.core.errors import NotFound
 
 # The row is locked like this, too, so a second issuer waits, and finds the invoice.
@@ -133,21 +134,18 @@ def draft_issue(actor: User, id: UUID) -> tuple[Document, bool]:
 def claim(pairs: Iterable[tuple[UUID, UUID]]) -> None:
     """Let invoices have purchases, each ``(purchase, invoice)``. Raise ``AlreadyInvoiced``."""
     wanted = dict(pairs)
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [list(wanted), list(wanted.values())])
-        taken = {purchase for (purchase,) in cursor.fetchall()}
+    rows = fetch_prepared(_CLAIM, [list(wanted), list(wanted.values())])
+    taken = {purchase for (purchase,) in rows}
     if missing := wanted.keys() - taken:
         raise AlreadyInvoiced(missing)
 
 
 def _taken(id: UUID) -> Draft | None:
     """Delete a draft, and return what it was, with the names of its customer."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, [id])
-        row = cursor.fetchone()
-    if row is None:
+    rows = fetch_prepared(_TAKE, [id])
+    if not rows:
         return None
-    currency, request, content, *customer = row
+    currency, request, content, *customer = rows[0]
     return Draft(
         id=id,
         customer=User.from_db(DEFAULT_DB_ALIAS, ["id", "username", "userid"], customer),

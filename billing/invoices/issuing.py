@@ -23,6 +23,7 @@ from billing.parties.models import COLUMN
 from billing.parties.sealed import digest_of
 from billing.parties.seller import seller
 from events.services import emit_all
+from shop.core.database import execute_prepared, one_round_trip
 from shop.core.sealing import seal
 
 _ISSUED = {Kind.INVOICE: "invoice.issued", Kind.CREDIT_NOTE: "creditnote.issued"}
@@ -123,23 +124,25 @@ def issue_document(
     to the invoice that the document corrects.
     """
     order = Order(id, customer_id, actor_id, body, buyer, due_days, corrects, reason)
-    (document,) = issue_documents(kind, [order])
+    # Everybody waits for whoever holds the series, so nothing is waited for in between.
+    with one_round_trip():
+        (document,) = issue_documents(kind, [order])
+        record(
+            action or _ISSUED[Kind(kind)],
+            object=f"{Kind.INVOICE}:{corrects.pk}" if action and corrects else f"{kind}:{id}",
+            actor_id=actor_id,
+            account_id=customer_id,
+            after={
+                "number": document.label,
+                "total": str(document.total),
+                "currency": document.currency,
+                **({kind: str(id)} if action else {}),
+                **({"corrects": str(corrects.pk)} if corrects else {}),
+                **({"reason": reason} if reason else {}),
+            },
+        )
     if kind == Kind.INVOICE:
         document.balance = _balance_of(document)
-    record(
-        action or _ISSUED[Kind(kind)],
-        object=f"{Kind.INVOICE}:{corrects.pk}" if action and corrects else f"{kind}:{id}",
-        actor_id=actor_id,
-        account_id=customer_id,
-        after={
-            "number": document.label,
-            "total": str(document.total),
-            "currency": document.currency,
-            **({kind: str(id)} if action else {}),
-            **({"corrects": str(corrects.pk)} if corrects else {}),
-            **({"reason": reason} if reason else {}),
-        },
-    )
     return document
 
 
@@ -209,26 +212,25 @@ def issue_documents(kind: str, orders: Sequence[Order]) -> list[Document]:
         documents.append(document)
         place.number += 1
         place.previous_hash = bytes(document.hash)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            {
-                **columns,
-                "kind": kind,
-                "series": place.series,
-                "issued_on": place.issued_on,
-                "issued_at": issued_at,
-                "next": place.number,
-                "last": place.previous_hash,
-                "number": [each.number for each in documents],
-                "label": [each.label for each in documents],
-                "due_on": [each.due_on for each in documents],
-                "canonical": _hex(each.canonical for each in documents),
-                "previous": _hex(each.previous_hash for each in documents),
-                "hash": _hex(each.hash for each in documents),
-                "sealed": [sealed for _buyer, sealed in parties],
-            },
-        )
+    execute_prepared(
+        _INSERT,
+        {
+            **columns,
+            "kind": kind,
+            "series": place.series,
+            "issued_on": place.issued_on,
+            "issued_at": issued_at,
+            "next": place.number,
+            "last": place.previous_hash,
+            "number": [each.number for each in documents],
+            "label": [each.label for each in documents],
+            "due_on": [each.due_on for each in documents],
+            "canonical": _hex(each.canonical for each in documents),
+            "previous": _hex(each.previous_hash for each in documents),
+            "hash": _hex(each.hash for each in documents),
+            "sealed": [sealed for _buyer, sealed in parties],
+        },
+    )
     _tell(kind, documents, orders)
     return documents
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection
 
 from billing.invoices.models import Kind
+from shop.core.database import fetch_prepared
 from shop.core.site_settings.general import TIME_ZONE
 
 PREFIXES = {Kind.INVOICE: "INV", Kind.CREDIT_NOTE: "CN"}
@@ -63,15 +64,14 @@ def next_place(kind: str) -> Place:
     was turned back. The lock is held until the transaction ends. Nothing is changed yet.
     """
     place: dict[str, Any] = {"kind": kind, "zone": TIME_ZONE.value}
-    with connection.cursor() as cursor:
-        while True:
-            cursor.execute(_LOCK, place)
-            row = cursor.fetchone()
-            if row is None:
-                year = today().year
+    while True:
+        rows = fetch_prepared(_LOCK, place)
+        if not rows:
+            year = today().year
+            with connection.cursor() as cursor:
                 cursor.execute(_OPEN, [code_of(kind, year), kind, year])
-                continue
-            code, number, previous_hash, issued_on, year, now = row
-            # Else the year ended while this transaction waited.
-            if now.year <= year:
-                return Place(code, number, bytes(previous_hash), issued_on)
+            continue
+        code, number, previous_hash, issued_on, year, now = rows[0]
+        # Else the year ended while this transaction waited.
+        if now.year <= year:
+            return Place(code, number, bytes(previous_hash), issued_on)

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from django.db import connection
-
 from billing.content import Buyer
+from shop.core.database import fetch_prepared
 
 _BUYERS = """
 SELECT account.id, coalesce(nullif(profile.name, ''), account.username),
@@ -30,9 +29,7 @@ def buyers_of(account_ids: Sequence[int]) -> dict[int, Buyer]:
 
     ``email`` is the account's verified address. One query.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_BUYERS, [list(account_ids)])
-        rows = cursor.fetchall()
+    rows = fetch_prepared(_BUYERS, [list(account_ids)])
     return {
         id: Buyer(
             name=name, address=address, country=country, vat_id=vat_id, userid=userid, email=email

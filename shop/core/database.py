@@ -138,6 +138,43 @@ def no_statement_timeout(using: str = "default") -> Iterator[None]:
             cursor.execute("RESET statement_timeout")
 
 
+def execute_prepared(statement: str, parameters: Any) -> None:
+    """Execute a statement of Django's connection that gives no rows.
+
+    PostgreSQL keeps the plan for the connection, whereas Django's cursors make it plan each time.
+    """
+    with _preparing() as cursor:
+        cursor.execute(statement, parameters, prepare=True)
+
+
+def fetch_prepared(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement that is executed as by ``execute_prepared``."""
+    with _preparing() as cursor:
+        return cursor.execute(statement, parameters, prepare=True).fetchall()
+
+
+@contextlib.contextmanager
+def _preparing() -> Iterator[psycopg.Cursor[Any]]:
+    from django.db import connection
+
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        yield cursor
+
+
+@contextlib.contextmanager
+def one_round_trip() -> Iterator[None]:
+    """Send the statements of the block without waiting for the answer to each.
+
+    They are over at the end of the block, which raises the first error of them.
+    """
+    from django.db import connection
+
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
+
+
 def own_connection_parameters(using: str = "default") -> dict[str, Any]:
     """Return the parameters of a connection outside Django's pool."""
     from django.db import connections

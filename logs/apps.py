@@ -12,6 +12,7 @@ class LogsConfig(ShopAppConfig):
     # A relay adds its lines like every process.
     relay_rights = {"logs_entry": "INSERT"}
     personal_data = "logs.columns.TABLES"
+    process_loops = ("logs.shipper.ship",)
     partitions = ("logs.levels.RETENTIONS",)
     beat = {
         "keep-partitions": {
@@ -20,3 +21,9 @@ class LogsConfig(ShopAppConfig):
             "options": {"expires": 600},
         },
     }
+
+    def ready(self) -> None:
+        from logs.shipper import shipper
+        from shop.core.logs import copies
+
+        copies.append(shipper.put)

@@ -1,10 +1,13 @@
 """What the project itself adds to the site."""
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from shop.core import site_settings
+from shop.core import env, site_settings
 from shop.core.apps import NavigationEntry, ShopAppConfig, is_anybody, is_staff
 from shop.core.log_levels import set_levels
+from shop.core.logs import log_crashes
+from shop.core.redaction import know
 
 
 class ShopConfig(ShopAppConfig):
@@ -26,5 +29,8 @@ class ShopConfig(ShopAppConfig):
     def ready(self) -> None:
         from shop.core import checks, declarations  # noqa: F401
 
+        know(env.secret_texts())
+        if settings.LOG_JSON:
+            log_crashes()
         site_settings.load_declarations()
         site_settings.when_changed(set_levels)

@@ -514,7 +514,8 @@ FEED_CREDENTIALS_SECONDS = env.integer("FEED_CREDENTIALS_SECONDS", 20, minimum=1
 
 # --- Logs ----------------------------------------------------------------------------------
 
-LOGGING = logging_config(json=env.boolean("LOG_JSON", not DEVELOPMENT))
+LOG_JSON = env.boolean("LOG_JSON", not DEVELOPMENT)
+LOGGING = logging_config(json=LOG_JSON)
 # How many days the figures of each minute are kept; those of an hour are kept for two years.
 OPERATIONS_KEEP_DAYS = env.integer("OPERATIONS_KEEP_DAYS", 15, minimum=8, maximum=100)
 # How long the searchable copies of lines are kept, by their level.

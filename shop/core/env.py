@@ -24,6 +24,7 @@ VARIABLES: Final[set[str]] = set()
 """The names that have been read in this process, so that a test can compare them with the docs."""
 SECRETS: Final[set[str]] = set()
 """Those of them that may be given as a file, too."""
+_SECRET_TEXTS: Final[set[str]] = set()
 
 # These values occur in examples only. A production site with one of them has a public secret.
 EXAMPLE_SECRETS: Final = frozenset({"change-me", "changeme", "secret", "password", "example"})
@@ -139,6 +140,7 @@ def secret(
             value = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from None
+    _SECRET_TEXTS.update(_texts(value))
     if not value:
         if optional:
             return ""
@@ -153,6 +155,19 @@ def secret(
         if len(value) < minimum_length:
             raise ImproperlyConfigured(f"{name} must have at least {minimum_length} characters.")
     return value
+
+
+def secret_texts() -> set[str]:
+    """Return the texts of all secrets that were read, for what must not be logged."""
+    return set(_SECRET_TEXTS)
+
+
+def _texts(value: str) -> set[str]:
+    """Return what is secret in a value: the password of a URL, or all of it and its parts."""
+    if "://" in value:
+        return {urlsplit(value).password or "", _password(value)} if _password(value) else set()
+    parts = {part.strip() for part in value.split(",")}
+    return {value} | parts | {part.partition(":")[2] for part in parts}
 
 
 def _is_example(value: str) -> bool:

@@ -72,21 +72,29 @@ def _fresh_cache() -> None:
     presence.forget()
 
 
+class _SiteSettings:
+    """Settings at run time as attributes: ``site_settings.quota_sockets = 2`` is in force at once.
+
+    Nothing is checked, so a test may set what no site can.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        from shop.core.site_settings.kinds import in_force
+
+        return in_force.values[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        from shop.core.site_settings.kinds import in_force
+
+        assert name in in_force.values, name
+        in_force.values = {**in_force.values, name: value}
+
+
 @pytest.fixture
 def site_settings() -> Iterator[Any]:
-    """Return a function that puts values of settings at run time in force, until the test ends.
-
-    ``site_settings(quota_sockets=2)``; a value of the environment would win.
-    """
+    """Return the settings at run time, to be changed until the test ends."""
     from shop.core import site_settings as core
 
     before = core.current()
-
-    def put(**values: Any) -> None:
-        unknown = values.keys() - core.registry().keys()
-        assert not unknown, unknown
-        core.install(core.version(), {**core.current().stored, **values})
-        assert not core.current().unfit
-
-    yield put
+    yield _SiteSettings()
     core.install(before.version, before.stored)

@@ -15,6 +15,7 @@ class AccountsConfig(ShopAppConfig):
     """Users, sign-in, tokens, and who may see what."""
 
     name = "accounts"
+    site_settings = ("accounts.site_settings.SETTINGS",)
     verbose_name = "Accounts"
     personal_data = "accounts.columns.TABLES"
     # The feed shows whose each purchase is.

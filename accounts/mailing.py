@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 
 from accounts.emails import lock_email
 from accounts.models import OutgoingMail
+from accounts.site_settings import MAILS_PER_DAY, MAILS_PER_HOUR
 from shop.celery import hint
 from shop.core.jobs import backoff, due, from_now, stale
 from shop.core.smtp import Outcome, Refusal, send_once
@@ -46,8 +47,6 @@ STRANGERS_MAILS = {
     "account/email/email_confirmation_signup": "confirm",
 }
 HOURLY_FROM_ONE_ADDRESS = 5
-HOURLY = 20
-DAILY = 60
 
 
 def mail_queue(
@@ -88,8 +87,8 @@ def _too_many(purpose: str, recipient: str, origin: str) -> bool:
     queued = OutgoingMail.objects.filter(status=OutgoingMail.Status.QUEUED)
     return (
         hour.filter(origin=origin).count() >= HOURLY_FROM_ONE_ADDRESS
-        or hour.count() >= HOURLY
-        or earlier.filter(created_at__gt=from_now(-24 * 3600)).count() >= DAILY
+        or hour.count() >= MAILS_PER_HOUR.value
+        or earlier.filter(created_at__gt=from_now(-24 * 3600)).count() >= MAILS_PER_DAY.value
         or queued[:QUEUED_MAX].count() >= QUEUED_MAX
     )
 

@@ -9,11 +9,11 @@ import math
 import time
 from typing import Any
 
-from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.access import Caller, may_record_for_anyone
+from accounts.site_settings import QUOTA_CLIENT_REQUESTS_PER_MINUTE, QUOTA_REQUESTS_PER_MINUTE
 from shop.core.errors import ApplicationError
 
 ACCOUNTS_MAX = 100_000
@@ -102,9 +102,9 @@ _searches = Quota()
 
 def _rate(caller: Caller) -> int:
     rate: int = (
-        settings.QUOTA_CLIENT_REQUESTS_PER_MINUTE
+        QUOTA_CLIENT_REQUESTS_PER_MINUTE.value
         if may_record_for_anyone(caller)
-        else settings.QUOTA_REQUESTS_PER_MINUTE
+        else QUOTA_REQUESTS_PER_MINUTE.value
     )
     return rate
 
@@ -126,7 +126,7 @@ def check_page(holder: str) -> None:
     """
     kind, _, account = holder.partition(":")
     if kind == "account":
-        wait = _requests.take(int(account), settings.QUOTA_REQUESTS_PER_MINUTE)
+        wait = _requests.take(int(account), QUOTA_REQUESTS_PER_MINUTE.value)
         if wait:
             raise TooManyRequests(wait)
 

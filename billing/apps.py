@@ -11,6 +11,7 @@ class BillingConfig(ShopAppConfig):
     """Invoices, credit notes, coupons and payments, beside a ledger that keeps list prices."""
 
     name = "billing"
+    site_settings = ("billing.site_settings.SETTINGS",)
     verbose_name = "Billing"
     api_urls = "billing.urls"
     page_urls = "billing.page_urls"

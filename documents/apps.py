@@ -12,6 +12,7 @@ class DocumentsConfig(ShopAppConfig):
     """Documents: rendered, stored and mailed. Other apps declare their kinds."""
 
     name = "documents"
+    site_settings = ("documents.site_settings.SETTINGS",)
     personal_data = "documents.columns.TABLES"
     metrics = ("documents.metrics.collect_documents",)
     attention = ("documents.attention.find_attention",)

@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
 
 from documents.models import Document
 from documents.rendered import Rendered
+from documents.site_settings import REPORTS_KEEP_DAYS
 from shop.core.apps import document_kinds
 
 
@@ -67,7 +67,7 @@ class Kind(ABC):
 
     def kept(self) -> timedelta:
         """Return the retention time of its file."""
-        return timedelta(days=settings.DOCUMENT_KEEP_DAYS)
+        return timedelta(days=REPORTS_KEEP_DAYS.value)
 
     def about(self, account_id: int) -> Q | None:
         """Return the condition of others' documents of this kind that tell of the account.

@@ -17,6 +17,7 @@ from accounts.emails import verified_address
 from accounts.reader import written_for
 from documents.kinds import kind_of
 from documents.models import Document
+from documents.site_settings import MAIL_ATTACHMENT_MIB, MAIL_ATTEMPTS
 from documents.storage import store
 from shop.core.jobs import backoff, from_now
 from shop.core.site_settings.general import SITE_NAME
@@ -101,7 +102,7 @@ def _send(document: Document, address: str, attachment: bytes | None) -> bool:
 
 def _attachment(document: Document) -> bytes | None:
     """Return the file's bytes, or ``None`` where it is too large for a mail."""
-    if (document.size or 0) > settings.DOCUMENT_ATTACHMENT_MAX_BYTES:
+    if (document.size or 0) > MAIL_ATTACHMENT_MIB.value * 1024 * 1024:
         return None
     with store.read(document.file) as file:
         return file.read()
@@ -147,7 +148,7 @@ def _not_accepted(document: Document, claim: uuid.UUID | None, delivery: Deliver
     told = f"{NOT_ACCEPTED}: {refused.words}" if refused.words else f"{NOT_ACCEPTED}."
     logger.warning("document.mail_not_accepted", document_id=str(document.pk), reason=told)
     attempts = document.mail_attempts + 1
-    last = attempts >= settings.DOCUMENT_MAIL_ATTEMPTS
+    last = attempts >= MAIL_ATTEMPTS.value
     changes: dict[str, Any] = {
         "claim": None,
         "next_attempt_at": from_now(backoff(settings.DOCUMENT_RETRY_SECONDS, attempts)),

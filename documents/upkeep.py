@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from documents import kinds
 from documents.mailing import UNKNOWN_OUTCOME
 from documents.models import Document
+from documents.site_settings import REPORTS_MEGABYTES_PER_ACCOUNT
 from documents.storage import store
 from shop.celery import hint
 from shop.core import jobs
@@ -114,7 +115,7 @@ def documents_purge() -> dict[str, int]:
 
 def _remove_over_space(stored: QuerySet[Document]) -> int:
     expendable = stored.filter(kind__in=[kind.name for kind in kinds.kinds() if kind.expendable])
-    space = settings.DOCUMENT_MEGABYTES_PER_ACCOUNT * 1_000_000
+    space = REPORTS_MEGABYTES_PER_ACCOUNT.value * 1_000_000
     over = (
         expendable.values("requested_by")
         .annotate(files=Count("pk"), bytes=Sum("size"))

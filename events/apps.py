@@ -7,6 +7,8 @@ class EventsConfig(ShopAppConfig):
     """The event log and its readers: the relay, the hub, the feed and the long poll."""
 
     name = "events"
+    site_settings = ("events.site_settings.SETTINGS",)
+    site_setting_rules = ("events.site_settings.RULES",)
     personal_data = "events.columns.TABLES"
     api_urls = "events.urls"
     websocket_urls = "events.routing"

@@ -38,11 +38,13 @@ from events.selectors import (
     events_page,
     latest_position,
 )
+from events.site_settings import QUOTA_ADDRESS_SOCKETS, QUOTA_SOCKETS
 from shop.core import background
 from shop.core.admission import Room, account_holder, address_holder
 from shop.core.errors import Unavailable
 from shop.core.lookups import DatabaseThreads, SharedLookup, SharedThreads
 from shop.core.metrics import SOCKETS
+from shop.core.site_settings import Setting
 
 logger = structlog.get_logger(__name__)
 
@@ -89,9 +91,9 @@ class Hub:
         self.position = 0
         self.draining = False
         # Sockets and long polls of one account, and of one address.
-        self.sockets = _room("sockets", settings.QUOTA_SOCKETS)
-        self.polls = _room("polls", settings.QUOTA_SOCKETS)
-        self.addresses = _room("addresses", settings.QUOTA_ADDRESS_SOCKETS)
+        self.sockets = _room("sockets", QUOTA_SOCKETS)
+        self.polls = _room("polls", QUOTA_SOCKETS)
+        self.addresses = _room("addresses", QUOTA_ADDRESS_SOCKETS)
         self._heard = 0.0
         self._readers: set[Reader] = set()
         # Readers by audience and types; ``None`` is everybody's events, or every type.
@@ -405,9 +407,9 @@ class Hub:
                     reader.close(CLOSE_NOT_ALLOWED)
 
 
-def _room(name: str, share: int) -> Room:
-    """Return a room for sockets or long polls; a share of 0 sets no limit."""
-    return Room(name, total=PLACES, share=share or PLACES)
+def _room(name: str, quota: Setting[int]) -> Room:
+    """Return a room for sockets or long polls; a quota of 0 sets no limit."""
+    return Room(name, total=PLACES, share=lambda: quota.value or PLACES)
 
 
 def of_types(events: list[Encoded], types: Types) -> list[Encoded]:

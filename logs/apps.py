@@ -7,6 +7,7 @@ class LogsConfig(ShopAppConfig):
     """The log of every process, searchable: its lines, copied by a bounded shipper."""
 
     name = "logs"
+    site_settings = ("logs.site_settings.SETTINGS",)
     append_only = ("Entry",)
     worker_adds = ("Entry",)
     # A relay adds its lines like every process.

@@ -2,9 +2,9 @@
 
 import logging
 
-from django.conf import settings
 from django.db import models
 
+from logs.site_settings import LOGS_KEEP_DEBUG_DAYS, LOGS_KEEP_INFO_DAYS, LOGS_KEEP_WARNING_DAYS
 from shop.core.partitions import Retention
 
 LEVELS = {
@@ -44,7 +44,7 @@ def level_name(level: int) -> str:
 
 
 RETENTIONS = (
-    Retention("logs_entry", days=lambda: settings.LOGS_KEEP_DEBUG_DAYS, family=Kept.DEBUG),
-    Retention("logs_entry", days=lambda: settings.LOGS_KEEP_INFO_DAYS, family=Kept.INFO),
-    Retention("logs_entry", days=lambda: settings.LOGS_KEEP_WARNING_DAYS, family=Kept.WARNING),
+    Retention("logs_entry", days=lambda: LOGS_KEEP_DEBUG_DAYS.value, family=Kept.DEBUG),
+    Retention("logs_entry", days=lambda: LOGS_KEEP_INFO_DAYS.value, family=Kept.INFO),
+    Retention("logs_entry", days=lambda: LOGS_KEEP_WARNING_DAYS.value, family=Kept.WARNING),
 )

@@ -7,6 +7,8 @@ class PreferencesConfig(ShopAppConfig):
     """Settings at run time: what a site changes without a restart."""
 
     name = "preferences"
+    api_urls = "preferences.urls"
+    page_urls = "preferences.page_urls"
     append_only = ("Change",)
     relay_rights = {"preferences_change": "SELECT"}
     process_loops = ("preferences.snapshot.refresh",)

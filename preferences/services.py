@@ -1,6 +1,6 @@
 """Changes of settings: all of them or none, each a new version."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
@@ -44,18 +44,18 @@ class VersionChanged(ApplicationError):
     detail = "The settings have changed since. Read them again."
 
 
-def settings_change(*, actor: Any, changes: Values, expected: int | None = None) -> int:
+def settings_change(*, actor: Any, changes: Values, expected: Collection[int] | None = None) -> int:
     """Set the values by name, and return the version in force; ``None`` resets a setting.
 
     Nothing is changed, and no version made, if all values are so already. Raise
     ``ValidationFailed`` with an error for each wrong name, ``SetByEnvironment``, and
-    ``VersionChanged`` if the version is not the expected one.
+    ``VersionChanged`` if the version is none of those expected.
     """
     fit = _checked(changes)
     return _change(actor, fit, expected, "settings.changed")
 
 
-def settings_restore(*, actor: Any, version: int, expected: int | None = None) -> int:
+def settings_restore(*, actor: Any, version: int, expected: Collection[int] | None = None) -> int:
     """Set every setting to what it was at a version, and return the version in force.
 
     What the environment fixes stays as it is. Raise as ``settings_change`` does, and
@@ -102,13 +102,13 @@ def _checked(changes: Values) -> dict[str, Any]:
     return fit
 
 
-def _change(actor: Any, changes: Values, expected: int | None, action: str) -> int:
+def _change(actor: Any, changes: Values, expected: Collection[int] | None, action: str) -> int:
     with transaction.atomic():
         with connection.cursor() as cursor:
             # Changes take turns, so that a version is compared with the one before it.
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         version, before = stored()
-        if expected is not None and expected != version:
+        if expected is not None and version not in expected:
             raise VersionChanged()
         after = {**before, **changes}
         changed = sorted(name for name in changes if before.get(name) != after[name])

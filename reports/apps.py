@@ -11,6 +11,7 @@ class ReportsConfig(ShopAppConfig):
     """Statements and sales reports: kinds of documents, requested by API and page."""
 
     name = "reports"
+    site_settings = ("reports.site_settings.SETTINGS",)
     api_urls = "reports.urls"
     page_urls = "reports.page_urls"
     attention = ("reports.attention.find_attention",)

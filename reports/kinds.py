@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import ClassVar, TypeVar, cast
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -19,6 +18,7 @@ from documents.rendered import Rendered, TooLong
 from purchases.models import Purchase
 from reports import models, selectors
 from reports.access import may_request
+from reports.site_settings import REPORTS_MAX_LINES
 from shop.core import times
 from shop.core.database import no_statement_timeout
 
@@ -142,7 +142,7 @@ def _closing(lines: Iterator[T], reading: contextlib.ExitStack) -> Iterator[T]:
 
 def _bounded(lines: Iterator[T]) -> Iterator[T]:
     """Yield the lines; raise ``TooLong`` after the most lines of one report."""
-    most = settings.REPORTS_MAX_LINES
+    most = REPORTS_MAX_LINES.value
     for number, line in enumerate(lines):
         if number == most:
             raise TooLong(f"It would have more than {most} lines. Ask for a shorter period.")

@@ -7,7 +7,6 @@ import math
 from datetime import date, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet, Sum, Window
 from django.utils import timezone
@@ -17,6 +16,7 @@ from accounts.models import User
 from documents.upkeep import announce
 from reports.access import check_request
 from reports.models import Report
+from reports.site_settings import QUOTA_REPORT_PAGES_PER_HOUR, QUOTA_REPORTS_PER_HOUR
 from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationFailed
 from shop.core.idempotency import IdempotencyKeyReused
 
@@ -118,12 +118,12 @@ def _check_limits(reports: QuerySet[Report]) -> None:
         raise TooManyReports()
     hour_ago = timezone.now() - QUOTA_WINDOW
     recent = reports.filter(created_at__gt=hour_ago).order_by("-created_at", "-pk")
-    if count := settings.QUOTA_REPORTS_PER_HOUR:
+    if count := QUOTA_REPORTS_PER_HOUR.value:
         # The account may request again when this report is an hour old.
         oldest = recent.values_list("created_at", flat=True)[count - 1 : count].first()
         if oldest is not None:
             raise ReportQuotaUsedUp(f"{count} reports", _seconds(oldest - hour_ago))
-    if pages := settings.QUOTA_REPORT_PAGES_PER_HOUR:
+    if pages := QUOTA_REPORT_PAGES_PER_HOUR.value:
         newest_first = Window(Sum("pages"), order_by=[F("created_at").desc(), F("pk").desc()])
         over = recent.annotate(total=newest_first).filter(total__gte=pages)
         if (oldest := over.values_list("created_at", flat=True).first()) is not None:

@@ -313,8 +313,6 @@ SOCIALACCOUNT_AUTO_SIGNUP = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_LOGIN_ON_GET = False
-# Where a solved captcha is asked for: nowhere, on the page of sign-up, or everywhere.
-CAPTCHA = env.choice("CAPTCHA", "off" if DEVELOPMENT else "pages", ("off", "pages", "everywhere"))
 REST_KNOX = {
     "TOKEN_TTL": timedelta(hours=env.integer("TOKEN_HOURS", 24 * 30, minimum=1, maximum=24 * 365)),
     "AUTH_HEADER_PREFIX": "Token",
@@ -324,9 +322,7 @@ REST_KNOX = {
 }
 # An account keeps its newest tokens.
 TOKENS_PER_ACCOUNT = 100
-JWT_DAYS = env.integer("JWT_DAYS", 30, minimum=1, maximum=365)
 JWT_GRANTS_PER_ACCOUNT = 100
-KEYS_PER_ACCOUNT = env.integer("KEYS_PER_ACCOUNT", 50, minimum=1, maximum=1000)
 LIVE_TICKET_SECONDS = 30
 LIVE_TICKETS_PER_ACCOUNT = 100
 
@@ -490,14 +486,7 @@ SPECTACULAR_SETTINGS = {
 
 # In development the quotas must not limit a benchmark.
 _SCALE = 100 if DEVELOPMENT else 1
-QUOTA_REQUESTS_PER_MINUTE = env.integer("QUOTA_REQUESTS_PER_MINUTE", 6_000 * _SCALE)
-QUOTA_CLIENT_REQUESTS_PER_MINUTE = env.integer("QUOTA_CLIENT_REQUESTS_PER_MINUTE", 0)
 CONNECTIONS_PER_ADDRESS = env.integer("CONNECTIONS_PER_ADDRESS", 1_000 * _SCALE)
-# The sockets, and the long polls, of one account; and the sum of both for one address.
-QUOTA_SOCKETS = env.integer("QUOTA_SOCKETS", 50 * _SCALE)
-QUOTA_ADDRESS_SOCKETS = env.integer("QUOTA_ADDRESS_SOCKETS", 1000 * _SCALE)
-QUOTA_REPORTS_PER_HOUR = env.integer("QUOTA_REPORTS_PER_HOUR", 60 * _SCALE)
-QUOTA_REPORT_PAGES_PER_HOUR = env.integer("QUOTA_REPORT_PAGES_PER_HOUR", 20_000 * _SCALE)
 
 # --- Purchases -----------------------------------------------------------------------------
 
@@ -518,10 +507,6 @@ LOG_JSON = env.boolean("LOG_JSON", not DEVELOPMENT)
 LOGGING = logging_config(json=LOG_JSON)
 # How many days the figures of each minute are kept; those of an hour are kept for two years.
 OPERATIONS_KEEP_DAYS = env.integer("OPERATIONS_KEEP_DAYS", 15, minimum=8, maximum=100)
-# How long the searchable copies of lines are kept, by their level.
-LOGS_KEEP_DEBUG_DAYS = env.integer("LOGS_KEEP_DEBUG_DAYS", 1, minimum=1, maximum=3650)
-LOGS_KEEP_INFO_DAYS = env.integer("LOGS_KEEP_INFO_DAYS", 14, minimum=1, maximum=3650)
-LOGS_KEEP_WARNING_DAYS = env.integer("LOGS_KEEP_WARNING_DAYS", 90, minimum=1, maximum=3650)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 configure_structlog()
@@ -535,14 +520,7 @@ DOCUMENT_CLAIM_SECONDS = env.integer("REPORTS_CLAIM_SECONDS", 30, minimum=2)
 DOCUMENT_SENDING_SECONDS = env.integer("REPORTS_SENDING_SECONDS", 120, minimum=2)
 DOCUMENT_SWEEP_SECONDS = env.integer("REPORTS_SWEEP_SECONDS", 10, minimum=1)
 DOCUMENT_RETRY_SECONDS = env.integer("REPORTS_RETRY_SECONDS", 10, minimum=1)
-# How long files are kept, and how much of them for each account.
-DOCUMENT_KEEP_DAYS = env.integer("REPORTS_KEEP_DAYS", 90, minimum=1, maximum=36_500)
-DOCUMENT_MEGABYTES_PER_ACCOUNT = env.integer("REPORTS_MEGABYTES_PER_ACCOUNT", 500, minimum=1)
 DOCUMENT_RENDER_ATTEMPTS = 5
-DOCUMENT_MAIL_ATTEMPTS = 12
-DOCUMENT_ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024
-# What one report may hold.
-REPORTS_MAX_LINES = env.integer("REPORTS_MAX_LINES", 200_000, minimum=1)
 
 # --- Webhooks: events that leave the house ----------------------------------------------------
 
@@ -583,7 +561,6 @@ BILLING = env.boolean("BILLING", True)
 # Purchases before this day, in the site's time zone, are never invoiced.
 BILLING_SINCE = env.day("BILLING_SINCE")
 BILLING_PRICES_INCLUDE_TAX = env.boolean("BILLING_PRICES_INCLUDE_TAX", True)
-BILLING_DUE_DAYS = env.integer("BILLING_DUE_DAYS", 14, maximum=365)
 # How long the buyer of an issued document stays, whoever is erased.
 BILLING_KEEP_YEARS = env.integer("BILLING_KEEP_YEARS", 10, minimum=1, maximum=100)
 # Whether a worker asks the EU's register about customers' VAT ids.

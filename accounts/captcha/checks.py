@@ -5,12 +5,12 @@ sign-in and in the API. Unless it is ``off``, whoever has used up the free tries
 solve one instead of waiting.
 """
 
-from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.translation import gettext_noop
 
 from accounts.captcha.challenges import is_solved
+from accounts.site_settings import CAPTCHA
 from shop.core.admission import network_of
 from shop.core.errors import ApplicationError
 
@@ -35,9 +35,9 @@ class CaptchaInvalid(ApplicationError):
 
 def is_asked(action: str, *, page: bool) -> bool:
     """Return whether a captcha is needed for the action, on its page or in the API."""
-    if settings.CAPTCHA == "pages":
+    if CAPTCHA.value == "pages":
         return page and action == "sign_up"
-    return bool(settings.CAPTCHA == "everywhere")
+    return bool(CAPTCHA.value == "everywhere")
 
 
 def check(request: HttpRequest, action: str, payload: str) -> None:
@@ -60,7 +60,7 @@ def passes(request: HttpRequest, action: str, payload: str) -> bool:
     One address passes ``HOURLY_FROM_ONE_ADDRESS`` times. Raise ``CaptchaInvalid`` for one that is
     not good.
     """
-    if settings.CAPTCHA == "off" or not payload:
+    if CAPTCHA.value == "off" or not payload:
         return False
     check(request, action, payload)
     key = f"captcha:{network_of(request.META.get('REMOTE_ADDR', ''))}"

@@ -4,10 +4,10 @@ from typing import Any, ClassVar
 
 from allauth.core import context
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext
 
 from accounts.captcha.checks import CaptchaInvalid, CaptchaRequired, check, is_asked
+from accounts.site_settings import CAPTCHA
 
 
 class AsksCaptcha(forms.Form):
@@ -44,6 +44,6 @@ class AsksCaptcha(forms.Form):
             self.captcha_wanted = True
             raise forms.ValidationError(gettext(error.detail), code=error.code) from None
         except forms.ValidationError as error:
-            if error.code == "too_many_login_attempts" and settings.CAPTCHA != "off":
+            if error.code == "too_many_login_attempts" and CAPTCHA.value != "off":
                 self.captcha_wanted = True
             raise

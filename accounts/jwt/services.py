@@ -23,6 +23,7 @@ from accounts.models import Token, TokenKind, User
 from accounts.permissions import NONE, UNLIMITED, codes, permission_of
 from accounts.services import tokens_keep_newest
 from accounts.sessions.ending import hold_credentials
+from accounts.site_settings import JWT_DAYS
 from audit.services import record
 from shop.core.errors import ApplicationError, FieldError, Forbidden, ValidationFailed
 
@@ -111,7 +112,7 @@ def _invalid_scope() -> ValidationFailed:
 
 def _grant_create(user: User, *, mask: int, methods: str, parent: Token | None = None) -> Pair:
     gid = new_gid()
-    ends = timezone.now() + timedelta(days=settings.JWT_DAYS)
+    ends = timezone.now() + timedelta(days=JWT_DAYS.value)
     with transaction.atomic(durable=True):
         if parent is not None:
             # The parent's own change waits, so that the copies below are not of before it.

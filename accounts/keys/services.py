@@ -24,6 +24,7 @@ from accounts.keys.texts import Asked, Made, made_before, random_text
 from accounts.models import Token, TokenKind, User
 from accounts.permissions import NONE, Permission, codes, permission_of
 from accounts.sessions.ending import hold_credentials
+from accounts.site_settings import KEYS_PER_ACCOUNT
 from audit.services import record
 from shop.core.errors import Conflict, FieldError, Forbidden, NotFound, ValidationFailed
 
@@ -105,7 +106,7 @@ def key_create(
         hold_credentials(user)
         if earlier := made_before(user, asked):
             return earlier
-        if keys_of(user).count() >= settings.KEYS_PER_ACCOUNT:
+        if keys_of(user).count() >= KEYS_PER_ACCOUNT.value:
             raise TooManyKeys()
         key, text = _store(
             user=user,
@@ -175,7 +176,7 @@ def key_rotate(
         if key.replaced_by is not None:
             raise AlreadyRotated()
         # Whoever has as many keys as they may have can still rotate each of them.
-        if keys_of(user).count() >= 2 * settings.KEYS_PER_ACCOUNT:
+        if keys_of(user).count() >= 2 * KEYS_PER_ACCOUNT.value:
             raise TooManyKeys()
         successor, text = _store(
             user=user,

@@ -156,8 +156,8 @@ def test_the_action_has_to_be_one_that_there_is() -> None:
         assert Client().get(f"/api/v1/captcha/{query}").status_code == 400
 
 
-def test_where_it_is_off_nothing_is_asked(settings: Any, alice: User) -> None:
-    settings.CAPTCHA = "off"
+def test_where_it_is_off_nothing_is_asked(site_settings: Any, alice: User) -> None:
+    site_settings.captcha = "off"
     assert post(SIGN_UP, **new("joe")) == (201, "")
     assert post(SIGN_UP, **new("jim"), captcha="nonsense") == (201, "")
     assert "data-captcha" not in Client().get("/accounts/signup/").content.decode()
@@ -167,8 +167,8 @@ def test_where_it_is_off_nothing_is_asked(settings: Any, alice: User) -> None:
         assert post(SIGN_IN, username="alice", password=PASSWORD, captcha=given)[0] == 400
 
 
-def test_everywhere_it_is_asked_of_programs_too(settings: Any, alice: User) -> None:
-    settings.CAPTCHA = "everywhere"
+def test_everywhere_it_is_asked_of_programs_too(site_settings: Any, alice: User) -> None:
+    site_settings.captcha = "everywhere"
     ours = {"username": "alice", "password": PASSWORD}
     assert post(SIGN_UP, **new("joe")) == (400, "captcha_required")
     assert post(SIGN_IN, **ours) == (400, "captcha_required")
@@ -186,8 +186,8 @@ def test_everywhere_it_is_asked_of_programs_too(settings: Any, alice: User) -> N
     assert answer.status_code == 302
 
 
-def test_on_pages_it_is_asked_at_sign_up(settings: Any) -> None:
-    settings.CAPTCHA = "pages"
+def test_on_pages_it_is_asked_at_sign_up(site_settings: Any) -> None:
+    site_settings.captcha = "pages"
     form = {"username": "zoe", "email": "zoe@example.com"}
     form |= {"password1": PASSWORD, "password2": PASSWORD}
     page = Client().get("/accounts/signup/").content.decode()
@@ -207,9 +207,9 @@ def test_on_pages_it_is_asked_at_sign_up(settings: Any) -> None:
 
 
 def test_an_address_over_its_free_tries_may_solve_one_instead_of_waiting(
-    settings: Any, alice: User, monkeypatch: pytest.MonkeyPatch
+    site_settings: Any, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.CAPTCHA = "pages"
+    site_settings.captcha = "pages"
     wrong = {"username": "alice", "password": "wrong"}
     assert [post(SIGN_IN, **wrong)[0] for _ in range(6)] == [401] * 5 + [429]
     ours = {"username": "alice", "password": PASSWORD}
@@ -233,5 +233,5 @@ def test_an_address_over_its_free_tries_may_solve_one_instead_of_waiting(
     # An address cannot go on so for ever.
     monkeypatch.setattr("accounts.captcha.checks.HOURLY_FROM_ONE_ADDRESS", 1)
     assert post(SIGN_UP, **new("jim"), captcha=solved()) == (429, "throttled")
-    settings.CAPTCHA = "off"
+    site_settings.captcha = "off"
     assert post(SIGN_UP, **new("jim"), captcha=solved()) == (429, "throttled")

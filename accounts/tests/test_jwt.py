@@ -328,12 +328,12 @@ def _new_password(user: User) -> None:
     user.save()
 
 
-def test_a_jwt_by_password_asks_for_what_a_token_asks_for(alice: User, settings: Any) -> None:
-    settings.CAPTCHA = "everywhere"
+def test_a_jwt_by_password_asks_for_what_a_token_asks_for(alice: User, site_settings: Any) -> None:
+    site_settings.captcha = "everywhere"
     body = {"username": "alice", "password": PASSWORD}
     assert code(post(JWT, body)) == (400, "captcha_required")
     assert code(post(JWT, body | {"captcha": "x"})) == (400, "captcha_invalid")
-    settings.CAPTCHA = "off"
+    site_settings.captcha = "off"
     data = data_of("A" * 32, 0, account=alice.pk)
     Authenticator.objects.create(user=alice, type="totp", data=data)
     assert code(post(JWT, body)) == (401, "mfa_required")

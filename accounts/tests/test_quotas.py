@@ -43,9 +43,9 @@ def test_the_memory_of_a_quota_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.django_db
 def test_an_account_over_its_quota_is_told_when_to_come_back(
-    client: Client, alice: User, settings: Any
+    client: Client, alice: User, site_settings: Any
 ) -> None:
-    settings.QUOTA_REQUESTS_PER_MINUTE = 3
+    site_settings.quota_requests_per_minute = 3
     client.force_login(alice)
     answers = [client.get("/api/v1/accounts/me/") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
@@ -58,9 +58,9 @@ def test_an_account_over_its_quota_is_told_when_to_come_back(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("query", ["", "?dry_run=1"])
 def test_a_bulk_request_costs_as_much_as_its_lines(
-    client: Client, alice: User, settings: Any, query: str
+    client: Client, alice: User, site_settings: Any, query: str
 ) -> None:
-    settings.QUOTA_REQUESTS_PER_MINUTE = 60
+    site_settings.quota_requests_per_minute = 60
     client.force_login(alice)
     body = "\n".join(["price", *["1", "x"] * 5000])
     bulk = f"/api/v1/purchases/bulk/{query}"

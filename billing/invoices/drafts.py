@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, transaction
 
 from accounts.models import User
@@ -17,6 +16,7 @@ from billing.invoices.errors import AlreadyInvoiced, Issued
 from billing.invoices.issuing import issue_document
 from billing.invoices.models import Document, Draft, Kind
 from billing.parties.buyers import buyer_of
+from billing.site_settings import BILLING_DUE_DAYS
 from shop.core.database import fetch_prepared
 from shop.core.errors import NotFound
 
@@ -49,7 +49,7 @@ def request_of(draft: Draft) -> Request:
 def due_days_of(draft: Draft) -> int:
     """Return after how many days the invoice will be due."""
     asked = request_of(draft).due_days
-    return settings.BILLING_DUE_DAYS if asked is None else asked
+    return BILLING_DUE_DAYS.value if asked is None else asked
 
 
 def draft_create(actor: User, customer: User, request: Request) -> Draft:

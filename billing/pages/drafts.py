@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -33,6 +32,7 @@ from billing.pages.forms import Errors, amount_in, checked, day_in, errors_of, s
 from billing.pages.manage import READ_ALL, WRITE_ALL, invoice_tabs, may_write
 from billing.pages.shown import LINES_SHOWN, lines_of, page_url, part_of
 from billing.parties.buyers import buyer_of
+from billing.site_settings import BILLING_DUE_DAYS
 from purchases.currencies import currencies
 from shop.core.errors import ApplicationError, NotFound, error_response
 
@@ -55,7 +55,7 @@ def make(request: HttpRequest) -> HttpResponse:
     """Ask for a draft of what a customer bought and no invoice says yet."""
     given: dict[str, Any] = {
         "customer": request.GET.get("customer", ""),
-        "due_days": str(settings.BILLING_DUE_DAYS),
+        "due_days": str(BILLING_DUE_DAYS.value),
         "discounts": _rows({}),
     }
     errors: Errors = {}

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from django.conf import settings
 from django.db import connection
 
 from billing.invoices.composing import (
@@ -22,6 +21,7 @@ from billing.invoices.issuing import Order, issue_documents
 from billing.invoices.models import LINES_MAX, Draft, Kind
 from billing.parties.buyers import buyers_of
 from billing.runs.models import Run, RunInvoice
+from billing.site_settings import BILLING_DUE_DAYS
 from shop.core.errors import ApplicationError
 
 ACCOUNTS = 1000
@@ -174,7 +174,7 @@ def _issue(run: Run, made: Sequence[tuple[Group, Composed]]) -> None:
             run.requested_by_id,
             each.body,
             buyers[group.customer],
-            settings.BILLING_DUE_DAYS,
+            BILLING_DUE_DAYS.value,
         )
         for id, (group, each) in zip(_ids(len(made)), made, strict=True)
     ]

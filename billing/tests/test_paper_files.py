@@ -63,7 +63,7 @@ def is_pdf(response: Any) -> bool:
 
 
 def test_a_paper_is_rendered_once_and_kept(
-    known: User, mine: Api, finance: Api, other: User, issue: Issue, settings: Any
+    known: User, mine: Api, finance: Api, other: User, issue: Issue, site_settings: Any
 ) -> None:
     invoice = issue()
     path = f"invoices/{invoice.pk}/pdf/"
@@ -85,7 +85,7 @@ def test_a_paper_is_rendered_once_and_kept(
     assert content(finance("GET", path)) == pdf
     assert Api(other)("GET", path).status_code == 404
     # The file takes none of the account's space, and is kept for years.
-    settings.DOCUMENT_MEGABYTES_PER_ACCOUNT = settings.DOCUMENT_KEEP_DAYS = 0
+    site_settings.reports_megabytes_per_account = site_settings.reports_keep_days = 0
     assert documents_purge() == {"pdfs": 0, "reports": 0}
     assert row.parameters == {"document": str(invoice.pk), "language": "de"}
     # A lost file is rendered again, and is the same, whatever language the account has by now.

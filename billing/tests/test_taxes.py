@@ -51,10 +51,10 @@ def test_the_rate_is_that_of_the_day_and_of_the_item(django_assert_num_queries: 
     assert found[6] == UNTAXED
 
 
-def test_the_day_is_that_of_the_sites_time_zone(settings: Any) -> None:
+def test_the_day_is_that_of_the_sites_time_zone(site_settings: Any) -> None:
     moment = datetime(2020, 6, 30, 22, 30, tzinfo=UTC)
     assert day_of_supply(moment) == date(2020, 6, 30)
-    settings.TIME_ZONE = "Europe/Berlin"
+    site_settings.time_zone = "Europe/Berlin"
     assert day_of_supply(moment) == date(2020, 7, 1)
 
 

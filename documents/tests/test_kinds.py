@@ -172,12 +172,13 @@ def test_each_kind_says_how_long_its_files_are_kept(
     joe: User,
     stored: Callable[..., Document],
     settings: Any,
+    site_settings: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use(settings, "file", tmp_path / "stored")
-    settings.DOCUMENT_KEEP_DAYS = 10
-    settings.DOCUMENT_MEGABYTES_PER_ACCOUNT = 1
+    site_settings.reports_keep_days = 10
+    site_settings.reports_megabytes_per_account = 1
     old = {"rendered_at": "2020-01-01T00:00:00Z", "kind": "note"}
     document = stored(b"x" * 1_500_000, **old)
     monkeypatch.setattr(

@@ -68,8 +68,8 @@ def test_a_closed_socket_gives_its_place_back(monkeypatch: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_socket_counts_as_a_request(settings: Any) -> None:
-    settings.QUOTA_REQUESTS_PER_MINUTE = 1
+def test_a_socket_counts_as_a_request(site_settings: Any) -> None:
+    site_settings.quota_requests_per_minute = 1
     user = User.objects.create(username="joe", userid="005")
     token = Token.objects.create(user)[1]
     assert _open(token, {"websocket.http.response": {}})[0]["type"] == "websocket.accept"

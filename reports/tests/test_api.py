@@ -225,8 +225,8 @@ def test_an_equal_report_that_waits_is_the_same_one(joe: User, ann: User) -> Non
     assert post(client, MAY).json()["id"] != first.json()["id"]
 
 
-def test_an_account_has_a_quota_of_pages(joe: User, ann: User, settings: Any) -> None:
-    settings.QUOTA_REPORT_PAGES_PER_HOUR = 1000
+def test_an_account_has_a_quota_of_pages(joe: User, ann: User, site_settings: Any) -> None:
+    site_settings.quota_report_pages_per_hour = 1000
     client = as_user(joe)
     post(client, MAY)
     Report.objects.update(status=Report.Status.SENT, pages=999)
@@ -239,11 +239,11 @@ def test_an_account_has_a_quota_of_pages(joe: User, ann: User, settings: Any) ->
 
 
 def test_pdfs_past_their_time_or_space_are_removed(
-    joe: User, ann: User, settings: Any, tmp_path: Any
+    joe: User, ann: User, settings: Any, site_settings: Any, tmp_path: Any
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
-    settings.DOCUMENT_MEGABYTES_PER_ACCOUNT = 3
-    settings.DOCUMENT_KEEP_DAYS = 10
+    site_settings.reports_megabytes_per_account = 3
+    site_settings.reports_keep_days = 10
     now = timezone.now()
 
     def stored(user: User, days: int, megabytes: int, status: str = "sent") -> Report:

@@ -243,9 +243,9 @@ def test_simultaneous_requests_with_one_key_are_one_report(joe: User) -> None:
 
 
 def test_mail_server_that_stays_away_fails_the_report(
-    ready: Report, settings: Any, mail_server: SMTPServer
+    ready: Report, settings: Any, site_settings: Any, mail_server: SMTPServer
 ) -> None:
-    settings.DOCUMENT_MAIL_ATTEMPTS = 2
+    site_settings.mail_attempts = 2
     settings.EMAIL_PORT = 9
     mailing.document_mail(ready.pk)
     assert status(ready) == "ready"
@@ -258,9 +258,9 @@ def test_mail_server_that_stays_away_fails_the_report(
 
 
 def test_large_pdf_is_linked_instead_of_attached(
-    ready: Report, settings: Any, mail_server: SMTPServer
+    ready: Report, site_settings: Any, mail_server: SMTPServer
 ) -> None:
-    settings.DOCUMENT_ATTACHMENT_MAX_BYTES = 10
+    site_settings.mail_attachment_mib = 0
     mailing.document_mail(ready.pk)
     (mail,) = mail_server.accepted
     assert not mail.is_multipart()
@@ -304,8 +304,8 @@ def test_a_pdf_that_is_gone_is_made_again(ready: Report, mail_server: SMTPServer
     assert (status(ready), len(mail_server.accepted)) == ("sent", 1)
 
 
-def test_a_report_that_is_too_long_says_so(joe: User, deployment: Any, settings: Any) -> None:
-    settings.REPORTS_MAX_LINES = 2
+def test_a_report_that_is_too_long_says_so(joe: User, deployment: Any, site_settings: Any) -> None:
+    site_settings.reports_max_lines = 2
     buy(joe, count=3)
     report = request(joe)
     queue.work()

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import ipaddress
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from django.utils.translation import gettext_noop
@@ -63,7 +63,8 @@ def network_of(address: str) -> str:
 class Room:
     """A bounded amount that holders share.
 
-    ``total`` is the whole amount, ``share`` what one holder may have at once. ``waiting`` is how
+    ``total`` is the whole amount, ``share`` what one holder may have at once, or a callable that
+    returns it. ``waiting`` is how
     many may wait for a place, and ``waiting_share`` how many of them one holder may be. Each waits
     at most ``seconds``; with 0 nobody waits.
     """
@@ -73,14 +74,14 @@ class Room:
         name: str,
         *,
         total: int,
-        share: int,
+        share: int | Callable[[], int],
         waiting: int = 0,
         waiting_share: int = 0,
         seconds: float = 0.0,
     ) -> None:
         self.name = name
         self.total = total
-        self.share = share
+        self._share = share
         self.waiting = waiting
         self.waiting_share = waiting_share
         self.seconds = seconds
@@ -89,6 +90,11 @@ class Room:
         # In the order in which holders were last let in.
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
         self._in_line = 0
+
+    @property
+    def share(self) -> int:
+        """Return what one holder may have at once."""
+        return self._share() if callable(self._share) else self._share
 
     def held_by(self, holder: str) -> int:
         """Return the amount that the holder has now."""

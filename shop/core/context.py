@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from email.utils import parseaddr
-from functools import partial
+from functools import lru_cache, partial
+from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,14 @@ from django.utils.module_loading import import_string
 
 from shop.core import texts
 from shop.core.apps import GROUPS, NavigationEntry, navigation_for
-from shop.core.site_settings.general import SITE_NAME, SOURCE_URL
+from shop.core.site_settings.general import (
+    ACCENT,
+    LOGO,
+    READ_ONLY,
+    SITE_NAME,
+    SITE_THEME,
+    SOURCE_URL,
+)
 
 THEMES = ("light", "dark")
 
@@ -71,15 +79,24 @@ def _is_below(path: str, url: str) -> bool:
 def theme_of(request: HttpRequest) -> str:
     """Return ``"light"``, ``"dark"``, or ``""`` for what the reader's machine prefers."""
     theme = getattr(getattr(request, "user", None), "theme", "") or ""
-    theme = theme or request.COOKIES.get("shop_theme", "")
+    theme = theme or request.COOKIES.get("shop_theme", "") or SITE_THEME.value
     return theme if theme in THEMES else ""
 
 
+@lru_cache(maxsize=8)
+def _file_of(route: str, content: str) -> str:
+    """Return the address of a file whose content changes; its query changes with it."""
+    return f"{reverse(route)}?{sha256(content.encode()).hexdigest()[:12]}"
+
+
 def site(request: HttpRequest) -> dict[str, object]:
-    """Return the shop's name, its source and mail address, whether it is a demo, navigation,
-    theme, and the address of its scripts' texts."""
+    """Return the shop's name and look, its source and mail address, whether it is a demo or
+    read-only, navigation, theme, and the address of its scripts' texts."""
     return {
         "site_name": SITE_NAME.value,
+        "logo": _file_of("site_logo", LOGO.value) if LOGO.value else "",
+        "colours": "" if ACCENT.value == "green" else _file_of("site_colours", ACCENT.value),
+        "read_only": READ_ONLY.value,
         "source_url": SOURCE_URL.value,
         "contact": parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
         "development": settings.DEVELOPMENT,

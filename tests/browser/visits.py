@@ -32,6 +32,8 @@ NO_PAGES = {
     "till/session/",
     "till/customers/",
     ".well-known/jwks.json",
+    "logo.png",
+    "look.css",
     "billing/invoices/<uuid:id>/pdf/",
     "billing/credit-notes/<uuid:id>/pdf/",
 }

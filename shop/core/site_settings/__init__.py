@@ -34,7 +34,6 @@ from shop.core.site_settings.snapshot import (
     load_declarations,
     registry,
     rules,
-    source_of,
     version,
     when_changed,
 )
@@ -56,7 +55,6 @@ __all__ = [
     "load_declarations",
     "registry",
     "rules",
-    "source_of",
     "version",
     "when_changed",
 ]

@@ -53,7 +53,7 @@ SITE_NAME = Text(
     label=_("Name"),
     help=_("In pages, mails and statements."),
     minimum=1,
-    maximum=60,
+    maximum=200,
 )
 LOGO = Logo(
     "logo",
@@ -93,7 +93,7 @@ DEFAULT_CURRENCY = Text(
     normal=_currency,
     type="currency",
 )
-THEME = Choice(
+SITE_THEME = Choice(
     "site_theme",
     "auto",
     section="shop",
@@ -158,7 +158,7 @@ SETTINGS: tuple[Setting[str] | Setting[bool], ...] = (
     SOURCE_URL,
     TIME_ZONE,
     DEFAULT_CURRENCY,
-    THEME,
+    SITE_THEME,
     ACCENT,
     READ_ONLY,
     LOG_LEVEL,

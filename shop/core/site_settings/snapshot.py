@@ -115,10 +115,3 @@ def install(version: int, stored: Mapping[str, Any]) -> Snapshot:
         for listener in _listeners:
             listener()
     return snapshot
-
-
-def source_of(name: str) -> str:
-    """Return where the value in force is from: ``environment``, ``database`` or ``default``."""
-    if name in fixed():
-        return "environment"
-    return "database" if name in _current.stored and name not in _current.unfit else "default"

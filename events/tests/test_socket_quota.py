@@ -43,7 +43,7 @@ def _open(token: str, extensions: dict[str, Any]) -> list[Any]:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("room", ["sockets", "addresses"])
 def test_one_socket_too_many_is_refused_with_429(room: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(getattr(hub, room), "share", 1)
+    monkeypatch.setattr(getattr(hub, room), "_share", 1)
     user = User.objects.create(username="joe", userid="005")
     token = Token.objects.create(user)[1]
     with hub.socket(user.pk, "127.0.0.1"):
@@ -59,7 +59,7 @@ def test_one_socket_too_many_is_refused_with_429(room: str, monkeypatch: Any) ->
 
 @pytest.mark.django_db(transaction=True)
 def test_a_closed_socket_gives_its_place_back(monkeypatch: Any) -> None:
-    monkeypatch.setattr(hub.sockets, "share", 1)
+    monkeypatch.setattr(hub.sockets, "_share", 1)
     user = User.objects.create(username="joe", userid="005")
     token = Token.objects.create(user)[1]
     for _ in range(2):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -14,7 +15,17 @@ from billing.payments.models import Chargeback, Payment, Refund
 from shop.core.admin_tools import ReadOnlyAdmin
 
 
-class _OfInvoice(ReadOnlyAdmin):
+class _Shown(ReadOnlyAdmin):
+    """Rows that are there only where the shop bills."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return settings.BILLING and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return settings.BILLING and super().has_view_permission(request, obj)
+
+
+class _OfInvoice(_Shown):
     """Rows about an invoice, found by its number, and never with the bytes of documents."""
 
     invoice = "document__label"
@@ -80,7 +91,7 @@ admin.site.register((Payment, Refund, Chargeback), _MovementAdmin)
 
 
 @admin.register(Coupon)
-class CouponAdmin(ReadOnlyAdmin):
+class CouponAdmin(_Shown):
     list_display = ["code", "percent", "amount", "currency", "active", "redeemed", "ends_at"]
     ordering = ["-created_at", "-id"]
     search_fields = ["=code"]

@@ -1,10 +1,12 @@
 """The pages of finance: each form does what the API does, once, and loses nothing on an error."""
 
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -222,7 +224,9 @@ def test_a_customer_pays_and_names_an_address(customer: User, finance: Api, sett
     assert "Short Street 2" in joe.get("profile/")
 
 
-def test_the_admin_finds_rows_by_the_whole_number(customer: User, finance: Api) -> None:
+def test_the_admin_finds_rows_by_the_whole_number(
+    customer: User, finance: Api, settings: Any
+) -> None:
     buy(customer, "10.00", 1)
     id = finance("POST", "invoices/", {"userid": "005"}).json()["id"]
     number = finance("POST", f"invoices/{id}/issue/").json()["number"]
@@ -247,3 +251,21 @@ def test_the_admin_finds_rows_by_the_whole_number(customer: User, finance: Api) 
     shown = staff.get(f"/admin/billing/payment/{payment.pk}/change/").content.decode()
     assert "R1" in shown
     assert "field-action" not in shown
+    settings.BILLING = False
+    assert staff.get("/admin/billing/payment/").status_code == 403
+    assert "billing" not in staff.get("/admin/").content.decode()
+
+
+def test_a_demo_to_look_at(settings: Any) -> None:
+    with pytest.raises(CommandError):
+        call_command("demo_billing")
+    settings.DEVELOPMENT = True
+    fin = make("fin", "finance")
+    for name in ("joe", "ann"):
+        make(name)
+    call_command("demo_billing", stdout=StringIO())
+    with pytest.raises(CommandError, match="before"):
+        call_command("demo_billing")
+    listed = Api(fin)("GET", "invoices/").json()["results"]
+    assert sorted(each["status"] for each in listed) == ["draft", "open", "open", "paid"]
+    assert Document.objects.filter(kind="credit_note").count() == 1

@@ -11,7 +11,7 @@ class InsightConfig(ShopAppConfig):
     """The dashboard: how the day goes, and what needs attention."""
 
     name = "insight"
-
+    api_urls = "insight.statistics.urls"
     page_urls = "insight.page_urls"
     followers = ("insight.statistics.follower.Statistics",)
     personal_data = "insight.columns.TABLES"

@@ -5,7 +5,7 @@ type.
 """
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -133,12 +133,12 @@ def today() -> date:
     return localtime(datetime.now(UTC)).date()
 
 
-def first_moment(value: date) -> datetime:
-    """Return the first moment, in UTC, of a day in the reader's zone.
+def first_moment(value: date, zone: tzinfo | None = None) -> datetime:
+    """Return the first moment, in UTC, of a day in a zone, the reader's if none is given.
 
     Raise ``OverflowError`` for a day whose first moment is in no year that Python has.
     """
-    zone = get_current_timezone()
+    zone = zone or get_current_timezone()
     midnight = datetime(value.year, value.month, value.day)
     # If the clocks showed midnight twice, the first one begins the day.
     moment = midnight.replace(tzinfo=zone).astimezone(UTC)

@@ -1,0 +1,260 @@
+"""The answers of the statistics: what the API returns, and what pages and files are made of.
+
+An answer is remembered by what it depends on: the position, the question and whose purchases they
+are. So a remembered one is never wrong, and its ``ETag`` names all of it.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+import redis
+from django.core.cache import cache
+
+from insight.statistics import rankings
+from insight.statistics.calendar import MAX_PERIODS, Interval, Period, periods
+from insight.statistics.facts import State, snapshot
+from insight.statistics.questions import Question
+from insight.statistics.sales import Sales, Sum, sales
+from shop.core.times import iso
+
+Json = dict[str, Any]
+
+KEPT_SECONDS = 3600
+# It changes with the shape of an answer, because two versions run during a deploy.
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer and its entity tag; ``body`` is ``None`` where the client has it already."""
+
+    etag: str
+    body: Json | None
+
+
+def answer(name: str, question: Question, using: str, known: str = "") -> Answer:
+    """Return the answer to a question; ``name`` is one of ``KINDS``.
+
+    ``known`` is the request's ``If-None-Match``. Raise ``TooManyPeriods`` and ``TooMuch``.
+    """
+    cut = _cut(name, question)
+    with snapshot(using) as (cursor, state):
+        etag = _etag(name, question, cut, state)
+        if known and etag.removeprefix("W/") in known.replace("W/", "").split(", "):
+            return Answer(etag, None)
+        if (body := _remembered(etag)) is None:
+            body = _head(name, question, state) | _BODIES[name](cursor, state, question, cut)
+            _remember(etag, body)
+    return Answer(etag, body)
+
+
+def _cut(name: str, question: Question) -> list[Period]:
+    if name == "sales":
+        return question.periods()
+    if name == "cohorts":
+        return periods(question.since, question.until, Interval.MONTH, question.zone)
+    return []
+
+
+def _etag(name: str, question: Question, cut: Sequence[Period], state: State) -> str:
+    # Only whether a period has ended depends on the time.
+    ended = sum(each.end <= state.at for each in cut)
+    parts = [
+        *(_VERSION, name, state.history, state.position, state.version, state.is_exact, ended),
+        *(question.since, question.until, question.interval, question.zone_name),
+        *(question.week_start, question.scope, question.compare, question.order, question.limit),
+    ]
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+    # Two bodies may differ in the time at which they were read.
+    return f'W/"{state.position}-{digest}"'
+
+
+def _remembered(etag: str) -> Json | None:
+    try:
+        found: Json | None = cache.get(f"statistics:{etag}")
+    except (redis.RedisError, OSError):
+        return None
+    return found
+
+
+def _remember(etag: str, body: Json) -> None:
+    try:
+        cache.set(f"statistics:{etag}", body, KEPT_SECONDS)
+    except (redis.RedisError, OSError):
+        return
+
+
+def local(moment: datetime, zone: tzinfo) -> str:
+    """Return a time with its offset in a zone."""
+    return moment.astimezone(zone).isoformat()
+
+
+def _head(name: str, question: Question, state: State) -> Json:
+    head: Json = {
+        "since": local(question.since, question.zone),
+        "until": local(question.until, question.zone),
+        "interval": str(question.interval),
+        "time_zone": question.zone_name,
+        "position": state.position,
+        "as_of": iso(state.at),
+        "exact": state.is_exact,
+    }
+    if name != "sales":
+        del head["interval"]
+    return head
+
+
+def _sums(sums: Sum) -> Json:
+    return {
+        "purchases": sums.purchases,
+        "quantity": sums.quantity,
+        "revenue": f"{sums.revenue:.2f}",
+    }
+
+
+def _totals(sums: Sum) -> Json:
+    return _sums(sums) | {"average": f"{sums.average:.2f}", "customers": sums.customers}
+
+
+def _period(period: Period, sums: Sum, question: Question) -> Json:
+    return {
+        "start": local(period.start, question.zone),
+        "end": local(period.end, question.zone),
+        **_sums(sums),
+        "customers": sums.customers,
+        "partial": period.partial,
+        "complete": period.end <= question.now,
+    }
+
+
+def _series(found: Sales | None, cut: Sequence[Period], question: Question) -> Json:
+    found = found or Sales(Sum(), [Sum() for _ in cut])
+    return {
+        "totals": _totals(found.totals),
+        "periods": [
+            _period(period, sums, question) for period, sums in zip(cut, found.periods, strict=True)
+        ],
+    }
+
+
+def _sales(cursor: Any, state: State, question: Question, cut: list[Period]) -> Json:
+    found = sales(cursor, state, question, cut)
+    earlier_question = question.compared()
+    earlier: dict[str, Sales] = {}
+    earlier_cut: list[Period] = []
+    if earlier_question is not None:
+        earlier_cut = earlier_question.periods()
+        earlier = sales(cursor, state, earlier_question, earlier_cut)
+    asked = [question.scope.currency] if question.scope.currency else []
+    currencies = []
+    for currency in dict.fromkeys([*found, *earlier, *asked]):
+        block = {"currency": currency, **_series(found.get(currency), cut, question)}
+        if earlier_question is not None:
+            block["compared"] = {
+                "since": local(earlier_question.since, question.zone),
+                "until": local(earlier_question.until, question.zone),
+                **_series(earlier.get(currency), earlier_cut, earlier_question),
+            }
+        currencies.append(block)
+    return {"currencies": currencies}
+
+
+def _items(cursor: Any, state: State, question: Question, cut: list[Period]) -> Json:
+    return {
+        "order": question.order,
+        "currencies": [
+            {
+                "currency": currency,
+                "totals": _sums(each.totals),
+                "items": [{"item": item, **_sums(sums)} for item, sums in each.items],
+                "other": {"items": each.other_items, **_sums(each.other)},
+            }
+            for currency, each in rankings.items(cursor, state, question).items()
+        ],
+    }
+
+
+def _customers(cursor: Any, state: State, question: Question, cut: list[Period]) -> Json:
+    found = rankings.customers(cursor, state, question)
+    return {
+        "customers": found.count,
+        "new": found.new,
+        "returning": found.returning,
+        "repeat": found.repeat,
+        "repeat_rate": found.repeat_rate,
+        "order": question.order,
+        "top": [
+            {
+                "username": each.username,
+                "userid": each.userid,
+                "currency": each.currency,
+                **_sums(each.sums),
+            }
+            for each in found.top
+        ],
+    }
+
+
+def _cohorts(cursor: Any, state: State, question: Question, cut: list[Period]) -> Json:
+    return {
+        "months": [_month(each, question) for each in cut],
+        "cohorts": [
+            {
+                "month": f"{each.month:%Y-%m}",
+                "customers": each.customers,
+                "active": each.active,
+                "revenue": {
+                    currency: [f"{amount:.2f}" for amount in amounts]
+                    for currency, amounts in sorted(each.revenue.items())
+                },
+            }
+            for each in rankings.cohorts(cursor, state, question, cut)
+        ],
+    }
+
+
+def _month(period: Period, question: Question) -> str:
+    return f"{rankings.day_of(period.start, question.zone):%Y-%m}"
+
+
+def _weekdays(cursor: Any, state: State, question: Question, cut: list[Period]) -> Json:
+    names = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    first = question.week_start
+    return {
+        "days": [*names[first:], *names[:first]],
+        "currencies": [
+            {
+                "currency": currency,
+                "purchases": each.purchases,
+                "revenue": [[f"{amount:.2f}" for amount in day] for day in each.revenue],
+            }
+            for currency, each in rankings.weekdays(cursor, state, question).items()
+        ],
+    }
+
+
+def limits(question: Question, using: str) -> Json:
+    """Return the times of the oldest and the newest purchase, the position and the most periods."""
+    with snapshot(using) as (cursor, state):
+        oldest, newest = rankings.first_and_last(cursor, question.scope)
+    return {
+        "oldest": oldest and iso(oldest),
+        "newest": newest and iso(newest),
+        "position": state.position,
+        "exact": state.is_exact,
+        "max_periods": MAX_PERIODS,
+    }
+
+
+_Body = Callable[[Any, State, Question, list[Period]], Json]
+_BODIES: Mapping[str, _Body] = {
+    "sales": _sales,
+    "items": _items,
+    "customers": _customers,
+    "cohorts": _cohorts,
+    "weekdays": _weekdays,
+}
+KINDS = tuple(_BODIES)

@@ -8,6 +8,7 @@ _OWN = {"GET": api(client=403), "POST": NO_METHOD}
 _KINDS = ("sales", "items", "customers", "cohorts", "weekdays", "limits")
 
 ACCESS = Access(
+    objects=lambda owner: {"api/v1/statistics/": "sales"},
     api={
         **{f"api/v1/statistics/{kind}/": _OWN for kind in _KINDS},
         "api/v1/statistics/<str:kind>.csv": _OWN,

@@ -171,7 +171,10 @@ def world(db: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     for route in ROUTES:
         id = next((id for start, id in objects.items() if route.startswith(start)), None)
         path = route.replace("<path:content_type_id>/<path:object_id>", f"1/{owner.pk}")
-        ids = r"<(path:object_id|path:item|int:pk|int:seq|str:id|uuid:id|id|str:code|str:token|str:kind)>"
+        ids = (
+            r"<(path:object_id|path:item|int:pk|int:seq|str:id|uuid:id|id|str:code|str:token"
+            r"|str:kind)>"
+        )
         path = re.sub(ids, str(id), path).replace("<str:delivery>", str(id))
         path = re.sub("<(path|str):userid>", "id-owner", path)
         path = path.replace("<str:username>", "owner").replace("<str:provider>", "test")

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 from django.conf import settings
@@ -51,8 +50,8 @@ SELECT DISTINCT purchase.currency FROM purchases_purchase AS purchase
    AND NOT EXISTS (SELECT FROM billing_claim WHERE billing_claim.purchase = purchase.id)
  ORDER BY 1
 """
-_FIRST = datetime(1, 1, 3, tzinfo=ZoneInfo("UTC"))
-_LAST = datetime(9999, 12, 30, tzinfo=ZoneInfo("UTC"))
+_FIRST = datetime(1, 1, 3, tzinfo=UTC)
+_LAST = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 class Discount(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,12 +150,13 @@ def moment_of(text: str, *, ends: bool = False) -> datetime:
         if moment.tzinfo is None:
             raise ValueError(text)
         # An end that is a moment is part of the range, as a day is.
-        moment += timedelta(microseconds=1) if ends else timedelta()
+        moment = min(moment, _LAST) + timedelta(microseconds=ends)
     else:
         day = date.fromisoformat(text)
+        day = min(day, _LAST.date()) + timedelta(days=ends)
         moment = datetime(day.year, day.month, day.day, tzinfo=site_zone())
-        moment += timedelta(days=1) if ends else timedelta()
-    return min(max(moment, _FIRST), _LAST)
+    # PostgreSQL takes offsets of less than 16 hours.
+    return min(max(moment, _FIRST), _LAST).astimezone(UTC)
 
 
 def first_moment() -> datetime:

@@ -12,6 +12,7 @@ from shop.core.ids import UUIDv7
 
 LABEL_MAX_LENGTH = 40
 LINES_MAX = 5000
+MOMENT_MAX_LENGTH = 40
 FIRST_PREVIOUS = bytes(32)
 """``previous_hash`` of the first document of a series."""
 

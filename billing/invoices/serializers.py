@@ -9,7 +9,7 @@ from rest_framework import serializers
 from accounts.models import USERID_MAX_LENGTH, USERNAME_MAX_LENGTH
 from accounts.serializers import LineField, TextField
 from billing.invoices.composing import moment_of
-from billing.invoices.models import LINES_MAX
+from billing.invoices.models import LINES_MAX, MOMENT_MAX_LENGTH
 from billing.invoices.selectors import STATUSES
 
 DISCOUNTS_MAX = 20
@@ -21,6 +21,9 @@ DAY_OR_MOMENT = "A day, such as 2026-05-31, or an ISO 8601 time with an offset. 
 
 class DayOrMomentField(TextField):
     """A day of the site's time zone, or a time with an offset, as it was given."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": MOMENT_MAX_LENGTH, **options})
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -62,11 +65,10 @@ class DraftChangeSerializer(serializers.Serializer[Any]):
     until = DayOrMomentField(required=False, allow_null=True, help_text=DAY_OR_MOMENT)
     purchases = serializers.ListField(
         child=serializers.UUIDField(),
-        max_length=LINES_MAX,
         min_length=1,
         required=False,
         allow_null=True,
-        help_text="Only these purchases; else all that are on no invoice yet.",
+        help_text="Only these purchases, at most 5000; else all that are on no invoice yet.",
     )
     currency = TextField(max_length=3, required=False, allow_null=True)
     coupons = serializers.ListField(

@@ -17,7 +17,7 @@ from shop.core.times import iso
 
 
 def _amount(**options: Any) -> serializers.DecimalField:
-    return serializers.DecimalField(max_digits=16, decimal_places=2, **options)
+    return serializers.DecimalField(max_digits=22, decimal_places=2, **options)
 
 
 def _reason(**options: Any) -> TextField:

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from billing.invoices.models import MOMENT_MAX_LENGTH
 from shop.core.ids import UUIDv7
 
 
@@ -25,7 +26,7 @@ class Run(models.Model):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    until = models.CharField(max_length=40)
+    until = models.CharField(max_length=MOMENT_MAX_LENGTH)
     issue = models.BooleanField(default=True)
     send = models.BooleanField(default=False)
     status = models.CharField(max_length=20, choices=Status, default=Status.QUEUED)

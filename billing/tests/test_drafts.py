@@ -136,6 +136,16 @@ def test_ranges_and_currencies(finance: Api, customer: User, other: User, settin
     assert prices(since="2026-04-02", until="2026-04-02") == ["2.00"]
     assert prices(until="2026-04-02T23:59:00Z") == ["1.00", "2.00"]
     assert prices(until="2026-04-02T23:58:59Z") == ["1.00"]
+    # The ends of the calendar, and an offset that PostgreSQL does not take.
+    assert len(prices(since="0001-01-01", until="9999-12-31")) == 3
+    assert len(prices(until="9999-12-31T23:59:59.999999-12:00")) == 3
+    assert prices(until="2026-04-03T23:57:59+23:59") == ["1.00"]
+    # A day of 23 hours.
+    for hour, minute in ((21, 59), (22, 0)):
+        buy(customer, f"0.{hour}", at=datetime(2026, 3, 29, hour, minute, tzinfo=UTC))
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert prices(until="2026-03-29") == ["0.21"]
+    settings.TIME_ZONE = "UTC"
     settings.BILLING_SINCE = date(2026, 4, 3)
     assert prices(since="2026-01-01") == ["3.00"]
     old = finance("POST", "invoices/", {"username": "joe", "until": "2026-04-02"})
@@ -190,9 +200,10 @@ def test_a_total_of_nothing_is_paid_at_once(finance: Api, customer: User) -> Non
 
 
 def test_too_many_lines(finance: Api, customer: User) -> None:
-    buy(customer, count=5001)
-    refused = finance("POST", "invoices/", {"username": "joe"})
-    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (409, "too_many_lines")
+    ids = [str(id) for id in buy(customer, count=5001)]
+    for asked in ({}, {"purchases": ids}):
+        refused = finance("POST", "invoices/", {"username": "joe", **asked})
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (409, "too_many_lines")
 
 
 @pytest.mark.parametrize(
@@ -203,6 +214,7 @@ def test_too_many_lines(finance: Api, customer: User) -> None:
         ({"userid": "005"}, None),
         ({"since": "yesterday"}, "since"),
         ({"until": "2026-04-01T10:00:00"}, "until"),
+        ({"until": f"2026-04-01T10:00:00.{'0' * 40}Z"}, "until"),
         ({"purchases": [str(uuid4())]}, "purchases"),
         ({"purchases": []}, "purchases"),
         ({"currency": "euros"}, "currency"),

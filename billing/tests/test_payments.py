@@ -111,6 +111,14 @@ def test_a_shop_without_a_name_has_bank_details_and_no_code(
     assert (answer.status_code, answer.json()["action"]["qr_svg"]) == (201, "")
 
 
+def test_the_largest_invoice_is_paid_at_once(customer: User, finance: Api) -> None:
+    """One line of the ledger has up to 16 digits before the point, and there may be 5000."""
+    total = "49999999999950000000.00"
+    invoice = make_invoice(customer, total)
+    assert book(finance, invoice, total).status_code == 201
+    assert finance("GET", f"invoices/{invoice.pk}/").json()["status"] == "paid"
+
+
 def test_what_is_booked_twice_is_booked_once(
     customer: User, other: User, mine: Api, finance: Api
 ) -> None:

@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from django.utils import timezone
-
 from billing.invoices.models import Balance
 from billing.money import Sums
 from billing.payments.models import Chargeback, Refund
 from billing.payments.selectors import excess_of
-from shop.core.site_settings.general import site_zone
+from shop.core.site_settings.general import site_today
 
 DISPUTED, OVERDUE, OVERPAID = "disputed", "overdue", "overpaid"
 EXCESS = "excess"
@@ -43,7 +41,7 @@ def flags_of(balances: Iterable[Balance]) -> Mapping[UUID, list[str]]:
         balance.pk for balance in balances if balance.refunded + balance.charged_back
     ):
         found[id].append(EXCESS)
-    today = timezone.localtime(timezone=site_zone()).date()
+    today = site_today()
     for balance in balances:
         sums = sums_of(balance)
         if sums.overpaid:

@@ -4,7 +4,6 @@ from datetime import date
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.models import User
 from audit.services import record
@@ -12,10 +11,9 @@ from billing.payments.entries import lock_balance
 from billing.payments.errors import Closed, ExceedsPayment, ProviderDecides, ReferenceUsed
 from billing.payments.models import Chargeback, Payment
 from billing.payments.movements import chargeback_begins, chargeback_moves
-from billing.payments.paying import check_amount
+from billing.payments.paying import check_amount, check_day
 from billing.payments.providers.registry import provider_named
 from billing.payments.refunds import left_of
-from shop.core.errors import FieldError, ValidationFailed
 
 
 def chargeback_open(
@@ -35,8 +33,7 @@ def chargeback_open(
     if provider_named(payment.provider).books_itself:
         raise ProviderDecides()
     check_amount(amount, payment.currency)
-    if opened_on > timezone.localdate():
-        raise ValidationFailed([FieldError("invalid", "This day is to come.", "opened_on")])
+    check_day(opened_on, "opened_on")
     with transaction.atomic():
         lock_balance(payment.document_id)
         payment.refresh_from_db()

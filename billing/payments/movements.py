@@ -17,6 +17,7 @@ from billing.payments.entries import enter
 from billing.payments.models import Chargeback, Payment, Refund
 from events.services import emit
 from events.types import EventType
+from shop.core.site_settings.general import site_today
 
 _PAYMENT_NEXT = {
     "pending": {"succeeded", "failed", "canceled"},
@@ -65,7 +66,7 @@ def payment_moves(
     payment.settled_at = timezone.now()
     if status == Payment.Status.SUCCEEDED:
         payment.received = payment.amount if received is None else received
-        payment.paid_on = paid_on or timezone.localdate()
+        payment.paid_on = paid_on or site_today()
     _save(payment, "status", "settled_at", "received", "paid_on", "external_id", "reference")
     if status == Payment.Status.SUCCEEDED:
         enter(payment.document_id, Entry.Kind.PAID, payment.pk, payment.received)

@@ -29,6 +29,7 @@ from billing.payments.providers.registry import provider_named, providers_for
 from shop.celery import hint
 from shop.core import jobs
 from shop.core.errors import FieldError, ValidationFailed
+from shop.core.site_settings.general import site_today
 
 logger = structlog.get_logger(__name__)
 
@@ -45,6 +46,12 @@ def check_amount(amount: Decimal, currency: str) -> None:
     if amount != round(amount, exponent):
         detail = f"Amounts in {currency} have at most {exponent} decimals."
         raise ValidationFailed([FieldError("invalid", detail, "amount")])
+
+
+def check_day(day: date, name: str) -> None:
+    """Raise ``ValidationFailed`` for a day that is to come for both the site and its reader."""
+    if day > max(site_today(), timezone.localdate()):
+        raise ValidationFailed([FieldError("invalid", "This day is to come.", name)])
 
 
 def payment_begin(
@@ -168,8 +175,7 @@ def payment_book(
     ``ReferenceUsed`` if it was booked with another amount or day.
     """
     check_amount(amount, document.currency)
-    if paid_on > timezone.localdate():
-        raise ValidationFailed([FieldError("invalid", "This day is to come.", "paid_on")])
+    check_day(paid_on, "paid_on")
     with transaction.atomic():
         lock_balance(document.pk)
         booked = Payment.objects.filter(

@@ -120,7 +120,9 @@ def test_a_purchase_is_on_one_invoice(finance: Api, customer: User) -> None:
     assert (nothing.status_code, nothing.json()["errors"][0]["code"]) == (409, "nothing_to_invoice")
 
 
-def test_ranges_and_currencies(finance: Api, customer: User, other: User, settings: Any) -> None:
+def test_ranges_and_currencies(
+    finance: Api, customer: User, other: User, settings: Any, site_settings: Any
+) -> None:
     for day in (1, 2, 3):
         buy(customer, f"{day}.00", at=datetime(2026, 4, day, 23, 59, tzinfo=UTC))
     buy(other)
@@ -143,9 +145,9 @@ def test_ranges_and_currencies(finance: Api, customer: User, other: User, settin
     # A day of 23 hours.
     for hour, minute in ((21, 59), (22, 0)):
         buy(customer, f"0.{hour}", at=datetime(2026, 3, 29, hour, minute, tzinfo=UTC))
-    settings.TIME_ZONE = "Europe/Berlin"
+    site_settings.time_zone = "Europe/Berlin"
     assert prices(until="2026-03-29") == ["0.21"]
-    settings.TIME_ZONE = "UTC"
+    site_settings.time_zone = "UTC"
     settings.BILLING_SINCE = date(2026, 4, 3)
     assert prices(since="2026-01-01") == ["3.00"]
     old = finance("POST", "invoices/", {"username": "joe", "until": "2026-04-02"})

@@ -111,6 +111,19 @@ def test_a_shop_without_a_name_has_bank_details_and_no_code(
     assert (answer.status_code, answer.json()["action"]["qr_svg"]) == (201, "")
 
 
+def test_today_is_that_of_the_site(
+    customer: User, finance: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The site's zone is a setting at run time, which Django's own default knows nothing of."""
+    yesterday = timezone.localdate() - timedelta(days=1)
+    monkeypatch.setattr(timezone, "localdate", lambda: yesterday)
+    booked = book(finance, make_invoice(customer), "1.00")
+    assert booked.status_code == 201, booked.content
+    today = {"amount": "1.00", "reason": "fraud", "opened_on": TODAY}
+    answer = finance("POST", f"payments/{booked.json()['id']}/chargebacks/", today)
+    assert answer.status_code == 201, answer.content
+
+
 def test_the_largest_invoice_is_paid_at_once(customer: User, finance: Api) -> None:
     """One line of the ledger has up to 16 digits before the point, and there may be 5000."""
     total = "49999999999950000000.00"

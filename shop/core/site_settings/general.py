@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -169,3 +170,8 @@ SETTINGS: tuple[Setting[str] | Setting[bool], ...] = (
 def site_zone() -> ZoneInfo:
     """Return the shop's time zone."""
     return ZoneInfo(TIME_ZONE.value)
+
+
+def site_today() -> date:
+    """Return the present day in the shop's time zone."""
+    return datetime.now(site_zone()).date()

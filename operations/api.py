@@ -1,6 +1,9 @@
 """The API of operating figures."""
 
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -12,9 +15,15 @@ from accounts.permissions import Permission as P
 from accounts.rules import needs
 from operations import instances, series
 from operations.deploys import deploy_record, deploys, deploys_between
+from operations.effects import effects_of
+from operations.forecasts import forecast_of
 from operations.now import now
 from operations.serializers import (
     DeploySerializer,
+    EffectQuerySerializer,
+    EffectSerializer,
+    ForecastQuerySerializer,
+    ForecastSerializer,
     InstanceSerializer,
     NowQuerySerializer,
     NowSerializer,
@@ -23,6 +32,7 @@ from operations.serializers import (
 )
 from operations.series import METRICS, Query
 from people.idempotency import answer_once
+from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 
@@ -148,3 +158,78 @@ class DeployListView(APIView):
             return 201, DeploySerializer(deploy).data
 
         return answer_once(request, work)
+
+
+class EffectView(APIView):
+    """What a deploy has changed."""
+
+    required = READ
+
+    @extend_schema(
+        operation_id="deploys_effect",
+        tags=["operations"],
+        summary="What a deploy has changed",
+        description=(
+            "Each figure after the deploy against the same time before it, less what the same"
+            " minutes did a week earlier. `response_time` is the 95th percentile in seconds,"
+            " `errors` the part of the requests. A verdict other than `no_evidence` needs the"
+            " interval of 99 % wholly beyond a tenth, so deploys without effect are rarely blamed."
+            " It can be asked for while the minutes are kept, `OPERATIONS_KEEP_DAYS`."
+        ),
+        parameters=[EffectQuerySerializer],
+        responses={200: EffectSerializer},
+    )
+    def get(self, request: Request, id: UUID) -> Response:
+        window = _given(EffectQuerySerializer, request)["window"]
+        deploy = deploys().filter(pk=id).first()
+        if deploy is None:
+            raise NotFound()
+        found = effects_of(deploy, window)
+        return Response(
+            EffectSerializer(
+                {
+                    "deploy": deploy.pk,
+                    "window": found.window,
+                    "complete": found.complete,
+                    "metrics": found.metrics,
+                }
+            ).data
+        )
+
+
+class ForecastView(APIView):
+    """A forecast."""
+
+    required = READ
+
+    @extend_schema(
+        operation_id="operations_forecast",
+        tags=["operations"],
+        summary="Forecast a figure for the next hours",
+        description=(
+            "The model that did best on the past days, beside its backtest and the naive forecast"
+            " of a week ago. The first point is the present hour. It needs 15 days of history."
+        ),
+        parameters=[ForecastQuerySerializer],
+        responses={200: ForecastSerializer},
+    )
+    def get(self, request: Request) -> Response:
+        given = _given(ForecastQuerySerializer, request)
+        made = forecast_of(**given)
+        points = [
+            {"at": made.since + timedelta(hours=hour), **asdict(point)}
+            for hour, point in enumerate(made.forecast.points)
+        ]
+        return Response(
+            ForecastSerializer(
+                {
+                    "metric": given["metric"],
+                    "made_at": made.made_at,
+                    "model": made.forecast.model,
+                    "status": made.forecast.status,
+                    "days_missing": made.forecast.days_missing,
+                    "points": points,
+                    "backtest": made.forecast.backtest,
+                }
+            ).data
+        )

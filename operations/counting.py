@@ -68,15 +68,16 @@ class Book:
         held_up = self.minute < minute <= self.minute + HELD_UP_MINUTES
         self.lived.update(range(self.minute if held_up else minute, minute + 1))
         self.minute = minute
+        cells: dict[tuple[str, int], Cell] = {}
         # What comes meanwhile waits for the next time.
         for _ in range(min(len(answered), ANSWERED_MAX)):
             route, status, seconds = answered.popleft()
-            key = Key(minute, self.run, route[:ROUTE_MAX_LENGTH], status // 100)
-            cell = self._cells.get(key)
+            cell = cells.get((route, status))
             if cell is None:
-                cell = self._cells[key] = Cell()
+                key = Key(minute, self.run, route[:ROUTE_MAX_LENGTH], status // 100)
+                cell = cells[route, status] = self._cells.setdefault(key, Cell())
+                self._changed.add(key)
             cell.add(seconds)
-            self._changed.add(key)
         self._drop_oldest()
 
     def _drop_oldest(self) -> None:

@@ -40,3 +40,17 @@ def percentile(buckets: Mapping[int, int], part: float) -> float | None:
         if rank <= 0:
             return middle_of(number)
     return None
+
+
+def percentile_within(buckets: Mapping[int, int], part: float) -> float | None:
+    """Return the same, moved within its bucket by the rank, so that small changes are seen."""
+    wanted = part * sum(buckets.values())
+    if not wanted:
+        return None
+    below = 0
+    for number in sorted(buckets):
+        if below + buckets[number] >= wanted:
+            inside = (wanted - below) / buckets[number]
+            return float(2 ** ((number - 1 + inside) / PER_DOUBLING))
+        below += buckets[number]
+    return middle_of(max(buckets))

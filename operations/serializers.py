@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from billing.fields import MomentField
 from operations import series
+from operations.forecasts import HORIZON_MAX, METRICS
 from operations.instances import STATES
 from shop.core.times import iso
 
@@ -207,3 +208,39 @@ class EffectSerializer(serializers.Serializer[Any]):
     window = serializers.IntegerField(help_text="Seconds.")
     complete = serializers.BooleanField(help_text="Whether the whole window has passed.")
     metrics = serializers.DictField(child=MetricEffectSerializer())
+
+
+class ForecastQuerySerializer(serializers.Serializer[Any]):
+    metric = serializers.ChoiceField(choices=list(METRICS), default="requests_per_second")
+    horizon = serializers.IntegerField(
+        default=24, min_value=1, max_value=HORIZON_MAX, help_text="Hours."
+    )
+
+
+class ForecastPointSerializer(serializers.Serializer[Any]):
+    at = MomentField(help_text="The begin of the hour.")
+    mean = serializers.FloatField()
+    low80 = serializers.FloatField()
+    high80 = serializers.FloatField()
+    low95 = serializers.FloatField()
+    high95 = serializers.FloatField()
+
+
+class BacktestSerializer(serializers.Serializer[Any]):
+    origins = serializers.IntegerField(help_text="How many past days were forecast again.")
+    mae = serializers.FloatField()
+    baseline = serializers.CharField()
+    baseline_mae = serializers.FloatField()
+    skill = serializers.FloatField(help_text="1 - mae / baseline_mae; never negative.")
+    coverage80 = serializers.FloatField(allow_null=True)
+    coverage95 = serializers.FloatField(allow_null=True)
+
+
+class ForecastSerializer(serializers.Serializer[Any]):
+    metric = serializers.CharField()
+    made_at = MomentField()
+    model = serializers.CharField(allow_blank=True)
+    status = serializers.ChoiceField(choices=["ok", "not_enough_history", "no_better_than_naive"])
+    days_missing = serializers.IntegerField()
+    points = ForecastPointSerializer(many=True)
+    backtest = BacktestSerializer(allow_null=True)

@@ -13,6 +13,11 @@ ACCESS = Access(
         "api/v1/operations/now/": READ,
         "api/v1/operations/series/": READ,
         "api/v1/operations/deploys/": WRITES,
+        "api/v1/operations/deploys/<uuid:id>/effect/": {
+            "GET": api(403, **dict.fromkeys(MAY, 404)),
+            "POST": NO_METHOD,
+        },
+        "api/v1/operations/forecast/": READ,
         "api/v1/operations/instances/": READ,
     },
     bodies={"api/v1/operations/deploys/": {"version": "1.1.0"}},

@@ -173,7 +173,7 @@ class EffectView(APIView):
             "Each figure after the deploy against the same time before it, less what the same"
             " minutes did a week earlier. `response_time` is the 95th percentile in seconds,"
             " `errors` the part of the requests. A verdict other than `no_evidence` needs the"
-            " interval of 99 % wholly beyond a tenth, so deploys without effect are rarely blamed."
+            " interval of 99.5 % wholly beyond a twentieth, so few deploys are blamed for nothing."
             " It can be asked for while the minutes are kept, `OPERATIONS_KEEP_DAYS`."
         ),
         parameters=[EffectQuerySerializer],

@@ -1,6 +1,10 @@
 """The declarations of how the site runs."""
 
-from shop.core.apps import ShopAppConfig
+from django.utils.translation import gettext_lazy as _
+
+from accounts.access import allowed
+from accounts.permissions import Permission
+from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
 class OperationsConfig(ShopAppConfig):
@@ -8,6 +12,17 @@ class OperationsConfig(ShopAppConfig):
 
     name = "operations"
     api_urls = "operations.urls"
+    page_urls = "operations.page_urls"
+    navigation = (
+        NavigationEntry(
+            _("Operations"),
+            "operations",
+            place=10,
+            shown_to=allowed(Permission.INSIGHT_READ_ALL),
+            group="run",
+            icon="activity",
+        ),
+    )
     personal_data = "operations.columns.TABLES"
     partitions = ("operations.retention.RETENTIONS",)
     # A relay reports that it lives like every process.

@@ -2,7 +2,7 @@
 
 The week before tells what these hours do by themselves, and is taken out. How far a ratio can be
 believed is found by drawing blocks of minutes again and again, so that some slow minutes do not
-look like a change. A verdict needs the whole interval of 99 % to lie beyond a twentieth, because
+look like a change. A verdict needs the whole interval of 99.5 % to lie beyond a twentieth, because
 many deploys are judged and most of them change nothing.
 """
 
@@ -26,8 +26,8 @@ WEEK: Final = timedelta(days=7)
 BLOCKS: Final = 12
 BLOCK_SECONDS_MAX: Final = 300
 DRAWS: Final = 200
-DEVIATIONS: Final = 2.576
-"""So many standard deviations to each side hold 99 % of a normal distribution."""
+DEVIATIONS: Final = 2.807
+"""So many standard deviations to each side hold 99.5 % of a normal distribution."""
 MARGIN: Final = log(1.05)
 REQUESTS_MIN: Final = 200
 """Requests that each time needs for a verdict about response times or errors."""

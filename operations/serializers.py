@@ -196,7 +196,7 @@ class MetricEffectSerializer(serializers.Serializer[Any]):
     ratio = serializers.FloatField(
         allow_null=True, help_text="After to before, less what the week before did by itself."
     )
-    low = serializers.FloatField(allow_null=True, help_text="The interval of 99 % of the ratio.")
+    low = serializers.FloatField(allow_null=True, help_text="The interval of 99.5 % of the ratio.")
     high = serializers.FloatField(allow_null=True)
     verdict = serializers.ChoiceField(
         choices=["worse", "better", "no_evidence", "not_enough_requests"]

@@ -33,11 +33,11 @@ class Point:
 
     ``label`` is short and stands at the axis, ``name`` in the table and the tooltip. ``text`` and
     ``before_text`` are the figures as people read them. A ``partial`` figure still grows, so a line
-    does not lead to it.
+    does not lead to it. Where nothing was observed, ``value`` is ``None`` and the line has a gap.
     """
 
     label: str
-    value: Amount
+    value: Amount | None
     name: str = ""
     text: str = ""
     before: Amount | None = None
@@ -178,23 +178,27 @@ def _chart(
     mirrored = _is_rtl(rtl)
     compared = len(headings) > 2
     highest = max(
-        (max(point.value, point.before or 0) for point in points),
+        (max(point.value or 0, point.before or 0) for point in points),
         default=0,
     )
     top = nice_top(highest)
     centres = _centres(len(points), mirrored)
-    heights = [_height(point.value, top) for point in points]
-    whole = [
-        (x, y)
-        for x, y, point in zip(centres, heights, points, strict=True)
-        if kind == "line" and not point.partial
-    ]
+    heights = [_height(point.value or 0, top) for point in points]
+    runs: list[list[tuple[Decimal, Decimal]]] = [[]]
+    for x, y, point in zip(centres, heights, points, strict=True):
+        if point.value is None:
+            runs.append([])
+        elif kind == "line" and not point.partial:
+            runs[-1].append((x, y))
+    runs = [run for run in runs if run]
     before = [
         (x, _height(point.before, top))
         for x, point in zip(centres, points, strict=True)
         if point.before is not None and not point.partial
     ]
-    line = _path(whole)
+    line = " ".join(map(_path, runs))
+    observed = [place for place, point in enumerate(points) if point.value is not None]
+    last = observed[-1] if observed else -1
     return Chart(
         kind=kind,
         title=title,
@@ -204,11 +208,13 @@ def _chart(
             for x, y, point in zip(centres, heights, points, strict=True)
         ],
         line=line,
-        area=f"{line} L{whole[-1][0]:.1f} {HEIGHT} L{whole[0][0]:.1f} {HEIGHT} Z" if line else "",
+        area=" ".join(
+            f"{_path(run)} L{run[-1][0]:.1f} {HEIGHT} L{run[0][0]:.1f} {HEIGHT} Z" for run in runs
+        ),
         before_line=_path(before) if compared else "",
-        last_x=f"{centres[-1] / 10:.2f}" if points else "",
-        last_y=f"{heights[-1]:.1f}" if points else "",
-        last_is_partial=bool(points) and points[-1].partial,
+        last_x=f"{centres[last] / 10:.2f}" if points else "",
+        last_y=f"{heights[last]:.1f}" if points else "",
+        last_is_partial=bool(points) and points[last].partial,
         grid=[f"{y}" for y in (0.5, HEIGHT / 2, HEIGHT - 0.5)],
         scale=[scale(top), scale(top / 2), scale(Decimal(0))],
         labels=_labels(points, centres),
@@ -272,6 +278,8 @@ def _labels(points: Sequence[Point], centres: list[Decimal]) -> list[AxisLabel]:
 
 
 def _text(point: Point) -> str:
+    if point.value is None:
+        return point.text or "–"
     return point.text or number(Decimal(point.value))
 
 
@@ -281,8 +289,9 @@ def _number(point: Point) -> str:
 
 def _summary(points: Sequence[Point]) -> str:
     """Return the highest figure and the last one, for who cannot see the drawing."""
-    if not points:
+    known = [point for point in points if point.value is not None]
+    if not known:
         return ""
-    highest = max(points, key=lambda point: point.value)
-    named = [highest] if highest is points[-1] else [highest, points[-1]]
+    highest = max(known, key=lambda point: point.value or 0)
+    named = [highest] if highest is known[-1] else [highest, known[-1]]
     return "; ".join(f"{point.name or point.label}: {_text(point)}" for point in named)

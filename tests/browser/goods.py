@@ -51,7 +51,8 @@ PASSWORD = "orchid-lamp-42"
 class Goods:
     """What there is to look at. ``purchase``, ``report`` and ``key`` are ids of the customer's.
 
-    ``webhook`` is the id of one of the customer's, ``team`` that of a team that the customer is in,
+    ``deploy`` is the id of one, ``webhook`` of one of the customer's, ``team`` that of a team
+    that the customer is in,
     and ``invitation`` is the path of an invitation to it. ``draft``, ``coupon``, ``run``,
     ``invoice``, ``credit_note`` and ``paid`` (a
     payment) are ids, ``pending`` is that of a payment by the provider for trying out.
@@ -64,6 +65,7 @@ class Goods:
     report: str
     key: str
     webhook: str
+    deploy: str
     team: str
     invitation: str
     draft: str
@@ -112,6 +114,9 @@ def stock(system: System) -> Goods:
         report["id"],
         _key(system),
         _webhook(system, token),
+        system.request("POST", "/api/v1/operations/deploys/", {"version": "1.1"}, staff).json()[
+            "id"
+        ],
         team,
         str(invitation),
         **_billing(system, staff),

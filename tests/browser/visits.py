@@ -25,6 +25,7 @@ NO_PAGES = {
     "documentation/openapi.json",
     "jsi18n/",
     "dashboard/figures/",
+    "operations/figures/",
     "customers/export.csv",
     "customers/export.xlsx",
     "till/manifest.webmanifest",
@@ -44,6 +45,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
         lambda goods: "accounts/password/reset/key/1-wrong-key/"
     ),
     "accounts/keys/<uuid:id>/": lambda goods: f"accounts/keys/{goods.key}/",
+    "operations/deploys/<uuid:id>/": lambda goods: f"operations/deploys/{goods.deploy}/",
     "webhooks/<uuid:id>/": lambda goods: f"webhooks/{goods.webhook}/",
     "purchases/<uuid:id>/": lambda goods: f"purchases/{goods.purchase}/",
     "audit/<int:seq>/": lambda goods: "audit/1/",

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from billing.invoices.models import Document, Kind
+from billing.invoices.models import Balance, Document, Kind
 from billing.paper import files
 from billing.paper.errors import PartyErased
 from documents import kinds
@@ -16,8 +16,11 @@ from documents.kinds import Words
 from documents.models import Document as File
 from documents.rendered import Rendered, RenderingFailed
 from documents.storage import store
+from shop.core.money import shown
 from shop.core.site_settings.general import SITE_NAME
 from shop.core.times import day
+
+_UNPAID = (Balance.Status.OPEN, Balance.Status.PARTIALLY_PAID)
 
 
 class _OfDocument(kinds.Kind):
@@ -28,12 +31,23 @@ class _OfDocument(kinds.Kind):
 
     def words(self, document: File) -> Words:
         about = _about(document)
-        filled = {"number": about.label, "day": day(about.issued_on)}
-        if about.kind == Kind.INVOICE:
-            subject, sentence = _("invoice %(number)s"), _("here is invoice %(number)s of %(day)s.")
-        else:
+        filled = {
+            "number": about.label,
+            "day": day(about.issued_on),
+            "total": shown(about.total, about.currency),
+            "due": day(about.due_on) if about.due_on else "",
+        }
+        if about.kind == Kind.CREDIT_NOTE:
             subject = _("credit note %(number)s")
-            sentence = _("here is credit note %(number)s of %(day)s.")
+            sentence = _("here is credit note %(number)s of %(day)s about %(total)s.")
+        elif about.due_on and about.balance.status in _UNPAID:
+            subject = _("invoice %(number)s")
+            sentence = _(
+                "here is invoice %(number)s of %(day)s about %(total)s, payable until %(due)s."
+            )
+        else:
+            subject = _("invoice %(number)s")
+            sentence = _("here is invoice %(number)s of %(day)s about %(total)s.")
         part = "invoices" if about.kind == Kind.INVOICE else "credit-notes"
         return Words(
             subject=subject % filled,

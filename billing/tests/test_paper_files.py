@@ -177,6 +177,7 @@ def test_a_document_is_mailed_once_a_request(
     assert sent.to == [known.email]
     assert f"Rechnung {invoice.label}" in str(sent.subject)
     assert f"/billing/invoices/{invoice.pk}/" in str(sent.body)
+    assert "über 26,97 €, zahlbar bis" in str(sent.body).replace("\u00a0", " ")
     ((name, attached, media_type),) = sent.attachments
     assert (name, media_type) == (f"{invoice.label}.pdf", "application/pdf")
     # What is mailed is what is kept.

@@ -26,4 +26,12 @@ class InsightConfig(ShopAppConfig):
             count="insight.attention.count_for",
             lands=True,
         ),
+        NavigationEntry(
+            _("Statistics"),
+            "statistics",
+            place=20,
+            shown_to=allowed(Permission.INSIGHT_READ),
+            group="know",
+            icon="chart-column",
+        ),
     )

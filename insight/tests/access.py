@@ -14,5 +14,9 @@ ACCESS = Access(
         "api/v1/statistics/<str:kind>.csv": _OWN,
         "api/v1/statistics/<str:kind>.xlsx": _OWN,
     },
-    pages={"dashboard/": _PAGE, "dashboard/figures/": _PAGE},
+    pages={
+        "dashboard/": _PAGE,
+        "dashboard/figures/": _PAGE,
+        "statistics/": {"GET": page(client=403), "POST": OPEN_NO_METHOD},
+    },
 )

@@ -486,3 +486,28 @@ def test_files_have_the_figures_and_no_formula(staff: Client) -> None:
         assert names.count("row") == len(list(csv.reader(io.StringIO(text)))) > 1
         assert "f" not in names
     assert staff.get("/api/v1/statistics/limits.csv").status_code == 404
+
+
+@pytest.mark.django_db
+def test_the_page_shows_ones_own_figures_or_the_shops(staff: Client) -> None:
+    some(60)
+    follow_now()
+    query = {"since": "2024-02", "until": "2024-03"}
+    answer = get(staff, "customers", **query)
+    page = staff.get("/statistics/", query | {"compare": "previous"}).content.decode()
+    for text in ("Sales in EUR", "Sales in JPY", "buyer 1", "Who came back", "sales.xlsx?"):
+        assert text in page
+    assert f"username={answer['top'][0]['username'].replace(' ', '%20')}" in page
+    buyer = Client()
+    buyer.force_login(User.objects.get(username="buyer 2"))
+    own = buyer.get("/statistics/", query).content.decode()
+    assert "Sales in EUR" in own
+    assert "buyer 1" not in own
+    assert "Nothing was bought" in buyer.get("/statistics/").content.decode()
+    wrong = staff.get("/statistics/", {"since": "someday", "until": "1.2.2024"})
+    assert wrong.status_code == 400
+    assert "data-focus" in wrong.content.decode()
+    many = {"since": "2000", "until": "2024", "interval": "day"}
+    assert staff.get("/statistics/", many).status_code == 400
+    long = staff.get("/statistics/", {"since": "2010-01-01", "until": "31.12.2025"})
+    assert long.status_code == 200

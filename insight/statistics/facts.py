@@ -70,7 +70,7 @@ class State:
     latest: int
     at: datetime
     history: str
-    is_settled: bool = True
+    is_settled: bool
 
     @property
     def adds_tail(self) -> bool:
@@ -131,7 +131,8 @@ def snapshot(using: str) -> Iterator[tuple[Any, State]]:
             # Sorts of large ranges stay in memory.
             cursor.execute("SET LOCAL work_mem = '32MB'; SET LOCAL jit = off")
             cursor.execute(_STATE)
-            yield cursor, State(*cursor.fetchone(), is_settled=is_settled)
+            rolled, version, latest, at, history = cursor.fetchone()
+            yield cursor, State(rolled, version, latest, at, history, is_settled)
     except OperationalError as error:
         if sqlstate(error) == _CANCELED:
             raise TooMuch from error

@@ -150,8 +150,8 @@ def customers(cursor: Any, state: State, question: Question) -> Customers:
     found = cursor.fetchall()
     new, every, repeat = found[0][:3]
     top = [
-        TopCustomer(username, userid, currency, Sum(*sums, customers=1))
-        for _new, _every, _repeat, username, userid, currency, *sums in found
+        TopCustomer(username, userid, currency, Sum(purchases, quantity, revenue, 1))
+        for username, userid, currency, purchases, quantity, revenue in (row[3:] for row in found)
         if currency is not None
     ]
     return Customers(new, every - new, repeat, top)

@@ -4,17 +4,19 @@ from typing import Any
 
 from rest_framework import serializers
 
-_MONEY = {"max_digits": 32, "decimal_places": 2}
+
+def _money(help_text: str = "") -> serializers.DecimalField:
+    return serializers.DecimalField(max_digits=32, decimal_places=2, help_text=help_text)
 
 
 class SumsSerializer(serializers.Serializer[Any]):
     purchases = serializers.IntegerField()
     quantity = serializers.IntegerField()
-    revenue = serializers.DecimalField(**_MONEY)
+    revenue = _money()
 
 
 class TotalsSerializer(SumsSerializer):
-    average = serializers.DecimalField(**_MONEY, help_text="The revenue of one purchase.")
+    average = _money("The revenue of one purchase.")
     customers = serializers.IntegerField(help_text="Distinct customers, not a sum of periods.")
 
 
@@ -22,7 +24,9 @@ class PeriodSerializer(SumsSerializer):
     start = serializers.DateTimeField(help_text="With the offset of `time_zone`.")
     end = serializers.DateTimeField(help_text="The period ends before it.")
     customers = serializers.IntegerField()
-    partial = serializers.BooleanField(help_text="The range cuts the period off.")
+    partial = serializers.BooleanField(  # type: ignore[assignment]
+        help_text="The range cuts the period off."
+    )
     complete = serializers.BooleanField(help_text="The period has ended.")
 
 
@@ -104,7 +108,7 @@ class CohortSerializer(serializers.Serializer[Any]):
         help_text="How many bought in that month, in the next, and so on.",
     )
     revenue = serializers.DictField(
-        child=serializers.ListField(child=serializers.DecimalField(**_MONEY)),
+        child=serializers.ListField(child=_money()),
         help_text="The same for the revenue, by currency.",
     )
 
@@ -120,9 +124,7 @@ class CurrencyWeekSerializer(serializers.Serializer[Any]):
         child=serializers.ListField(child=serializers.IntegerField()),
         help_text="Seven days of 24 hours.",
     )
-    revenue = serializers.ListField(
-        child=serializers.ListField(child=serializers.DecimalField(**_MONEY))
-    )
+    revenue = serializers.ListField(child=serializers.ListField(child=_money()))
 
 
 class WeekdaysSerializer(AnswerSerializer):

@@ -44,7 +44,7 @@ def staff() -> Client:
     return client
 
 
-def get(client: Client, kind: str, status: int = 200, **query: Any) -> Any:
+def get(client: Client, kind: str, status: int = 200, /, **query: Any) -> Any:
     response = client.get(f"/api/v1/statistics/{kind}/", query)
     assert response.status_code == status, response.content
     return response.json()

@@ -108,7 +108,7 @@ def child() -> None:
     from accounts.models import Token, User
     from events.selectors import latest_position
     from purchases.models import Purchase
-    from shop.core.pagination import _encode
+    from shop.core.pagination import encode_place
 
     staff, _ = User.objects.get_or_create(
         username="bench-staff", userid="bench-staff", defaults={"is_staff": True}
@@ -128,7 +128,7 @@ def child() -> None:
         who, path, given = QUERIES[name]
         query = dict(given)
         if query.get("cursor") == "middle":
-            query["cursor"] = _encode("n", (middle.timestamp, middle.pk))
+            query["cursor"] = encode_place("n", (middle.timestamp, middle.pk))
         query["after"] = {"end": str(end - 50), "all": str(end)}.get(
             query.get("after", ""), query.get("after", "")
         )

@@ -7,6 +7,8 @@ class LogsConfig(ShopAppConfig):
     """The log of every process, searchable: its lines, copied by a bounded shipper."""
 
     name = "logs"
+    api_urls = "logs.urls"
+    audit_actions = ("logs.audit.ACTIONS",)
     site_settings = ("logs.site_settings.SETTINGS",)
     append_only = ("Entry",)
     worker_adds = ("Entry",)

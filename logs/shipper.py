@@ -48,6 +48,7 @@ class Line:
     """An event that was written to stderr, and its id."""
 
     id: UUID
+    at: datetime
     event: dict[str, Any]
     level: int
     size: int
@@ -75,13 +76,20 @@ class Shipper:
         """Return how many lines found no place in this process."""
         return self._dropped_before + self._dropped
 
+    @property
+    def unsaid(self) -> int:
+        """Return how many of them no line tells of yet."""
+        return self._dropped
+
     def put(self, event: dict[str, Any], size: int) -> None:
         """Take a copy of an event, unless there is no place or the shipper itself caused it."""
         if getattr(self._busy, "shipping", False) or str(event.get("logger")).startswith(_NOT_OURS):
             return
         level = LEVELS.get(str(event.get("level")), logging.ERROR)
         share = _SHARES[min(max(level, logging.DEBUG), logging.WARNING)]
-        line = Line(uuid7(), event, level, size)
+        # The time is in the id, so that a line is found by its id.
+        at = datetime.fromisoformat(str(event["timestamp"]))
+        line = Line(uuid7(int(at.timestamp() * 1_000_000) * 1000), at, event, level, size)
         with self._lock:
             if len(self._lines) >= LINES_MAX * share or self._bytes + size > BYTES_MAX * share:
                 self._dropped += 1
@@ -192,7 +200,7 @@ def _row(line: Line, process: Process) -> tuple[Any, ...]:
     request_id = str(event.get("request_id") or "")
     name, message = (said, _last_line(fields)) if named else ("", said)
     return (
-        datetime.fromisoformat(str(event["timestamp"])),
+        line.at,
         line.id,
         str(kept(line.level)),
         line.level,

@@ -125,7 +125,7 @@ def _condition(name: str, text: str) -> Q:
         raise ValueError(_("This is too long."))
     if name in ("since", "until"):
         operator = "gte" if name == "since" else "lte"
-        return Q((f"at__{operator}", _moment(text, is_end=name == "until")))
+        return Q((f"at__{operator}", moment_given(text, is_end=name == "until")))
     if name in ("from", "to"):
         if not _SEQ.fullmatch(text):
             raise ValueError(_("Give the number of an entry."))
@@ -141,7 +141,11 @@ def _condition(name: str, text: str) -> Q:
     return Q((name, text))
 
 
-def _moment(text: str, *, is_end: bool) -> datetime:
+def moment_given(text: str, *, is_end: bool) -> datetime:
+    """Return the time that a filter names: a time with an offset, or an end of a day.
+
+    Raise ``ValueError``, whose text is for the caller.
+    """
     try:
         if len(text) == 10:
             day = date.fromisoformat(text)

@@ -21,7 +21,7 @@ from purchases.validation import parse_moment, parse_purchase
 from shop.core.cells import guard, unguard
 from shop.core.errors import ApplicationError, ValidationFailed
 from shop.core.idempotency import parse_idempotency_key
-from shop.core.pagination import _amount, _decode, _encode, _moment
+from shop.core.pagination import _amount, decode_place, encode_place, utc_moment
 from shop.core.parsers import ParseError, decode_json
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -202,7 +202,7 @@ def test_idempotency_keys(text: str) -> None:
     key.encode()
 
 
-CURSORS: tuple[list[Any], ...] = ([_moment, UUID], [_amount, _moment, UUID])
+CURSORS: tuple[list[Any], ...] = ([utc_moment, UUID], [_amount, utc_moment, UUID])
 PRICES = st.decimals(min_value=0, max_value=10**10, places=2)
 
 
@@ -211,7 +211,7 @@ PRICES = st.decimals(min_value=0, max_value=10**10, places=2)
     TEXT | st.binary(max_size=80).map(lambda raw: raw.decode("latin-1")), st.sampled_from(CURSORS)
 )
 def test_cursors_that_no_page_gave_are_refused(text: str, kinds: Any) -> None:
-    result = tried(lambda cursor: _decode(cursor, kinds), text)
+    result = tried(lambda cursor: decode_place(cursor, kinds), text)
     assert isinstance(result, tuple) or result.errors[0].attr == "cursor"
 
 
@@ -219,7 +219,7 @@ def test_cursors_that_no_page_gave_are_refused(text: str, kinds: Any) -> None:
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids(), PRICES, st.sampled_from("np"))
 def test_cursors_come_back(moment: datetime, key: Any, price: Decimal, direction: str) -> None:
     for place, kinds in zip(((moment, key), (price, moment, key)), CURSORS, strict=True):
-        assert _decode(_encode(direction, place), kinds) == (direction, place)
+        assert decode_place(encode_place(direction, place), kinds) == (direction, place)
 
 
 @FAST

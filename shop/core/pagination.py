@@ -27,13 +27,14 @@ PAGE_SIZE_MAX = 500
 LAST = "last"
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[M]):
+class Page(Generic[T]):
     """The rows of one page, in order, and the cursors of its neighbours if it has any."""
 
-    items: Sequence[M]
+    items: Sequence[T]
     next_cursor: str | None
     previous_cursor: str | None
 
@@ -59,14 +60,18 @@ class Page(Generic[M]):
 Place = tuple[datetime | Decimal | UUID | int, ...]
 
 
-def _encode(direction: str, place: Place) -> str:
+def encode_place(direction: str, place: Place) -> str:
+    """Return the cursor of the rows after a place, ``"n"``, or before it, ``"p"``."""
     parts = [part.isoformat() if isinstance(part, datetime) else str(part) for part in place]
     text = "|".join([direction, *parts])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, kinds: Sequence[Callable[[str], Any]]) -> tuple[str, Place]:
-    """Return the direction and the values, of these kinds, that a cursor of ours begins after."""
+def decode_place(cursor: str, kinds: Sequence[Callable[[str], Any]]) -> tuple[str, Place]:
+    """Return the direction and the values, of these kinds, that a cursor of ours begins after.
+
+    Raise ``ValidationFailed`` for any other.
+    """
     try:
         text = base64.b64decode(
             cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
@@ -74,14 +79,15 @@ def _decode(cursor: str, kinds: Sequence[Callable[[str], Any]]) -> tuple[str, Pl
         direction, *parts = text.split("|")
         place = tuple(kind(part) for kind, part in zip(kinds, parts, strict=True))
         # Times and keys have many spellings, and PostgreSQL refuses some of them.
-        if direction not in ("n", "p") or _encode(direction, place) != cursor:
+        if direction not in ("n", "p") or encode_place(direction, place) != cursor:
             raise ValueError(cursor)
     except (ValueError, binascii.Error, InvalidOperation):
         raise ValidationFailed([FieldError("invalid", "Invalid cursor.", "cursor")]) from None
     return direction, place
 
 
-def _moment(text: str) -> datetime:
+def utc_moment(text: str) -> datetime:
+    """Return the time in a cursor. Raise ``ValueError`` if it is none of ours."""
     moment = datetime.fromisoformat(text)
     if moment.utcoffset() != timedelta(0):
         raise ValueError(text)
@@ -124,7 +130,7 @@ def paginate(
     then found in the index alone, and only the page's own rows are fetched.
     """
     names = [*([amount_field] if amount_field else []), moment_field, key_field]
-    kinds: list[Callable[[str], Any]] = [*([_amount] if amount_field else []), _moment, UUID]
+    kinds: list[Callable[[str], Any]] = [*([_amount] if amount_field else []), utc_moment, UUID]
     if number_field is not None:
         names, kinds = [number_field], [_number]
     direction, position = "n", None
@@ -133,7 +139,7 @@ def paginate(
     elif cursor:
         if len(cursor) > 200:
             raise ValidationFailed([FieldError("invalid", "Invalid cursor.", "cursor")])
-        direction, position = _decode(cursor, kinds)
+        direction, position = decode_place(cursor, kinds)
     backwards = direction == "p"
     upwards = backwards != ascending
     order = names if upwards else [f"-{name}" for name in names]
@@ -165,8 +171,8 @@ def paginate(
     has_previous = more if backwards else position is not None
     return Page(
         items=items,
-        next_cursor=_encode("n", place(items[-1])) if items and has_next else None,
-        previous_cursor=_encode("p", place(items[0])) if items and has_previous else None,
+        next_cursor=encode_place("n", place(items[-1])) if items and has_next else None,
+        previous_cursor=encode_place("p", place(items[0])) if items and has_previous else None,
     )
 
 
@@ -183,7 +189,7 @@ def paginate_keys(
     elif cursor:
         if len(cursor) > 200:
             raise ValidationFailed([FieldError("invalid", "Invalid cursor.", "cursor")])
-        direction, (position,) = _decode(cursor, [UUID])
+        direction, (position,) = decode_place(cursor, [UUID])
     backwards = direction == "p"
     items: list[Any] = []
     for part in parts:
@@ -200,8 +206,8 @@ def paginate_keys(
         has_next, has_previous = has_previous, has_next
     return Page(
         items=items,
-        next_cursor=_encode("n", (items[-1].pk,)) if items and has_next else None,
-        previous_cursor=_encode("p", (items[0].pk,)) if items and has_previous else None,
+        next_cursor=encode_place("n", (items[-1].pk,)) if items and has_next else None,
+        previous_cursor=encode_place("p", (items[0].pk,)) if items and has_previous else None,
     )
 
 

@@ -96,6 +96,7 @@ def deploy(stack: Stack, *, build: bool) -> None:
             raise
         # A later `up` compares the containers with these values.
         write_env(ENV_FILE, {"TAG": tag, "COLOUR": colour})
+        began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         direct_requests(nginx, colour)
         run_in(nginx, "rm -rf /var/cache/nginx/micro/*")
         print_line(f"New requests go to the {colour} replicas.")
@@ -121,7 +122,17 @@ def deploy(stack: Stack, *, build: bool) -> None:
             stack.compose("up", "-d", "--no-deps", service, env=environment, quiet=True)
             stack.wait_healthy(service)
             print_line(f"Replaced {service}.")
+        record_deploy(stack.generation("web", colour), tag, began)
         print_line(f"Version {tag} runs.")
+
+
+def record_deploy(replicas: list[str], tag: str, began: str) -> None:
+    """Write for the operating figures when the version began to serve."""
+    command = f"python manage.py record_deploy {tag} --by 'make deploy' --started-at {began}"
+    try:
+        run_in(replicas[0], command)
+    except (Failure, IndexError):
+        print_line("The deploy could not be written down; its effect will not be shown.")
 
 
 def start_beside(

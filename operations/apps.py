@@ -32,6 +32,7 @@ class OperationsConfig(ShopAppConfig):
         "operations_presence": "SELECT, INSERT, UPDATE",
     }
     audit_actions = ("operations.actions.ACTIONS",)
+    site_metrics = ("operations.metrics.collect_instances",)
     process_loops = ("operations.beats.report",)
     beat = {
         "sum-up-hours": {

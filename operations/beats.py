@@ -52,7 +52,10 @@ def report(process: Process) -> float:
         with connection.cursor() as cursor:
             cursor.execute(_WITHOUT_DISK)
         now = instances.report(
-            process, age=time.monotonic() - _began, dropped=book.dropped + _not_kept()
+            process,
+            age=time.monotonic() - _began,
+            dropped=book.dropped + _not_kept(),
+            totals=book.totals(),
         )
         if _database_is_ahead is None:
             book.enter(int(now // 60))

@@ -7,7 +7,7 @@ from shop.core.columns import Table, nobody, plain
 TABLES = (
     nobody(
         "operations_instance",
-        "id kind host pid version started_at seen_at stopped_at sockets memory dropped",
+        "id kind host pid version started_at seen_at stopped_at sockets memory dropped totals",
         hidden="settings_version users",
     ),
     nobody(

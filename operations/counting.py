@@ -54,6 +54,7 @@ class Book:
         self.run = 0
         self.dropped = 0
         self.lived: set[int] = set()
+        self._totals: dict[tuple[str, int], tuple[int, float]] = {}
         self._cells: dict[Key, Cell] = {}
         self._changed: set[Key] = set()
 
@@ -78,6 +79,8 @@ class Book:
                 cell = cells[route, status] = self._cells.setdefault(key, Cell())
                 self._changed.add(key)
             cell.add(seconds)
+            requests, whole = self._totals.get((route, status // 100), (0, 0.0))
+            self._totals[route, status // 100] = requests + 1, whole + seconds
         self._drop_oldest()
 
     def _drop_oldest(self) -> None:
@@ -89,6 +92,10 @@ class Book:
                     self._changed.discard(key)
                     self.dropped += cell.requests
         self.lived = set(sorted(self.lived)[-MINUTES_MAX:])
+
+    def totals(self) -> list[tuple[str, int, int, float]]:
+        """Return route, class of status, requests and seconds since the process began."""
+        return [(*key, *counted) for key, counted in sorted(self._totals.items())]
 
     def unwritten(self) -> list[dict[str, Any]]:
         """Return the rows whose values have changed, in the order of their keys."""

@@ -4,10 +4,11 @@ Only the database's clock counts, because the clocks of several machines differ.
 reported for ``GONE_SECONDS`` is in no count any more.
 """
 
+import json
 import os
 import resource
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,15 +33,16 @@ CHILD = "task"
 # An UPDATE alone would be lost where the row is not there yet.
 _REPORT = """
 INSERT INTO operations_instance (id, kind, host, pid, version, settings_version, started_at,
-    seen_at, stopped_at, sockets, memory, users, dropped)
+    seen_at, stopped_at, sockets, memory, users, dropped, totals)
 VALUES (%(id)s, %(kind)s, %(host)s, %(pid)s, %(version)s, %(settings_version)s,
     clock_timestamp() - make_interval(secs => %(age)s), clock_timestamp(),
     CASE WHEN %(stopping)s THEN clock_timestamp() END, %(sockets)s, %(memory)s, %(users)s,
-    %(dropped)s)
+    %(dropped)s, %(totals)s)
 ON CONFLICT (id) DO UPDATE SET settings_version = excluded.settings_version,
     seen_at = greatest(operations_instance.seen_at, excluded.seen_at),
     stopped_at = excluded.stopped_at, sockets = excluded.sockets, memory = excluded.memory,
-    users = excluded.users, dropped = excluded.dropped
+    users = excluded.users, dropped = excluded.dropped,
+    totals = excluded.totals
 RETURNING extract(epoch FROM clock_timestamp())::float8
 """
 STATE = f"""CASE
@@ -68,6 +70,13 @@ SELECT (SELECT count(DISTINCT account) FROM operations_instance, unnest(users) A
 """  # noqa: S608
 
 
+_TOTALS = f"""
+SELECT id::text, kind, host, version, sockets, memory, totals FROM operations_instance
+WHERE {LIVING} ORDER BY kind, id
+"""  # noqa: S608
+Totals = Sequence[tuple[str, int, int, float]]
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """An instance as the list shows it. ``memory`` is in bytes."""
@@ -86,10 +95,11 @@ class Seen:
     dropped: int
 
 
-def report(process: Process, *, age: float, dropped: int = 0) -> float:
+def report(process: Process, *, age: float, dropped: int = 0, totals: Totals = ()) -> float:
     """Write that the process lives. Return the database's time, in seconds since 1970.
 
-    ``age`` is how long the process has been running, in seconds.
+    ``age`` is how long the process has been running, in seconds. ``totals`` are the requests and
+    their seconds since then, by route and class of status.
     """
     users: Iterable[int] = () if process.stopping else hub.connected()
     with connection.cursor() as cursor:
@@ -108,6 +118,7 @@ def report(process: Process, *, age: float, dropped: int = 0) -> float:
                 "memory": memory(),
                 "users": sorted(users),
                 "dropped": dropped,
+                "totals": json.dumps(totals),
             },
         )
         (now,) = cursor.fetchone()
@@ -134,6 +145,13 @@ def connected() -> tuple[int, int]:
         cursor.execute(_CONNECTED)
         users, sockets = cursor.fetchone()
     return int(users), int(sockets)
+
+
+def totals() -> list[tuple[str, str, str, str, int, int, Totals]]:
+    """Return id, kind, host, version, sockets, memory and totals of the living instances."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TOTALS)
+        return [(*rest, json.loads(counted)) for *rest, counted in cursor.fetchall()]
 
 
 def memory() -> int:

@@ -14,7 +14,8 @@ class Instance(models.Model):
 
     Every time is one of the database's clock. ``users`` are the accounts with an open socket.
     ``dropped`` counts the requests that are missing in the figures, because the process could not
-    keep them while PostgreSQL was away.
+    keep them while PostgreSQL was away. ``totals`` are its requests and their seconds since it
+    began, by route and class of status, as ``[[route, class, requests, seconds], ...]``.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -30,6 +31,7 @@ class Instance(models.Model):
     memory = models.BigIntegerField(default=0)
     users = ArrayField(models.BigIntegerField(), default=list)
     dropped = models.BigIntegerField(default=0)
+    totals = models.JSONField(db_default=models.Value([], models.JSONField()), default=list)
 
     class Meta:
         indexes = [models.Index(fields=["-seen_at"], name="operations_instance_seen")]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from operations.effects import FIGURES, Block, Comparison
@@ -73,6 +74,21 @@ def test_planted_effects_are_found_and_too_few_requests_are_said() -> None:
     assert alone.judge(FIGURES["requests_per_second"]).verdict == "no_evidence"
     few = Comparison(hour[0], blocks(chance, requests=5), hour[1], hour[2])
     assert {few.judge(each).verdict for each in FIGURES.values()} == {"not_enough_requests"}
+
+
+@pytest.mark.django_db
+def test_a_deploy_is_recorded_by_a_command(operator: Client) -> None:
+    moment = "2026-11-27T14:05:00+00:00"
+    call_command("record_deploy", "v9", "--by", "make deploy", "--started-at", moment)
+    for wrong in ("yesterday", "2026-11-27T14:05:00"):
+        with pytest.raises(CommandError):
+            call_command("record_deploy", "v9", "--started-at", wrong)
+    (found,) = operator.get("/api/v1/operations/deploys/").json()["results"]
+    assert (found["version"], found["by"]) == ("v9", "make deploy")
+    assert found["started_at"].startswith("2026-11-27T14:05:00")
+    headers = {"content_type": "application/json"}
+    for body in ({}, {"version": "v", "started_at": "2099-01-01T00:00Z"}, {"version": "x" * 101}):
+        assert operator.post("/api/v1/operations/deploys/", body, **headers).status_code == 400
 
 
 @pytest.mark.django_db

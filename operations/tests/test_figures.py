@@ -1,6 +1,7 @@
 """Requests, response times and users of all processes together, against what was planted."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
@@ -128,6 +129,19 @@ def test_requests_of_all_processes_sum_up_to_what_was_sent(operator: Client) -> 
         assert now["users"]["connected"] == 1
         assert now["users"]["sockets"] == 3
         assert now["instances"] == {"web": 1, "live": 1}
+        scraped = operator.get("/metrics", {"scope": "site"}).content.decode()
+        for each, route, status, number in (
+            (web, "a/", "2xx", 74),
+            (web, "b/", "5xx", 5),
+            (live, "a/", "2xx", 20),
+        ):
+            line = re.search(
+                rf'shop_http_requests_total{{instance="{each.id}",kind="\w+",route="{route}",'
+                rf'status="{status}"}} (\S+)', scraped,
+            )  # fmt: skip
+            assert line is not None
+            assert float(line[1]) == number
+        assert "shop_instance_up" not in operator.get("/metrics").content.decode()
         web.kill()
         sql("UPDATE operations_instance SET seen_at = seen_at - interval '31 s' WHERE kind = 'web'")
         now = operator.get(NOW).json()

@@ -96,6 +96,8 @@ class ShopAppConfig(AppConfig):
     """A dependency's name: a callable that raises, ``Unhealthy`` at best, where it is not well."""
     metrics: ClassVar[Sequence[str]] = ()
     """Callables without arguments that read Prometheus's metric families from the database."""
+    site_metrics: ClassVar[Sequence[str]] = ()
+    """The same of all processes together, for ``/metrics?scope=site``."""
     ledger_checks: ClassVar[Sequence[str]] = ()
     """Sequences of ``LedgerCheck``, for ``manage.py verify_ledger``."""
     navigation: ClassVar[Sequence[NavigationEntry]] = ()

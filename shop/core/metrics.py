@@ -24,7 +24,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily
 
-from shop.core.apps import metric_collectors
+from shop.core.apps import declared, metric_collectors
 
 logger = structlog.get_logger(__name__)
 
@@ -133,7 +133,26 @@ class StateCollector:
         yield up
 
 
+class SiteCollector:
+    """Figures of every process, as it has reported them."""
+
+    def collect(self) -> Iterator[Any]:
+        """Yield the figures, without those that cannot be read."""
+        for collect in declared("site_metrics"):
+            try:
+                families = list(collect())
+            except Exception as error:
+                logger.warning(
+                    "metrics.left_out", collector=collect.__name__, reason=type(error).__name__
+                )
+            else:
+                yield from families
+
+
 registry.register(StateCollector())
+site_registry = CollectorRegistry()
+site_registry.register(StateCollector())
+site_registry.register(SiteCollector())
 
 
 class Metrics:
@@ -157,5 +176,9 @@ class Metrics:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer ``/metrics``, which nginx hides from the outside."""
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    """Answer ``/metrics``, which nginx hides from the outside.
+
+    It has the figures of this process, or with ``scope=site`` those of all of them.
+    """
+    chosen = site_registry if request.GET.get("scope") == "site" else registry
+    return HttpResponse(generate_latest(chosen), content_type=CONTENT_TYPE_LATEST)

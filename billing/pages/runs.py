@@ -1,6 +1,7 @@
 """Runs, for finance: invoices for all customers at once, and how far they are."""
 
 import uuid
+from datetime import timedelta
 from typing import Any, cast
 
 from django.contrib import messages
@@ -42,7 +43,9 @@ LABELS = {"until": gettext_lazy("Bought to")}
 @requires(GET=READ_ALL, POST=WRITE_ALL)
 def run_list(request: HttpRequest) -> HttpResponse:
     """Show runs, newest first; begin one by POST."""
-    given = {"until": times.today().isoformat(), "issue": "on", "send": ""}
+    # Months are billed when they are over, and what is issued stays.
+    last_month = times.today().replace(day=1) - timedelta(days=1)
+    given = {"until": last_month.isoformat(), "issue": "on", "send": ""}
     errors: Errors = {}
     status = 200
     if request.method == "POST":

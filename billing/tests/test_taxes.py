@@ -10,6 +10,7 @@ from audit.models import Waiting
 from billing.taxes import services
 from billing.taxes.models import ItemTax, TaxRate
 from billing.taxes.rates import UNTAXED, Applied, day_of_supply, rates_for
+from billing.tests.conftest import buy
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 5, 1)
@@ -121,3 +122,36 @@ def test_rates_are_bounded(finance: Any, monkeypatch: Any) -> None:
     assert finance("POST", "tax-rates/", STANDARD).status_code == 201
     many = finance("POST", "tax-rates/", {**STANDARD, "code": "new"})
     assert many.json()["errors"][0]["code"] == "too_many_rates"
+
+
+def test_an_invoice_of_days_with_and_without_a_rate(
+    finance: Any, customer: Any, mine: Any, settings: Any
+) -> None:
+    settings.BILLING_PRICES_INCLUDE_TAX = True
+    finance("POST", "tax-rates/", {**STANDARD, "valid_from": "2026-04-01"})
+    for month in (3, 5):
+        buy(customer, "11.90", 3, at=datetime(2026, month, 1, 12, tzinfo=UTC))
+    address = {"username": "joe", "name": "Joe", "address": "1 Way\nBerlin", "country": "DE"}
+    assert finance("PUT", "profile/", address).status_code == 200
+    cut = {"amount": "1.01", "reason": "late"}
+    draft = finance("POST", "invoices/", {"username": "joe", "discounts": [cut]}).json()
+    path = f"invoices/{draft['id']}/"
+    invoice = finance("POST", f"{path}issue/").json()
+    assert sorted((each["category"], each["rate"]) for each in invoice["taxes"]) == [
+        ("O", "0.00"),
+        ("S", "19.00"),
+    ]
+    sums = {each["category"]: (each["net"], each["tax"]) for each in invoice["taxes"]}
+    # 35.70 each, of which 0.51 and 0.50 are taken off.
+    assert sums == {"O": ("35.19", "0.00"), "S": ("29.58", "5.62")}
+    assert invoice["total"] == "70.39"
+    # EN 16931 has no such e-invoice, and the paper is made all the same.
+    refused = mine("GET", f"{path}xml/")
+    assert refused.status_code == 409
+    assert {each["attr"] for each in refused.json()["errors"]} >= {"BT-118"}
+    assert mine("GET", f"{path}pdf/").json()["errors"][0]["code"] == "not_ready"
+    for position, total, tax in ((1, "35.19", "0.00"), (2, "35.20", "5.62")):
+        asked = {"reason": "back", "lines": [{"position": position, "quantity": 3}]}
+        note = finance("POST", f"{path}credit-notes/", asked).json()
+        assert (note["total"], note["tax"]) == (total, tax)
+    assert mine("GET", path).json()["due"] == "0.00"

@@ -17,6 +17,7 @@ class WebhooksConfig(ShopAppConfig):
     sealed = ("webhooks.signing.SEALED",)
     audit_actions = ("webhooks.actions.ACTIONS",)
     following = {"webhooks": "webhooks.deliverer.deliver"}
+    metrics = ("webhooks.metrics.collect_webhooks",)
     attention = ("webhooks.attention.find_attention",)
     navigation = (
         NavigationEntry(

@@ -9,11 +9,14 @@ import pytest
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
+from accounts.access import Caller
 from accounts.models import OutgoingMail
 from audit.models import Waiting
 from events.models import Event
 from tests.system import ROOT, wait_for
 from webhooks import steps
+from webhooks.attention import find_attention
+from webhooks.metrics import collect_webhooks
 from webhooks.models import Attempt, Delivery, Endpoint
 from webhooks.signing import random_secret, signature
 from webhooks.steps import WAITS, Claim
@@ -40,11 +43,13 @@ def test_an_endpoint_gets_exactly_its_events_in_order_signed_as_the_standard_say
     all = boss.hook(receiver.url + "?all", scope="all", after=0, batch=3)
     joe.buy(2)
     ann.buy(2)
-    with delivering(monkeypatch):
+    # Two processes share the endpoints, and nothing is sent twice.
+    with delivering(monkeypatch), delivering(monkeypatch):
         wait_for(lambda: Endpoint.objects.get(pk=all["id"]).position == 5)
         wait_for(lambda: len(receiver.got) == 5)
         ann.buy()
-        wait_for(lambda: len(receiver.got) == 6)
+        wait_for(lambda: Endpoint.objects.get(pk=all["id"]).position == 6)
+    assert len(receiver.got) == 6
     by_path = {
         path: [got for got in receiver.got if got.path == path]
         for path in ("/hook?mine", "/hook?all")
@@ -97,8 +102,15 @@ def test_after_an_outage_of_days_the_receiver_holds_exactly_the_log(
     assert joe("POST", f"{path}deliveries/{waiting['id']}/retry/").status_code == 409
 
 
+def _samples() -> dict[str, dict[str, float]]:
+    return {
+        family.name: {sample.labels["state"]: sample.value for sample in family.samples}
+        for family in collect_webhooks()
+    }
+
+
 def test_an_endpoint_is_disabled_after_ten_attempts_or_410_and_goes_on_when_enabled(
-    joe: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    joe: Api, boss: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = joe.hook(receiver.url)
     joe.buy(2)
@@ -112,6 +124,12 @@ def test_an_endpoint_is_disabled_after_ten_attempts_or_410_and_goes_on_when_enab
         shown = joe("GET", f"webhooks/{hook['id']}/").json()
         assert (shown["state"], shown["disabled_reason"]) == ("disabled", "failing")
         assert shown["position"] == 0
+        assert _samples() == {
+            "shop_webhooks": {"active": 0, "failing": 0, "disabled": 1},
+            "shop_webhooks_lag_events": {"active": 0, "failing": 0, "disabled": 2},
+        }
+        assert [each.count for each in find_attention(Caller.of(boss.user))] == [1]
+        assert find_attention(Caller.of(joe.user)) == []
         for action in ("test/", "replay/"):
             answer = joe("POST", f"webhooks/{hook['id']}/{action}", {"after": 0})
             assert answer.status_code == 409

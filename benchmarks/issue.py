@@ -180,7 +180,7 @@ def _processors(process: psutil.Process) -> tuple[float, float]:
 
 def _spent(before: tuple[float, float], after: tuple[float, float], count: int) -> str:
     ours, postgres = (1000 * (b - a) / count for a, b in zip(before, after, strict=True))
-    return f"{ours:.1f} ms of the processor each in Python and {postgres:.1f} ms in PostgreSQL"
+    return f"{ours:.2f} ms of the processor each in Python and {postgres:.2f} ms in PostgreSQL"
 
 
 if __name__ == "__main__":

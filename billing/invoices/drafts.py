@@ -17,6 +17,7 @@ from billing.invoices.issuing import issue_document
 from billing.invoices.models import Document, Draft, Kind
 from billing.parties.buyers import buyer_of
 from billing.site_settings import BILLING_DUE_DAYS
+from purchases.sql import array
 from shop.core.database import fetch_prepared
 from shop.core.errors import NotFound
 
@@ -134,7 +135,7 @@ def draft_issue(actor: User, id: UUID) -> tuple[Document, bool]:
 def claim(pairs: Iterable[tuple[UUID, UUID]]) -> None:
     """Let invoices have purchases, each ``(purchase, invoice)``. Raise ``AlreadyInvoiced``."""
     wanted = dict(pairs)
-    rows = fetch_prepared(_CLAIM, [list(wanted), list(wanted.values())])
+    rows = fetch_prepared(_CLAIM, [array(wanted), array(wanted.values())])
     taken = {purchase for (purchase,) in rows}
     if missing := wanted.keys() - taken:
         raise AlreadyInvoiced(missing)

@@ -23,6 +23,7 @@ from billing.parties.models import COLUMN
 from billing.parties.sealed import digest_of
 from billing.parties.seller import seller
 from events.services import emit_all
+from purchases.sql import array, text_array
 from shop.core.database import execute_prepared, one_round_trip
 from shop.core.sealing import seal
 
@@ -222,13 +223,13 @@ def issue_documents(kind: str, orders: Sequence[Order]) -> list[Document]:
             "issued_at": issued_at,
             "next": place.number,
             "last": place.previous_hash,
-            "number": [each.number for each in documents],
-            "label": [each.label for each in documents],
-            "due_on": [each.due_on for each in documents],
+            "number": array(each.number for each in documents),
+            "label": array(each.label for each in documents),
+            "due_on": array(each.due_on for each in documents),
             "canonical": _hex(each.canonical for each in documents),
             "previous": _hex(each.previous_hash for each in documents),
             "hash": _hex(each.hash for each in documents),
-            "sealed": [sealed for _buyer, sealed in parties],
+            "sealed": text_array(sealed for _buyer, sealed in parties),
         },
     )
     _tell(kind, documents, orders)
@@ -257,40 +258,43 @@ def _hex(values: Iterable[bytes | memoryview]) -> str:
     return ",".join(bytes(value).hex() for value in values)
 
 
-def _columns_of(orders: Sequence[Order]) -> dict[str, list[Any]]:
-    """Return the columns of the rows that are known without a number, as arrays."""
+def _columns_of(orders: Sequence[Order]) -> dict[str, str]:
+    """Return the columns of the rows that are known without a number, as arrays.
+
+    psycopg would adapt lists element by element, which costs more than all its other work here.
+    """
     lines = [(order, line) for order in orders for line in order.body.lines]
     taxes = [(order.id, tax) for order in orders for tax in order.body.taxes]
     return {
-        "id": [order.id for order in orders],
-        "corrects": [order.corrects and order.corrects.pk for order in orders],
-        "customer": [order.customer_id for order in orders],
-        "actor": [order.actor_id for order in orders],
-        "currency": [order.body.currency for order in orders],
-        "exponent": [order.body.exponent for order in orders],
-        "include_tax": [order.body.prices_include_tax for order in orders],
-        "status": [_status_of(order.body.total) for order in orders],
-        "net": [order.body.net for order in orders],
-        "tax": [order.body.tax for order in orders],
-        "total": [order.body.total for order in orders],
-        "l_document": [order.id for order, _ in lines],
-        "l_corrects": [order.corrects and order.corrects.pk for order, _ in lines],
-        "l_position": [line.position for _, line in lines],
-        "l_purchase": [line.purchase for _, line in lines],
-        "l_text": [line.text for _, line in lines],
-        "l_quantity": [line.quantity for _, line in lines],
-        "l_price": [line.price for _, line in lines],
-        "l_gross": [line.gross for _, line in lines],
-        "l_discount": [line.discount for _, line in lines],
-        "l_net": [line.net for _, line in lines],
-        "l_category": [line.tax_category for _, line in lines],
-        "l_rate": [line.tax_rate for _, line in lines],
-        "l_credits": [line.credits for _, line in lines],
-        "t_document": [id for id, _ in taxes],
-        "t_category": [tax.category for _, tax in taxes],
-        "t_rate": [tax.rate for _, tax in taxes],
-        "t_net": [tax.net for _, tax in taxes],
-        "t_tax": [tax.tax for _, tax in taxes],
+        "id": array(order.id for order in orders),
+        "corrects": array(order.corrects and order.corrects.pk for order in orders),
+        "customer": array(order.customer_id for order in orders),
+        "actor": array(order.actor_id for order in orders),
+        "currency": array(order.body.currency for order in orders),
+        "exponent": array(order.body.exponent for order in orders),
+        "include_tax": array(order.body.prices_include_tax for order in orders),
+        "status": array(_status_of(order.body.total) for order in orders),
+        "net": array(order.body.net for order in orders),
+        "tax": array(order.body.tax for order in orders),
+        "total": array(order.body.total for order in orders),
+        "l_document": array(order.id for order, _ in lines),
+        "l_corrects": array(order.corrects and order.corrects.pk for order, _ in lines),
+        "l_position": array(line.position for _, line in lines),
+        "l_purchase": array(line.purchase for _, line in lines),
+        "l_text": text_array(line.text for _, line in lines),
+        "l_quantity": array(line.quantity for _, line in lines),
+        "l_price": array(line.price for _, line in lines),
+        "l_gross": array(line.gross for _, line in lines),
+        "l_discount": array(line.discount for _, line in lines),
+        "l_net": array(line.net for _, line in lines),
+        "l_category": array(line.tax_category for _, line in lines),
+        "l_rate": array(line.tax_rate for _, line in lines),
+        "l_credits": array(line.credits for _, line in lines),
+        "t_document": array(id for id, _ in taxes),
+        "t_category": array(tax.category for _, tax in taxes),
+        "t_rate": array(tax.rate for _, tax in taxes),
+        "t_net": array(tax.net for _, tax in taxes),
+        "t_tax": array(tax.tax for _, tax in taxes),
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from billing.content import Buyer
+from purchases.sql import array
 from shop.core.database import fetch_prepared
 
 _BUYERS = """
@@ -15,7 +16,7 @@ SELECT account.id, coalesce(nullif(profile.name, ''), account.username),
     SELECT account.email FROM account_emailaddress AS address
      WHERE address.user_id = account.id AND address.verified
        AND lower(address.email) = lower(account.email) LIMIT 1) AS verified ON true
- WHERE account.id = ANY (%s)
+ WHERE account.id = ANY (%s::bigint[])
 """
 
 
@@ -29,7 +30,7 @@ def buyers_of(account_ids: Sequence[int]) -> dict[int, Buyer]:
 
     ``email`` is the account's verified address. One query.
     """
-    rows = fetch_prepared(_BUYERS, [list(account_ids)])
+    rows = fetch_prepared(_BUYERS, [array(account_ids)])
     return {
         id: Buyer(
             name=name, address=address, country=country, vat_id=vat_id, userid=userid, email=email

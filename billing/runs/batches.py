@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from django.db import connection
 
 from billing.invoices.composing import (
     Bought,
@@ -20,11 +19,13 @@ from billing.invoices.drafts import claim
 from billing.invoices.issuing import Order, issue_documents
 from billing.invoices.models import LINES_MAX, Draft, Kind
 from billing.parties.buyers import buyers_of
-from billing.runs.models import Run, RunInvoice
+from billing.runs.models import Run
 from billing.site_settings import BILLING_DUE_DAYS
+from purchases.sql import array
+from shop.core.database import execute_prepared, fetch_prepared, one_round_trip
 from shop.core.errors import ApplicationError
 
-ACCOUNTS = 1000
+ACCOUNTS = 400
 """Accounts that are looked at, at most, for one batch."""
 INVOICES = 200
 LINES = 20_000
@@ -55,6 +56,10 @@ SELECT purchase.customer_id, purchase.currency, purchase.id, purchase.item, purc
  WHERE purchase."timestamp" >= %(since)s AND purchase."timestamp" < %(until)s
    AND NOT EXISTS (SELECT FROM billing_claim WHERE billing_claim.purchase = purchase.id)
  ORDER BY purchase.customer_id, purchase.currency, purchase."timestamp", purchase.id
+"""
+_LINKS = """
+INSERT INTO billing_runinvoice (run_id, waits, document_id)
+SELECT %s, %s, document FROM unnest(%s::uuid[]) AS document
 """
 
 
@@ -111,9 +116,7 @@ def batch(run: Run, *, invoices: int = INVOICES) -> Done:
 
 def next_groups(run: Run, most: int) -> tuple[int, list[Group]] | None:
     """Return the last account of the next batch, and its groups; ``None`` after the last one."""
-    with connection.cursor() as cursor:
-        cursor.execute(_GROUPS, _values(run))
-        rows = cursor.fetchall()
+    rows = fetch_prepared(_GROUPS, _values(run))
     return _next(rows, most) if rows else None
 
 
@@ -153,13 +156,11 @@ def _by_customer(
 def _bought(groups: Sequence[Group], values: dict[str, Any]) -> dict[tuple[int, str], list[Bought]]:
     found: dict[tuple[int, str], list[Bought]] = {}
     wanted: dict[str, Any] = {
-        "customers": [group.customer for group in groups],
-        "currencies": [group.currency for group in groups],
+        "customers": array(group.customer for group in groups),
+        "currencies": array(group.currency for group in groups),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_PURCHASES, {**values, **wanted})
-        for customer, currency, *purchase in cursor.fetchall():
-            found.setdefault((customer, currency), []).append(Bought(*purchase))
+    for customer, currency, *purchase in fetch_prepared(_PURCHASES, {**values, **wanted}):
+        found.setdefault((customer, currency), []).append(Bought(*purchase))
     return found
 
 
@@ -184,18 +185,16 @@ def _issue(run: Run, made: Sequence[tuple[Group, Composed]]) -> None:
         for line in order.body.lines
         if line.purchase is not None
     )
-    # The links come before the lock of the series; their foreign key is checked at the commit.
-    RunInvoice.objects.bulk_create(
-        RunInvoice(document_id=order.id, run=run, waits=run.send) for order in orders
-    )
-    issue_documents(Kind.INVOICE, orders)
+    with one_round_trip():
+        # The links come before the lock of the series; their foreign key is checked at the commit.
+        execute_prepared(_LINKS, [run.pk, run.send, array(order.id for order in orders)])
+        issue_documents(Kind.INVOICE, orders)
 
 
 def _ids(count: int) -> list[UUID]:
     """Return keys in the order of time, as the rows of the tables get them."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT uuidv7() FROM generate_series(1, %s)", [count])
-        return [id for (id,) in cursor.fetchall()]
+    rows = fetch_prepared("SELECT uuidv7() FROM generate_series(1, %s)", [count])
+    return [id for (id,) in rows]
 
 
 def _draft(run: Run, made: Sequence[tuple[Group, Composed]]) -> None:

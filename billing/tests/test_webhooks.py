@@ -88,7 +88,7 @@ def test_what_is_no_message_of_interest(payment: Payment) -> None:
         *(intent(payment, 10_000, metadata=value) for value in ("text", [1])),
         # What has no id would be taken for whatever has none yet.
         intent(payment, 10_000, id=""),
-        intent(payment, 10_000, status=["succeeded"]),
+        intent(payment, 10_000) | {"status": ["succeeded"]},
         refund(payment, 500, id=""),
         refund(payment, 500, payment_intent={"id": ""}),
         *({"object": "charge", "refunds": value} for value in ("text", {"data": [1]})),

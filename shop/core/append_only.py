@@ -1,7 +1,7 @@
 """Tables that only grow: the database itself refuses to change or delete a row.
 
 An app declares its ``append_only`` models, to which the application's role may then only add rows.
-The trigger of the migration stops even the owner of the tables.
+The triggers of the migration stop even the owner of the tables.
 """
 
 from collections.abc import Iterator
@@ -22,6 +22,11 @@ BEGIN
         USING ERRCODE = 'restrict_violation', HINT = 'Correct a row by a new one.';
 END
 $$
+"""
+# Django empties the databases of tests after each test that commits. No other is named like them.
+_WHOLE = r"""
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON {table} FOR EACH STATEMENT
+WHEN (current_database() NOT LIKE 'test\_%') EXECUTE FUNCTION shop_refuse_change()
 """
 # The trigger fires before (2) each row (1) is changed (16) or deleted (8).
 _GUARDED = """
@@ -60,6 +65,7 @@ class AppendOnly(Operation):
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
             " FOR EACH ROW EXECUTE FUNCTION shop_refuse_change()"
         )
+        schema_editor.execute(_WHOLE.format(table=table), params=None)
 
     def database_backwards(
         self,
@@ -70,6 +76,7 @@ class AppendOnly(Operation):
     ) -> None:
         table = self._table(app_label, schema_editor, from_state)
         schema_editor.execute(f"DROP TRIGGER append_only ON {table}")
+        schema_editor.execute(f"DROP TRIGGER append_only_whole ON {table}")
 
     def describe(self) -> str:
         return f"Let rows of {self.model} only be added"

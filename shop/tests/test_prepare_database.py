@@ -44,6 +44,13 @@ def test_an_owner_without_superuser_prepares_it_and_does_so_again(
             assert held == [(True,), (True,), (False,), (False,), (False,), (False,)], table
 
 
+def test_the_owner_cannot_empty_what_is_only_added(prepared: dict[str, str]) -> None:
+    with psycopg.connect(prepared["DATABASE_OWNER_URL"], autocommit=True) as connection:
+        for table in {*append_only_tables()} - {"purchases_purchase", "events_event"}:
+            with pytest.raises(psycopg.errors.RestrictViolation, match="TRUNCATE of"):
+                connection.execute(f"TRUNCATE {table} CASCADE")
+
+
 def test_rights_that_the_role_got_meanwhile_are_taken_away(prepared: dict[str, str]) -> None:
     owner = prepared | {"DATABASE_ROLE": "owner"}
     role = str(conninfo_to_dict(prepared["DATABASE_URL"])["user"])

@@ -205,7 +205,8 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack, tmp_path: Path):
     assert "this has accounts" in refused_restore(stack, backup)
     with stack.client() as client:
         assert client.get("/healthz").text == "Success"
-    stack.sql("TRUNCATE accounts_user CASCADE")
+    # Triggers refuse to empty what is only added, but for a replica.
+    stack.sql("SET session_replication_role = replica; TRUNCATE accounts_user CASCADE")
     # Another version may have a view where the backup has a table, and tables of its own.
     for change in (
         "ALTER TABLE purchases_upload RENAME TO purchases_body",

@@ -14,6 +14,7 @@ class InsightConfig(ShopAppConfig):
     api_urls = "insight.statistics.urls"
     page_urls = "insight.page_urls"
     followers = ("insight.statistics.follower.Statistics",)
+    ledger_checks = ("insight.ledger_checks.CHECKS",)
     personal_data = "insight.columns.TABLES"
     navigation = (
         NavigationEntry(

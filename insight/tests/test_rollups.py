@@ -1,5 +1,6 @@
 """The roll-ups: equal to the ledger, whoever dies, restarts or rebuilds."""
 
+import re
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -22,9 +23,11 @@ from events.followers import (
 )
 from events.models import FollowerCursor, Outbox
 from events.tests.log import number
+from insight.ledger_checks import CHECKS
 from insight.statistics.follower import NAME, TABLES, Statistics
 from purchases.models import Purchase
 from shop.core.database import own_connection_parameters
+from tests.system import ROOT
 
 FOLLOWER = Statistics()
 START = datetime(2024, 2, 27, 22, 10, tzinfo=UTC)
@@ -142,6 +145,7 @@ def test_the_roll_ups_equal_the_ledger_also_for_what_is_recorded_late() -> None:
     some(150)
     follow_now()
     assert_true()
+    assert verified() == []
     before = contents()
     some(1, seed=2, start=START - timedelta(days=800), days=1)
     follow_now()
@@ -149,6 +153,48 @@ def test_the_roll_ups_equal_the_ledger_also_for_what_is_recorded_late() -> None:
     after = contents()
     assert len(after["insight_slot"]) == len(before["insight_slot"]) + 1
     assert [row for row in before["insight_slot"] if row not in after["insight_slot"]] == []
+    some(3, seed=3)
+    # The ledger is read as far as the roll-ups have it.
+    assert verified() == []
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"UPDATE {table} SET quantity = quantity + 1 WHERE currency = 'JPY'")
+            assert len(verified()) >= 2
+            cursor.execute(f"UPDATE {table} SET quantity = quantity - 1 WHERE currency = 'JPY'")
+        cursor.execute("DELETE FROM insight_customer")
+        assert any("missing" in line for line in verified())
+
+
+def verified() -> list[str]:
+    """Return what ``verify_ledger`` finds wrong in the roll-ups."""
+    return [line for check in CHECKS for line in check.find_broken(lambda text: None)]
+
+
+@pytest.mark.django_db
+def test_views_for_reports_have_the_figures_and_no_names() -> None:
+    some(40)
+    follow_now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(purchases), sum(revenue) FROM reporting.sales_by_day")
+        whole = cursor.fetchone()
+        for view in ("quarter_hour", "item_and_day", "customer_and_day"):
+            cursor.execute(f"SELECT sum(purchases), sum(revenue) FROM reporting.sales_by_{view}")
+            assert cursor.fetchone() == whole
+        cursor.execute("SELECT sum(purchases), sum(revenue) FROM reporting.customers")
+        assert cursor.fetchone() == whole
+        cursor.execute("SELECT count(*), sum(total) FROM reporting.purchases")
+        assert cursor.fetchone() == whole == (40, whole[1])
+        cursor.execute(
+            "SELECT table_name || '.' || column_name FROM information_schema.columns"
+            " WHERE table_schema = 'reporting'"
+        )
+        columns = {row[0] for row in cursor.fetchall()}
+    assert not {each for each in columns if re.search("name|mail|userid|key|digest", each)}
+    documented = (ROOT / "docs" / "statistics.md").read_text()
+    for each in columns:
+        view, _, column = each.partition(".")
+        (line,) = [one for one in documented.splitlines() if f"`reporting.{view}`" in one]
+        assert f"`{column}`" in line
 
 
 def follow_now() -> None:

@@ -6,7 +6,8 @@ that only grows. The others are made where their URL is given, and have less:
 - ``relay`` has what its apps declare as ``relay_rights``, and nothing else.
 - ``worker`` has what the application has, but adds nothing to the ledger, the log and the chain. It
   adds to other tables that only grow where their apps declare ``worker_adds``.
-- ``reader`` sees the columns that tell nobody who somebody is, by the registry of columns.
+- ``reader`` sees the columns that tell nobody who somebody is, by the registry of columns, and the
+  views of the schema ``reporting``.
 - ``backup`` reads everything, as pg_dump has to.
 
 docs/operations.md has the same as a table, and a test compares it with the database.
@@ -20,6 +21,7 @@ from shop.core.apps import append_only_tables, maintained_tables, relay_rights, 
 from shop.core.columns import tables
 from shop.core.partitions import SCHEMA, partitioned_tables, rights_to_keep
 
+_REPORTING = sql.Identifier("reporting")
 _CHANGES = "SELECT, INSERT, UPDATE, DELETE"
 # pg_dump reads each partition by its own name, those of tomorrow, too.
 _BACKUP_OF_PARTITIONS = (
@@ -66,9 +68,12 @@ def rights_of(kind: str, role: str) -> Iterator[sql.Composed]:
                     yield sql.SQL("GRANT SELECT ({}) ON {} TO {}").format(
                         columns, sql.Identifier(table.name), name
                     )
+            yield sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(_REPORTING, name)
+            yield sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(_REPORTING, name)
         case "backup":
             for what in ("TABLES", "SEQUENCES"):
                 yield sql.SQL(f"GRANT SELECT ON ALL {what} IN SCHEMA public TO {{}}").format(name)
+            yield sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(_REPORTING, name)
             if partitioned_tables():
                 yield from (sql.SQL(text).format(name) for text in _BACKUP_OF_PARTITIONS)
 

@@ -23,6 +23,15 @@ class AccountsConfig(ShopAppConfig):
     api_urls = "accounts.urls"
     sealed = ("accounts.factors.totp.SEALED",)
     page_urls = "accounts.page_urls"
+    works_read_only = (
+        *("account_login", "account_logout", "account_reauthenticate"),
+        *("account_request_login_code", "account_confirm_login_code", "provider_login"),
+        *("mfa_authenticate", "mfa_login_webauthn"),
+        *("mfa_reauthenticate", "mfa_reauthenticate_webauthn"),
+        *("api_token", "api_logout", "api_jwt", "api_jwt_refresh", "api_jwt_revoke"),
+        *("session_list", "api_session", "api_sessions_end", "api_live_ticket"),
+        *("preferences", "admin:logout"),
+    )
     audit_actions = (
         "accounts.audit.actions.ACTIONS",
         "accounts.keys.actions.ACTIONS",

@@ -23,6 +23,7 @@ class OperationsConfig(ShopAppConfig):
             icon="activity",
         ),
     )
+    works_read_only = ("api_deploys",)
     personal_data = "operations.columns.TABLES"
     partitions = ("operations.retention.RETENTIONS",)
     # A relay reports that it lives like every process.

@@ -12,7 +12,7 @@ from shop.core import site_settings
 from shop.core.process import Process
 from shop.core.site_settings import Snapshot
 
-REFRESH_SECONDS = 2.0
+REFRESH_SECONDS = 1.5
 """So a change is in force everywhere within this time and that of two short queries."""
 
 _TABLE = Change._meta.db_table

@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "accounts.sessions.trace.SessionTrace",
     "accounts.reader.ReaderMiddleware",
     "shop.core.middleware.Slashes",
+    "shop.core.middleware.ReadOnlySite",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -14,6 +14,7 @@ from purchases.ingest.http import (
 )
 from shop.core.errors import ApplicationError
 from shop.core.metrics import observe_request
+from shop.core.site_settings.general import READ_ONLY
 from shop.server.answers import HEADERS, ONLY_SECURE, App, request_id
 
 
@@ -28,6 +29,7 @@ class IngestMiddleware:
             scope["type"] != "http"
             or scope["method"] != "POST"
             or scope["path"] not in PATHS
+            or READ_ONLY.value
             or (ONLY_SECURE and scope["scheme"] != "https")
         ):
             return await self.app(scope, receive, send)

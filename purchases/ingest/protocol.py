@@ -34,6 +34,7 @@ from shop.core.errors import ApplicationError, error_body
 from shop.core.metrics import observe_request
 from shop.core.paths import spellings
 from shop.core.refusals import STATUSES, refusals
+from shop.core.site_settings.general import READ_ONLY
 from shop.server.answers import HEADERS, ONLY_SECURE, request_id
 from shop.server.protocol import LimitedProtocol
 
@@ -134,6 +135,7 @@ class Protocol(LimitedProtocol):
             or self.parser.should_upgrade()
             or self.flow.write_paused
             or self.config.root_path
+            or READ_ONLY.value
             or (ONLY_SECURE and not self._is_secure())
             or not (self.cycle is None or self.cycle.response_complete)
             or len(headers := dict(self.headers)) != len(self.headers)

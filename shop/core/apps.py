@@ -16,6 +16,7 @@ declared by its dotted name, and imported on first use.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from django.apps import AppConfig, apps
@@ -250,6 +251,12 @@ def landing_for(user: Any) -> str:
 def declared(kind: str) -> list[Callable[..., Any]]:
     """Return the callables that the apps declare; ``kind`` is ``"searches"``, …."""
     return [import_string(name) for config in shop_apps() for name in getattr(config, kind)]
+
+
+@cache
+def works_read_only() -> frozenset[str]:
+    """Return the names of the routes whose writes go on while the site is read-only."""
+    return frozenset(name for config in shop_apps() for name in config.works_read_only)
 
 
 def sequences(kind: str) -> list[Sequence[Any]]:

@@ -162,6 +162,14 @@ class Unavailable(ApplicationError):
     )
 
 
+class ReadOnly(Unavailable):
+    """The site is read-only, as during maintenance."""
+
+    code = "read_only"
+    detail = gettext_noop("The site is read-only at the moment, and nothing was done. Try later.")
+    retry_after = 60
+
+
 class OutcomeUnknown(Unavailable):
     """PostgreSQL did not answer a commit, so nobody knows whether it took place."""
 

@@ -20,12 +20,14 @@ from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext_noop
 
+from shop.core.apps import works_read_only
 from shop.core.errors import (
     ApplicationError,
     FieldError,
     Forbidden,
     MethodNotAllowed,
     NotFound,
+    ReadOnly,
     ValidationFailed,
     error_response,
     error_shape,
@@ -35,6 +37,7 @@ from shop.core.errors import (
 from shop.core.headers import check_body_headers
 from shop.core.metrics import Metrics
 from shop.core.paths import other_spelling
+from shop.core.site_settings.general import READ_ONLY
 
 PATH_AND_QUERY_MAX = 8192
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -160,6 +163,26 @@ class HttpsRequired(Forbidden):
     detail = gettext_noop("Nothing was done. Send this over HTTPS.")
 
 
+class ReadOnlySite:
+    """Refuses writes while the site is read-only, but for the routes that apps declare."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response: HttpResponse = self.get_response(request)
+        return response
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        """Answer a write instead of its view."""
+        if not READ_ONLY.value or not is_write(request):
+            return None
+        match = request.resolver_match
+        if match is not None and match.view_name in works_read_only():
+            return None
+        return error_response(request, ReadOnly())
+
+
 class OtherMethods:
     """Gives Django's empty ``405`` answers the site's error page."""
 
@@ -234,6 +257,7 @@ __all__ = [
     "Metrics",
     "OtherMethods",
     "PrivateAnswers",
+    "ReadOnlySite",
     "RequestId",
     "SecureWrites",
     "Slashes",

@@ -34,7 +34,7 @@ class OperationsConfig(ShopAppConfig):
     }
     audit_actions = ("operations.actions.ACTIONS",)
     site_metrics = ("operations.metrics.collect_instances",)
-    process_loops = ("operations.beats.report",)
+    process_loops = ("operations.beats.report", "operations.beats.report_settings")
     beat = {
         "sum-up-hours": {
             "task": "operations.sum_up",

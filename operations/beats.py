@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from events.hub import hub
 from operations import instances
 from operations.counting import book
+from shop.core import site_settings
 from shop.core.metrics import NOT_KEPT
 from shop.core.process import Process
 
@@ -34,6 +35,7 @@ ON CONFLICT (minute, instance_id) DO UPDATE SET sockets = excluded.sockets, user
 """
 
 _began = time.monotonic()
+_told: int | None = None
 _database_is_ahead: float | None = None
 """The database's time minus ``time.monotonic``, once it is known."""
 
@@ -63,6 +65,17 @@ def report(process: Process) -> float:
         _write(process)
     book.written()
     return instances.EVERY_SECONDS
+
+
+def report_settings(process: Process) -> float:
+    """Report at once that this process has other settings, which somebody may wait for."""
+    global _told
+    if process.kind == instances.CHILD or process.stopping:
+        return 3600.0
+    if _told not in (None, site_settings.version()):
+        report(process)
+    _told = site_settings.version()
+    return 1.0
 
 
 def _write(process: Process) -> None:

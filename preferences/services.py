@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from django.db import connection, transaction
+from django.utils.translation import gettext_noop
 
 from audit.services import record
 from preferences.models import Change
@@ -41,7 +42,7 @@ class VersionChanged(ApplicationError):
 
     status = 412
     code = "version_changed"
-    detail = "The settings have changed since. Read them again."
+    detail = gettext_noop("The settings have changed since. Read them again.")
 
 
 def settings_change(*, actor: Any, changes: Values, expected: Collection[int] | None = None) -> int:

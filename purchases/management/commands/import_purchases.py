@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from preferences import snapshot
 from purchases.bulk import BulkResult
 from purchases.identity import key_columns
 from purchases.importing import ImportOptions, ImportResult, import_purchases
@@ -79,6 +80,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
+        snapshot.load()
         progress = _Progress(self.stderr)
         try:
             result = import_purchases(path, self._options(options), progress)

@@ -11,6 +11,7 @@ class OperationsConfig(ShopAppConfig):
     """How the site runs: instances, requests, users connected, deploys, forecasts."""
 
     name = "operations"
+    site_settings = ("operations.site_settings.SETTINGS",)
     api_urls = "operations.urls"
     page_urls = "operations.page_urls"
     navigation = (

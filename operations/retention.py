@@ -1,8 +1,7 @@
 """How long the rows of each series are kept."""
 
-from django.conf import settings
-
 from operations.series import HOURS_KEEP_DAYS
+from operations.site_settings import OPERATIONS_KEEP_DAYS
 from shop.core.partitions import Retention
 
 SESSIONS_KEEP_DAYS = 90
@@ -10,8 +9,7 @@ SESSIONS_KEEP_DAYS = 90
 
 def minutes_days() -> int:
     """Return how many days minutes are kept."""
-    days: int = settings.OPERATIONS_KEEP_DAYS
-    return days
+    return OPERATIONS_KEEP_DAYS.value
 
 
 RETENTIONS = (

@@ -506,8 +506,6 @@ FEED_CREDENTIALS_SECONDS = env.integer("FEED_CREDENTIALS_SECONDS", 20, minimum=1
 
 LOG_JSON = env.boolean("LOG_JSON", not DEVELOPMENT)
 LOGGING = logging_config(json=LOG_JSON)
-# How many days the figures of each minute are kept; those of an hour are kept for two years.
-OPERATIONS_KEEP_DAYS = env.integer("OPERATIONS_KEEP_DAYS", 15, minimum=8, maximum=100)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 configure_structlog()
@@ -528,8 +526,6 @@ DOCUMENT_RENDER_ATTEMPTS = 5
 # Addresses and networks that webhooks may reach though they are inside, by HTTP too.
 WEBHOOK_ALLOW = env.networks("WEBHOOK_ALLOW")
 WEBHOOKS_PER_ACCOUNT = 20
-# How long it can be seen what was delivered.
-WEBHOOKS_KEEP_DAYS = env.integer("WEBHOOKS_KEEP_DAYS", 30, minimum=1, maximum=36_500)
 
 # --- The stream: the event log as a topic of Kafka --------------------------------------------
 

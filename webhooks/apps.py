@@ -11,6 +11,7 @@ class WebhooksConfig(ShopAppConfig):
     """Events that leave the house: each endpoint has a cursor into the log."""
 
     name = "webhooks"
+    site_settings = ("webhooks.site_settings.SETTINGS",)
     personal_data = "webhooks.columns.TABLES"
     api_urls = "webhooks.urls"
     page_urls = "webhooks.page_urls"

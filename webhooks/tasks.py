@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import structlog
 from celery import shared_task
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
 from webhooks.models import Attempt, Delivery
+from webhooks.site_settings import WEBHOOKS_KEEP_DAYS
 
 logger = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ def purge() -> None:
     A failed live delivery stays, because it is tried anew, under its id, once its endpoint is
     enabled.
     """
-    ended = timezone.now() - timedelta(days=settings.WEBHOOKS_KEEP_DAYS)
+    ended = timezone.now() - timedelta(days=WEBHOOKS_KEEP_DAYS.value)
     old = Delivery.objects.filter(
         Q(state=Delivery.State.DELIVERED)
         | Q(state=Delivery.State.FAILED) & ~Q(kind=Delivery.Kind.LIVE),

@@ -1,6 +1,7 @@
 """The shapes of drafts, invoices and credit notes in the API."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -60,6 +61,9 @@ class DiscountSerializer(serializers.Serializer[Any]):
         return given
 
 
+_MANY = {"coupon": "coupons", "discount": "discounts"}
+
+
 class DraftChangeSerializer(serializers.Serializer[Any]):
     since = DayOrMomentField(required=False, allow_null=True, help_text=DAY_OR_MOMENT)
     until = DayOrMomentField(required=False, allow_null=True, help_text=DAY_OR_MOMENT)
@@ -83,6 +87,16 @@ class DraftChangeSerializer(serializers.Serializer[Any]):
     due_days = serializers.IntegerField(
         min_value=0, max_value=DUE_DAYS_MAX, required=False, allow_null=True
     )
+
+    def to_internal_value(self, data: Any) -> Any:
+        # To ignore these, as other fields that are not known, would charge the full price.
+        if isinstance(data, Mapping):
+            wrong = {one: many for one, many in _MANY.items() if one in data}
+            if wrong:
+                raise serializers.ValidationError(
+                    {one: f"Give a list, as {many}." for one, many in wrong.items()}
+                )
+        return super().to_internal_value(data)
 
     def validate_currency(self, value: str | None) -> str | None:
         if value is not None:

@@ -219,6 +219,8 @@ def test_too_many_lines(finance: Api, customer: User) -> None:
         ({"until": f"2026-04-01T10:00:00.{'0' * 40}Z"}, "until"),
         ({"purchases": [str(uuid4())]}, "purchases"),
         ({"purchases": []}, "purchases"),
+        ({"coupon": "SPRING"}, "coupon"),
+        ({"discount": {"percent": "10", "reason": "x"}}, "discount"),
         ({"currency": "euros"}, "currency"),
         ({"due_days": 366}, "due_days"),
         ({"discounts": [{"percent": "101", "reason": "x"}]}, "discounts.0.percent"),

@@ -1,6 +1,10 @@
 """The declarations of the log lines."""
 
-from shop.core.apps import ShopAppConfig
+from django.utils.translation import gettext_lazy as _
+
+from accounts.access import allowed
+from accounts.permissions import Permission
+from shop.core.apps import NavigationEntry, ShopAppConfig
 
 
 class LogsConfig(ShopAppConfig):
@@ -8,6 +12,18 @@ class LogsConfig(ShopAppConfig):
 
     name = "logs"
     api_urls = "logs.urls"
+    page_urls = "logs.page_urls"
+    request_page = "logs.pages.lines_of_request"
+    navigation = (
+        NavigationEntry(
+            _("Log"),
+            "log",
+            place=20,
+            shown_to=allowed(Permission.LOGS_READ_ALL),
+            group="run",
+            icon="terminal",
+        ),
+    )
     audit_actions = ("logs.audit.ACTIONS",)
     site_settings = ("logs.site_settings.SETTINGS",)
     append_only = ("Entry",)

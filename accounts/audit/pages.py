@@ -20,6 +20,7 @@ from audit.actions import declared_actions
 from audit.health import waiting
 from audit.models import Entry
 from audit.sealing import chain_reached
+from shop.core.apps import page_of_request
 from shop.core.errors import NotFound, ValidationFailed, error_response
 from shop.core.pagination import paginate
 
@@ -116,6 +117,7 @@ def audit_entry(request: HttpRequest, seq: int) -> HttpResponse:
         "salt": personal.pop("salt", ""),
         "personal": _as_text(personal or None),
         "erased": bool(entry.commitment) and one.personal is None,
+        "request_page": page_of_request(request.user, entry.request_id) if entry.request_id else "",
         "newer": Entry.objects.filter(seq=seq + 1).exists(),
     }
     return render(request, "accounts/audit_entry.html", context)

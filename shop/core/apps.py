@@ -108,6 +108,8 @@ class ShopAppConfig(AppConfig):
     """Parts of a customer's page: callables ``(caller, customer) -> Panel | None``."""
     person_panels: ClassVar[Sequence[str]] = ()
     """Parts of the page of an account: callables ``(caller, account) -> Panel | None``."""
+    request_page: ClassVar[str] = ""
+    """What the site knows of a request: a callable ``(user, request_id) -> address or ""``."""
     purchase_panels: ClassVar[Sequence[str]] = ()
     """Parts of a purchase's page: callables ``(caller, purchase) -> Panel | None``."""
     attention: ClassVar[Sequence[str]] = ()
@@ -262,6 +264,12 @@ def works_read_only() -> frozenset[str]:
 def sequences(kind: str) -> list[Sequence[Any]]:
     """Return the sequences that the apps declare; ``kind`` is ``"site_settings"``, …."""
     return [import_string(name) for config in shop_apps() for name in getattr(config, kind)]
+
+
+def page_of_request(user: Any, request_id: str) -> str:
+    """Return the address of what is known of a request, if the user may see it, or ``""``."""
+    names = (config.request_page for config in shop_apps() if config.request_page)
+    return next((url for name in names if (url := import_string(name)(user, request_id))), "")
 
 
 def beat_schedule() -> dict[str, Mapping[str, Any]]:

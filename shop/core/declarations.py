@@ -43,6 +43,8 @@ def _faults(config: ShopAppConfig) -> Iterator[str]:
     for kind in OBJECTS:
         for path in getattr(config, kind):
             yield from _problem(f"{kind} names {path}", import_string, path)
+    if config.request_page:
+        yield from _problem("request_page", import_string, config.request_page)
     if config.personal_data:
         yield from _problem("personal_data", import_string, config.personal_data)
     for path in config.health_checks.values():

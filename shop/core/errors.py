@@ -22,7 +22,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_noop
 
-from shop.core.apps import error_dialects
+from shop.core.apps import error_dialects, page_of_request
 from shop.core.metrics import REFUSED_BEFORE, observe_request
 from shop.core.outages import is_commit_lost, is_outage, tell_gate
 
@@ -280,11 +280,21 @@ def error_response(request: HttpRequest, error: ApplicationError) -> HttpRespons
     if shape:
         response = JsonResponse(shape(error), status=error.status)
     else:
-        context = {"error": error.errors[0]}
+        context = {"error": error.errors[0], **_request_of(request)}
         response = render(request, f"{error.status}.html", context, status=error.status)
     for name, value in error_headers(error).items():
         response[name] = value
     return response
+
+
+def _request_of(request: HttpRequest) -> dict[str, str]:
+    """Return the id of a request, and where somebody who may finds what happened in it."""
+    request_id = request.META.get("HTTP_X_REQUEST_ID", "")
+    # Where no user was looked for, an error is no reason to ask the database.
+    user = getattr(request, "_cached_user", None)
+    known = user is not None and bool(request_id)
+    page = page_of_request(user, request_id) if known else ""
+    return {"request_id": request_id, "request_page": page}
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -66,6 +66,7 @@ class Goods:
     key: str
     webhook: str
     deploy: str
+    line: str
     team: str
     invitation: str
     draft: str
@@ -117,10 +118,17 @@ def stock(system: System) -> Goods:
         system.request("POST", "/api/v1/operations/deploys/", {"version": "1.1"}, staff).json()[
             "id"
         ],
+        wait_for(lambda: _line(system, staff)),
         team,
         str(invitation),
         **_billing(system, staff),
     )
+
+
+def _line(system: System, staff: str) -> str:
+    """Return the id of a line of the log, once there is one."""
+    found = system.request("GET", "/api/v1/logs/?page_size=1", token=staff).json()["results"]
+    return str(found[0]["id"]) if found else ""
 
 
 def _billing(system: System, staff: str) -> dict[str, str]:

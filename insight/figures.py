@@ -12,6 +12,7 @@ from insight import selectors
 from insight.periods import Period, so_far, week_before
 from insight.remembered import remembered
 from insight.selectors import ItemSum, NewCustomers, Rate, TooMany, Turnover
+from operations.instances import connected
 
 logger = structlog.get_logger(__name__)
 
@@ -22,7 +23,8 @@ T = TypeVar("T")
 class Figures:
     """The figures as of a moment; ``None`` where one could not be read in time.
 
-    ``newest`` is the time of the last purchase, or ``None`` where there is none.
+    ``newest`` is the time of the last purchase, or ``None`` where there is none. ``connected`` is
+    how many users have a socket open.
     """
 
     as_of: datetime
@@ -35,6 +37,7 @@ class Figures:
     customers: NewCustomers | None
     customers_before: NewCustomers | None
     rate: Rate | None
+    connected: int
 
 
 def figures_for(zone: tzinfo, using: str) -> Figures:
@@ -65,6 +68,7 @@ def _read(zone: tzinfo, using: str) -> Figures:
             "customers_before", lambda: selectors.new_customers(using, before)
         ),
         rate=_in_time("rate", lambda: selectors.rate(using)),
+        connected=connected()[0],
     )
 
 

@@ -25,7 +25,7 @@ STALE_SECONDS = 30.0
 MAKING_SECONDS = 15
 KEPT = 200
 # It changes with the fields of what is remembered, because two versions run during a deploy.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ class NowView(APIView):
         tags=["operations"],
         summary="How the site runs now",
         description=(
-            "The figures of all processes together. Requests and response times are those of the"
-            " last minute that is complete; percentiles are within 5 % of the exact ones."
+            "The figures of all processes together. Requests and response times are those of"
+            " this minute and the one before; percentiles are within 5 % of the exact ones."
         ),
         parameters=[NowQuerySerializer],
         responses={200: NowSerializer},

@@ -11,14 +11,18 @@ from operations.series import Query, percentiles
 from operations.turnover import turnover
 
 PURCHASES_MAX = 60_000
-SETTLED = timedelta(seconds=6)
-"""A minute's figures are whole this long after its end."""
 
 _PURCHASES = f"""
 SELECT count(*) FROM (
     SELECT FROM purchases_purchase
     WHERE id >= (SELECT uuidv7(interval '-1 minute')) LIMIT {PURCHASES_MAX}
 ) AS recent
+"""  # noqa: S608
+# Until then every process has reported.
+_REPORTED = f"""
+SELECT coalesce(min(seen_at), clock_timestamp()) FROM operations_instance
+WHERE kind IN {series.ANSWERING} AND seen_at > now() - interval '{instances.LATE_SECONDS} seconds'
+    AND {instances.LIVING}
 """  # noqa: S608
 _ACTIVE = f"""
 SELECT count(DISTINCT user_id) FROM (
@@ -41,7 +45,7 @@ WHERE dropped > 0 OR state = 'late' ORDER BY seen_at DESC LIMIT 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """The present figures. Those of requests are of the last whole minute that is complete."""
+    """The present figures. Those of requests are of this minute and the one before it."""
 
     at: datetime
     requests_per_second: float | None
@@ -57,15 +61,15 @@ class Now:
 def now(minutes: int) -> Now:
     """Return the present figures, with the turnover of the last ``minutes``."""
     at = series.database_now()
-    until = (at - SETTLED).replace(second=0, microsecond=0)
-    last = Query(until - timedelta(minutes=1), until)
-    observed = series.observed_minutes(last) > 0
+    lately = Query(at.replace(second=0, microsecond=0) - timedelta(minutes=1), at)
+    seconds = max(1.0, (_reported() - lately.since).total_seconds())
+    observed = series.observed_minutes(lately) > 0
     users, sockets = instances.connected()
     return Now(
         at=at,
-        requests_per_second=series.requests(last) / 60 if observed else None,
-        errors_per_second=series.requests(last, (5,)) / 60 if observed else None,
-        response_time=percentiles(series.buckets(last)),
+        requests_per_second=series.requests(lately) / seconds if observed else None,
+        errors_per_second=series.requests(lately, (5,)) / seconds if observed else None,
+        response_time=percentiles(series.buckets(lately)),
         purchases_per_second=_one(_PURCHASES) / 60,
         users={
             "connected": users,
@@ -87,6 +91,14 @@ def _missing(minutes: int) -> list[dict[str, Any]]:
              "requests": dropped or None}
             for id, kind, state, dropped in cursor.fetchall()
         ]  # fmt: skip
+
+
+def _reported() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute(_REPORTED)
+        (moment,) = cursor.fetchone()
+    reported: datetime = moment
+    return reported
 
 
 def _one(statement: str, parameters: dict[str, Any] | None = None) -> int:

@@ -7,14 +7,16 @@ from math import ceil
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
-from operations import counting, summing
+from operations import beats, counting, instances, summing
 from operations.counting import Book
 from operations.histograms import HIGHEST, LOWEST, bucket_of, middle_of, percentile
 from operations.tests.conftest import sql
 from operations.tests.running import processes
 from shop.core import metrics
+from shop.core.process import Process
 
 SERIES = "/api/v1/operations/series/"
 NOW = "/api/v1/operations/now/"
@@ -170,6 +172,43 @@ def test_requests_of_all_processes_sum_up_to_what_was_sent(operator: Client) -> 
         assert max(each["value"] or 0 for each in connected) == 1
         alive = points(operator, "instances", **span)
         assert max(each["value"] or 0 for each in alive) == 2
+
+
+@pytest.mark.django_db
+def test_an_outage_of_postgresql_loses_no_count(
+    operator: Client, answered: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests only append to a list meanwhile; who cannot be told of is told of later."""
+    monkeypatch.setattr(beats, "book", Book())
+    monkeypatch.setattr(beats, "_database_is_ahead", None)
+    this = Process("web")
+
+    def away(*args: Any, **kwargs: Any) -> float:
+        raise OperationalError("the server is away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(instances, "report", away)
+        for _ in range(3):
+            metrics.observe_request("GET", "a/", 200, 0.01)
+            with pytest.raises(OperationalError):
+                beats.report(this)
+    metrics.observe_request("GET", "a/", 200, 0.01)
+    beats.report(this)
+    with monkeypatch.context() as outage:
+        outage.setattr(instances, "report", away)
+        metrics.observe_request("GET", "a/", 200, 0.01)
+        with pytest.raises(OperationalError):
+            beats.report(this)
+    beats.report(this)
+    assert sql("SELECT sum(requests) FROM operations_minute") == [(5,)]
+    assert operator.get(NOW).json()["missing"] == []
+    # What had to be dropped is shown.
+    beats.book.dropped = 7
+    beats.report(this)
+    (missing,) = operator.get(NOW).json()["missing"]
+    assert missing == {
+        "instance": str(this.id), "kind": "web", "reason": "dropped", "requests": 7,
+    }  # fmt: skip
 
 
 @pytest.mark.django_db

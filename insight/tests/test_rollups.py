@@ -1,10 +1,15 @@
 """The roll-ups: equal to the ledger, whoever dies, restarts or rebuilds."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,13 +26,13 @@ from events.followers import (
     follow,
     rebuild,
 )
-from events.models import FollowerCursor, Outbox
+from events.models import Event, FollowerCursor, Outbox
 from events.tests.log import number
 from insight.ledger_checks import CHECKS
 from insight.statistics.follower import NAME, TABLES, Statistics
 from purchases.models import Purchase
 from shop.core.database import own_connection_parameters
-from tests.system import ROOT
+from tests.system import ROOT, wait_for
 
 FOLLOWER = Statistics()
 START = datetime(2024, 2, 27, 22, 10, tzinfo=UTC)
@@ -249,3 +254,41 @@ def test_two_at_once_add_nothing_twice() -> None:
     follow_all()
     follow_all()
     assert_true()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_processes_that_are_killed_anywhere_lose_and_double_nothing(tmp_path: Path) -> None:
+    parameters = {"port": "", "password": "", "host": "", **own_connection_parameters()}
+    url = "postgresql:///{dbname}?host={host}&port={port}&user={user}&password={password}"
+    environment = os.environ | {"DATABASE_URL": url.format_map(parameters)}
+    command = [sys.executable, "manage.py", "follow", NAME]
+    some(400)
+    with pytest.MonkeyPatch.context() as patch, (tmp_path / "log").open("wb") as log:
+        # Both processes follow, and each is killed while purchases go on.
+        patch.setattr(Statistics, "batch", 50)
+        for round in range(2):
+            started = [
+                subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log) for _ in range(2)
+            ]
+            end = Event.objects.count() // 2
+            wait_for(lambda end=end: position() >= end)
+            some(20, seed=round)
+            for process in started:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+            assert verified() == []
+            some(5, seed=50 + round)
+            rebuild(FOLLOWER)
+            # A part of the rebuild is done by a process that dies, too.
+            follow(FOLLOWER)
+            assert verified() == []
+    follow_all()
+    assert_true()
+    assert verified() == []
+    assert leftovers() == 0
+
+
+def position() -> int:
+    """Return how far the roll-ups are."""
+    row = FollowerCursor.objects.filter(pk=NAME).first()
+    return row.position if row else 0

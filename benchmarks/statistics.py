@@ -173,7 +173,10 @@ def golden(path: str) -> list[str]:
 
     call_command("migrate", verbosity=0)
     columns = "userid=ID,timestamp=Date,price=Amount"
-    call_command("import_purchases", path, "--columns", columns, stdout=sys.stderr)
+    call_command(
+        *("import_purchases", path, "--columns", columns, "--date-format", "%Y%m%d"),
+        stdout=sys.stderr,
+    )
     number()
     client = _staff()
     lines = []

@@ -6,6 +6,7 @@ import structlog
 
 from shop.core.errors import ApplicationError, ServerError, send_error, unavailable
 from shop.core.outages import is_outage
+from shop.server.answers import request_id
 
 logger = structlog.get_logger(__name__)
 
@@ -33,14 +34,17 @@ class Failures:
         except Exception as error:
             if begun:
                 raise
-            await send_error(send, _answer(error), path=scope["path"])
+            # The answer's id leads to what was logged.
+            told = request_id(dict(scope["headers"])).decode()
+            answer = _answer(error, told)
+            await send_error(send, answer, path=scope["path"], headers={"X-Request-ID": told})
 
 
-def _answer(error: Exception) -> ApplicationError:
+def _answer(error: Exception, request_id: str) -> ApplicationError:
     if isinstance(error, ApplicationError):
         return error
     if is_outage(error):
-        logger.warning("request.unavailable", reason=type(error).__name__)
+        logger.warning("request.unavailable", reason=type(error).__name__, request_id=request_id)
         return unavailable(error)
-    logger.exception("request.failed", exc_info=error)
+    logger.exception("request.failed", exc_info=error, request_id=request_id)
     return ServerError()

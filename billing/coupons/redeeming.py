@@ -32,6 +32,7 @@ from billing.coupons.errors import (
 from billing.coupons.models import Coupon, CouponCustomer, Redemption
 from billing.events import COUPON_REDEEMED, CouponRedeemed
 from events.services import emit
+from shop.core.database import fetch_prepared
 from shop.core.errors import FieldError, Unavailable, ValidationFailed
 
 COUPONS_MAX = 10
@@ -65,7 +66,7 @@ WITH mine AS (
     SELECT id FROM {_COUPON} WHERE {_REDEEMABLE} AND max_redemptions IS NULL FOR SHARE
 )
 INSERT INTO {_REDEMPTION} (coupon_id, customer_id, document_id, purchase, amount)
-SELECT id, %(customer)s, %(document)s, %(purchase)s, %(amount)s
+SELECT id, %(customer)s, %(document)s::uuid, %(purchase)s::uuid, %(amount)s
 FROM (SELECT id FROM counted UNION ALL SELECT id FROM shared) AS coupon
 RETURNING id
 """  # noqa: S608
@@ -212,11 +213,9 @@ def redeem(
         )
         emit(COUPON_REDEEMED, customer=customer_id, data=told)
     subject = {"customer": customer_id, "document": document_id, "purchase": purchase_id}
-    with connection.cursor() as cursor:
-        for coupon, amount in taken.items():
-            cursor.execute(_REDEEM, {"coupon": coupon, "amount": amount, **subject})
-            if cursor.fetchone() is None:
-                raise _refusal(coupon, customer_id)
+    for coupon, amount in taken.items():
+        if not fetch_prepared(_REDEEM, {"coupon": coupon, "amount": amount, **subject}):
+            raise _refusal(coupon, customer_id)
 
 
 def _refusal(coupon_id: UUID, customer_id: int) -> CouponRefused | Unavailable:

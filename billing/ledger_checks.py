@@ -122,17 +122,34 @@ CHECKS = (
               OR says->'body'->>'currency' <> currency
               OR (says->'body'->>'net')::numeric <> net OR (says->'body'->>'tax')::numeric <> tax
               OR (says->'body'->>'total')::numeric <> total
+              OR (says->'body'->>'exponent')::int <> exponent
+              OR (says->'body'->>'prices_include_tax')::boolean <> prices_include_tax
               OR jsonb_array_length(says->'body'->'lines')
                  <> (SELECT count(*) FROM billing_line WHERE document_id = d.id)
               OR EXISTS (
                    SELECT FROM jsonb_array_elements(says->'body'->'lines') AS l
                    LEFT JOIN billing_line AS row
                      ON row.document_id = d.id AND row.position = (l->>'position')::int
+                   LEFT JOIN billing_line AS credited
+                     ON credited.id = row.credits_id AND credited.document_id = d.corrects_id
                    WHERE row.id IS NULL OR row.net <> (l->>'net')::numeric
                       OR row.gross <> (l->>'gross')::numeric
                       OR row.discount <> (l->>'discount')::numeric
                       OR row.quantity <> (l->>'quantity')::int
-                      OR row.purchase::text IS DISTINCT FROM l->>'purchase')""",
+                      OR row.text <> l->>'text' OR row.price <> (l->>'price')::numeric
+                      OR row.tax_category <> l->>'tax_category'
+                      OR row.tax_rate <> (l->>'tax_rate')::numeric
+                      OR credited.position IS DISTINCT FROM (l->>'credits')::int
+                      OR row.purchase::text IS DISTINCT FROM l->>'purchase')
+              OR jsonb_array_length(says->'body'->'taxes')
+                 <> (SELECT count(*) FROM billing_tax WHERE document_id = d.id)
+              OR EXISTS (
+                   SELECT FROM jsonb_array_elements(says->'body'->'taxes') AS t
+                   LEFT JOIN billing_tax AS row
+                     ON row.document_id = d.id AND row.category = t->>'category'
+                    AND row.rate = (t->>'rate')::numeric
+                   WHERE row.id IS NULL OR row.net <> (t->>'net')::numeric
+                      OR row.tax <> (t->>'tax')::numeric)""",
     ),
     no_rows(
         "Lines and taxes add up to every document, to the cent.",

@@ -119,6 +119,12 @@ _OF_FIRST = f"WHERE document_id = {_FIRST}"
         ("", []),
         ("numbers", ["UPDATE billing_series SET next_number = 9"]),
         ("rows say", [f"UPDATE billing_document SET due_on = '2020-01-01' WHERE id = {_FIRST}"]),
+        *(
+            ("rows say", [f"UPDATE billing_line SET {change} WHERE credits_id IS NOT NULL"])
+            for change in ("text = 'x'", "price = 9", "tax_category = 'Z'", "credits_id = NULL")
+        ),
+        ("rows say", [f"UPDATE billing_tax SET rate = 19 {_OF_FIRST}"]),
+        ("rows say", ["UPDATE billing_document SET prices_include_tax = NOT prices_include_tax"]),
         ("lines and taxes", [f"UPDATE billing_tax SET tax = 1 {_OF_FIRST}"]),
         ("its rates", [f"UPDATE billing_tax SET rate = 19 {_OF_FIRST}"]),
         ("quantity times", [f"UPDATE billing_line SET price = 1 {_OF_FIRST}"]),

@@ -28,6 +28,7 @@ from billing.invoices.drafts import (
 )
 from billing.invoices.models import Document, Draft, Kind
 from billing.invoices.serializers import DraftChangeSerializer
+from billing.pages.files import missing_in_draft
 from billing.pages.forms import Errors, amount_in, checked, day_in, errors_of, submitted, wrong
 from billing.pages.manage import READ_ALL, WRITE_ALL, invoice_tabs, may_write
 from billing.pages.shown import LINES_SHOWN, lines_of, page_url, part_of
@@ -113,13 +114,15 @@ def draft(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
             messages.success(request, _("The draft is composed anew."))
             return redirect(url)
     body = composed_of(found).body
+    buyer = buyer_of(found.customer_id)
     caller = Caller.of(actor)
     context = {
         "tabs": invoice_tabs(""),
         "draft": found,
         "body": body,
         "part": part_of(lines_of(body, {}), request.GET.get("line", ""), LINES_SHOWN),
-        "buyer": buyer_of(found.customer_id),
+        "buyer": buyer,
+        "missing_terms": missing_in_draft(found, body, buyer),
         "due_days": due_days_of(found),
         "given": given,
         "errors": _named(errors),

@@ -13,15 +13,16 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.rules import needs, requires
-from billing.content import Buyer, Content
-from billing.invoices.models import Document, Kind
+from billing.content import Body, Buyer, Content
+from billing.invoices.models import Document, Draft, Kind
 from billing.invoices.selectors import document_of
 from billing.pages.forms import submitted
 from billing.pages.manage import WRITE_ALL
-from billing.pages.shown import page_url, url_of
+from billing.pages.shown import page_url, site_day, url_of
 from billing.paper.errors import PartyErased
 from billing.paper.files import LINES_AT_ONCE, document_send, paper_of
 from billing.paper.terms import named, terms_of
+from billing.parties.seller import seller
 from documents.models import Document as File
 from shop.core.errors import ApplicationError, NotFound, error_response
 
@@ -54,6 +55,24 @@ def files_of(document: Document, content: Content, buyer: Buyer | None) -> list[
 def missing_terms(content: Content, buyer: Buyer | None) -> str:
     """Return what a document lacks to be an e-invoice, for finance."""
     return named(terms_of(content, buyer).missing) if buyer else ""
+
+
+def missing_in_draft(draft: Draft, body: Body, buyer: Buyer) -> str:
+    """Return what the invoice of a draft would lack, while it can still be mended."""
+    today = site_day()
+    content = Content(
+        kind=Kind.INVOICE,
+        id=draft.pk,
+        series="",
+        sequence=1,
+        number="INV-1",
+        issued_on=today,
+        due_on=today,
+        seller=seller(),
+        buyer="",
+        body=body,
+    )
+    return missing_terms(content, buyer)
 
 
 @require_safe

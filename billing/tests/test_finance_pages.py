@@ -175,6 +175,9 @@ def test_taxes_of_items_and_addresses_of_customers(
     assert ItemTax.objects.get().code == "reduced"
     assert "<bdi>book</bdi>" in pages.get("manage/taxes/?item=bo")
     assert "<bdi>book</bdi>" not in pages.get("manage/taxes/?item=x")
+    waiting = finance("POST", "invoices/", {"userid": "005"}).json()["id"]
+    assert "BT-55" in pages.get(f"manage/drafts/{waiting}/")
+    finance("DELETE", f"invoices/{waiting}/")
     joe = {"name": "Joe Ltd", "address": "Short Street 2", "country": "AT", "vat_id": ""}
     pages.post("manage/addresses/005/", **joe)
     pages.post("manage/addresses/none/", 404, **joe)
@@ -182,6 +185,7 @@ def test_taxes_of_items_and_addresses_of_customers(
     shown = pages.get(f"manage/drafts/{draft['id']}/")
     assert "Joe Ltd" in shown
     assert "Austria" in shown
+    assert "no e-invoice" not in shown
     assert [each["rate"] for each in draft["taxes"]] == ["7.00"]
     pages.post("manage/taxes/", action="item-delete", item="book")
     assert not ItemTax.objects.exists()

@@ -30,11 +30,16 @@ WAITS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 WAIT_MAX = 86_400
 JITTER = 0.1
 SKIP_EVENTS = 1000
+FAR, FAR_OWN = 2000, 100_000
+"""How many positions an endpoint may be behind before it is claimed without a look for events."""
 
 _WANTED = "v.position > e.position AND v.position <= %(end)s AND v.type = ANY(e.types)"
-# Each part is looked up in an index of its own.
+# Each part has an index of its own. What is far behind is claimed without a look, because that
+# would read most of the log where the endpoint's types are rare.
 _HAS_NEW = f"""
-    CASE WHEN e.everything THEN EXISTS (SELECT FROM events_event v WHERE {_WANTED})
+    CASE WHEN e.position + CASE WHEN e.everything THEN %(far)s ELSE %(far_own)s END < %(end)s
+      THEN true
+    WHEN e.everything THEN EXISTS (SELECT FROM events_event v WHERE {_WANTED})
     ELSE EXISTS (SELECT FROM events_event v WHERE v.customer_id = e.owner_id AND {_WANTED})
       OR EXISTS (SELECT FROM events_event v WHERE v.recorder_id = e.owner_id AND {_WANTED})
     END
@@ -61,10 +66,10 @@ WITH due AS (
 UPDATE webhooks_endpoint e SET claim = %(claim)s, claimed_at = now()
 FROM due WHERE e.id = due.id RETURNING e.id
 """  # noqa: S608
-# A cursor far behind the end, without events between, would be looked up again and again.
+# A cursor behind the end, without events between, would be looked up again and again.
 _SKIP = f"""
 UPDATE webhooks_endpoint e SET position = %(end)s
-WHERE e.state = 'active' AND e.claim IS NULL AND e.position < %(end)s - {SKIP_EVENTS}
+WHERE e.state = 'active' AND e.claim IS NULL AND e.position < %(end)s - %(skip)s
   AND NOT EXISTS (SELECT FROM webhooks_delivery d
                   WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.kind = 'live')
   AND NOT ({_HAS_NEW})
@@ -91,9 +96,9 @@ class Claim:
 def endpoints_claim(holder: UUID, *, failing: bool, limit: int) -> list[Claim]:
     """Claim endpoints that have something to be sent now; return the claims."""
     values: dict[str, bool | int | UUID] = {
+        **_bounds(),
         "failing": failing,
         "stale": CLAIM_SECONDS,
-        "end": latest_position(),
         "limit": limit,
         "claim": holder,
     }
@@ -105,8 +110,12 @@ def endpoints_claim(holder: UUID, *, failing: bool, limit: int) -> list[Claim]:
 def cursors_skip() -> int:
     """Move the cursors that nothing lies ahead of to the end of the log; return how many."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_SKIP, {"end": latest_position()})
+        cursor.execute(_SKIP, _bounds())
         return cursor.rowcount
+
+
+def _bounds() -> dict[str, int]:
+    return {"end": latest_position(), "far": FAR, "far_own": FAR_OWN, "skip": SKIP_EVENTS}
 
 
 def claims_release(holder: UUID) -> None:

@@ -4,6 +4,7 @@ import importlib.util
 import time
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -287,6 +288,25 @@ def test_retry_after_is_kept_and_a_test_does_not_wait_for_it(
     assert (attempt.status, len(attempt.response_start)) == (429, 1000)
     assert attempt.response_start.startswith("slow\ufffd down \ufffd")
     assert Endpoint.objects.get().retry_at == retry_at
+
+
+def test_a_cursor_without_events_ahead_comes_to_the_end_of_the_log(
+    joe: Api, ann: Api, boss: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each look for events would read more of the log."""
+    for api, scope in ((joe, "mine"), (boss, "all")):
+        api.hook(receiver.url, scope=scope, events=["payment.received"])
+    ann.buy(4)
+    assert steps.endpoints_claim(uuid4(), failing=False, limit=10) == []
+    # A few events more, and one statement moves them; many more, and they are claimed unseen.
+    monkeypatch.setattr(steps, "SKIP_EVENTS", 3)
+    Endpoint.objects.filter(everything=True).update(position=1)
+    assert steps.cursors_skip() == 1
+    assert Endpoint.objects.get(everything=False).position == 4
+    monkeypatch.setattr(steps, "FAR", 2)
+    with delivering(monkeypatch):
+        wait_for(lambda: Endpoint.objects.get(everything=True).position == 4)
+    assert not Delivery.objects.exists()
 
 
 def test_an_owner_who_may_not_read_any_more_gets_nothing(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import exp, log, sqrt
 from statistics import stdev
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -203,9 +203,14 @@ class Comparison:
             elif high < -MARGIN:
                 verdict = "better" if figure.more_is_worse else "worse"
         return Effect(
-            shown[0], shown[1], shown[3], *(round(exp(each), 4) for each in (whole, low, high)),
+            shown[0],
+            shown[1],
+            shown[3],
+            round(exp(whole), 4),
+            round(exp(low), 4),
+            round(exp(high), 4),
             verdict,
-        )  # fmt: skip
+        )
 
 
 def _change(figures: Sequence[float | None]) -> float | None:
@@ -230,7 +235,7 @@ def _up(moment: datetime) -> datetime:
 
 def _blocks(since: datetime, until: datetime, seconds: int) -> list[Block]:
     found: dict[int, Block] = defaultdict(Block)
-    span = {"since": since, "until": until, "block": seconds}
+    span: dict[str, Any] = {"since": since, "until": until, "block": seconds}
     with connection.cursor() as cursor:
         cursor.execute(_OBSERVED, span)
         for block, minutes in cursor.fetchall():

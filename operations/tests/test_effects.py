@@ -86,9 +86,9 @@ def test_a_deploy_is_recorded_by_a_command(operator: Client) -> None:
     (found,) = operator.get("/api/v1/operations/deploys/").json()["results"]
     assert (found["version"], found["by"]) == ("v9", "make deploy")
     assert found["started_at"].startswith("2026-11-27T14:05:00")
-    headers = {"content_type": "application/json"}
     for body in ({}, {"version": "v", "started_at": "2099-01-01T00:00Z"}, {"version": "x" * 101}):
-        assert operator.post("/api/v1/operations/deploys/", body, **headers).status_code == 400
+        answer = operator.post("/api/v1/operations/deploys/", body, content_type="application/json")
+        assert answer.status_code == 400
 
 
 @pytest.mark.django_db

@@ -12,6 +12,8 @@ from shop.core.threads import Threads
 from shop.server.gate import answer_of
 
 PROBES = frozenset({"/readyz", "/healthz", "/metrics"})
+SITE = b"scope=site"
+"""The only query that changes an answer; any other is left out, because answers are shared."""
 FRESH_SECONDS = 1.0
 
 
@@ -34,21 +36,22 @@ class Probes:
     def __init__(self, app: Any) -> None:
         self._app = app
         self._threads = Threads(len(PROBES), "probes")
-        self._made: dict[str, tuple[float, asyncio.Future[Any]]] = {}
+        self._made: dict[tuple[str, bytes], tuple[float, asyncio.Future[Any]]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request; any method counts as GET."""
-        path = scope["path"]
-        made_at, made = self._made.get(path, (0.0, None))
+        query = SITE if SITE in scope["query_string"].split(b"&") else b""
+        key = (scope["path"], query)
+        made_at, made = self._made.get(key, (0.0, None))
         if made is None or (made.done() and time.monotonic() - made_at > FRESH_SECONDS):
             asked = scope | {
                 "method": "GET",
-                "query_string": b"",
+                "query_string": query,
                 "headers": [header for header in scope["headers"] if header[0] == b"host"],
             }
             made = self._threads.run(answer_of, self._app, asked)
-            made.add_done_callback(lambda _: self._made.update({path: (time.monotonic(), made)}))
-            self._made[path] = (0.0, made)
+            made.add_done_callback(lambda _: self._made.update({key: (time.monotonic(), made)}))
+            self._made[key] = (0.0, made)
         start, body = await asyncio.shield(made)
         # The answer is shared, so it has no request id.
         headers = [header for header in start["headers"] if header[0] != b"x-request-id"]

@@ -134,6 +134,9 @@ def _changes(request: HttpRequest) -> tuple[dict[str, Any], dict[str, str]]:
                 # What the picture is, its content says.
                 encoded = base64.b64encode(content).decode()
                 changes[name] = setting.check(f"data:image/png;base64,{encoded}")
+            elif setting.type == "image":
+                # A browser sends an empty text where no file was chosen.
+                continue
             elif name in post and str(post[name]) != post.get(f"was-{name}"):
                 changes[name] = setting.parse(str(post[name]).strip())
         except Unfit as error:

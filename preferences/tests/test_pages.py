@@ -90,6 +90,8 @@ def test_a_logo_is_uploaded(browser: Client) -> None:
     for content in (b"<svg/>", b"x" * 100_000):
         wrong = browser.post("/settings/", {"logo": SimpleUploadedFile("logo.png", content)})
         assert wrong.status_code == 400
+    assert browser.post("/settings/", {"logo": ""}).status_code == 302
+    assert core.version() == 0
     file = SimpleUploadedFile("logo.webp", picture("WEBP"), "image/webp")
     assert browser.post("/settings/", {"logo": file}).status_code == 302
     assert LOGO.value.startswith("data:image/png;base64,")

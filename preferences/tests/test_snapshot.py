@@ -1,5 +1,6 @@
 """What is in force in a process: the environment, then the database, then the default."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -73,3 +74,16 @@ def test_a_rolled_back_change_is_in_force_nowhere(django_capture_on_commit_callb
         transaction.set_rollback(True)
     assert (core.version(), SITE_NAME.value) == (0, "Scalable Shop")
     assert not Change.objects.exists()
+
+
+def test_each_part_has_its_own_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("purchases")
+    monkeypatch.setattr(process, "current", lambda: process.Process("task"))
+    Change.objects.create(version=1, name="log_level", value="WARNING")
+    Change.objects.create(version=1, name="log_level_worker", value="DEBUG")
+    snapshot.load()
+    assert logger.level == logging.DEBUG
+    monkeypatch.setattr(process, "current", lambda: process.Process("relay"))
+    snapshot.load()
+    assert logger.level == logging.WARNING
+    monkeypatch.undo()

@@ -238,7 +238,7 @@ def main(arguments: list[str] | None = None) -> list[str]:
         text=True,
         env=os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR"},
     )
-    measured = json.loads(answer.stdout.splitlines()[-1])
+    measured = json.loads(answer.stdout)
     rows = [
         [
             name,

@@ -58,6 +58,7 @@ def main() -> None:
 
     from logs.pages_of_lines import page_of
     from logs.search import search_of
+    from shop.core.database import no_statement_timeout
     from shop.core.partitions import make_partitions
 
     call_command("prepare_database", verbosity=0)
@@ -66,14 +67,12 @@ def main() -> None:
     for day in range(options.days + 1):
         make_partitions("logs_entry", *[start.date() + timedelta(days=day)] * 2)
     step = timedelta(days=options.days) / options.lines
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
+    with no_statement_timeout(), connection.cursor() as cursor:
         for first in range(0, options.lines, 100_000):
             last = min(first + 100_000, options.lines) - 1
             cursor.execute(FILL.replace("% ", "%% "), [start, step, first, last])
             print(f"\r{last + 1}", end="", file=sys.stderr)
         cursor.execute("VACUUM ANALYZE logs_entry")
-        cursor.execute("RESET statement_timeout")
     number = options.lines - options.lines // options.days // 2
     with connection.cursor() as cursor:
         cursor.execute("SELECT md5(%s::text)", [number])

@@ -54,7 +54,7 @@ LOG = "SELECT coalesce(to_regclass('events_event'), to_regclass('purchases_event
 """The version before this one, which may still run, has the log under the second name."""
 ANEW = """
 DROP SCHEMA public CASCADE;
-DROP SCHEMA IF EXISTS partitions CASCADE;
+DROP SCHEMA IF EXISTS partitions, reporting CASCADE;
 CREATE SCHEMA public AUTHORIZATION pg_database_owner;
 GRANT USAGE ON SCHEMA public TO public;
 """

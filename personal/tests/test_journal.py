@@ -56,7 +56,7 @@ def _dump(file: Path) -> None:
 def _restore(file: Path) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS partitions CASCADE;"
+            "DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS partitions, reporting CASCADE;"
             " CREATE SCHEMA public"
         )
     name = str(connection.settings_dict["NAME"])

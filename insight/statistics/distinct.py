@@ -28,6 +28,8 @@ Counts = dict[str, int]
 KEPT_SECONDS = 7 * 86_400
 AT_ONCE = 500_000
 """How many purchases one statement counts the customers of, unless one period has more."""
+STALE = 500
+"""After how many events a count is remembered anew, because writing takes longer than adding."""
 # It changes with what is remembered, because two versions run during a deploy.
 _VERSION = 1
 
@@ -73,7 +75,8 @@ def customers_in(
     for position, grown in by_position.items():
         if position < state.position:
             _grow(cursor, state, scope, position, grown, found)
-            _remember(state, {keys[window]: found[window] for window in grown})
+            if state.position - position >= STALE:
+                _remember(state, {keys[window]: found[window] for window in grown})
     missing = [window for window in windows if window not in found]
     for some in _batches(missing, windows):
         if time.monotonic() > until:

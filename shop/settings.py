@@ -508,6 +508,8 @@ LOG_JSON = env.boolean("LOG_JSON", not DEVELOPMENT)
 LOGGING = logging_config(json=LOG_JSON)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
+# The first middleware has looked at it or made it, so lines have the id of the answer.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True
 configure_structlog()
 
 # --- Documents: what is rendered, stored and mailed -------------------------------------------

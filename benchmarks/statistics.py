@@ -73,7 +73,12 @@ def number() -> None:
 
     with connection.cursor() as cursor:
         while True:
-            parameters = {"xid": 0, "open": [], "limit": BATCH, "position": latest_position()}
+            parameters: dict[str, Any] = {
+                "xid": 0,
+                "open": [],
+                "limit": BATCH,
+                "position": latest_position(),
+            }
             cursor.execute(MOVE_OLDEST, parameters)
             if not cursor.fetchall():
                 return

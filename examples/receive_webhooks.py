@@ -10,12 +10,15 @@ import json
 import os
 import sys
 import time
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-seen = set()  # Keep the ids with your data, in one transaction with what a message changes.
+seen: set[str] = (
+    set()
+)  # Keep the ids with your data, in one transaction with what a message changes.
 
 
-def is_genuine(secret: str, headers, body: bytes) -> bool:
+def is_genuine(secret: str, headers: Message, body: bytes) -> bool:
     """Return whether the body is from the shop, and not older than five minutes."""
     id, at = headers["webhook-id"], headers["webhook-timestamp"]
     key = base64.b64decode(secret.removeprefix("whsec_"))
@@ -26,7 +29,7 @@ def is_genuine(secret: str, headers, body: bytes) -> bool:
 
 
 class Receiver(BaseHTTPRequestHandler):
-    def do_POST(self):
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         genuine = is_genuine(os.environ["WEBHOOK_SECRET"], self.headers, body)
         if genuine and self.headers["webhook-id"] not in seen:

@@ -271,7 +271,7 @@ def test_processes_that_are_killed_anywhere_lose_and_double_nothing(tmp_path: Pa
                 subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log) for _ in range(2)
             ]
             end = Event.objects.count() // 2
-            wait_for(lambda end=end: position() >= end)
+            wait_for_position(end)
             some(20, seed=round)
             for process in started:
                 process.send_signal(signal.SIGKILL)
@@ -286,6 +286,11 @@ def test_processes_that_are_killed_anywhere_lose_and_double_nothing(tmp_path: Pa
     assert_true()
     assert verified() == []
     assert leftovers() == 0
+
+
+def wait_for_position(end: int) -> None:
+    """Wait until the roll-ups are that far."""
+    wait_for(lambda: position() >= end)
 
 
 def position() -> int:

@@ -26,8 +26,6 @@ class LogsConfig(ShopAppConfig):
     )
     audit_actions = ("logs.audit.ACTIONS",)
     site_settings = ("logs.site_settings.SETTINGS",)
-    append_only = ("Entry",)
-    worker_adds = ("Entry",)
     # A relay adds its lines like every process.
     relay_rights = {"logs_entry": "INSERT"}
     personal_data = "logs.columns.TABLES"

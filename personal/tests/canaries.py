@@ -15,6 +15,7 @@ from django.db import connection
 
 from accounts.models import User
 from shop.core.columns import Table, tables
+from webhooks.models import Delivery, Endpoint
 
 BY_OTHER_MEANS = {
     "socialaccount_socialaccount",
@@ -52,8 +53,15 @@ class Person:
         linked = SocialAccount.objects.create(
             user=self.user, provider="dummy", uid=f"{word}-uid", extra_data={"sub": f"{word}-sub"}
         )
+        endpoint = Endpoint.objects.create(
+            owner=self.user, url="https://example.com", types=[1], position=0, secret="sealed"
+        )
+        delivery = Delivery.objects.create(
+            endpoint=endpoint, kind="test", after=0, until=0, goal=0, types=[1], events=0
+        )
         self.parents = {
             "email_address_id": address.pk,
+            "webhooks_attempt.delivery_id": delivery.pk,
             "socialaccount_socialtoken.account_id": linked.pk,
         }
 

@@ -42,7 +42,6 @@ ONLY_GROW = {
     "billing_line",
     "billing_redemption",
     "billing_tax",
-    "logs_entry",
     "preferences_change",
 }
 COLUMNS = """(
@@ -188,7 +187,7 @@ def _expected(kind: str, table: str) -> set[str]:
         return RELAY.get(table, set())
     rights = set(EVERYTHING)
     if table in ONLY_GROW:
-        adds = kind == "application" or table.startswith(("billing_", "logs_"))
+        adds = kind == "application" or table.startswith("billing_")
         rights = {"SELECT", "INSERT"} if adds else {"SELECT"}
     if table == "django_migrations":
         rights = {"SELECT"}

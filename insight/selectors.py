@@ -1,4 +1,4 @@
-"""Figures of a short period, read from the ledger through its indexes.
+"""Figures of a short period, read from the roll-ups, or from the ledger through its indexes.
 
 Each figure is one statement with a deadline, because a busy day may hold more purchases than can be
 summed while somebody waits. A figure that misses it raises ``TooMany``, and none is estimated.
@@ -7,7 +7,7 @@ summed while somebody waits. A figure that misses it raises ``TooMany``, and non
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.db import OperationalError, connections, transaction
 
 from accounts.models import User
 from insight.periods import HOURS, Period
+from insight.statistics.facts import Scope, TooMuch, facts, snapshot
 from purchases.models import Purchase
 from purchases.totals import Sum
 from shop.core.outages import sqlstate
@@ -27,6 +28,7 @@ CUSTOMERS_READ = 10_000
 MINUTE_MAX = 100_000
 """How many purchases of the last minute are counted."""
 _CANCELED = "57014"
+_HOUR = timedelta(hours=1)
 
 _PURCHASES = Purchase._meta.db_table
 _USERS = User._meta.db_table
@@ -85,14 +87,6 @@ class Rate:
     more: bool
 
 
-_TURNOVER = f"""
-SELECT floor(extract(epoch FROM "timestamp" - %(hours)s) / 3600)::int AS hour, currency,
-       count(*), count(*) FILTER (WHERE "timestamp" >= %(day)s),
-       coalesce(sum(price * quantity) FILTER (WHERE "timestamp" >= %(day)s), 0)
-FROM {_PURCHASES}
-WHERE "timestamp" >= %(since)s AND "timestamp" < %(until)s
-GROUP BY 1, 2
-"""  # noqa: S608
 _ITEMS = f"""
 WITH sold AS (
     SELECT item, currency, count(*) AS purchases, sum(quantity) AS quantity,
@@ -173,13 +167,34 @@ def turnover(using: str, period: Period) -> Turnover:
     """Return the purchases of a period by the time of purchase; raise ``TooMany``."""
     hours = [0] * HOURS
     sums: dict[str, Sum] = {}
-    for hour, currency, count, today, amount in _rows(using, _TURNOVER, period):
+    begins = {period.since, period.day, *map(period.hour_begins, range(HOURS))}
+    bounds = [*sorted(each for each in begins if each < period.until), period.until]
+    for place, currency, count, amount in _rolled_up(using, bounds):
+        start = bounds[place - 1]
+        hour = (start - period.hours) // _HOUR
         # On a day of 25 hours the day begins before the 24 hours do.
         if 0 <= hour < HOURS:
             hours[hour] += count
-        if today:
-            sums[currency] = sums.get(currency, Sum(currency)).and_also(today, amount)
+        if start >= period.day:
+            sums[currency] = sums.get(currency, Sum(currency)).and_also(count, amount)
     return Turnover(sorted(sums.values(), key=lambda one: (-one.purchases, one.currency)), hours)
+
+
+def _rolled_up(using: str, bounds: Sequence[datetime]) -> Sequence[tuple[int, str, int, Decimal]]:
+    """Return the number of the period, from 1, the currency, the purchases and their amount."""
+    try:
+        with snapshot(using) as (cursor, state):
+            cursor.execute(f"SET LOCAL statement_timeout = {int(DEADLINE_SECONDS * 1000)}")
+            rows = facts(state, Scope(), bounds)
+            cursor.execute(
+                "SELECT period, currency, sum(purchases)::bigint, sum(revenue)"  # noqa: S608
+                f" FROM {rows.sql} GROUP BY period, currency",
+                rows.values,
+            )
+            found: Sequence[tuple[int, str, int, Decimal]] = cursor.fetchall()
+    except TooMuch as error:
+        raise TooMany from error
+    return found
 
 
 def top_items(using: str, period: Period) -> list[ItemSum]:

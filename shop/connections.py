@@ -124,8 +124,6 @@ def _database(role: str, parameters: dict[str, str]) -> dict[str, Any]:
             "connect_timeout": 3,
             **LOST_SERVER,
             "application_name": env.text("APPLICATION_NAME", "shop"),
-            # psycopg's own cursors keep what they are asked to; Django's prepare nothing.
-            "prepare_threshold": 5,
             "pool": {
                 "connection_class": connection_class(statement_seconds + 0.4 if limited else None),
                 "min_size": 0,

@@ -158,8 +158,15 @@ def _preparing() -> Iterator[psycopg.Cursor[Any]]:
     from django.db import connection
 
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        yield cursor
+    raw = connection.connection
+    # Django lets its connections prepare nothing. With a threshold for whole connections,
+    # PostgreSQL took 40 % longer for single buys.
+    raw.prepare_threshold = 0
+    try:
+        with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+            yield cursor
+    finally:
+        raw.prepare_threshold = None
 
 
 @contextlib.contextmanager

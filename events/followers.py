@@ -67,6 +67,8 @@ class Follower(ABC):
     name: ClassVar[str]
     types: ClassVar[Sequence[EventType]]
     batch: ClassVar[int] = BATCH
+    reads_events: ClassVar[bool] = True
+    """Whether ``apply`` needs the events. If not, it gets only the positions of a batch."""
     versions: ClassVar[bool] = False
     """Whether the tables hold versions, so that a rebuild takes nothing from readers."""
 
@@ -158,9 +160,10 @@ def _apply_next(follower: Follower) -> float:
 def _apply_batch(follower: Follower, cursor: Any, after: int, version: int) -> tuple[int, bool]:
     """Apply the next events to a version; return the new position, and whether more may wait."""
     batch = _next_batch(follower, after, version)
-    if batch.events:
+    size = len(batch.events) if follower.reads_events else batch.until - after
+    if size:
         follower.apply(cursor, batch)
-    return batch.until, len(batch.events) == follower.batch
+    return batch.until, size == follower.batch
 
 
 def _lock(follower: Follower) -> FollowerCursor | None:
@@ -176,6 +179,8 @@ def _lock(follower: Follower) -> FollowerCursor | None:
 
 def _next_batch(follower: Follower, position: int, version: int) -> Batch:
     end = latest_position()
+    if not follower.reads_events:
+        return Batch(position, max(position, min(end, position + follower.batch)), (), version)
     rows = (
         Event.objects.filter(
             position__gt=position,

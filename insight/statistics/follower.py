@@ -79,6 +79,8 @@ class Statistics(Follower):
     types = (RECORDED,)
     batch = 5000
     versions = True
+    # One statement reads them, and the rows would cost more than all the rest.
+    reads_events = False
 
     def apply(self, cursor: Any, batch: Batch) -> None:
         # A lost commit also loses the cursor's move, so nothing is added twice or left out.

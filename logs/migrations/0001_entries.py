@@ -3,6 +3,7 @@ import django.contrib.postgres.search
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
+from shop.core.append_only import AppendOnly
 from shop.core.partitions import CreatePartitioned
 
 
@@ -39,4 +40,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(condition=models.Q(('request_id', ''), _negated=True), fields=['request_id'], name='logs_entry_request'), models.Index(condition=models.Q(('user_id__isnull', False)), fields=['user_id', 'at'], name='logs_entry_user'), django.contrib.postgres.indexes.GinIndex(fields=['words'], name='logs_entry_words')],
             },
         ),
+        AppendOnly('Entry', erasable=['message', 'fields', 'words']),
     ]

@@ -4,7 +4,7 @@ An app declares its ``append_only`` models, to which the application's role may 
 The triggers of the migration stop even the owner of the tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import connection
@@ -37,12 +37,17 @@ WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A')
 
 
 class AppendOnly(Operation):
-    """An operation of a migration: from now on, rows of the model are only added."""
+    """An operation of a migration: from now on, rows of the model are only added.
+
+    ``erasable`` are columns that an erasure may empty. A table with some is not declared as
+    ``append_only``, because the application needs the right to change them.
+    """
 
     reversible = True
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, erasable: Sequence[str] = ()) -> None:
         self.model = model
+        self.erasable = tuple(erasable)
 
     @property
     def model_name_lower(self) -> str:
@@ -61,8 +66,12 @@ class AppendOnly(Operation):
     ) -> None:
         table = self._table(app_label, schema_editor, to_state)
         schema_editor.execute(_FUNCTION, params=None)
+        fields = to_state.apps.get_model(app_label, self.model)._meta.concrete_fields
+        columns = [field.column for field in fields if field.column]
+        kept = [column for column in columns if column not in self.erasable]
+        changed = f" OF {', '.join(map(schema_editor.quote_name, kept))}" if self.erasable else ""
         schema_editor.execute(
-            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
+            f"CREATE TRIGGER append_only BEFORE UPDATE{changed} OR DELETE ON {table}"
             " FOR EACH ROW EXECUTE FUNCTION shop_refuse_change()"
         )
         schema_editor.execute(_WHOLE.format(table=table), params=None)

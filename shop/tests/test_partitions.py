@@ -60,6 +60,15 @@ def test_partitions_are_made_and_dropped_by_who_may_create_nothing(
         refused(denied, f"SELECT * FROM {name}")
         refused(denied, f"DROP TABLE {name}")
         refused(denied, "CREATE TABLE partitions.mine (id int)")
+        kept_as_it_is = psycopg.errors.RestrictViolation
+        refused(kept_as_it_is, "DELETE FROM logs_entry")
+        refused(kept_as_it_is, "UPDATE logs_entry SET event = 'nothing'")
+        with pytest.raises(kept_as_it_is):
+            owner.execute(f"UPDATE {name} SET level = 1")
+        with pytest.raises(kept_as_it_is):
+            owner.execute(f"DELETE FROM {name}")
+        # An erasure empties the texts.
+        application.execute("UPDATE logs_entry SET message = '', fields = '{}', words = NULL")
         # Only what is older goes, one partition each time; and never all of it.
         drop = "SELECT drop_logs_entry(%s, %s)"
         wrong = psycopg.errors.InvalidParameterValue

@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "preferences",
     "purchases",
     "billing",
+    "quizzes",
     "reports",
     "logs",
     "operations",

@@ -43,6 +43,7 @@ ONLY_GROW = {
     "billing_redemption",
     "billing_tax",
     "preferences_change",
+    "quizzes_version",
 }
 COLUMNS = """(
     SELECT relname, attrelid, attnum, attname FROM pg_attribute

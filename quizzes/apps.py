@@ -1,0 +1,13 @@
+"""The declarations of quizzes."""
+
+from shop.core.apps import ShopAppConfig
+
+
+class QuizzesConfig(ShopAppConfig):
+    """From a stranger's answers to a scored result in the mail, and to a customer."""
+
+    name = "quizzes"
+    verbose_name = "Quizzes"
+    event_types = "quizzes.events"
+    append_only = ("Version",)
+    personal_data = "quizzes.columns.TABLES"

@@ -1,27 +1,21 @@
 """What the tables of quizzes hold. Respondents are no accounts, so nothing is found by one."""
 
-from django.utils.translation import gettext_lazy as _
-
-from shop.core.columns import Table, nobody, plain, secret
-
-_ANSWERED = _("What respondents answered. What they wrote themselves is sealed.")
+from shop.core.columns import nobody
 
 TABLES = (
-    Table(
+    nobody(
         "quizzes_result",
-        _ANSWERED,
-        plain("attempt_id quiz_id version_id language digest points max percent band outcome tied"),
-        plain("categories answers path late test suspect finished_at"),
-        secret("private"),
+        "attempt_id quiz_id version_id language points max percent band outcome tied categories"
+        " answers path late test suspect finished_at",
+        hidden="digest private",
     ),
-    Table(
+    nobody(
         "quizzes_attempt",
-        _ANSWERED,
-        plain("id quiz_id version_id rev digest language answers at seen times source state"),
-        plain("test suspect started_at saved_at"),
-        secret("secret_sha256 private"),
+        "id quiz_id version_id rev language answers at seen times source state test suspect"
+        " started_at saved_at",
+        hidden="secret_sha256 digest private",
     ),
-    nobody("quizzes_questionkey", "id quiz_id key type"),
+    nobody("quizzes_questionkey", "id quiz_id question type"),
     nobody(
         "quizzes_version",
         "id quiz_id number definition sha256 scorer published_at published_by_id",

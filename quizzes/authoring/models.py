@@ -119,13 +119,13 @@ class QuestionKey(models.Model):
     """The type of a question that some version has, so that the key never means another one."""
 
     quiz = models.ForeignKey(Quiz, on_delete=models.PROTECT, related_name="keys", db_index=False)
-    key = models.CharField(max_length=KEY_MAX_LENGTH)
+    question = models.CharField(max_length=KEY_MAX_LENGTH)
     type = models.CharField(max_length=10)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["quiz", "key"], name="quizzes_questionkey_once"),
+            models.UniqueConstraint(fields=["quiz", "question"], name="quizzes_questionkey_once"),
         ]
 
     def __str__(self) -> str:
-        return self.key
+        return self.question

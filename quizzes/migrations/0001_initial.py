@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
             name='QuestionKey',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=40)),
+                ('question', models.CharField(max_length=40)),
                 ('type', models.CharField(max_length=10)),
                 ('quiz', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='keys', to='quizzes.quiz')),
             ],
@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='questionkey',
-            constraint=models.UniqueConstraint(fields=('quiz', 'key'), name='quizzes_questionkey_once'),
+            constraint=models.UniqueConstraint(fields=('quiz', 'question'), name='quizzes_questionkey_once'),
         ),
         migrations.AddConstraint(
             model_name='version',

@@ -1,0 +1,1 @@
+"""From a definition and answers to a result. Nothing here reads a clock or a database."""

@@ -183,8 +183,7 @@ def turnover(using: str, period: Period) -> Turnover:
 def _rolled_up(using: str, bounds: Sequence[datetime]) -> Sequence[tuple[int, str, int, Decimal]]:
     """Return the number of the period, from 1, the currency, the purchases and their amount."""
     try:
-        with snapshot(using) as (cursor, state):
-            cursor.execute(f"SET LOCAL statement_timeout = {int(DEADLINE_SECONDS * 1000)}")
+        with snapshot(using, DEADLINE_SECONDS) as (cursor, state):
             rows = facts(state, Scope(), bounds)
             cursor.execute(
                 "SELECT period, currency, sum(purchases)::bigint, sum(revenue)"  # noqa: S608

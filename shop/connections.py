@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 from shop.core import env
-from shop.core.database import LOST_SERVER, connection_class
+from shop.core.database import ANSWER_MARGIN, LOST_SERVER, connection_class
 
 FURTHER = ("relay", "worker", "reader", "backup")
 """The roles that a site may have beside the owner's and the application's."""
@@ -125,7 +125,9 @@ def _database(role: str, parameters: dict[str, str]) -> dict[str, Any]:
             **LOST_SERVER,
             "application_name": env.text("APPLICATION_NAME", "shop"),
             "pool": {
-                "connection_class": connection_class(statement_seconds + 0.4 if limited else None),
+                "connection_class": connection_class(
+                    statement_seconds + ANSWER_MARGIN if limited else None
+                ),
                 "min_size": 0,
                 # Enough for every thread that may ask at once, so that none waits for another's.
                 "max_size": env.integer("DATABASE_POOL_SIZE", 24, minimum=2, maximum=200),

@@ -61,7 +61,9 @@ def _cut(name: str, question: Question) -> list[Period]:
 
 def _etag(name: str, question: Question, cut: Sequence[Period], state: State) -> str:
     # Only whether a period has ended depends on the time.
-    ended = sum(each.end <= state.at for each in cut)
+    earlier = question.compared() if name == "sales" else None
+    every = [*cut, *(earlier.periods() if earlier else ())]
+    ended = sum(each.end <= state.at for each in every)
     parts = [
         *(_VERSION, name, state.history, state.position, state.version, state.is_exact, ended),
         *(question.since, question.until, question.interval, question.zone_name),
@@ -119,23 +121,24 @@ def _totals(sums: Sum) -> Json:
     return _sums(sums) | {"average": f"{sums.average:.2f}", "customers": sums.customers}
 
 
-def _period(period: Period, sums: Sum, question: Question) -> Json:
+def _period(period: Period, sums: Sum, question: Question, at: datetime) -> Json:
     return {
         "start": local(period.start, question.zone),
         "end": local(period.end, question.zone),
         **_sums(sums),
         "customers": sums.customers,
         "partial": period.partial,
-        "complete": period.end <= question.now,
+        "complete": period.end <= at,
     }
 
 
-def _series(found: Sales | None, cut: Sequence[Period], question: Question) -> Json:
+def _series(found: Sales | None, cut: Sequence[Period], question: Question, at: datetime) -> Json:
     found = found or Sales(Sum(), [Sum() for _ in cut])
     return {
         "totals": _totals(found.totals),
         "periods": [
-            _period(period, sums, question) for period, sums in zip(cut, found.periods, strict=True)
+            _period(period, sums, question, at)
+            for period, sums in zip(cut, found.periods, strict=True)
         ],
     }
 
@@ -151,12 +154,12 @@ def _sales(cursor: Any, state: State, question: Question, cut: list[Period]) -> 
     asked = [question.scope.currency] if question.scope.currency else []
     currencies = []
     for currency in dict.fromkeys([*found, *earlier, *asked]):
-        block = {"currency": currency, **_series(found.get(currency), cut, question)}
+        block = {"currency": currency, **_series(found.get(currency), cut, question, state.at)}
         if earlier_question is not None:
             block["compared"] = {
                 "since": local(earlier_question.since, question.zone),
                 "until": local(earlier_question.until, question.zone),
-                **_series(earlier.get(currency), earlier_cut, earlier_question),
+                **_series(earlier.get(currency), earlier_cut, earlier_question, state.at),
             }
         currencies.append(block)
     return {"currencies": currencies}

@@ -17,6 +17,9 @@ from shop.core.times import first_moment
 MAX_PERIODS = 1000
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
+# No zone has changed its offset twice in less than four days, nor once before 1800.
+_BETWEEN_CHANGES = timedelta(days=3)
+_ONE_OFFSET_UNTIL = datetime(1800, 1, 1, tzinfo=UTC)
 
 
 class Interval(enum.StrEnum):
@@ -125,6 +128,18 @@ def months_later(day: date, months: int) -> date:
         except ValueError:
             continue
     raise OverflowError("There is no such month.")
+
+
+def offset_changes(since: datetime, until: datetime, zone: tzinfo) -> list[datetime]:
+    """Return the moments after ``since``, before ``until``, at which the zone's offset changes."""
+    found: list[datetime] = []
+    before = max(since, _ONE_OFFSET_UNTIL)
+    while before < until:
+        after = min(before + _BETWEEN_CHANGES, until)
+        if _offset(before, zone) != _offset(after, zone):
+            found.append(_change(before, after, zone))
+        before = after
+    return [each for each in found if since < each < until]
 
 
 def _days(

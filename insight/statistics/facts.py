@@ -21,6 +21,7 @@ from events.models import PURCHASE_RECORDED, FollowerCursor, Outbox
 from events.selectors import POSITION_FLOORS
 from insight.models import SLOT_SECONDS
 from insight.statistics.follower import EVENTS, NAME, PURCHASES
+from shop.core.database import statement_deadline
 from shop.core.errors import Unavailable
 from shop.core.outages import sqlstate
 
@@ -82,6 +83,15 @@ class State:
         """Return the position that the figures are true at."""
         return self.latest if self.adds_tail else self.rolled
 
+    def has(self, row: str) -> str:
+        """Return the SQL condition that a row of the ledger counts at the position."""
+        if self.adds_tail:
+            return f"{row}.id NOT IN (SELECT id FROM {_OUTBOX} WHERE type = {PURCHASE_RECORDED})"  # noqa: S608
+        return (
+            f"EXISTS (SELECT FROM {EVENTS} AS told WHERE told.id = {row}.id"
+            f" AND told.type = {PURCHASE_RECORDED} AND told.position <= %(rolled)s)"
+        )
+
     @property
     def is_exact(self) -> bool:
         """Return whether the figures have every purchase recorded before they were read."""
@@ -115,10 +125,10 @@ class Scope:
 
 
 @contextmanager
-def snapshot(using: str) -> Iterator[tuple[Any, State]]:
+def snapshot(using: str, seconds: float = DEADLINE_SECONDS) -> Iterator[tuple[Any, State]]:
     """Yield a cursor whose statements all see one state of the database, and that state.
 
-    Raise ``TooMuch`` if a statement misses the deadline.
+    Raise ``TooMuch`` if a statement takes longer than ``seconds``.
     """
     is_settled = _settle(using)
     connection = connections[using]
@@ -127,12 +137,12 @@ def snapshot(using: str) -> Iterator[tuple[Any, State]]:
         with transaction.atomic(using=using), connection.cursor() as cursor:
             if not nested:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursor.execute(f"SET LOCAL statement_timeout = '{DEADLINE_SECONDS}s'")
-            # Sorts of large ranges stay in memory.
-            cursor.execute("SET LOCAL work_mem = '32MB'; SET LOCAL jit = off")
-            cursor.execute(_STATE)
-            rolled, version, latest, at, history = cursor.fetchone()
-            yield cursor, State(rolled, version, latest, at, history, is_settled)
+            with statement_deadline(using, seconds):
+                # Sorts of large ranges stay in memory.
+                cursor.execute("SET LOCAL work_mem = '32MB'; SET LOCAL jit = off")
+                cursor.execute(_STATE)
+                rolled, version, latest, at, history = cursor.fetchone()
+                yield cursor, State(rolled, version, latest, at, history, is_settled)
     except OperationalError as error:
         if sqlstate(error) == _CANCELED:
             raise TooMuch from error
@@ -277,8 +287,7 @@ def facts(
             FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS piece (start, until)
             JOIN {PURCHASES} AS row
               ON row."timestamp" >= piece.start AND row."timestamp" < piece.until
-            WHERE row.id NOT IN (SELECT id FROM {_OUTBOX} WHERE type = {PURCHASE_RECORDED})
-            {scope.conditions("row")}"""  # noqa: S608
+            WHERE {state.has("row")} {scope.conditions("row")}"""  # noqa: S608
         )
     if table and state.adds_tail and state.latest > state.rolled:
         parts.append(

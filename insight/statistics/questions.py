@@ -134,7 +134,8 @@ def question(
         errors.append(FieldError("invalid", "There is no such time zone.", "time_zone"))
     zone = zone or UTC
     limit = given.get("limit") or "20"
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= LIMIT_MAX):
+    is_number = limit.isascii() and limit.isdigit() and len(limit) < 10
+    if not (is_number and 1 <= int(limit) <= LIMIT_MAX):
         errors.append(FieldError("invalid", f"It is a number up to {LIMIT_MAX}.", "limit"))
     currency, item = given.get("currency"), given.get("item")
     if currency and not _CURRENCY.fullmatch(currency):
@@ -186,7 +187,8 @@ def _customer(caller: Caller, username: str | None) -> int | None:
 @lru_cache(maxsize=1024)
 def _zone(name: str) -> tzinfo | None:
     try:
-        if len(name) > 64 or name not in zoneinfo.available_timezones():
+        # The machine's own zone, localtime, is none that a client could mean.
+        if len(name) > 64 or name not in zoneinfo.available_timezones() or name[:1].islower():
             return None
         return zoneinfo.ZoneInfo(name)
     except (ValueError, OSError):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from events.models import PURCHASE_RECORDED
-from insight.statistics.calendar import Period, day_of
+from insight.statistics.calendar import Period, day_of, offset_changes
 from insight.statistics.facts import ODD_OFFSETS_END, Scope, State, facts
 from insight.statistics.follower import EVENTS, PURCHASES
 from insight.statistics.questions import Question
@@ -112,7 +112,7 @@ def _firsts(state: State, scope: Scope) -> str:
     else:
         parts.append(
             f"""SELECT customer_id, "timestamp" AS first_at FROM {PURCHASES} AS row
-            WHERE true {scope.conditions("row")}"""  # noqa: S608
+            WHERE {state.has("row")} {scope.conditions("row")}"""  # noqa: S608
         )
     return (
         f"SELECT customer_id, min(first_at) AS first_at FROM ({' UNION ALL '.join(parts)}) AS one"  # noqa: S608
@@ -177,19 +177,19 @@ def cohorts(
     bounds = [each.start for each in months] + [months[-1].end]
     rows = facts(state, question.scope, bounds, key="customer_id")
     firsts = _firsts(state, question.scope)
-    cohort = "1" if len(bounds) == 2 else "width_bucket(first.first_at, %(bounds)s::timestamptz[])"
+    # A condition on first_at would make PostgreSQL expect one customer, and look up each by itself.
     cursor.execute(
-        f"""WITH first AS ({firsts}), bought AS (
-            SELECT {cohort} AS cohort, fact.period, fact.currency, fact.key, fact.revenue
+        f"""WITH first AS ({firsts}), bought AS MATERIALIZED (
+            SELECT width_bucket(first.first_at, %(bounds)s::timestamptz[]) AS cohort,
+                   fact.period, fact.currency, fact.key, fact.revenue
             FROM {rows.sql} JOIN first ON first.customer_id = fact.key
-            WHERE first.first_at >= %(first)s AND first.first_at < %(last)s
         )
         SELECT cohort, period, NULL, count(DISTINCT key), NULL::numeric FROM bought
-        GROUP BY cohort, period
+        WHERE cohort BETWEEN 1 AND %(cohorts)s GROUP BY cohort, period
         UNION ALL
         SELECT cohort, period, currency, 0, sum(revenue) FROM bought
-        GROUP BY cohort, period, currency""",  # noqa: S608
-        rows.values,
+        WHERE cohort BETWEEN 1 AND %(cohorts)s GROUP BY cohort, period, currency""",  # noqa: S608
+        {**rows.values, "cohorts": len(months)},
     )
     found: dict[int, Cohort] = {}
     for number, period, currency, active, revenue in cursor.fetchall():
@@ -219,15 +219,24 @@ class Week:
 def weekdays(cursor: Any, state: State, question: Question) -> dict[str, Week]:
     """Return the hours of the week, from ``week_start`` on, for each currency by its code."""
     since, until = question.since, question.until
+    oldest, newest = first_and_last(cursor, Scope())
+    if oldest is None or oldest >= until or newest < since:
+        return {}
+    # PostgreSQL has other data of time zones than we have, and takes CET for a fixed offset.
+    zone = question.zone
+    first = max(since, oldest)
+    changes = offset_changes(first, min(until, newest), zone)
+    offsets = [each.astimezone(zone).utcoffset() for each in (first, *changes)]
     # A slot of an odd offset may lie in two hours.
     odd = [(since, min(until, ODD_OFFSETS_END))] if since < ODD_OFFSETS_END else []
-    rows = facts(state, question.scope, [since, until], from_ledger=odd, by_time=True)
-    local = "(at AT TIME ZONE %(zone)s)"
+    bounds = [since, *changes, until]
+    rows = facts(state, question.scope, bounds, from_ledger=odd, by_time=True)
+    local = "(at AT TIME ZONE 'UTC' + (%(offsets)s::interval[])[period])"
     cursor.execute(
         f"""SELECT extract(isodow FROM {local})::int, extract(hour FROM {local})::int, currency,
                sum(purchases)::bigint, sum(revenue)
         FROM {rows.sql} GROUP BY 1, 2, 3""",  # noqa: S608
-        {**rows.values, "zone": question.zone_name},
+        {**rows.values, "offsets": offsets},
     )
     found: dict[str, Week] = {}
     for day, hour, currency, purchases, revenue in cursor.fetchall():

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, Phase, given, settings
@@ -261,6 +261,29 @@ def test_odd_offsets_of_long_ago_are_read_from_the_ledger(staff: Client) -> None
 
 
 @pytest.mark.django_db
+def test_the_hours_of_a_week_are_those_of_one_set_of_zones(staff: Client) -> None:
+    # PostgreSQL takes CET for a fixed offset, and Accra for Abidjan.
+    moments = [
+        ("CET", datetime(2024, 7, 1, 12, tzinfo=UTC)),
+        ("CET", datetime(2024, 12, 2, 23, 30, tzinfo=UTC)),
+        ("Africa/Accra", datetime(1945, 1, 1, 23, 50, tzinfo=UTC)),
+        ("Pacific/Apia", datetime(2011, 12, 30, 9, 59, tzinfo=UTC)),
+        ("Pacific/Apia", datetime(2011, 12, 30, 10, 0, tzinfo=UTC)),
+    ]
+    buyer = User.objects.create(username="one", userid="one")
+    usual = {"customer_id": buyer.pk, "item": "", "price": Decimal(1), "currency": "EUR"}
+    bought(usual | {"timestamp": moment} for _zone, moment in moments)
+    follow_now()
+    for zone in {zone for zone, _moment in moments}:
+        (block,) = get(staff, "weekdays", time_zone=zone, since="1900", until="2100")["currencies"]
+        expected = [[0] * 24 for _ in range(7)]
+        for _zone, moment in moments:
+            local = moment.astimezone(ZoneInfo(zone))
+            expected[local.weekday()][local.hour] += 1
+        assert block["purchases"] == expected, zone
+
+
+@pytest.mark.django_db
 def test_ranges_periods_and_comparison(staff: Client) -> None:
     some(80, start=datetime(2024, 4, 20, tzinfo=UTC), days=40)
     follow_now()
@@ -306,6 +329,8 @@ def test_ranges_periods_and_comparison(staff: Client) -> None:
         ({"since": "2024-05-01T00:00:00"}, "invalid", "since"),
         ({"currency": "euro"}, "invalid", "currency"),
         ({"limit": "0"}, "invalid", "limit"),
+        ({"limit": "000000001" + "9" * 5000}, "invalid", "limit"),
+        ({"time_zone": "localtime"}, "invalid", "time_zone"),
         ({"item": "x" * 201}, "invalid", "item"),
     ],
 )
@@ -404,6 +429,28 @@ def test_figures_are_exact_while_the_follower_lags_and_say_when_not(
     late = get(staff, "sales", **query)
     assert (late["exact"], late["position"]) == (False, answer["position"] - 10)
     assert sum(each["totals"]["purchases"] for each in late["currencies"]) == 10
+    # What is read from the ledger is of that position, too.
+    cut = {"since": "2024-02-20T00:07:00Z", "until": "2024-03-10T00:07:00Z"}
+    for query in (cut, cut | {"time_zone": "Asia/Kathmandu"}, {**cut, "item": ""}):
+        late = get(staff, "items", **query)
+        assert late["position"] == answer["position"] - 10
+        sold = sum(each["totals"]["purchases"] for each in late["currencies"])
+        first = rows(
+            """SELECT count(*) FROM purchases_purchase p JOIN events_event e ON e.id = p.id
+            WHERE e.position <= %s AND (%s OR item = '')""",
+            late["position"],
+            "item" not in query,
+        )
+        assert sold == first[0][0]
+    mine = get(staff, "sales", username="buyer 1", **cut)
+    (told,) = rows(
+        """SELECT count(*) FROM purchases_purchase p JOIN events_event e ON e.id = p.id
+        JOIN accounts_user u ON u.id = p.customer_id
+        WHERE e.position <= %s AND u.username = 'buyer 1'""",
+        mine["position"],
+    )
+    assert sum(each["totals"]["purchases"] for each in mine["currencies"]) == told[0]
+    query = {"since": "2024-02-20", "until": "2024-03-10"}
     monkeypatch.undo()
     follow_now()
     assert FollowerCursor.objects.get().position == answer["position"]
@@ -511,3 +558,20 @@ def test_the_page_shows_ones_own_figures_or_the_shops(staff: Client) -> None:
     assert staff.get("/statistics/", many).status_code == 400
     long = staff.get("/statistics/", {"since": "2010-01-01", "until": "31.12.2025"})
     assert long.status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_question_may_take_longer_than_other_statements_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection.ensure_connection()
+    monkeypatch.setattr(connection.connection, "answer_seconds", 0.1)
+    with facts.snapshot("default", 5) as (cursor, _state):
+        cursor.execute("SELECT pg_sleep(0.7)")
+    assert connection.connection.answer_seconds == 0.1
+    with (
+        pytest.raises(facts.TooMuch),
+        transaction.atomic(),
+        facts.snapshot("default", 0.2) as (cursor, _state),
+    ):
+        cursor.execute("SELECT pg_sleep(2)")

@@ -27,6 +27,9 @@ LOST_SERVER = {
 CHECK_SECONDS = 1.0
 """How long the pool waits for an answer before it gives a connection to a caller."""
 
+ANSWER_MARGIN = 0.4
+"""How much longer a client waits for an answer than a statement may take."""
+
 
 class Unanswered(psycopg.OperationalError):
     """PostgreSQL did not answer in time, so the outcome of the statement is unknown."""
@@ -113,6 +116,27 @@ async def connect(using: str = "default", options: str = "") -> psycopg.AsyncCon
     parameters = own_connection_parameters(using)
     parameters["options"] += options
     return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+
+
+@contextlib.contextmanager
+def statement_deadline(using: str, seconds: float) -> Iterator[None]:
+    """Let each statement of this transaction take so long at most, instead of the usual time.
+
+    Enter and leave the block inside the transaction.
+    """
+    from django.db import connections
+
+    raw: Any = connections[using].connection
+    usual = getattr(raw, "answer_seconds", None)
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
+    if usual is not None:
+        # PostgreSQL ends the statement before the client stops waiting, as it usually does.
+        raw.answer_seconds = seconds + ANSWER_MARGIN
+    try:
+        yield
+    finally:
+        raw.answer_seconds = usual
 
 
 @contextlib.contextmanager

@@ -31,15 +31,26 @@ class Caller:
 
 
 class Audience(NamedTuple):
-    """Those who get the events about one account, and perhaps those that it recorded for others."""
+    """Those who get the events about one account, and perhaps those that it recorded for others.
+
+    ``teams`` are the numbers in the log of teams whose events they get, too. They are below 0.
+    """
 
     account: int
     and_recorded: bool
+    teams: tuple[int, ...] = ()
+
+    @property
+    def parts(self) -> "list[Audience]":
+        """Return the audiences that this one consists of: of the account, and of each team."""
+        return [self._replace(teams=()), *(Audience(team, True) for team in self.teams)]
 
 
-def audience_of(caller: Caller, *, everything: bool) -> Audience | None:
+def audience_of(
+    caller: Caller, *, everything: bool, teams: tuple[int, ...] = ()
+) -> Audience | None:
     """Return in which audience a caller is; ``None`` is that of everybody's events."""
-    return None if everything else Audience(caller.id, is_client_program(caller))
+    return None if everything else Audience(caller.id, is_client_program(caller), teams)
 
 
 def keeps(caller: Caller, audience: Audience | None) -> bool:
@@ -52,7 +63,8 @@ def keeps(caller: Caller, audience: Audience | None) -> bool:
 def audiences_of(customer_id: int | None, recorder_id: int | None) -> list[Audience]:
     """Return who gets an event, besides those who get everybody's.
 
-    ``recorder_id`` is that of a client program which recorded it for somebody else.
+    ``recorder_id`` is that of a client program which recorded it for somebody else, or the number
+    of the team that it is about.
     """
     audiences = []
     if customer_id is not None:

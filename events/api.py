@@ -18,6 +18,7 @@ from accounts.rules import SIGNED_IN
 from events import selectors
 from events.selection import Asked
 from events.serializers import EventPageSerializer, EventTypeSerializer
+from events.teams import audience_for
 from events.types import declared
 from shop.core.errors import FieldError, ValidationFailed
 from shop.core.schema import ACCEPTED_PERMISSIONS, Answer, answers
@@ -150,12 +151,9 @@ class EventListView(APIView):
         selection = asked.allowed_to(caller)
         # events.longpoll, in front of this view, answers `wait`, because there a wait holds no
         # thread.
+        audience = audience_for(caller, everything=selection.everything, types=selection.types)
         events, position = selectors.events_page(
-            caller,
-            after=after,
-            limit=limit,
-            everything=selection.everything,
-            types=selection.types,
+            audience, after=after, limit=limit, types=selection.types
         )
         return Response({"events": [event.data for event in events], "position": position})
 

@@ -92,6 +92,9 @@ class FeedConsumer(AsyncWebsocketConsumer):
             caller, credential = signed_in
             selection = asked.allowed_to(caller)
             check_requests(caller)
+            teams = await hub.teams_of(
+                caller, everything=selection.everything, types=selection.types
+            )
             address = (self.scope.get("client") or ("",))[0]
             self.places.enter_context(hub.socket(caller.id, address))
         except Refused as refused:
@@ -113,6 +116,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
             credential=credential,
             everything=selection.everything,
             types=selection.types,
+            teams=teams,
             send=self._send_text,
             close=self._close,
             send_frame=self.scope.get("extensions", {}).get("shop.frames", {}).get("send"),

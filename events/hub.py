@@ -39,6 +39,7 @@ from events.selectors import (
     latest_position,
 )
 from events.site_settings import QUOTA_ADDRESS_SOCKETS, QUOTA_SOCKETS
+from events.teams import about_teams, numbers_of
 from shop.core import background
 from shop.core.admission import Room, account_holder, address_holder
 from shop.core.errors import Unavailable
@@ -101,6 +102,8 @@ class Hub:
             lambda: defaultdict(set)
         )
         self._waiting: defaultdict[Audience | None, set[Waiting]] = defaultdict(set)
+        # The audiences with teams of those who read or wait, by each of their parts.
+        self._wider: defaultdict[Audience, set[Audience]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
         self._catching_up = asyncio.Lock()
         self._started = asyncio.Event()
@@ -108,6 +111,7 @@ class Hub:
         self._credentials = DatabaseThreads(1, "credentials")
         self._clients = SharedThreads(3, "feed")
         self._latest: SharedLookup[None, int] = SharedLookup("positions", _latest)
+        self._teams: SharedLookup[int, tuple[int, ...]] = SharedLookup("teams", numbers_of)
 
     # --- life ----------------------------------------------------------------------------
 
@@ -219,6 +223,8 @@ class Hub:
             for audience in audiences_of(event.customer_id, event.recorder_id):
                 if audience in self._audiences or audience in self._waiting:
                     mine[audience].append(event)
+                for wider in self._wider.get(audience, ()):
+                    mine[wider].append(event)
         for audience, own in mine.items():
             self._deliver_to(audience, own)
 
@@ -278,6 +284,15 @@ class Hub:
             if latest is None or position > latest:
                 raise PositionUnknown()
 
+    async def teams_of(self, caller: Caller, *, everything: bool, types: Types) -> tuple[int, ...]:
+        """Return the teams whose events the caller gets, if the types are about teams.
+
+        Raise ``Unavailable``, ``ShareUsedUp``, or the database's errors.
+        """
+        if everything or not about_teams(types):
+            return ()
+        return await self._teams.find(account_holder(caller.id), caller.id) or ()
+
     async def join(self, reader: Reader, after: int | None) -> None:
         """Register a reader and bring it from ``after`` (``None``: from now) to the present.
 
@@ -288,6 +303,7 @@ class Hub:
         await self._ready()
         self._readers.add(reader)
         self._audiences[reader.audience][reader.types].add(reader)
+        self._widen(reader.audience)
         if after is None:
             # Start after the newest position in the log, even if this hub does not know it yet.
             latest = await self._latest.find(holder, None)
@@ -325,6 +341,23 @@ class Hub:
             del audience[reader.types]
         if not audience:
             del self._audiences[reader.audience]
+            self._narrow(reader.audience)
+
+    def _widen(self, audience: Audience | None) -> None:
+        """Note the parts of an audience that somebody is in."""
+        if audience is not None and audience.teams:
+            for part in audience.parts:
+                self._wider[part].add(audience)
+
+    def _narrow(self, audience: Audience | None) -> None:
+        """Forget the parts of an audience, if nobody is left in it."""
+        if audience is None or not audience.teams:
+            return
+        if audience not in self._audiences and audience not in self._waiting:
+            for part in audience.parts:
+                self._wider[part].discard(audience)
+                if not self._wider[part]:
+                    del self._wider[part]
 
     async def events(
         self,
@@ -344,8 +377,9 @@ class Hub:
         """
         deadline = time.monotonic() + seconds
         holder = account_holder(caller.id)
-        audience = audience_of(caller, everything=everything)
         await self._ready()
+        teams = await self.teams_of(caller, everything=everything, types=types)
+        audience = audience_of(caller, everything=everything, teams=teams)
         while True:
             with self._waits(audience, Waiting(after, types)) as waiting:
                 await self.check_position(holder, after)
@@ -353,10 +387,9 @@ class Hub:
                     found, waiting.after = await self._clients.run(
                         holder,
                         _page,
-                        caller,
+                        audience,
                         after=after,
                         limit=limit,
-                        everything=everything,
                         types=types,
                     )
                     if found:
@@ -378,25 +411,36 @@ class Hub:
     @contextmanager
     def _waits(self, audience: Audience | None, waiting: Waiting) -> Iterator[Waiting]:
         self._waiting[audience].add(waiting)
+        self._widen(audience)
         try:
             yield waiting
         finally:
             self._waiting[audience].discard(waiting)
             if not self._waiting[audience]:
                 del self._waiting[audience]
+                self._narrow(audience)
 
     def _wake_everybody(self) -> None:
         for waiting in [each for some in self._waiting.values() for each in some]:
             waiting.wake()
 
     async def _check_credentials(self) -> None:
-        """Close the sockets whose credentials have ended or lost a permission that they need."""
+        """Close the sockets whose credentials have ended or lost a permission that they need.
+
+        Whose teams are others now comes back, and gets the events of these.
+        """
         while True:
             await asyncio.sleep(settings.FEED_CREDENTIALS_SECONDS)
             credentials = {reader.credential for reader in self._readers}
             if not credentials:
                 continue
+            accounts = {
+                reader.caller.id
+                for reader in self._readers
+                if not reader.everything and about_teams(reader.types)
+            }
             callers = await self._credentials.run(callers_by_credential, credentials)
+            teams = await self._credentials.run(numbers_of, accounts) if accounts else {}
             for reader in list(self._readers):
                 if reader.credential not in credentials:
                     continue
@@ -405,6 +449,10 @@ class Hub:
                     reader.close(CLOSE_NOT_SIGNED_IN)
                 elif not reader.may_go_on(caller):
                     reader.close(CLOSE_NOT_ALLOWED)
+                elif reader.caller.id in accounts and reader.has_other_teams(
+                    teams.get(reader.caller.id, ())
+                ):
+                    reader.close(CLOSE_RESTARTING)
 
 
 def _room(name: str, quota: Setting[int]) -> Room:
@@ -437,9 +485,9 @@ def _replay(
     return replay, last if len(events) == CATCH_UP_LIMIT else None
 
 
-def _page(caller: Caller, **asked: Any) -> tuple[list[str], int]:
+def _page(audience: Audience | None, **asked: Any) -> tuple[list[str], int]:
     """Return the events of a page as JSON, and its position."""
-    events, position = events_page(caller, **asked)
+    events, position = events_page(audience, **asked)
     return [encode(event).text for event in events], position
 
 

@@ -20,7 +20,8 @@ class Outbox(models.Model):
 
     ``key`` names the event; that of a recorded purchase is the purchase's id. ``type`` is the
     number of a declared type. ``recorder_id`` is the client program that recorded it for the
-    customer, and reads it too. Without a ``payload`` the type's loader finds the data by the keys.
+    customer, and reads it too; below 0 it is the team that the event is about. Without a
+    ``payload`` the type's loader finds the data by the keys.
 
     The table has no primary key in PostgreSQL, though Django assumes one. A key would cost a
     purchase more than the rest of its event. ``xid`` has a block range index (BRIN), which costs an

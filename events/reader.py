@@ -8,6 +8,7 @@ import structlog
 
 from accounts.access import Caller, audience_of, keeps
 from accounts.authentication import Credential
+from events.teams import about_teams
 from events.types import readable
 from shop.server.sockets import text_frame
 
@@ -62,6 +63,7 @@ class Reader:
         credential: Credential,
         everything: bool,
         types: frozenset[int],
+        teams: tuple[int, ...] = (),
         send: Send,
         close: Close,
         send_frame: SendFrame | None = None,
@@ -69,7 +71,7 @@ class Reader:
         self.caller = caller
         self.credential = credential
         self.everything = everything
-        self.audience = audience_of(caller, everything=everything)
+        self.audience = audience_of(caller, everything=everything, teams=teams)
         self.types = types
         self.position = 0
         self.greeted = False
@@ -87,6 +89,14 @@ class Reader:
         """Return whether the caller may still read all the events of this socket."""
         permitted = readable(caller.permissions, everything=self.everything)
         return self.types <= permitted and keeps(caller, self.audience)
+
+    def has_other_teams(self, teams: tuple[int, ...]) -> bool:
+        """Return whether these are not the teams whose events this socket gets."""
+        return (
+            self.audience is not None
+            and about_teams(self.types)
+            and set(self.audience.teams) != set(teams)
+        )
 
     def put(self, frame: Frame) -> None:
         """Send a frame or queue it; close a reader whose queue is full with 4408."""

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q
 
-from accounts.access import Audience, Caller, audience_of
+from accounts.access import Audience
 from events.models import PURCHASE_RECORDED, Event, Outbox
 from events.representation import Numbered, Row, present
 from shop.core.errors import Conflict
@@ -108,22 +108,23 @@ def _of_audience(rows: Any, audience: Audience | None) -> "Merged[Any]":
     """Return the rows of the log for an audience, each part by an index of its own."""
     if audience is None:
         return Merged(rows)
-    theirs = rows.filter(customer_id=audience.account)
-    if not audience.and_recorded:
-        return Merged(theirs)
-    # An event's recorder is never its customer.
-    return Merged(theirs, rows.filter(recorder_id=audience.account))
+    # An event's recorder is never its customer, and one about a team has no customer.
+    recorders = [audience.account] if audience.and_recorded else []
+    recorders += audience.teams
+    return Merged(
+        rows.filter(customer_id=audience.account),
+        *(rows.filter(recorder_id=recorder) for recorder in recorders),
+    )
 
 
 def events_page(
-    caller: Caller,
+    audience: Audience | None,
     *,
     after: int,
     limit: int,
-    everything: bool,
     types: Collection[int] | None = PURCHASES,
 ) -> tuple[list[Numbered], int]:
-    """Return a page of events, and the position up to which the caller has seen everything.
+    """Return a page of events, and the position up to which the audience has seen everything.
 
     If the page is not full, that is the end of the log, read before the page. So an event that is
     numbered meanwhile is never skipped. Raise ``PositionUnknown`` for a position beyond the end.
@@ -131,13 +132,7 @@ def events_page(
     end = latest_position()
     if after > end:
         raise PositionUnknown()
-    events = events_after(
-        after,
-        audience=audience_of(caller, everything=everything),
-        limit=limit,
-        until=end,
-        types=types,
-    )
+    events = events_after(after, audience=audience, limit=limit, until=end, types=types)
     if len(events) == limit:
         return events, events[-1].position
     return events, end

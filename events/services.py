@@ -9,6 +9,7 @@ import msgspec
 from django.db import connection, transaction
 
 from events.models import Outbox
+from events.teams import number_of
 from events.types import EventType, numbered
 
 PAYLOAD_MAX_BYTES = 16 * 1024
@@ -16,8 +17,8 @@ PAYLOAD_MAX_BYTES = 16 * 1024
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _EMIT = f"""
-INSERT INTO {Outbox._meta.db_table} (id, type, customer_id, payload)
-VALUES (coalesce(%s, uuidv7()), %s, %s, %s) RETURNING id
+INSERT INTO {Outbox._meta.db_table} (id, type, customer_id, recorder_id, payload)
+VALUES (coalesce(%s, uuidv7()), %s, %s, %s, %s) RETURNING id
 """  # noqa: S608
 # The keys follow the order of the events.
 _EMIT_ALL = f"""
@@ -30,13 +31,19 @@ SELECT uuidv7(), %s, customer, payload
 
 
 def emit(
-    type: EventType, *, customer: int | None = None, data: Any = None, id: UUID | None = None
+    type: EventType,
+    *,
+    customer: int | None = None,
+    team: UUID | None = None,
+    data: Any = None,
+    id: UUID | None = None,
 ) -> UUID:
     """Write an event in the transaction of the change that it reports; return its key.
 
     The event exists exactly if that transaction is committed. ``customer`` is the id of the account
-    that it is about. ``data`` is the type's struct, or a mapping with its fields. A type with a
-    loader takes no data but an ``id``, by which the loader finds them.
+    that it is about, or ``team`` that of a team, if the type has events about teams. ``data`` is
+    the type's struct, or a mapping with its fields. A type with a loader takes no data but an
+    ``id``, by which the loader finds them.
 
     Raise ``TransactionManagementError`` outside of a transaction, ``LookupError`` for a type that
     no app declares, ``msgspec.ValidationError`` for data that do not fit the struct, and
@@ -48,13 +55,16 @@ def emit(
         )
     if numbered(type.number) is not type:
         raise LookupError(f"No app declares {type.name}.")
+    if team is not None and (customer is not None or not type.teams):
+        raise ValueError(f"{type.name} is about no team, or about a customer, too.")
     payload = None
     if type.load is None:
         payload = _checked(type, data)
     elif data is not None or id is None:
         raise ValueError(f"{type.name} takes an id and no data.")
     with connection.cursor() as cursor:
-        cursor.execute(_EMIT, [id, type.number, customer, payload])
+        about = None if team is None else number_of(team)
+        cursor.execute(_EMIT, [id, type.number, customer, about, payload])
         (key,) = cursor.fetchone() or (id,)
     return UUID(str(key))
 

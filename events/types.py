@@ -34,7 +34,8 @@ class EventType:
     A caller that may read the ``part`` sees the events, its own or everybody's. ``data`` is the
     ``msgspec.Struct`` that is stored with each event. A type with ``load`` stores nothing: the
     loader finds, by the events' keys, all that they show beside position and name. ``data`` is then
-    any type for which msgspec makes a schema.
+    any type for which msgspec makes a schema. Events with ``teams`` may be about a team, whose
+    members see them as their own.
     """
 
     name: str
@@ -43,6 +44,7 @@ class EventType:
     description: str
     data: Any
     load: Load | None = None
+    teams: bool = False
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -106,7 +108,13 @@ def readable(permissions: int, *, everything: bool) -> frozenset[int]:
     )
 
 
+@cache
+def team_types() -> frozenset[int]:
+    """Return the numbers of the types whose events may be about a team."""
+    return frozenset(type.number for type in declared() if type.teams)
+
+
 def forget_declared() -> None:
     """Forget the cached types, for tests that declare types of their own."""
-    for remembered in (declared, _by_number, _by_name, readable):
+    for remembered in (declared, _by_number, _by_name, readable, team_types):
         remembered.cache_clear()

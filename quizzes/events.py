@@ -41,7 +41,7 @@ class LeadMoved(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def _type(name: str, number: int, description: str, data: type[msgspec.Struct]) -> EventType:
-    return EventType(name, number, "quizzes", description, data)
+    return EventType(name, number, "quizzes", description, data, teams=True)
 
 
 QUIZ_PUBLISHED = _type("quiz.published", 40, "A quiz got a new version.", QuizPublished)

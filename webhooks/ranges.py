@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from accounts.access import Audience, Caller, audience_of
+from accounts.access import Audience, Caller
 from accounts.models import User
 from accounts.permissions import Permission, allows
+from events import teams
 from events.representation import Numbered
 from events.selection import Asked
 from events.selectors import events_after
@@ -68,7 +69,9 @@ def may_still_get(owner: User, endpoint: Endpoint) -> bool:
 
 def audience_for(owner: User, endpoint: Endpoint) -> Audience | None:
     """Return whose events the endpoint gets; ``None`` is everybody's."""
-    return audience_of(Caller.of(owner), everything=endpoint.everything)
+    return teams.audience_for(
+        Caller.of(owner), everything=endpoint.everything, types=endpoint.types
+    )
 
 
 def next_range(owner: User, endpoint: Endpoint, *, after: int, end: int) -> Range:

@@ -8,7 +8,7 @@ process goes on where a killed one stopped, with the same delivery.
 import random
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -17,6 +17,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from events.selectors import latest_position
+from events.teams import NUMBER_IN_SQL
+from events.types import team_types
 from shop.core.jobs import from_now
 from webhooks import services
 from webhooks.models import Attempt, Delivery, Endpoint
@@ -42,6 +44,10 @@ _HAS_NEW = f"""
     WHEN e.everything THEN EXISTS (SELECT FROM events_event v WHERE {_WANTED})
     ELSE EXISTS (SELECT FROM events_event v WHERE v.customer_id = e.owner_id AND {_WANTED})
       OR EXISTS (SELECT FROM events_event v WHERE v.recorder_id = e.owner_id AND {_WANTED})
+      OR e.types && %(team_types)s::smallint[] AND EXISTS (
+        SELECT FROM people_membership m
+        JOIN events_event v ON v.recorder_id = {NUMBER_IN_SQL.format(team="m.team_id")}
+        WHERE m.user_id = e.owner_id AND {_WANTED})
     END
 """  # noqa: S608
 # Failing endpoints are claimed apart from the others, so that they never take all places.
@@ -95,7 +101,7 @@ class Claim:
 
 def endpoints_claim(holder: UUID, *, failing: bool, limit: int) -> list[Claim]:
     """Claim endpoints that have something to be sent now; return the claims."""
-    values: dict[str, bool | int | UUID] = {
+    values: dict[str, Any] = {
         **_bounds(),
         "failing": failing,
         "stale": CLAIM_SECONDS,
@@ -114,8 +120,14 @@ def cursors_skip() -> int:
         return cursor.rowcount
 
 
-def _bounds() -> dict[str, int]:
-    return {"end": latest_position(), "far": FAR, "far_own": FAR_OWN, "skip": SKIP_EVENTS}
+def _bounds() -> dict[str, Any]:
+    return {
+        "end": latest_position(),
+        "far": FAR,
+        "far_own": FAR_OWN,
+        "skip": SKIP_EVENTS,
+        "team_types": sorted(team_types()),
+    }
 
 
 def claims_release(holder: UUID) -> None:

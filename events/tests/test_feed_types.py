@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from events.teams import number_of
 from events.tests.toy.types import INVOICE, QUIZ, RESTARTED
 from tests.system import System, running
 
@@ -184,8 +185,8 @@ async def test_what_a_socket_may_not_have_closes_it(site: System) -> None:
         ("types=nothing.such", 4400),
         ("types=", 4400),
         ("types=*,ticket.issued", 4400),
-        ("types=ticket.issued&types=quiz.finished", 4400),
-        ("types=quiz.finished", 4403),
+        ("types=ticket.issued&types=game.finished", 4400),
+        ("types=game.finished", 4403),
         ("types=*&scope=all", 4403),
         ("types=ticket.issued&after=9223372036854775807", 4409),
     ):
@@ -213,3 +214,59 @@ async def test_a_lost_permission_closes_the_sockets_that_live_on_it(site: System
             assert invoice["data"]["number"] == number
         finally:
             _write(site, change, before)
+
+
+async def test_members_get_the_events_of_their_teams_as_long_as_they_are_members(
+    site: System,
+) -> None:
+    joe, ann, fin = site.token("joe"), site.token("ann"), site.token("fin")
+    teams = {"joe": uuid.uuid4(), "ann": uuid.uuid4()}
+    for name, team in teams.items():
+        _write(site, "INSERT INTO people_team (id, name) VALUES (%s, %s)", team, f"of {name}")
+        _write(
+            site,
+            """INSERT INTO people_membership (team_id, user_id)
+               SELECT %s, id FROM accounts_user WHERE username = %s""",
+            team,
+            name,
+        )
+
+    def tell(name: str) -> str:
+        number = uuid.uuid4().hex
+        _write(
+            site,
+            """INSERT INTO events_outbox (id, type, recorder_id, payload)
+               VALUES (uuidv7(), %s, %s, %s)""",
+            INVOICE.number,
+            number_of(teams[name]),
+            json.dumps({"number": number, "total": "1.00"}),
+        )
+        return number
+
+    query = "types=ticket.issued&scope=mine"
+    after = _page(site, joe, "limit=5000&types=*")["position"]
+    async with _feed(site, joe, query) as his, _feed(site, ann, query) as hers:
+        for feed in (his, hers):
+            assert json.loads(await feed.recv())["type"] == "hello"
+        wait = asyncio.to_thread(_page, site, joe, f"after={after}&wait=20&{query}")
+        poll = asyncio.create_task(wait)
+        # An event of one's own lies between those of the team, in the same batch or not.
+        numbers = [tell("joe"), _invoice(site, "joe"), tell("joe")]
+        other = tell("ann")
+        assert [event["data"]["number"] for event in await _events(his, 3)] == numbers
+        assert [event["data"]["number"] for event in await _events(hers, 1)] == [other]
+        assert (await poll)["events"][0]["data"]["number"] == numbers[0]
+        page = await asyncio.to_thread(_page, site, joe, f"after={after}&{query}")
+        assert [event["data"]["number"] for event in page["events"]] == numbers
+        everybodys = f"after={after}&types=ticket.issued&scope=all"
+        page = await asyncio.to_thread(_page, site, fin, everybodys)
+        assert [event["data"]["number"] for event in page["events"]] == [*numbers, other]
+        _write(site, "DELETE FROM people_membership WHERE team_id = %s", teams["joe"])
+        # The client comes back, and nothing of the team is told any more.
+        await asyncio.wait_for(his.wait_closed(), 20)
+        assert his.close_code == 1012
+        tell("joe")
+    async with _feed(site, joe, f"after={after}&{query}") as his:
+        assert [event["data"]["number"] for event in await _events(his, 1)] == numbers[1:2]
+    page = await asyncio.to_thread(_page, site, joe, f"after={after}&{query}")
+    assert [event["data"]["number"] for event in page["events"]] == numbers[1:2]

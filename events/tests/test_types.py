@@ -22,10 +22,12 @@ from events.models import Event, Outbox
 from events.representation import Row, encode, present
 from events.selectors import events_after
 from events.services import PAYLOAD_MAX_BYTES, emit
+from events.teams import NUMBER_IN_SQL, number_of
 from events.tests.log import number
 from events.tests.toy import types as toys
 from events.tests.toy.types import INVOICE, QUIZ, RESTARTED, InvoiceIssued
 from events.types import declared, forget_declared, named, readable
+from people.models import Team
 
 RECORDED = 1
 # What billing declares is seen by the same callers.
@@ -184,6 +186,21 @@ def test_what_is_not_declared_or_too_much_is_refused(toy: None) -> None:
 
 
 @pytest.mark.django_db
+def test_an_event_about_a_team_is_about_no_customer(toy: None) -> None:
+    team = Team.objects.create(name="A")
+    data = {"number": "A-1", "total": "1"}
+    for type, customer in ((INVOICE, 1), (RESTARTED, None)):
+        with pytest.raises(ValueError, match="about no team"):
+            emit(type, customer=customer, team=team.pk, data=data)
+    emit(INVOICE, team=team.pk, data=data)
+    (row,) = number()
+    assert (row.customer_id, row.recorder_id) == (None, number_of(team.pk))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {NUMBER_IN_SQL.format(team='id')} FROM people_team")
+        assert cursor.fetchone() == (row.recorder_id,)
+
+
+@pytest.mark.django_db
 def test_an_event_type_of_another_version_is_skipped() -> None:
     row = Row(7, uuid.uuid4(), 31_000, None, None, {"secret": 1}, User().date_joined)
     (event,) = present([row])
@@ -258,12 +275,12 @@ def test_types_select_from_the_readable_types(log: dict[str, str], client: Any) 
         ("joe", "?types=", 400, None),
         ("joe", "?types=ticket.issued,", 400, None),
         ("joe", "?types=*,ticket.issued", 400, None),
-        ("joe", "?types=quiz.finished", 403, "quizzes:read"),
+        ("joe", "?types=game.finished", 403, "quizzes:read"),
         ("joe", "?types=ticket.issued&scope=all", 403, "billing:read_all"),
         ("joe", "?types=*&scope=all", 403, "purchases:read_all"),
         ("joe", "?types=deploy.restarted", 403, "logs:read_all"),
         ("limited", "?types=purchase.recorded,ticket.issued", 403, "billing:read"),
-        ("eve", "?types=quiz.finished&scope=all", 403, "quizzes:read_all"),
+        ("eve", "?types=game.finished&scope=all", 403, "quizzes:read_all"),
     ],
 )
 def test_unknown_and_forbidden_types_are_refused(

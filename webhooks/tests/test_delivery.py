@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
@@ -14,6 +15,10 @@ from accounts.access import Caller
 from accounts.models import OutgoingMail
 from audit.models import Waiting
 from events.models import Event
+from events.services import emit
+from events.tests.log import number
+from people.models import Membership, Team
+from quizzes.events import QUIZ_PUBLISHED
 from tests.system import ROOT, wait_for
 from webhooks import steps
 from webhooks.attention import find_attention
@@ -347,3 +352,30 @@ def test_the_receiver_of_the_documentation_knows_what_is_genuine() -> None:
     assert not example.is_genuine(random_secret(), headers, body)
     assert not example.is_genuine(secret, headers, body + b" ")
     assert not example.is_genuine(secret, headers | {"webhook-timestamp": str(now - 301)}, body)
+
+
+def test_an_endpoint_gets_the_events_of_its_owners_teams(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = Api("eve", "author")
+    team, other = Team.objects.create(name="A"), Team.objects.create(name="B")
+    membership = Membership.objects.create(team=team, user=eve.user)
+    hook = eve.hook(receiver.url, events=["quiz.published"], scope="mine")
+
+    def publish(team: Team, version: int) -> None:
+        with transaction.atomic():
+            about = {"company": "a", "quiz": team.pk, "slug": "a", "sha256": ""}
+            emit(QUIZ_PUBLISHED, team=team.pk, data={**about, "version": version})
+            number()
+
+    def is_at(position: int) -> bool:
+        return Endpoint.objects.get(pk=hook["id"]).position == position
+
+    with delivering(monkeypatch):
+        publish(other, 1)
+        publish(team, 2)
+        wait_for(lambda: is_at(2))
+        assert receiver.log() == [2]
+    membership.delete()
+    publish(team, 3)
+    assert steps.endpoints_claim(uuid4(), failing=False, limit=9) == []

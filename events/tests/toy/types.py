@@ -22,7 +22,9 @@ class Restarted(msgspec.Struct, forbid_unknown_fields=True):
     pass
 
 
-INVOICE = EventType("ticket.issued", 30_001, "billing", "An invoice was issued.", InvoiceIssued)
-QUIZ = EventType("quiz.finished", 30_002, "quizzes", "A quiz was finished.", QuizFinished)
+INVOICE = EventType(
+    "ticket.issued", 30_001, "billing", "An invoice was issued.", InvoiceIssued, teams=True
+)
+QUIZ = EventType("game.finished", 30_002, "quizzes", "A quiz was finished.", QuizFinished)
 RESTARTED = EventType("deploy.restarted", 30_003, "logs", "The site was restarted.", Restarted)
 EVENT_TYPES = (INVOICE, QUIZ, RESTARTED)

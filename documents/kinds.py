@@ -10,13 +10,28 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
+from accounts.emails import verified_address
+from accounts.reader import written_for
 from documents.models import Document
 from documents.rendered import Rendered
 from documents.site_settings import REPORTS_KEEP_DAYS
 from shop.core.apps import document_kinds
+from shop.core.site_settings.general import SITE_NAME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What a mail of a document says. ``sender`` is the name beside the site's address."""
+
+    subject: str
+    body: str
+    sender: str = ""
+    reply_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +56,16 @@ class Kind(ABC):
     """Whether the oldest files are removed when an account's documents exceed its space."""
     mailed: ClassVar[bool] = True
     """Whether the finished file is mailed; otherwise it is only downloaded."""
+    filed: ClassVar[bool] = True
+    """Whether there is a file; otherwise the mail is all, and nothing is rendered."""
+
+    def recipient(self, document: Document) -> str | None:
+        """Return the address that the document is mailed to, ``None`` where there is none."""
+        return verified_address(document.account)
 
     @abstractmethod
     def is_allowed(self, document: Document) -> bool:
-        """Return whether the account may still receive the document."""
+        """Return whether the recipient may still receive the document."""
 
     @abstractmethod
     def render(self, document: Document, output: Path) -> Rendered:
@@ -55,7 +76,29 @@ class Kind(ABC):
 
     @abstractmethod
     def words(self, document: Document) -> Words:
-        """Return the words of its mail."""
+        """Return the words of its mail to an account."""
+
+    def letter(self, document: Document, *, attached: bool) -> Letter:
+        """Return its mail. ``attached`` is false where the file is too large for one."""
+        with written_for(document.account):
+            words = self.words(document)
+            lines = [
+                _("Hello %(name)s,") % {"name": document.account.username},
+                "",
+                words.sentence,
+                _("It is attached to this mail, and you can download it here:")
+                if attached
+                else _(
+                    "It is too large for a mail, so it is not attached. You can download it here:"
+                ),
+                settings.SITE_URL + words.link,
+                "",
+                SITE_NAME.value,
+            ]
+        return Letter(
+            subject=f"{SITE_NAME.value}: {words.subject}",
+            body="".join(f"{line}\n" for line in lines),
+        )
 
     @abstractmethod
     def stem(self, document: Document) -> str:

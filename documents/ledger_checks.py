@@ -5,19 +5,20 @@ from collections.abc import Iterator
 
 from django.db import connection
 
+from documents.kinds import kinds
 from documents.storage import store
 from shop.core.ledger import LedgerCheck, Say
 
 # Documents whose PDF must be in the store.
 _FINISHED = """
 SELECT id::text, pdf, sha256, status FROM reports_report
-WHERE status IN ('ready', 'sending', 'sent') AND removed_at IS NULL
+WHERE status IN ('ready', 'sending', 'sent') AND removed_at IS NULL AND kind <> ALL(%s)
 """
 
 
 def _pdfs(say: Say) -> Iterator[str]:
     with connection.cursor() as cursor:
-        cursor.execute(_FINISHED)
+        cursor.execute(_FINISHED, [[kind.name for kind in kinds() if not kind.filed]])
         documents = cursor.fetchall()
     for id, name, digest, status in documents:
         if not name or not store.exists(name):

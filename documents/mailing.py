@@ -1,9 +1,11 @@
-"""Mailing a rendered document to its account: at most once, or with an unknown outcome.
+"""Mailing a document to its recipient: at most once, or with an unknown outcome.
 
 :mod:`shop.core.smtp` interprets the mail server's answers.
 """
 
+import re
 import uuid
+from email.utils import formataddr, parseaddr
 from typing import Any
 
 import structlog
@@ -11,16 +13,12 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
 
-from accounts.emails import verified_address
-from accounts.reader import written_for
 from documents.kinds import kind_of
 from documents.models import Document
 from documents.site_settings import MAIL_ATTACHMENT_MIB, MAIL_ATTEMPTS
 from documents.storage import store
 from shop.core.jobs import backoff, from_now
-from shop.core.site_settings.general import SITE_NAME
 from shop.core.smtp import Delivery, Outcome, send_once
 
 logger = structlog.get_logger(__name__)
@@ -29,14 +27,14 @@ UNKNOWN_OUTCOME = (
     "Outcome unknown: the mail may or may not have been delivered. It is not sent again; "
     "the PDF can be downloaded."
 )
-NO_LONGER_ALLOWED = "The account may no longer have this document."
-NO_ADDRESS = "The account has no verified e-mail address to mail it to."
+NO_LONGER_ALLOWED = "The recipient may no longer have this document."
+NO_ADDRESS = "There is no verified e-mail address to mail it to."
 NOT_ACCEPTED = "The mail server did not take the mail"
 NOT_READ = "The stored file cannot be read at the moment, and the mail is tried again."
 
 
 def document_mail(document_id: uuid.UUID) -> bool:
-    """Mail a ready document to its account, once; do nothing where it is not ready.
+    """Mail a ready document to its recipient, once; do nothing where it is not ready.
 
     Return ``False`` where the mail server or the store is unreachable.
     """
@@ -47,8 +45,9 @@ def document_mail(document_id: uuid.UUID) -> bool:
     )
     if document is None:
         return True
-    address = verified_address(document.requested_by)
-    if address is None or not kind_of(document).is_allowed(document):
+    kind = kind_of(document)
+    address = kind.recipient(document)
+    if address is None or not kind.is_allowed(document):
         _give_up(document, NO_ADDRESS if address is None else NO_LONGER_ALLOWED)
         return True
     try:
@@ -81,10 +80,10 @@ def _send(document: Document, address: str, attachment: bytes | None) -> bool:
     mine = Document.objects.filter(pk=document.pk, claim=claim)
     match delivery.outcome:
         case Outcome.UNREACHABLE:
-            _not_accepted(document, None, delivery)
+            _not_accepted(document, None, address, delivery)
             return False
         case Outcome.REFUSED:
-            _not_accepted(document, claim, delivery)
+            _not_accepted(document, claim, address, delivery)
         case Outcome.UNKNOWN:
             reason = type(delivery.error).__name__
             logger.warning("document.outcome_unknown", document_id=str(document.pk), reason=reason)
@@ -101,8 +100,11 @@ def _send(document: Document, address: str, attachment: bytes | None) -> bool:
 
 
 def _attachment(document: Document) -> bytes | None:
-    """Return the file's bytes, or ``None`` where it is too large for a mail."""
-    if (document.size or 0) > MAIL_ATTACHMENT_MIB.value * 1024 * 1024:
+    """Return the file's bytes, or ``None`` where there is none or it is too large for a mail."""
+    if (
+        not kind_of(document).filed
+        or (document.size or 0) > MAIL_ATTACHMENT_MIB.value * 1024 * 1024
+    ):
         return None
     with store.read(document.file) as file:
         return file.read()
@@ -110,24 +112,14 @@ def _attachment(document: Document) -> bytes | None:
 
 def _message(document: Document, address: str, attachment: bytes | None) -> EmailMessage:
     kind = kind_of(document)
-    reader = document.requested_by
-    with written_for(reader):
-        words = kind.words(document)
-        lines = [
-            _("Hello %(name)s,") % {"name": reader.username},
-            "",
-            words.sentence,
-            _("It is attached to this mail, and you can download it here:")
-            if attachment is not None
-            else _("It is too large for a mail, so it is not attached. You can download it here:"),
-            settings.SITE_URL + words.link,
-            "",
-            SITE_NAME.value,
-        ]
+    letter = kind.letter(document, attached=attachment is not None)
+    site = settings.DEFAULT_FROM_EMAIL
     message = EmailMessage(
-        subject=f"{SITE_NAME.value}: {words.subject}",
-        body="".join(f"{line}\n" for line in lines),
+        subject=letter.subject,
+        body=letter.body,
+        from_email=formataddr((letter.sender, parseaddr(site)[1])) if letter.sender else site,
         to=[address],
+        reply_to=[letter.reply_to] if letter.reply_to else None,
         headers={"Message-ID": kind.message_id(document), "Auto-Submitted": "auto-generated"},
     )
     if attachment is not None:
@@ -138,14 +130,18 @@ def _message(document: Document, address: str, attachment: bytes | None) -> Emai
 # --- outcomes ---------------------------------------------------------------------------------
 
 
-def _not_accepted(document: Document, claim: uuid.UUID | None, delivery: Delivery) -> None:
+def _not_accepted(
+    document: Document, claim: uuid.UUID | None, address: str, delivery: Delivery
+) -> None:
     """Set a document to ready for a later attempt, or to failed after a permanent refusal.
 
     ``claim`` is ``None`` where the server was unreachable. That is never the document's fault, so
     the refusal is not permanent.
     """
     refused = delivery.refusal
-    told = f"{NOT_ACCEPTED}: {refused.words}" if refused.words else f"{NOT_ACCEPTED}."
+    # A server repeats the address, which an erasure could not find in a text.
+    words = re.sub(re.escape(address), "…", refused.words, flags=re.IGNORECASE)
+    told = f"{NOT_ACCEPTED}: {words}" if words else f"{NOT_ACCEPTED}."
     logger.warning("document.mail_not_accepted", document_id=str(document.pk), reason=told)
     attempts = document.mail_attempts + 1
     last = attempts >= MAIL_ATTEMPTS.value

@@ -7,11 +7,15 @@ from django.db import models
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Now
 
+from accounts.models import User
 from shop.core.ids import UUIDv7
 
 
 class Document(models.Model):
-    """A file that workers render, store and mail to its account, and its status.
+    """A file that workers render, store and mail, and its status.
+
+    ``requested_by`` is the account that asked for it. It is null where somebody without an account
+    did, and its kind then knows the recipient.
 
     Its ``kind`` (:mod:`documents.kinds`) finds its data by its period, by ``parameters``, or by its
     id alone.
@@ -34,7 +38,11 @@ class Document(models.Model):
     id = models.UUIDField(primary_key=True, db_default=UUIDv7(), editable=False)
     kind = models.CharField(max_length=20)
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="documents", db_index=False
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="documents",
+        db_index=False,
+        null=True,
     )
     since = models.DateField(null=True)
     until = models.DateField(null=True)
@@ -99,6 +107,13 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def account(self) -> User:
+        """Return the account that asked for it; raise ``ValueError`` where none did."""
+        if self.requested_by is None:
+            raise ValueError("No account asked for this document.")
+        return self.requested_by
 
     @property
     def public_status(self) -> str:

@@ -3,6 +3,9 @@
 A Celery message only wakes a worker. The worker then takes the next document of the account with
 the fewest pages rendered within the last hour. Workers render one document of an account at a time.
 So an account waits for at most one document of each other account.
+
+Documents that no account asked for are taken in the order of their age. A worker takes turns
+between them and those of accounts, so neither wait for more than one of the other.
 """
 
 import time
@@ -37,12 +40,14 @@ def work() -> None:
     """Mail and render the next documents until none is due or the time is over."""
     started = time.monotonic()
     mail_rests_until = 0.0
+    of_accounts = True
     while time.monotonic() < started + WORK_SECONDS:
         if time.monotonic() >= mail_rests_until and (ready := _take_ready()):
             if not document_mail(ready):
                 mail_rests_until = time.monotonic() + REST_SECONDS
             continue
-        taken = take_queued()
+        taken = take_queued(of_accounts=of_accounts)
+        of_accounts = not of_accounts
         if taken is None:
             return
         if not render_claimed(*taken):
@@ -52,14 +57,19 @@ def work() -> None:
     documents_sweep()
 
 
-def take_queued() -> tuple[uuid.UUID, uuid.UUID] | None:
-    """Claim the next queued document; return its id and the claim, or ``None``."""
+def take_queued(*, of_accounts: bool = True) -> tuple[uuid.UUID, uuid.UUID] | None:
+    """Claim the next queued document; return its id and the claim, or ``None``.
+
+    It is one of an account or one of nobody, as ``of_accounts`` says, unless only others wait.
+    """
     same = Document.objects.filter(requested_by=OuterRef("requested_by")).order_by()
     recent = same.filter(
         rendered_at__gt=Now() - FAIR_WINDOW, created_at__gt=Now() - timedelta(days=1)
     ).values("requested_by")
+    queued = Document.objects.filter(due(), status=Document.Status.QUEUED, kind__in=kinds.names())
+    nobodys = queued.filter(requested_by__isnull=True).order_by("created_at", "pk")
     waiting = (
-        Document.objects.filter(due(), status=Document.Status.QUEUED, kind__in=kinds.names())
+        queued.filter(requested_by__isnull=False)
         .exclude(Exists(same.filter(status=Document.Status.RENDERING)))
         .annotate(
             pages_lately=Coalesce(Subquery(recent.annotate(sum=Sum("pages")).values("sum")), 0)
@@ -71,7 +81,10 @@ def take_queued() -> tuple[uuid.UUID, uuid.UUID] | None:
         with connection.cursor() as cursor:
             # Without the lock, two concurrent workers could take two documents of one account.
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TAKE_LOCK])
-        document_id = waiting.values_list("pk", flat=True).first()
+        lanes = (waiting, nobodys) if of_accounts else (nobodys, waiting)
+        document_id = lanes[0].values_list("pk", flat=True).first()
+        if document_id is None:
+            document_id = lanes[1].values_list("pk", flat=True).first()
         taken = document_id is not None and Document.objects.filter(
             pk=document_id, status=Document.Status.QUEUED
         ).update(**claimed(claim))

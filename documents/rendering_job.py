@@ -55,6 +55,10 @@ def render_claimed(document_id: uuid.UUID, claim: uuid.UUID) -> bool:
     """
     document = Document.objects.select_related("requested_by").get(pk=document_id)
     kind = kind_of(document)
+    if not kind.filed:
+        # It has failed before, and somebody queued it again.
+        _put_back(document, claim, status=Document.Status.READY, next_attempt_at=Now())
+        return True
     folder = f"{document.created_at:%Y/%m}/{document.pk}-"
     # The claim is in the name, so that no two workers ever write the same file.
     name = f"{folder}{claim.hex}{kind.suffix}"

@@ -114,7 +114,10 @@ def documents_purge() -> dict[str, int]:
 
 
 def _remove_over_space(stored: QuerySet[Document]) -> int:
-    expendable = stored.filter(kind__in=[kind.name for kind in kinds.kinds() if kind.expendable])
+    expendable = stored.filter(
+        kind__in=[kind.name for kind in kinds.kinds() if kind.expendable],
+        requested_by__isnull=False,
+    )
     space = REPORTS_MEGABYTES_PER_ACCOUNT.value * 1_000_000
     over = (
         expendable.values("requested_by")

@@ -24,13 +24,13 @@ class Export(Kind):
     kept_days: ClassVar[int] = 7
 
     def is_allowed(self, document: Document) -> bool:
-        return document.requested_by.is_active
+        return document.account.is_active
 
     def render(self, document: Document, output: Path) -> Rendered:
         # Only workers write archives, but the web process imports this module too.
         from personal.archive import archive_write
 
-        return archive_write(document.requested_by, output)
+        return archive_write(document.account, output)
 
     def words(self, document: Document) -> Words:
         return Words(subject=_("your data"), sentence=_("your data"), link="/accounts/data/")

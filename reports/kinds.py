@@ -40,13 +40,13 @@ class ReportKind(Kind):
     def render(self, document: Document, output: Path) -> Rendered:
         document = selectors.report_to_render(document)
         using = document._state.db or "default"
-        with written_for(document.requested_by), contextlib.ExitStack() as reading:
+        with written_for(document.account), contextlib.ExitStack() as reading:
             reading.enter_context(no_statement_timeout(using))
             reading.enter_context(selectors.snapshot(using))
             return self.render_lines(document, output, reading)
 
     def is_allowed(self, document: Document) -> bool:
-        user = document.requested_by
+        user = document.account
         return user.is_active and may_request(user, self.name)
 
     def words(self, document: Document) -> Words:

@@ -103,7 +103,7 @@ def _purchases(report: Document) -> QuerySet[Purchase]:
 def _customer_id(report: Document) -> int:
     if report.kind == Kind.CUSTOMER:
         return int(report.parameters["customer"])
-    return report.requested_by_id
+    return report.account.pk
 
 
 def _totals(report: Document) -> tuple[list[MonthTotal], list[CurrencyTotal]]:
@@ -162,7 +162,7 @@ def _may_see_account(report: Document) -> bool:
     """Return whether whoever asks for the statement may see the customer's invoices."""
     own = report.kind == Kind.STATEMENT
     needed = Permission.BILLING_READ if own else Permission.BILLING_READ_ALL
-    return settings.BILLING and allows(report.requested_by.permissions, needed)
+    return settings.BILLING and allows(report.account.permissions, needed)
 
 
 def statement_lines(report: Document) -> Iterator[StatementLine]:

@@ -27,7 +27,7 @@ class _OfDocument(kinds.Kind):
     """The common part: everything is about one document."""
 
     def is_allowed(self, document: File) -> bool:
-        return document.requested_by.is_active
+        return document.account.is_active
 
     def words(self, document: File) -> Words:
         about = _about(document)

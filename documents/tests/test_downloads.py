@@ -28,7 +28,7 @@ def document(
 
 def get(document: Document, **headers: str) -> Any:
     client = Client()
-    client.force_login(document.requested_by)
+    client.force_login(document.account)
     return client.get(f"/api/v1/reports/{document.pk}/pdf/", headers=headers)
 
 
@@ -110,7 +110,7 @@ def test_another_file_than_is_asked_for_is_412(document: Document) -> None:
 
 def test_a_head_has_the_headers_of_a_get(document: Document) -> None:
     client = Client()
-    client.force_login(document.requested_by)
+    client.force_login(document.account)
     response = client.head(f"/api/v1/reports/{document.pk}/pdf/")
     assert (response.status_code, body(response)) == (200, b"")
     assert response.headers["Content-Length"] == "700000"

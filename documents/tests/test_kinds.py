@@ -34,11 +34,11 @@ class Note(Kind):
     then: Callable[[], None] = staticmethod(lambda: None)
 
     def is_allowed(self, document: Document) -> bool:
-        return document.requested_by.is_active
+        return document.account.is_active
 
     def render(self, document: Document, output: Path) -> Rendered:
         rows = [[str(number), "1", "2"] for number in range(document.parameters["rows"])]
-        data = {"title": "A note", "name": document.requested_by.username, "rows": rows}
+        data = {"title": "A note", "name": document.account.username, "rows": rows}
         moment = datetime(2026, 1, 1, tzinfo=UTC)
         done = render_short(Path(__file__).with_name("note.typ"), data, output, generated=moment)
         Note.rendered += 1

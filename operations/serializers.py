@@ -9,6 +9,7 @@ from billing.fields import MomentField
 from operations import series
 from operations.forecasts import HORIZON_MAX, METRICS
 from operations.instances import STATES
+from shop.core.bodies import Body
 from shop.core.times import iso
 
 _FIGURE = "`null` where nothing was observed."
@@ -156,7 +157,7 @@ class PointSerializer(serializers.Serializer[Any]):
                 **point.more}  # fmt: skip
 
 
-class DeploySerializer(serializers.Serializer[Any]):
+class DeploySerializer(Body):
     id = serializers.UUIDField(read_only=True)
     version = serializers.CharField(max_length=100)
     started_at = MomentField(required=False, help_text="When it began to serve; now unless given.")

@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
@@ -16,6 +18,7 @@ from shop.core.idempotency import IdempotencyKeyReused, parse_idempotency_key
 
 KEPT_FOR = timedelta(days=30)
 ROUTE_MAX_LENGTH = 200
+_IDS = frozenset({"id", "delivery"})
 
 
 def answer_once(request: Request, work: Callable[[], tuple[int, Any]]) -> Response:
@@ -30,7 +33,7 @@ def answer_once(request: Request, work: Callable[[], tuple[int, Any]]) -> Respon
             status, body = work()
         return Response(body, status=status)
     status, body, replayed = keep_once(
-        account=request.user, route=request.path, key=key, data=request.data, work=work
+        account=request.user, route=route_of(request), key=key, data=request.data, work=work
     )
     headers = {"Idempotent-Replayed": "true"} if replayed else None
     return Response(body, status=status, headers=headers)
@@ -55,6 +58,19 @@ def keep_once(
         status, body = work()
         KeptAnswer.objects.create(digest=digest, status=status, body=body, **place)
     return status, body, False
+
+
+def route_of(request: Any) -> str:
+    """Return the path of a request with the ids in it as we write them.
+
+    Views take ``{0197F3C0…}`` for ``0197f3c0-…``, so a key has to take them for one route.
+    """
+    path: str = request.path
+    for name in _IDS & request.resolver_match.kwargs.keys():
+        spelled = str(request.resolver_match.kwargs[name])
+        with suppress(ValueError):
+            path = path.replace(f"/{spelled}/", f"/{UUID(spelled)}/")
+    return path
 
 
 def _lock(place: str) -> None:

@@ -9,6 +9,7 @@ from accounts.permissions import Permission, codes
 from accounts.serializers import TextField
 from people.models import CODE_MAX_LENGTH, NAME_MAX_LENGTH, Membership, Team
 from people.selectors import Person, RoleData
+from shop.core.bodies import Body
 
 LISTED_MAX = 100
 
@@ -25,26 +26,26 @@ class PermissionSerializer(serializers.Serializer[Any]):
     bit = serializers.IntegerField()
 
 
-class RoleSerializer(serializers.Serializer[Any]):
+class RoleSerializer(Body):
     code = TextField(max_length=CODE_MAX_LENGTH)
     name = TextField(max_length=NAME_MAX_LENGTH)
     permissions = _codes()
     builtin = serializers.BooleanField(read_only=True)
 
 
-class RoleChangeSerializer(serializers.Serializer[Any]):
+class RoleChangeSerializer(Body):
     name = TextField(max_length=NAME_MAX_LENGTH, required=False)
     permissions = _codes(required=False)
 
 
-class TeamSerializer(serializers.Serializer[Any]):
+class TeamSerializer(Body):
     id = serializers.UUIDField(read_only=True)
     name = TextField(max_length=NAME_MAX_LENGTH)
     roles = _codes(required=False)
     members = serializers.IntegerField(read_only=True)
 
 
-class TeamChangeSerializer(serializers.Serializer[Any]):
+class TeamChangeSerializer(Body):
     name = TextField(max_length=NAME_MAX_LENGTH, required=False)
     roles = _codes(required=False)
 
@@ -55,11 +56,11 @@ class MemberSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
 
 
-class InvitationSerializer(serializers.Serializer[Any]):
+class InvitationSerializer(Body):
     email = serializers.EmailField(max_length=254)
 
 
-class AcceptSerializer(serializers.Serializer[Any]):
+class AcceptSerializer(Body):
     token = TextField(max_length=200)
 
 
@@ -89,7 +90,7 @@ class PersonSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
-class PersonChangeSerializer(serializers.Serializer[Any]):
+class PersonChangeSerializer(Body):
     is_active = serializers.BooleanField(required=False)
     roles = _codes(required=False)
 

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from personal.models import REASON_MAX_LENGTH
+from shop.core.bodies import Body
 
 TIMES: dict[str, Any] = {"allow_null": True}
 
@@ -19,17 +20,17 @@ class ExportSerializer(serializers.Serializer[Any]):
     sha256 = serializers.CharField()
 
 
-class ErasureInputSerializer(serializers.Serializer[Any]):
+class ErasureInputSerializer(Body):
     username = serializers.CharField(max_length=150)
 
 
-class ErasureOrderSerializer(serializers.Serializer[Any]):
+class ErasureOrderSerializer(Body):
     username = serializers.CharField(max_length=150)
     reason = serializers.CharField(max_length=REASON_MAX_LENGTH)
     now = serializers.BooleanField(default=False)
 
 
-class HoldSerializer(serializers.Serializer[Any]):
+class HoldSerializer(Body):
     reason = serializers.CharField(max_length=REASON_MAX_LENGTH)
 
 

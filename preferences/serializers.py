@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from preferences.models import Change
 from preferences.selectors import Shown, brief_value
+from shop.core.bodies import Body
 from shop.core.times import iso
 
 SOURCES = ("default", "database", "environment")
@@ -58,7 +59,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
         ref_name = "SettingChange"
 
 
-class RestoreSerializer(serializers.Serializer[Any]):
+class RestoreSerializer(Body):
     """The version to restore."""
 
     version = serializers.IntegerField(min_value=0, max_value=VERSION_MAX)

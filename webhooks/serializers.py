@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.serializers import TextField
+from shop.core.bodies import Body
 from shop.core.times import iso
 from webhooks.models import BATCH_MAX, URL_MAX_LENGTH, Attempt, Delivery, Endpoint
 from webhooks.ranges import names_of
@@ -31,7 +32,7 @@ def _position(**options: Any) -> serializers.IntegerField:
     return serializers.IntegerField(min_value=0, max_value=POSITION_MAX, **options)
 
 
-class WebhookInputSerializer(serializers.Serializer[Any]):
+class WebhookInputSerializer(Body):
     url = TextField(max_length=URL_MAX_LENGTH)
     events = _events()
     scope = serializers.ChoiceField(choices=SCOPES, default="mine")
@@ -45,13 +46,13 @@ class WebhookInputSerializer(serializers.Serializer[Any]):
     )
 
 
-class WebhookChangeSerializer(serializers.Serializer[Any]):
+class WebhookChangeSerializer(Body):
     url = TextField(max_length=URL_MAX_LENGTH, required=False)
     events = _events(required=False)
     state = serializers.ChoiceField(choices=Endpoint.State.values, required=False)
 
 
-class RotateSerializer(serializers.Serializer[Any]):
+class RotateSerializer(Body):
     overlap_hours = serializers.IntegerField(
         min_value=0,
         max_value=OVERLAP_HOURS_MAX,
@@ -60,7 +61,7 @@ class RotateSerializer(serializers.Serializer[Any]):
     )
 
 
-class ReplaySerializer(serializers.Serializer[Any]):
+class ReplaySerializer(Body):
     after = _position(help_text="The events after this position are sent again.")
     until = _position(default=None, allow_null=True, help_text="Null is the end of the log.")
 

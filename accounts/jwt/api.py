@@ -20,6 +20,7 @@ from accounts.jwt.signing import public_keys
 from accounts.models import Token, User
 from accounts.rules import OPEN, requires
 from accounts.serializers import SignInSerializer, TextField
+from shop.core.bodies import Body
 from shop.core.errors import FieldError, ValidationFailed
 from shop.core.schema import BODY_OPTIONAL
 
@@ -41,7 +42,7 @@ class RefreshThrottle(ByAddressThrottle):
     scope = "refresh"
 
 
-class ScopeSerializer(serializers.Serializer[Any]):
+class ScopeSerializer(Body):
     scope = TextField(
         max_length=1000,
         required=False,
@@ -54,7 +55,7 @@ class JwtSerializer(SignInSerializer, ScopeSerializer):
     password = TextField(max_length=128, trim_whitespace=False, write_only=True, required=False)
 
 
-class RefreshSerializer(serializers.Serializer[Any]):
+class RefreshSerializer(Body):
     refresh = TextField(max_length=200)
 
 

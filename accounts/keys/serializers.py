@@ -9,6 +9,7 @@ from accounts.keys.networks import parse_network
 from accounts.keys.services import OVERLAP_SECONDS, OVERLAP_SECONDS_MAX
 from accounts.permissions import Permission, codes
 from accounts.serializers import LineField, TextField
+from shop.core.bodies import Body
 
 NETWORKS_MAX = 50
 NAME_MAX_LENGTH = 100
@@ -27,7 +28,7 @@ class NetworkField(TextField):
             ) from None
 
 
-class KeyInputSerializer(serializers.Serializer[Any]):
+class KeyInputSerializer(Body):
     name = LineField(max_length=NAME_MAX_LENGTH)
     permissions = serializers.ListField(
         child=TextField(max_length=40),
@@ -49,7 +50,7 @@ class KeyInputSerializer(serializers.Serializer[Any]):
     )
 
 
-class KeyChangeSerializer(serializers.Serializer[Any]):
+class KeyChangeSerializer(Body):
     name = LineField(max_length=NAME_MAX_LENGTH, required=False)
     permissions = serializers.ListField(
         child=TextField(max_length=40), max_length=len(Permission), required=False
@@ -59,7 +60,7 @@ class KeyChangeSerializer(serializers.Serializer[Any]):
     )
 
 
-class RotationSerializer(serializers.Serializer[Any]):
+class RotationSerializer(Body):
     overlap = serializers.IntegerField(
         min_value=0,
         max_value=OVERLAP_SECONDS_MAX,

@@ -4,6 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from shop.core.bodies import Body
+
 
 class CredentialSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
@@ -18,7 +20,7 @@ class CredentialSerializer(serializers.Serializer[Any]):
     agent = serializers.CharField()
 
 
-class EndSerializer(serializers.Serializer[Any]):
+class EndSerializer(Body):
     keep_current = serializers.BooleanField(default=True)
     keys = serializers.BooleanField(default=False, help_text="Whether API keys end, too.")
 

@@ -226,12 +226,12 @@ def test_a_scope_is_never_more_than_account_and_credential_have(
 def test_no_jwt_becomes_anything_more(alice: User) -> None:
     pair = sign_in_by(scope="purchases:read")
     client = Client(headers={"authorization": f"Bearer {pair['access']}"})
-    for method, path in (
-        ("get", "/api/v1/keys/"),
-        ("post", "/api/v1/keys/"),
-        ("post", JWT),
+    for method, path, body in (
+        ("get", "/api/v1/keys/", None),
+        ("post", "/api/v1/keys/", {"name": "x"}),
+        ("post", JWT, {}),
     ):
-        answer = getattr(client, method)(path, {"name": "x"}, content_type="application/json")
+        answer = getattr(client, method)(path, body, content_type="application/json")
         assert answer.status_code == 403, path
     assert client.get("/api/v1/events/?scope=all").status_code == 403
     assert client.get("/accounts/keys/").status_code == 302

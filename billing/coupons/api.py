@@ -326,15 +326,11 @@ class CouponPurchaseView(APIView):
     def post(self, request: Request) -> Response:
         caller = Caller.of(request.user)
         key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
-        code = _read(PurchaseCouponSerializer, request)["coupon"]
-        # The serializer has made sure that it is an object.
-        data = cast(dict[str, Any], request.data)
-        if "purchase" not in data:
-            raise ValidationFailed([FieldError("required", "This field is required.", "purchase")])
-        purchase = parse_purchase(data["purchase"], now=timezone.now())
+        given = _read(PurchaseCouponSerializer, request)
+        purchase = parse_purchase(given["purchase"], now=timezone.now())
         with guessing.counted(caller):
             bought = purchase_with_coupon(
-                caller=caller, purchase=purchase, code=code, idempotency_key=key
+                caller=caller, purchase=purchase, code=given["coupon"], idempotency_key=key
             )
         if bought.recorded.replayed:
             return Response(bought.data(), headers={"Idempotent-Replayed": "true"})

@@ -12,6 +12,7 @@ from billing.coupons.redeeming import normal
 from billing.fields import AmountField, CurrencyField, MomentField
 from purchases.models import ITEM_MAX_LENGTH
 from purchases.serializers import PurchaseInputSerializer, PurchaseSerializer
+from shop.core.bodies import Body
 from shop.core.times import iso
 
 _OPTIONAL: dict[str, Any] = {"required": False, "allow_null": True}
@@ -30,7 +31,7 @@ class CodeField(serializers.RegexField):
         return normal(data)
 
 
-class CouponSerializer(serializers.Serializer[Any]):
+class CouponSerializer(Body):
     """A coupon: a percentage or an amount, and where, when and how often it is taken."""
 
     id = serializers.UUIDField(read_only=True)
@@ -66,7 +67,7 @@ class CouponSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField(read_only=True)
 
 
-class CouponCheckSerializer(serializers.Serializer[Any]):
+class CouponCheckSerializer(Body):
     code = TextField(max_length=_TYPED_CODE_MAX_LENGTH)
     amount = AmountField(max_digits=24, help_text="What the items cost.")
     currency = CurrencyField()
@@ -83,7 +84,7 @@ class CouponCheckedSerializer(serializers.Serializer[Any]):
     total = serializers.DecimalField(max_digits=24, decimal_places=2)
 
 
-class CouponPurchaseInputSerializer(serializers.Serializer[Any]):
+class CouponPurchaseInputSerializer(Body):
     """A purchase and the coupon that it is to be recorded with."""
 
     purchase = PurchaseInputSerializer()
@@ -100,9 +101,10 @@ class CouponPurchaseSerializer(PurchaseSerializer):
         fields = [*PurchaseSerializer.Meta.fields, "discount", "payable"]
 
 
-class PurchaseCouponSerializer(serializers.Serializer[Any]):
+class PurchaseCouponSerializer(Body):
     """Reads the coupon of a purchase; the purchase itself is read as on its own route."""
 
+    purchase = serializers.JSONField()
     coupon = TextField(max_length=_TYPED_CODE_MAX_LENGTH)
 
 

@@ -8,12 +8,13 @@ from rest_framework import serializers
 from accounts.serializers import LineField
 from billing.invoices.models import LINES_MAX
 from billing.invoices.serializers import CreditNoteSerializer
+from shop.core.bodies import Body
 
 REASON_MAX_LENGTH = 200
 _QUANTITY_MAX = 2**31 - 1
 
 
-class CreditLineSerializer(serializers.Serializer[Any]):
+class CreditLineSerializer(Body):
     position = serializers.IntegerField(min_value=1, max_value=LINES_MAX)
     quantity = serializers.IntegerField(
         min_value=1, max_value=_QUANTITY_MAX, required=False, help_text="Pieces that come back."
@@ -32,7 +33,7 @@ class CreditLineSerializer(serializers.Serializer[Any]):
         return given
 
 
-class VoidSerializer(serializers.Serializer[Any]):
+class VoidSerializer(Body):
     reason = LineField(max_length=REASON_MAX_LENGTH)
 
 

@@ -1,7 +1,6 @@
 """The shapes of drafts, invoices and credit notes in the API."""
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +11,7 @@ from accounts.serializers import LineField, TextField
 from billing.invoices.composing import moment_of
 from billing.invoices.models import LINES_MAX, MOMENT_MAX_LENGTH
 from billing.invoices.selectors import STATUSES
+from shop.core.bodies import Body
 
 DISCOUNTS_MAX = 20
 COUPONS_MAX = 10
@@ -35,7 +35,7 @@ class DayOrMomentField(TextField):
         return text
 
 
-class DiscountSerializer(serializers.Serializer[Any]):
+class DiscountSerializer(Body):
     percent = serializers.DecimalField(
         max_digits=5,
         decimal_places=2,
@@ -61,10 +61,7 @@ class DiscountSerializer(serializers.Serializer[Any]):
         return given
 
 
-_MANY = {"coupon": "coupons", "discount": "discounts"}
-
-
-class DraftChangeSerializer(serializers.Serializer[Any]):
+class DraftChangeSerializer(Body):
     since = DayOrMomentField(required=False, allow_null=True, help_text=DAY_OR_MOMENT)
     until = DayOrMomentField(required=False, allow_null=True, help_text=DAY_OR_MOMENT)
     purchases = serializers.ListField(
@@ -87,16 +84,6 @@ class DraftChangeSerializer(serializers.Serializer[Any]):
     due_days = serializers.IntegerField(
         min_value=0, max_value=DUE_DAYS_MAX, required=False, allow_null=True
     )
-
-    def to_internal_value(self, data: Any) -> Any:
-        # To ignore these, as other fields that are not known, would charge the full price.
-        if isinstance(data, Mapping):
-            wrong = {one: many for one, many in _MANY.items() if one in data}
-            if wrong:
-                raise serializers.ValidationError(
-                    {one: f"Give a list, as {many}." for one, many in wrong.items()}
-                )
-        return super().to_internal_value(data)
 
     def validate_currency(self, value: str | None) -> str | None:
         if value is not None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from people.idempotency import keep_once
+from people.idempotency import keep_once, route_of
 from shop.core.errors import ApplicationError, FieldError, ValidationFailed
 from shop.core.idempotency import parse_idempotency_key
 from shop.core.money import typed_amount
@@ -50,8 +50,12 @@ def day_in(form: Mapping[str, str], name: str) -> str:
 
 
 def checked(serializer: Any, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a serializer of the API makes of the data. Raise ``ValidationFailed``."""
-    read = serializer(data=data)
+    """Return what a serializer of the API makes of the data. Raise ``ValidationFailed``.
+
+    What else a form has is for the page.
+    """
+    fields = serializer().fields
+    read = serializer(data={name: value for name, value in data.items() if name in fields})
     if not read.is_valid():
         raise ValidationFailed(
             [
@@ -93,7 +97,7 @@ def submitted(request: HttpRequest, work: Callable[[], str]) -> tuple[str, Error
         }
         _status, body, _replayed = keep_once(
             account=cast(User, request.user),
-            route=request.path,
+            route=route_of(request),
             key=key,
             data=data,
             work=lambda: (302, {"url": work()}),

@@ -10,6 +10,7 @@ from accounts.models import User
 from accounts.serializers import LineField, TextField
 from billing.parties.models import ADDRESS_MAX_LENGTH, NAME_MAX_LENGTH, Profile
 from billing.parties.vat_ids import written
+from shop.core.bodies import Body
 from shop.core.text import printable
 from shop.core.times import iso
 
@@ -38,7 +39,7 @@ class AddressField(TextField):
         return "\n".join(lines)
 
 
-class ProfileSerializer(serializers.Serializer[Any]):
+class ProfileSerializer(Body):
     username = TextField(required=False, help_text="Whose profile it is; else your own.")
     userid = TextField(required=False)
     name = LineField(max_length=NAME_MAX_LENGTH, allow_blank=True, default="")

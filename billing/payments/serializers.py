@@ -13,6 +13,7 @@ from billing.payments.models import (
     Refund,
 )
 from billing.payments.selectors import excess
+from shop.core.bodies import Body
 from shop.core.times import iso
 
 
@@ -28,7 +29,7 @@ def _reference(**options: Any) -> LineField:
     return LineField(max_length=REFERENCE_MAX_LENGTH, **options)
 
 
-class PaySerializer(serializers.Serializer[Any]):
+class PaySerializer(Body):
     provider = LineField(max_length=20, help_text="`bank`, `stripe`, or `test` in development.")
     amount = _amount(required=False, help_text="All that is due, if it is not given.")
 
@@ -50,23 +51,23 @@ class PayAnswerSerializer(serializers.Serializer[Any]):
     action = ActionSerializer()
 
 
-class BookSerializer(serializers.Serializer[Any]):
+class BookSerializer(Body):
     amount = _amount()
     paid_on = serializers.DateField()
     reference = _reference()
     method = serializers.ChoiceField(choices=["bank", "cash"], default="bank")
 
 
-class RefundRequestSerializer(serializers.Serializer[Any]):
+class RefundRequestSerializer(Body):
     amount = _amount()
     reason = _reason()
 
 
-class RefundFailedSerializer(serializers.Serializer[Any]):
+class RefundFailedSerializer(Body):
     reason = _reason()
 
 
-class ChargebackRequestSerializer(serializers.Serializer[Any]):
+class ChargebackRequestSerializer(Body):
     amount = _amount()
     reason = _reason()
     reference = _reference(required=False, allow_blank=True, default="")

@@ -8,10 +8,11 @@ from rest_framework import serializers
 from accounts.models import User
 from billing.invoices.serializers import DAY_OR_MOMENT, DayOrMomentField
 from billing.runs.models import Run
+from shop.core.bodies import Body
 from shop.core.times import iso
 
 
-class RunRequestSerializer(serializers.Serializer[Any]):
+class RunRequestSerializer(Body):
     until = DayOrMomentField(help_text=DAY_OR_MOMENT)
     issue = serializers.BooleanField(default=True, help_text="Else drafts are made.")
     send = serializers.BooleanField(default=False, help_text="Mail each invoice that is issued.")

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from accounts.serializers import LineField, TextField
 from billing.taxes.models import CODE_MAX_LENGTH, ItemTax, TaxRate
 from purchases.models import ITEM_MAX_LENGTH
+from shop.core.bodies import Body
 from shop.core.text import printable
 
 CATEGORIES = ("S", "Z", "E", "AE", "K", "G", "O", "L", "M")
@@ -38,7 +39,7 @@ class ItemField(TextField):
         return text
 
 
-class TaxRateSerializer(serializers.Serializer[Any]):
+class TaxRateSerializer(Body):
     id = serializers.IntegerField(read_only=True)
     code = serializers.RegexField(_CODE, max_length=CODE_MAX_LENGTH)
     category = serializers.ChoiceField(CATEGORIES, help_text="By UNTDID 5305.")
@@ -58,7 +59,7 @@ class TaxRateSerializer(serializers.Serializer[Any]):
     )
 
 
-class ItemTaxSerializer(serializers.Serializer[Any]):
+class ItemTaxSerializer(Body):
     item = ItemField(max_length=ITEM_MAX_LENGTH)
     code = serializers.RegexField(_CODE, max_length=CODE_MAX_LENGTH)
 

@@ -1,6 +1,5 @@
 """Customers, finance, purchases and clients of the API for the tests of billing."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,15 +8,15 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import transaction
-from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Token, User
+from accounts.models import User
 from billing.content import Body, Buyer, ContentLine, ContentTax
 from billing.invoices.issuing import issue_document
 from billing.invoices.models import Document
-from people.folding import fold
 from purchases.models import Purchase
+from tests import callers
+from tests.callers import make
 
 SELLER = {
     "name": "Scalable Shop GmbH",
@@ -37,17 +36,6 @@ SELLER = {
 def _seller(settings: Any) -> None:
     settings.BILLING_SELLER = SELLER
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-def make(name: str, *roles: str, **fields: Any) -> User:
-    """Return an account with these roles."""
-    fields.setdefault("userid", f"id-{name}")
-    user = User.objects.create_user(name, f"{name}@example.com", "x", **fields)
-    if roles:
-        User.objects.filter(pk=user.pk).update(roles=sorted(roles))
-        fold([user.pk])
-        user.refresh_from_db()
-    return user
 
 
 def buy(
@@ -79,23 +67,10 @@ def buy(
     return [each.pk for each in made]
 
 
-class Api:
-    """A client of the API with a token of an account."""
+class Api(callers.Api):
+    """A client of the API of billing."""
 
-    def __init__(self, user: User) -> None:
-        self.user = user
-        token = Token.objects.create(user=user)[1]
-        self.client = Client(headers={"Authorization": f"Token {token}"})
-
-    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """Send a request to a path below ``/api/v1/billing/``; ``Idempotency_Key="x"``."""
-        return self.client.generic(
-            method,
-            f"/api/v1/billing/{path}",
-            b"" if body is None else json.dumps(body),
-            "application/json",
-            headers={name.replace("_", "-"): value for name, value in headers.items()},
-        )
+    below = "billing/"
 
 
 @pytest.fixture

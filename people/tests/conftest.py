@@ -1,15 +1,14 @@
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.core.mail import EmailMessage
-from django.test import Client
 
 from accounts.mailing import mails_send
-from accounts.models import Token, User
-from people.folding import fold
+from accounts.models import User
+from tests import callers
+from tests.callers import Api
 
 Make = Callable[..., User]
 
@@ -21,32 +20,9 @@ def _fast(settings: Any) -> None:
 
 def make(name: str, *roles: str, **fields: Any) -> User:
     """Return an account with these roles and a verified address."""
-    email = f"{name}@example.com"
-    user = User.objects.create_user(name, email, "x", userid=f"id-{name}", **fields)
-    if roles:
-        User.objects.filter(pk=user.pk).update(roles=sorted(roles))
-        fold([user.pk])
-        user.refresh_from_db()
-    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    user = callers.make(name, *roles, **fields)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     return user
-
-
-class Api:
-    """A client of the API with a token of an account."""
-
-    def __init__(self, user: User) -> None:
-        self.user = user
-        token = Token.objects.create(user=user)[1]
-        self.client = Client(headers={"Authorization": f"Token {token}"})
-
-    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        return self.client.generic(
-            method,
-            f"/api/v1/{path}",
-            b"" if body is None else json.dumps(body),
-            "application/json",
-            headers={name.replace("_", "-"): value for name, value in headers.items()},
-        )
 
 
 @pytest.fixture

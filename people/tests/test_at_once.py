@@ -16,7 +16,8 @@ from accounts.permissions import Permission
 from people import invitations, roles, services, teams
 from people.guard import LastAdmin, admin_remains, admins, lock_people
 from people.models import Membership
-from people.tests.conftest import Api, make
+from people.tests.conftest import make
+from tests.callers import Api
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT_ONCE = 50

@@ -14,8 +14,9 @@ from django.utils import timezone
 from accounts.models import User
 from audit.models import Waiting
 from people.models import Invitation
-from people.tests.conftest import Api, make
+from people.tests.conftest import make
 from people.tests.test_roles_and_teams import code_of
+from tests.callers import Api
 
 pytestmark = pytest.mark.django_db
 SentMail = Callable[[], list[EmailMessage]]

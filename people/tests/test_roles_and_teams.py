@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from accounts.permissions import ALL, ROLES, Permission, codes
 from audit.models import Waiting
-from people.tests.conftest import Api, make
+from people.tests.conftest import make
+from tests.callers import Api
 
 pytestmark = pytest.mark.django_db
 
@@ -240,7 +241,13 @@ def test_writes_are_repeated_under_their_key(boss: Api) -> None:
     other = boss("POST", "roles/", new | {"name": "Shelf"}, Idempotency_Key="k")
     assert code_of(other) == (422, "idempotency_key_reused")
     # The key's scope is the caller and the route; and an error keeps nothing.
-    assert boss("POST", "teams/", {"name": "Office"}, Idempotency_Key="k").status_code == 201
+    office = boss("POST", "teams/", {"name": "Office"}, Idempotency_Key="k")
+    assert office.status_code == 201
+    # An id is the same however it is spelled.
+    for id, replayed in [(office.json()["id"], None), (office.json()["id"].upper(), "true")]:
+        invited = {"email": "zoe@example.com"}
+        answer = boss("POST", f"teams/{id}/invitations/", invited, Idempotency_Key="k")
+        assert (answer.status_code, answer.get("Idempotent-Replayed")) == (202, replayed)
     second = Api(make("second", "admin"))
     assert second("POST", "teams/", {"name": "Office"}, Idempotency_Key="k").status_code == 400
     assert second("POST", "teams/", {"name": "Hall"}, Idempotency_Key="k").status_code == 201

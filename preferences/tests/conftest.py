@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from people.tests.conftest import Api, make
+from people.tests.conftest import make
+from tests.callers import Api
 
 
 class Settings(Api):

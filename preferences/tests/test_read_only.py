@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from people.tests.conftest import Api, make
+from people.tests.conftest import make
 from preferences.tests.conftest import Settings
 from shop.core.apps import works_read_only
+from tests.callers import Api
 from tests.system import System, wait_for
 from tests.world import ROUTES
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+from drf_spectacular.plumbing import force_instance
 
 from shop.core.apps import error_dialects
+from shop.core.bodies import Body
 from shop.core.paths import CLASSIC_PREFIX
 
 ERRORS = {
@@ -105,6 +107,14 @@ class AutoSchema(SpectacularAutoSchema):
         if operation is not None and permission is not None:
             operation["x-permission"] = permission.code
         return operation
+
+    def _map_serializer(
+        self, serializer: Any, direction: Any, bypass_extensions: Any = False
+    ) -> Any:
+        schema = super()._map_serializer(serializer, direction, bypass_extensions)
+        if direction == "request" and isinstance(force_instance(serializer), Body):
+            schema["additionalProperties"] = False
+        return schema
 
     def get_tags(self) -> list[str]:
         parts = self.path.removeprefix("/api/v1/").strip("/").split("/")

@@ -1,7 +1,6 @@
 """Owners of webhooks, a receiver, and a deliverer for the tests."""
 
 import ipaddress
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,39 +9,20 @@ from uuid import uuid4
 
 import pytest
 from django.db import transaction
-from django.test import Client
 
-from accounts.models import Token, User
 from events.tests.log import number
-from people.folding import fold
+from tests import callers
 from webhooks import deliverer
 from webhooks.tests.receiver import Receiver, receiving
 
 Call = Callable[..., Any]
 
 
-class Api:
-    """A client of the API with a token of an account."""
+class Api(callers.Api):
+    """A client of the API with a token of a new account."""
 
     def __init__(self, name: str, *roles: str, **fields: Any) -> None:
-        self.user = User.objects.create_user(
-            name, f"{name}@example.com", "x", userid=f"id-{name}", **fields
-        )
-        if roles:
-            User.objects.filter(pk=self.user.pk).update(roles=sorted(roles))
-            fold([self.user.pk])
-            self.user.refresh_from_db()
-        token = Token.objects.create(user=self.user)[1]
-        self.client = Client(headers={"Authorization": f"Token {token}"})
-
-    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        return self.client.generic(
-            method,
-            f"/api/v1/{path}",
-            b"" if body is None else json.dumps(body),
-            "application/json",
-            headers={name.replace("_", "-"): value for name, value in headers.items()},
-        )
+        super().__init__(callers.make(name, *roles, **fields))
 
     def hook(self, url: str, **fields: Any) -> Any:
         """Make a webhook for the events from now on; return the answer's body."""

@@ -3,6 +3,13 @@
 from shop.core.columns import nobody
 
 TABLES = (
+    nobody("quizzes_attribution", "purchase_id result_id via currency total bought_at"),
+    nobody(
+        "quizzes_grant",
+        "id lead_id campaign result_id coupon_id template_id reason at",
+        hidden="code",
+    ),
+    nobody("quizzes_view", "id quiz_id day ref count"),
     nobody(
         "quizzes_result",
         "attempt_id quiz_id version_id language points max percent band outcome tied categories"

@@ -9,5 +9,6 @@ class QuizzesConfig(ShopAppConfig):
     name = "quizzes"
     verbose_name = "Quizzes"
     event_types = "quizzes.events"
-    append_only = ("Version",)
+    append_only = ("Version", "ConsentText")
+    sealed = ("quizzes.leads.models.SEALED",)
     personal_data = "quizzes.columns.TABLES"

@@ -3,6 +3,24 @@
 from shop.core.columns import nobody
 
 TABLES = (
+    nobody(
+        "quizzes_leadmail",
+        "document company_id lead_id quiz_id result_id kind counted created_at",
+        hidden="address",
+    ),
+    nobody("quizzes_mailtoken", "lead_id result_id purpose expires_at", hidden="sha256"),
+    nobody(
+        "quizzes_consent",
+        "id lead_id purpose text_id result_id given_at confirmed_at withdrawn_at",
+    ),
+    nobody("quizzes_consenttext", "sha256 language text"),
+    nobody("quizzes_leadresult", "result_id lead_id given_at confirmed_at"),
+    nobody(
+        "quizzes_lead",
+        "id company_id state created_at seen_at confirmed_at withdrawn_at erased_at",
+        hidden="email_index key email name",
+    ),
+    nobody("quizzes_indexkey", "company_id", hidden="key"),
     nobody("quizzes_attribution", "purchase_id result_id via currency total bought_at"),
     nobody(
         "quizzes_grant",

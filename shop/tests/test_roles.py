@@ -43,6 +43,7 @@ ONLY_GROW = {
     "billing_redemption",
     "billing_tax",
     "preferences_change",
+    "quizzes_consenttext",
     "quizzes_version",
 }
 COLUMNS = """(

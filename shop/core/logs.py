@@ -92,6 +92,9 @@ def logging_config(*, json: bool) -> dict[str, Any]:
         "loggers": {
             # django_structlog already logs each request with its status.
             "django.request": {"level": "CRITICAL"},
+            # Its own handlers would write lines as they come, with the ticket of a socket.
+            "uvicorn": {"handlers": [], "level": "INFO", "propagate": True},
+            "uvicorn.access": {"handlers": [], "propagate": False},
             "uvicorn.error": {"level": "INFO"},
         },
     }

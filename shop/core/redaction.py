@@ -1,7 +1,8 @@
 """What no line of the log may hold: secrets, and what would make two lines of one.
 
 ``clean`` makes any event safe for every sink. Keys, tokens and passwords are recognised by the name
-they go by, by their form, or because this process was started with them. All other control
+they go by, by their form, or because this process was started with them. So are numbers of cards
+and the names of mailboxes. All other control
 characters are shown as their escapes, and what is too long is cut.
 """
 
@@ -25,19 +26,22 @@ COUNT_MAX = 10_000
 """A number of tokens or tickets is smaller, and a code that somebody types is not."""
 
 _WORDS = (
-    "passw(?:or)?d|passwd|passphrase|pwd|secrets?|tokens?|tickets?|set[-_]?cookies?|cookies?|"
+    "passw(?:or)?[dt]|passwd|passphrase|passcode|pwd|kennwort|secrets?(?:[-_]?keys?)?|tokens?|tickets?|set[-_]?cookies?|cookies?|"
     "(?:proxy[-_]?)?authorization|credentials?|api[-_]?keys?|private[-_]?keys?|key[-_]?text|"
     "access[-_]?keys?|sessionid|session[-_]?keys?|csrf\\w*|otp|totp|pepper|dsn|signatures?|"
-    "x[-_]shop[-_]key|assertion|verifier|jwt"
+    "x[-_]shop[-_]key|assertion|verifier|jwt|cv[cv]2?|card[-_]?numbers?|iban"
 )
 # A name ends with what it is: a token_id, a password_changed_at and a cookie_name are no secrets.
 _NAME = re.compile(rf"(?:^|[-_.\s])\w*(?:{_WORDS})(?:_?\d{{1,6}})?$", re.I)
 _DIGEST = re.compile(r"(?:hash|digest|commitment|sha\d*|checksum|previous|etag|version)$", re.I)
 
+_ESCAPED = r"(?:%{1,2}(?:25){0,4}2[27]|\\{1,8}u002[27]|&quot;|&#3[49];|&#x2[27];)"
 _IN_TEXT = re.compile(
     # The name, perhaps in quotation marks, and what separates it from the value. The quotation
-    # marks of a text in another text have backslashes before them.
-    rf"""(?P<name>(?:{_WORDS})(?:_?\d{{1,6}})?(?:\\{{0,8}}["'])?\s*(?:=>|[=:])\s*)"""
+    # marks of a text in another text have backslashes before them, or are escaped as in URLs, JSON
+    # and HTML. An option of a command has a space between them.
+    rf"""(?P<name>(?<![\w-])--(?=\w)[\w-]{{0,40}}(?:{_WORDS})\s+(?!-)|<(?:\w+:)?(?:{_WORDS})>|"""
+    rf"""(?:{_WORDS})(?:_?\d{{1,6}})?(?:\\{{0,8}}["']|{_ESCAPED})?\s*(?:=>|[=:]|%{{1,2}}(?:25){{0,4}}3[AaDd])\s*{_ESCAPED}?)"""
     # A value in quotation marks, a header with its scheme, or one word.
     r"""(?!\[redacted\])(?:[\[({][^\])}\r\n]*|b?(?P<mark>\\{0,8}["'])(?:(?!(?<!\\)(?P=mark))[^\r\n])*(?:(?P=mark))?"""
     r"""|(?:Bearer|Basic|Token|Digest|Negotiate|ApiKey)\s+[^\s"',;&]+|[^\s"'&,;)}\]]+)""",
@@ -46,6 +50,11 @@ _IN_TEXT = re.compile(
 _COOKIES = re.compile(
     r"""(?P<name>cookie\\{0,8}["']?\s*[:=]\s*b?\\{0,8}["']?)(?!\[redacted\])[^\r\n"']+""", re.I
 )
+_CREDENTIALS = re.compile(
+    r"""(?<![\w/@])[^\s/?#"'<>:@,;=(){}\[\]\\]{1,64}:[^\s/?#"'<>@]{1,256}@(?=[\w\[])"""
+)
+_ADDRESS = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?=[\w-]{1,63}(?:\.[\w-]{1,63})+)")
+_CARD = re.compile(r"(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])")
 _CREDENTIALS_IN_URL = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"'<>]*@", re.I)
 _SCHEME = re.compile(
     r"\b(?P<scheme>(?i:Bearer|Basic|Token|Digest|Negotiate|ApiKey))\s+"
@@ -86,13 +95,24 @@ def hide(text: str, *, digests: bool = True) -> str:
     """Return the text without secrets; ``digests`` hides what may be one or the digest of one."""
     if _known:
         text = _known.sub(HIDDEN, text)
-    text = _CREDENTIALS_IN_URL.sub(rf"\g<scheme>{HIDDEN}@", text)
+    if "@" in text:
+        text = _CREDENTIALS_IN_URL.sub(rf"\g<scheme>{HIDDEN}@", text)
+        text = _CREDENTIALS.sub(f"{HIDDEN}@", text)
+        text = _ADDRESS.sub(f"{HIDDEN}@", text)
     text = _COOKIES.sub(rf"\g<name>{HIDDEN}", text)
     text = _IN_TEXT.sub(rf"\g<name>{HIDDEN}", text)
     text = _SCHEME.sub(rf"\g<scheme> {HIDDEN}", text)
     text = _PATHS.sub(rf"\g<before>{HIDDEN}", text)
+    text = _CARD.sub(_card, text)
     text = _FORMS.sub(lambda found: f"{found['kind'] or ''}{HIDDEN}", text)
     return _HEXADECIMAL.sub(HIDDEN, text) if digests else text
+
+
+def _card(found: "re.Match[str]") -> str:
+    """Return what stands for a number that may be that of a card, by its check digit."""
+    digits = [int(each) for each in found[0] if each.isdigit()][::-1]
+    doubled = (sum(divmod(2 * each, 10)) for each in digits[1::2])
+    return HIDDEN if (sum(digits[::2]) + sum(doubled)) % 10 == 0 else found[0]
 
 
 def one_line(text: str) -> str:
@@ -146,6 +166,8 @@ class _Cleaner:
 
 def _number(name: str, value: int) -> Any:
     if is_secret(name) and abs(value) >= COUNT_MAX:
+        return HIDDEN
+    if 10**12 < value < 10**19 and _CARD.sub(_card, str(value)) == HIDDEN:
         return HIDDEN
     # A database and many a reader of JSON know 64 bits, and Python writes no number of any length
     # in decimal.

@@ -28,6 +28,10 @@ SECRETS = {
     "stripe": "sk_live_51Hcanary",
     "basic": "am9lOmNhbmFyeQ==",
     "known": "a-secret-of-the-environment",
+    "card": "4111 1111 1111 1111",
+    "number": "5500000000000004",
+    "amex": "3782-822463-10005",
+    "mailbox": "canary.person+x",
 }
 TEXTS = (
     "Authorization: Token {knox}",
@@ -47,6 +51,13 @@ TEXTS = (
     "the ticket {ticket} is spent; the token {knox} too",
     "client_secret={word}, api_key: {word}; X-Shop-Key={word} otp=123456",
     "something knows {known}",
+    "Invalid HTTP_HOST header: 'joe:{word}@127.0.0.1:8000'",
+    "%7B%22password%22%3A%22{word}%22%7D and /x?next=%2Fa%3Ftoken%3D{word}",
+    "said \\u0022password\\u0022: \\u0022{word}\\u0022 and &quot;token&quot;: &quot;{word}&quot;",
+    "<soap:password>{word}</soap:password> secretKey: {word}, Kennwort={word}",
+    "shop --admin-password {word} --token {knox}",
+    "the card {card} was declined, and {number}, and {amex}; cvc=1234567",
+    "refused {{'{mailbox}@example.org': (550, b'<{mailbox}@mail.example.org>')}}",
 )
 FIELDS = (
     *({name: "{word}"} for name in ("password", "new_password1", "Authorization", "set-cookie")),
@@ -56,6 +67,7 @@ FIELDS = (
     {"body": b"\xff password={word}"},
     {"{key}": 1},
     {"tokens": ["{word}"]},
+    {"item": 5500000000000004, "{mailbox}@example.org": "{card}"},
 )
 
 
@@ -136,6 +148,7 @@ def test_planted_secrets_reach_no_sink(
     for sink in (written, json.dumps(copied)):
         for name, secret in SECRETS.items():
             assert secret not in sink, (name, sink[sink.index(secret) - 200 :][:300])
+        assert "1234567" not in sink
         assert "123456" not in sink.replace("0123456", "")
     assert len(copied) == 6 * len(TEXTS) + 2 * len(FIELDS)
     assert "log.failed" in written
@@ -148,7 +161,8 @@ def test_what_is_no_secret_stays() -> None:
         "request": "POST /api/v1/accounts/tokens/", "image": f"shop@sha256:{DIGEST}",
         "url": "https://example.org/a@b?c=1", "session": "", "cookie": None,
         "file": "/srv/shop/accounts/tests/test_a_name_that_is_really_rather_long_indeed.py",
-        "id": "0199c1f2-7d3e-7b7a-8a3c-0123456789ab", "rate": 1.5,
+        "id": "0199c1f2-7d3e-7b7a-8a3c-0123456789ab", "rate": 1.5, "position": 4111111111111112,
+        "at": 1795780800000000, "host": "celery@worker", "moment": "2026-11-27T08:00:00.123456Z",
     }  # fmt: skip
     assert clean(event) == event
 

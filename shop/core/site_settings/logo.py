@@ -36,17 +36,7 @@ class Logo(Setting[str]):
 
     def check(self, value: Any) -> str:
         """Return the picture as it is kept."""
-        if value == "":
-            return value
-        match = _DATA.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
-            raise _not_a_picture()
-        if len(match[1]) > (MAX_BYTES + 2) * 4 // 3:
-            raise Unfit("too_large", gettext_noop("Give a file of up to 64 KiB."))
-        try:
-            return address_of(_smaller(base64.b64decode(match[1], validate=True)))
-        except binascii.Error:
-            raise _not_a_picture() from None
+        return kept_picture(value)
 
     def recall(self, value: Any) -> str:
         """Return a picture that was kept."""
@@ -57,6 +47,21 @@ class Logo(Setting[str]):
     def brief(self, value: str | None) -> Any:
         """Return what tells two pictures apart."""
         return f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:16]}" if value else value
+
+
+def kept_picture(value: Any) -> str:
+    """Return the picture of a ``data:`` address as it is kept; empty for none. Raise ``Unfit``."""
+    if value == "":
+        return ""
+    match = _DATA.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise _not_a_picture()
+    if len(match[1]) > (MAX_BYTES + 2) * 4 // 3:
+        raise Unfit("too_large", gettext_noop("Give a file of up to 64 KiB."))
+    try:
+        return address_of(_smaller(base64.b64decode(match[1], validate=True)))
+    except binascii.Error:
+        raise _not_a_picture() from None
 
 
 def address_of(picture: bytes) -> str:

@@ -8,6 +8,9 @@ class QuizzesConfig(ShopAppConfig):
 
     name = "quizzes"
     verbose_name = "Quizzes"
+    api_urls = "quizzes.urls"
+    page_urls = "quizzes.page_urls"
+    audit_actions = ("quizzes.actions.ACTIONS",)
     event_types = "quizzes.events"
     append_only = ("Version", "ConsentText")
     sealed = ("quizzes.leads.models.SEALED",)

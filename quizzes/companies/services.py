@@ -163,4 +163,3 @@ def _facts(name: str, brand: Brand) -> dict[str, Any]:
 
 def _record(action: str, company: Company, actor: User, **facts: Any) -> None:
     record(action, object=f"company:{company.pk}", actor_id=actor.pk, **facts)
-

@@ -96,6 +96,12 @@ def _problems(data: Any, kind: Any, place: str) -> Iterator[Problem]:
                 for index, element in enumerate(value):
                     yield from _problems(element, _PARTS[name], f"{place}{name}.{index}.")
                 shell[name] = []
+        # msgspec tells of the first field that is missing only.
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            for field in msgspec.structs.fields(kind):
+                if field.required and field.encode_name not in data:
+                    message = f"Object missing required field `{field.encode_name}`"
+                    yield _problem(message, place)
     try:
         _convert(shell, kind)
     except msgspec.ValidationError as error:

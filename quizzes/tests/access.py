@@ -1,0 +1,18 @@
+"""The access to quizzes. Each part adds the rows of its routes."""
+
+from typing import Any
+
+from accounts.models import User
+from quizzes.tests import access_authoring as authoring
+from tests.access import Access
+
+
+def _objects(owner: User) -> dict[str, Any]:
+    return {**authoring.objects(owner)}
+
+
+ACCESS = Access(
+    objects=_objects,
+    api={**authoring.API},
+    bodies={**authoring.BODIES},
+)

@@ -1,0 +1,8 @@
+"""The routes of quizzes, below ``/api/v1/``; each part has its own."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("companies/<str:company>/quizzes/", include("quizzes.authoring.urls")),
+    path("companies/", include("quizzes.companies.urls")),
+]

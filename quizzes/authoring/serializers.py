@@ -10,17 +10,18 @@ from quizzes.authoring.services import ARMS_MAX, ORIGINS_MAX, WEIGHT_MAX
 from quizzes.companies.models import SLUG_MAX_LENGTH
 from quizzes.definition.checks import Checked
 from quizzes.definition.problems import Problem
+from shop.core.bodies import Body
 from shop.core.times import iso
 
 RESULTS_MAX = 1_000_000_000
 
 
-class QuizInputSerializer(serializers.Serializer[Any]):
+class QuizInputSerializer(Body):
     slug = TextField(max_length=SLUG_MAX_LENGTH, help_text="Its name in addresses: `/q/{slug}/`.")
     definition = serializers.JSONField(help_text="A definition `shop-quiz/1`, perhaps incomplete.")
 
 
-class ArmSerializer(serializers.Serializer[Any]):
+class ArmSerializer(Body):
     version = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
     weight = serializers.IntegerField(min_value=1, max_value=WEIGHT_MAX)
 
@@ -28,7 +29,7 @@ class ArmSerializer(serializers.Serializer[Any]):
         return dict(super().to_internal_value(data))
 
 
-class QuizChangeSerializer(serializers.Serializer[Any]):
+class QuizChangeSerializer(Body):
     state = serializers.ChoiceField(
         choices=[Quiz.State.OPEN.value, Quiz.State.CLOSED.value], required=False
     )
@@ -70,7 +71,7 @@ class QuizSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
-class CheckInputSerializer(serializers.Serializer[Any]):
+class CheckInputSerializer(Body):
     definition = serializers.JSONField(
         required=False, help_text="What is checked instead of the draft."
     )

@@ -134,6 +134,7 @@ def quiz_publish(*, actor: User, quiz: Quiz) -> Published:
         sha256 = bytes(version.sha256).hex()
         emit(
             QUIZ_PUBLISHED,
+            team=quiz.company.team_id,
             data={
                 "company": quiz.company.slug,
                 "quiz": str(quiz.pk),

@@ -9,12 +9,13 @@ from accounts.serializers import TextField
 from people.models import Membership
 from quizzes.companies.brand import URL_MAX_LENGTH, brand_of
 from quizzes.companies.models import NAME_MAX_LENGTH, SLUG_MAX_LENGTH, Company, Seat
+from shop.core.bodies import Body
 from shop.core.times import iso
 
 LOGO_MAX_LENGTH = 90_000
 
 
-class CompanyInputSerializer(serializers.Serializer[Any]):
+class CompanyInputSerializer(Body):
     slug = TextField(max_length=SLUG_MAX_LENGTH, help_text="Its name in addresses.")
     name = TextField(max_length=NAME_MAX_LENGTH)
 
@@ -27,7 +28,7 @@ class CompanySerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
-class BrandSerializer(serializers.Serializer[Any]):
+class BrandSerializer(Body):
     """What is left out of a PUT gets its default; without a name it stays."""
 
     name = TextField(max_length=NAME_MAX_LENGTH, required=False)
@@ -47,7 +48,7 @@ class BrandSerializer(serializers.Serializer[Any]):
     )
 
 
-class CompanyMemberInputSerializer(serializers.Serializer[Any]):
+class CompanyMemberInputSerializer(Body):
     role = serializers.ChoiceField(choices=Seat.Role.choices)
 
 

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from quizzes.authoring import api
+from quizzes.authoring import api, files
 
 _ONE = "<str:id>/"
 
 urlpatterns = [
     path("", api.QuizListView.as_view(), name="api_quizzes"),
+    path("import/", files.ImportView.as_view(), name="api_quiz_import"),
     path(_ONE, api.QuizView.as_view(), name="api_quiz"),
+    path(f"{_ONE}export.json", files.ExportView.as_view(), name="api_quiz_export"),
     path(f"{_ONE}draft/", api.DraftView.as_view(), name="api_quiz_draft"),
     path(f"{_ONE}check/", api.CheckView.as_view(), name="api_quiz_check"),
     path(f"{_ONE}publish/", api.PublishView.as_view(), name="api_quiz_publish"),

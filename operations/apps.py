@@ -42,6 +42,11 @@ class OperationsConfig(ShopAppConfig):
             "schedule": 300.0,
             "options": {"expires": 240},
         },
+        "forget-gone-instances": {
+            "task": "operations.forget_gone",
+            "schedule": 3600.0,
+            "options": {"expires": 600},
+        },
         "count-expired": {
             "task": "operations.add_expired",
             "schedule": 60.0,

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection
 
 from events.hub import hub
+from operations.site_settings import OPERATIONS_KEEP_DAYS
 from shop.core import site_settings
 from shop.core.process import Process
 
@@ -123,6 +124,16 @@ def report(process: Process, *, age: float, dropped: int = 0, totals: Totals = (
         )
         (now,) = cursor.fetchone()
     return float(now)
+
+
+def forget_gone() -> int:
+    """Delete the processes that were gone before any minute that is kept; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM operations_instance WHERE seen_at < now() - make_interval(days => %s)",
+            [OPERATIONS_KEEP_DAYS.value],
+        )
+        return int(cursor.rowcount)
 
 
 def instances() -> list[Seen]:

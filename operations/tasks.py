@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from operations.instances import forget_gone
 from operations.sessions import add_expired
 from operations.summing import sum_up
 
@@ -16,3 +17,9 @@ def sum_up_hours() -> None:
 def count_expired() -> None:
     """Count the sign-ins that have expired."""
     add_expired()
+
+
+@shared_task(name="operations.forget_gone")
+def forget_gone_instances() -> None:
+    """Delete the rows of processes that are gone for long."""
+    forget_gone()

@@ -18,6 +18,7 @@ class WebhooksConfig(ShopAppConfig):
     sealed = ("webhooks.signing.SEALED",)
     audit_actions = ("webhooks.actions.ACTIONS",)
     following = {"webhooks": "webhooks.deliverer.deliver"}
+    health_checks = {"webhooks": "webhooks.health.check_webhooks"}
     metrics = ("webhooks.metrics.collect_webhooks",)
     attention = ("webhooks.attention.find_attention",)
     navigation = (

@@ -35,35 +35,42 @@ SKIP_EVENTS = 1000
 FAR, FAR_OWN = 2000, 100_000
 """How many positions an endpoint may be behind before it is claimed without a look for events."""
 
+_FREE = """(e.claim IS NULL OR e.claimed_at NOT BETWEEN now() - make_interval(secs => %(stale)s)
+                                          AND now() + make_interval(secs => %(stale)s))"""
 _WANTED = "v.position > e.position AND v.position <= %(end)s AND v.type = ANY(e.types)"
+
+
 # Each part has an index of its own. What is far behind is claimed without a look, because that
 # would read most of the log where the endpoint's types are rare.
-_HAS_NEW = f"""
+def _has_new(more: str = "") -> str:
+    wanted = _WANTED + more
+    return f"""
     CASE WHEN e.position + CASE WHEN e.everything THEN %(far)s ELSE %(far_own)s END < %(end)s
       THEN true
-    WHEN e.everything THEN EXISTS (SELECT FROM events_event v WHERE {_WANTED})
-    ELSE EXISTS (SELECT FROM events_event v WHERE v.customer_id = e.owner_id AND {_WANTED})
-      OR EXISTS (SELECT FROM events_event v WHERE v.recorder_id = e.owner_id AND {_WANTED})
+    WHEN e.everything THEN EXISTS (SELECT FROM events_event v WHERE {wanted})
+    ELSE EXISTS (SELECT FROM events_event v WHERE v.customer_id = e.owner_id AND {wanted})
+      OR EXISTS (SELECT FROM events_event v WHERE v.recorder_id = e.owner_id AND {wanted})
       OR e.types && %(team_types)s::smallint[] AND EXISTS (
         SELECT FROM people_membership m
         JOIN events_event v ON v.recorder_id = {NUMBER_IN_SQL.format(team="m.team_id")}
-        WHERE m.user_id = e.owner_id AND {_WANTED})
+        WHERE m.user_id = e.owner_id AND {wanted})
     END
 """  # noqa: S608
+
+
 # Failing endpoints are claimed apart from the others, so that they never take all places.
 _CLAIM = f"""
 WITH due AS (
     SELECT e.id FROM webhooks_endpoint e
     WHERE e.state = 'active' AND (e.failing_since IS NOT NULL) = %(failing)s
-      AND (e.claim IS NULL OR e.claimed_at NOT BETWEEN now() - make_interval(secs => %(stale)s)
-                                                   AND now() + make_interval(secs => %(stale)s))
+      AND {_FREE}
       AND (
         EXISTS (SELECT FROM webhooks_delivery d
                 WHERE d.endpoint_id = e.id AND d.state = 'pending'
                   AND (d.kind = 'test' OR e.retry_at IS NULL OR e.retry_at <= now()))
         OR (e.retry_at IS NULL OR e.retry_at <= now())
            AND e.position < %(end)s
-           AND {_HAS_NEW}
+           AND {_has_new()}
       )
     ORDER BY e.claimed_at NULLS FIRST
     LIMIT %(limit)s
@@ -78,7 +85,18 @@ UPDATE webhooks_endpoint e SET position = %(end)s
 WHERE e.state = 'active' AND e.claim IS NULL AND e.position < %(end)s - %(skip)s
   AND NOT EXISTS (SELECT FROM webhooks_delivery d
                   WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.kind = 'live')
-  AND NOT ({_HAS_NEW})
+  AND NOT ({_has_new()})
+"""  # noqa: S608
+_LATE = "now() - make_interval(secs => %(late)s)"
+# An event is as old as its id says.
+_OLD = f" AND coalesce(uuid_extract_timestamp(v.id), '-infinity') < {_LATE}"
+_OVERDUE = f"""
+SELECT EXISTS (SELECT FROM webhooks_endpoint e
+WHERE e.state = 'active' AND {_FREE} AND coalesce(e.claimed_at, e.created_at) < {_LATE}
+  AND (e.retry_at IS NULL OR e.retry_at < {_LATE})
+  AND (EXISTS (SELECT FROM webhooks_delivery d
+               WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.created_at < {_LATE})
+       OR e.position < %(end)s AND {_has_new(_OLD)}))
 """  # noqa: S608
 
 
@@ -118,6 +136,13 @@ def cursors_skip() -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_SKIP, _bounds())
         return cursor.rowcount
+
+
+def is_overdue(seconds: int) -> bool:
+    """Return whether an endpoint is owed something for so long, and nobody has served it since."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OVERDUE, {**_bounds(), "late": seconds, "stale": CLAIM_SECONDS})
+        return bool(cursor.fetchone()[0])
 
 
 def _bounds() -> dict[str, Any]:

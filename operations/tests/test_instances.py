@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from operations import beats
+from operations.tasks import forget_gone_instances
 from operations.tests.conftest import sql
 from operations.tests.running import processes
 from shop.core.process import Process
@@ -38,6 +39,10 @@ def test_instances_are_alive_late_and_gone(operator: Client) -> None:
         # One that ends in order is gone at once.
         relay.run("from dataclasses import replace; beats.report(replace(this, stopping=True))")
         assert {one["state"] for one in operator.get(URL).json()} == {"gone"}
+        # Their rows go with the minutes that they told of.
+        _age(web.id, 16 * 86_400)
+        forget_gone_instances()
+        assert [str(id) for (id,) in sql("SELECT id FROM operations_instance")] == [relay.id]
 
 
 @pytest.mark.django_db

@@ -1,8 +1,13 @@
 """Delivery: each event once by its message's id, in order, whoever fails."""
 
 import importlib.util
+import os
+import signal
+import subprocess
+import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,8 +24,9 @@ from events.services import emit
 from events.tests.log import number
 from people.models import Membership, Team
 from quizzes.events import QUIZ_PUBLISHED
+from shop.core.database import own_connection_parameters
 from tests.system import ROOT, wait_for
-from webhooks import steps
+from webhooks import health, steps
 from webhooks.attention import find_attention
 from webhooks.metrics import collect_webhooks
 from webhooks.models import Attempt, Delivery, Endpoint
@@ -180,6 +186,46 @@ def test_a_deliverer_killed_after_the_request_leaves_the_same_message_to_another
     assert steps.delivery_prepare(dead) is None
     assert Attempt.objects.count() == 2
     assert joe("GET", f"webhooks/{hook['id']}/").json()["position"] == 2
+
+
+def test_a_process_killed_while_it_waits_for_an_answer_loses_nothing_and_keeps_the_id(
+    joe: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    parameters = {"port": "", "password": "", "host": "", **own_connection_parameters()}
+    url = "postgresql:///{dbname}?host={host}&port={port}&user={user}&password={password}"
+    environment = os.environ | {
+        "DATABASE_URL": url.format_map(parameters),
+        "WEBHOOK_ALLOW": "127.0.0.1",
+    }
+    command = [sys.executable, "manage.py", "follow", "webhooks"]
+    joe.hook(receiver.url)
+    joe.buy(3)
+    monkeypatch.setattr(health, "OVERDUE_SECONDS", 0)
+    assert health_of(joe) == "webhooks: no process delivers webhooks"
+    over: list[bool] = []
+    receiver.answer = lambda got, handler: 204 if over else wait_for(lambda: over, 60) and None
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
+        wait_for(lambda: receiver.got)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    over.append(True)
+    # The dead one's claim ends by itself.
+    assert Endpoint.objects.get().claim is not None
+    stale = timezone.now() - timedelta(seconds=steps.CLAIM_SECONDS + 1)
+    Endpoint.objects.update(claimed_at=stale)
+    with delivering(monkeypatch):
+        wait_for(lambda: Endpoint.objects.get().position == 3)
+    assert receiver.got[0].id == receiver.got[1].id
+    assert receiver.got[0].body == receiver.got[1].body
+    assert [got.positions() for got in receiver.got] == [[1], [1], [2], [3]]
+    assert health_of(joe) == ""
+
+
+def health_of(api: Api) -> str:
+    """Return what the health says of webhooks."""
+    lines = api.client.get("/healthz").content.decode().splitlines()
+    return next((line for line in lines if line.startswith("webhooks")), "")
 
 
 def _outcome() -> Any:

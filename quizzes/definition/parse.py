@@ -66,7 +66,7 @@ def decoded(data: bytes) -> Any:
         raise Invalid([Problem("too_large", f"A definition has at most {MAX_BYTES // 1024} KiB.")])
     try:
         return _json().decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
         raise Invalid([Problem("parse_error", "This is not JSON.")]) from None
 
 
@@ -105,7 +105,7 @@ def _problems(data: Any, kind: Any, place: str) -> Iterator[Problem]:
     try:
         _convert(shell, kind)
     except msgspec.ValidationError as error:
-        yield _problem(str(error), place)
+        yield problem_of(str(error), place)
     except RecursionError:
         yield Problem("too_deep", "This is nested too deeply.", place.rstrip(".") or None)
 
@@ -119,7 +119,7 @@ def _is_list_of_parts(name: str, value: Any) -> bool:
     )
 
 
-def _problem(message: str, place: str) -> Problem:
+def problem_of(message: str, place: str = "") -> Problem:
     """Return what a message of msgspec says, with the place in our notation."""
     code, steps = "invalid", ""
     if match := _PLACE.fullmatch(message):

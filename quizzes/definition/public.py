@@ -7,7 +7,8 @@ later is secret until it is put on the list.
 from typing import Any
 
 from quizzes.definition.canonical import builtin
-from quizzes.definition.structs import AnyQuestion, Option, Question, Quiz, Settings
+from quizzes.definition.structs import AnyQuestion, ConsentAsked, Option, Question, Quiz, Settings
+from quizzes.definition.texts import text_sha256
 
 _QUIZ = ("languages", "title", "intro")
 _SETTINGS = ("shuffle", "back", "time_limit", "contact")
@@ -21,7 +22,7 @@ _TYPES = {
     "text": ("max_length", "lines"),
     "info": (),
 }
-_CONTACT = ("text", "name", "consents")
+_CONTACT = ("text", "name")
 
 
 def public_part(quiz: Quiz) -> dict[str, Any]:
@@ -34,8 +35,17 @@ def public_part(quiz: Quiz) -> dict[str, Any]:
         **_chosen(builtin(quiz), _QUIZ),
         "settings": _chosen(_all_of(quiz.settings), _SETTINGS),
         "questions": [_question(question) for question in quiz.questions],
-        "contact": _chosen(builtin(quiz.contact), _CONTACT),
+        "contact": {
+            **_chosen(builtin(quiz.contact), _CONTACT),
+            "consents": [_consent(consent) for consent in quiz.contact.consents],
+        },
     }
+
+
+def _consent(consent: ConsentAsked) -> dict[str, Any]:
+    """Return a consent with the hash of each text, which the device sends with the answer."""
+    hashes = {language: text_sha256(text) for language, text in consent.text.items()}
+    return {"key": consent.key, "text": dict(consent.text), "sha256": hashes}
 
 
 def _question(question: AnyQuestion) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Texts in the respondent's language, and the placeholders in them."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -38,6 +39,11 @@ def is_known(placeholder: str) -> bool:
 def filler(values: Mapping[str, str]) -> Callable[[str], str]:
     """Return what replaces placeholders by their values; one without a value becomes nothing."""
     return lambda text: _PLACEHOLDER.sub(lambda match: values.get(match[1], ""), text)
+
+
+def text_sha256(text: str) -> str:
+    """Return the SHA-256 of the literal text, in hex: what a consent is recorded with."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def direction(language: str) -> str:

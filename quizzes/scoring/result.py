@@ -6,7 +6,7 @@ new versions only.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import ROUND_05UP, ROUND_HALF_EVEN, Context, Decimal, localcontext
 from typing import Any
 
 from quizzes.definition.reaching import ZERO, reach
@@ -18,6 +18,7 @@ SCORER = 1
 
 _EXACT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 _HUNDREDTH = Decimal("0.01")
+_STORED = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class CategoryScore:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What answers come to. Percents are unrounded; ``rounded`` is how they are told.
+    """What answers come to. Percents are unrounded; ``rounded`` is how they are told, ``stored`` how
+    they are kept.
 
     ``answers`` are those on the path only. ``correct`` has the questions of the path that have a
     right answer. ``tied_with`` are outcomes with as much weight as the one that won.
@@ -99,6 +101,14 @@ def band_of(bands: Sequence[Band], percent: Decimal) -> str | None:
 def rounded(percent: Decimal | None) -> str | None:
     """Return a percent as it is told: ``77.50``."""
     return None if percent is None else str(percent.quantize(_HUNDREDTH, ROUND_HALF_EVEN))
+
+
+def stored(percent: Decimal | None) -> Decimal | None:
+    """Return a percent with four decimals, which ``rounded`` tells as it would the unrounded one.
+
+    This rounding never ends on 0 or 5 by chance, so rounding once more does no harm.
+    """
+    return None if percent is None else percent.quantize(_STORED, ROUND_05UP)
 
 
 class _Sum:

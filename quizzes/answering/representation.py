@@ -1,0 +1,190 @@
+"""A result as its respondent sees it. It depends on the result's row and version only."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quizzes.answering.models import Result
+from quizzes.answering.sealed import RESULT, opened
+from quizzes.definition.markdown import blocks
+from quizzes.definition.numbers import plain
+from quizzes.definition.structs import (
+    AnyQuestion,
+    Asked,
+    Band,
+    Multiple,
+    NumberQuestion,
+    Quiz,
+    Scale,
+    Single,
+    TextQuestion,
+    When,
+)
+from quizzes.definition.texts import filler, language_of, text_in
+from quizzes.scoring.points import chosen, is_correct
+from quizzes.scoring.result import rounded
+from shop.core.times import iso
+
+GATED = "before_result"
+"""The setting of quizzes whose respondents leave an address before they see the result."""
+
+
+def is_gated(quiz: Quiz) -> bool:
+    """Return whether a respondent sees the result only after leaving an address."""
+    return quiz.settings.contact == GATED
+
+
+def result_represent(
+    quiz: Quiz,
+    slug: str,
+    number: int,
+    result: Result,
+    *,
+    pdf: str = "queued",
+    language: str = "",
+    name: str = "",
+) -> dict[str, Any]:
+    """Return the result in JSON's types, in the respondent's language unless another is given.
+
+    ``name`` is that of a confirmed lead, for the placeholder. Raise ``Unsealable`` where the key of
+    the respondent's texts is not here.
+    """
+    language = language_of(language or result.language, quiz.languages)
+    view = _View(quiz, result, language, name)
+    return {
+        "id": str(result.attempt_id),
+        "quiz": slug,
+        "version": number,
+        "language": language,
+        "finished_at": iso(result.finished_at),
+        "points": plain(result.points),
+        "max": plain(result.max),
+        "percent": rounded(result.percent),
+        "band": result.band or None,
+        "outcome": result.outcome or None,
+        "tied_with": list(result.tied),
+        "categories": [dict(category) for category in result.categories],
+        "headline": view.headline(),
+        "blocks": view.blocks(),
+        "item": view.item(),
+        "answers": view.answers(),
+        "contact": quiz.settings.contact,
+        "late": result.late,
+        "pdf": pdf,
+    }
+
+
+def without_content(represented: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a respondent is told of a result before leaving an address: no word of it."""
+    return {**represented, "headline": None, "blocks": [], "item": None, "answers": []}
+
+
+class _View:
+    """The texts of one result in one language."""
+
+    def __init__(self, quiz: Quiz, result: Result, language: str, name: str) -> None:
+        self._quiz = quiz
+        self._result = result
+        self._language = language
+        self._bands = {band.key: band for band in quiz.bands}
+        self._outcomes = {outcome.key: outcome for outcome in quiz.outcomes}
+        self._categories = {one["key"]: one for one in result.categories}
+        self._fill = filler(self._values(name))
+
+    def _text(self, texts: Mapping[str, str]) -> str:
+        return text_in(texts, self._language, self._quiz.languages)
+
+    def _values(self, name: str) -> dict[str, str]:
+        result = self._result
+        outcome = self._outcomes.get(result.outcome)
+        values = {
+            "points": plain(result.points),
+            "max": plain(result.max),
+            "percent": rounded(result.percent) or "",
+            "band": self._band_title(self._bands.get(result.band)),
+            "outcome": self._text(outcome.title) if outcome else "",
+            "name": name,
+        }
+        for category in self._quiz.categories:
+            found = self._categories.get(category.key, {})
+            bands = {band.key: band for band in category.bands}
+            values[f"category.{category.key}.percent"] = found.get("percent") or ""
+            band = bands.get(found.get("band") or "")
+            values[f"category.{category.key}.band"] = self._band_title(band)
+        return values
+
+    def _band_title(self, band: Band | None) -> str:
+        return "" if band is None else self._text(band.title) or band.key
+
+    def _tree(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
+        return blocks(self._text(texts), self._fill)
+
+    def headline(self) -> dict[str, Any]:
+        """Return the title and the text of the outcome or of the band, as the quiz says."""
+        found: Any = self._bands.get(self._result.band)
+        if self._quiz.settings.headline == "outcome":
+            found = self._outcomes.get(self._result.outcome)
+        if found is None:
+            return {"title": self._text(self._quiz.title), "text": []}
+        return {"title": self._text(found.title), "text": self._tree(found.text)}
+
+    def blocks(self) -> list[dict[str, Any]]:
+        """Return the blocks whose conditions hold, in the author's order."""
+        return [
+            block
+            for part in self._quiz.result.blocks
+            if self._holds(part.when)
+            for block in self._tree(part.text)
+        ]
+
+    def _holds(self, when: When) -> bool:
+        band: str | None = self._result.band
+        if when.category is not None:
+            band = self._categories.get(when.category, {}).get("band")
+        return (when.band is None or band in when.band) and (
+            when.outcome is None or self._result.outcome in when.outcome
+        )
+
+    def item(self) -> str | None:
+        """Return the item of the shop that the outcome names."""
+        outcome = self._outcomes.get(self._result.outcome)
+        return None if outcome is None else outcome.item
+
+    def answers(self) -> list[dict[str, Any]]:
+        """Return the questions on the path, each with its answer in words."""
+        texts = opened(self._result.private, self._result.attempt_id, RESULT)
+        shown = set(self._result.path)
+        return [
+            self._answer(question, texts)
+            for question in self._quiz.questions
+            if question.key in shown and isinstance(question, Asked)
+        ]
+
+    def _answer(self, question: AnyQuestion, texts: Mapping[str, str]) -> dict[str, Any]:
+        value = self._result.answers.get(question.key)
+        tells = self._quiz.settings.reveal == "result"
+        return {
+            "key": question.key,
+            "title": self._text(question.title),
+            "answer": self._words(question, value, texts),
+            "correct": is_correct(question, value) if tells else None,
+        }
+
+    def _words(self, question: AnyQuestion, value: Any, texts: Mapping[str, str]) -> str | None:
+        match question:
+            case TextQuestion():
+                return texts.get(question.key)
+            case Single() | Multiple() if value is not None:
+                return ", ".join(self._text(option.title) for option in chosen(question, value))
+            case Scale() if value is not None:
+                return str(value)
+            case NumberQuestion() if value is not None:
+                unit = self._text(question.unit)
+                return f"{value} {unit}".strip()
+        return None
+
+
+def kept_categories(categories: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the scores of categories as a result's row keeps them."""
+    return [
+        {"key": one.key, "percent": rounded(one.percent), "band": one.band} for one in categories
+    ]

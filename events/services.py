@@ -22,9 +22,9 @@ VALUES (coalesce(%s, uuidv7()), %s, %s, %s, %s) RETURNING id
 """  # noqa: S608
 # The keys follow the order of the events.
 _EMIT_ALL = f"""
-INSERT INTO {Outbox._meta.db_table} (id, type, customer_id, payload)
-SELECT uuidv7(), %s, customer, payload
-  FROM unnest(%s::bigint[]) WITH ORDINALITY AS t (customer, place)
+INSERT INTO {Outbox._meta.db_table} (id, type, customer_id, recorder_id, payload)
+SELECT uuidv7(), %s, customer, team, payload
+  FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS t (customer, team, place)
   JOIN jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS u (payload, place) USING (place)
  ORDER BY place
 """  # noqa: S608
@@ -69,20 +69,24 @@ def emit(
     return UUID(str(key))
 
 
-def emit_all(type: EventType, events: Sequence[tuple[int | None, Any]]) -> None:
-    """Write many events of one type, each a customer and the data, as ``emit`` does."""
+def emit_all(type: EventType, events: Sequence[tuple[int | UUID | None, Any]]) -> None:
+    """Write many events of a type, each a customer or a team and the data, as ``emit`` does."""
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError(
             f"{type.name}: emit_all() needs the transaction of the change."
         )
     if numbered(type.number) is not type or type.load is not None:
         raise LookupError(f"No app declares {type.name}, with data.")
+    teams = [about if isinstance(about, UUID) else None for about, _ in events]
+    if any(teams) and not type.teams:
+        raise ValueError(f"{type.name} is about no team.")
     with connection.cursor() as cursor:
         cursor.execute(
             _EMIT_ALL,
             [
                 type.number,
-                [customer for customer, _ in events],
+                [None if isinstance(about, UUID) else about for about, _ in events],
+                [team and number_of(team) for team in teams],
                 # One text is many times faster to send than an array of texts.
                 f"[{','.join(_checked(type, data) for _, data in events)}]",
             ],

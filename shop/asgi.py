@@ -11,7 +11,7 @@ A request passes, from outside to inside:
   own;
 3. ``accounts.holders``: finds who asks, for the rooms of ``shop.core.admission``;
 4. ``shop.server.bodies``: reads the body, within its limits;
-5. ``purchases.ingest`` and ``events.longpoll``: take what is theirs;
+5. ``purchases.ingest``, ``quizzes.answering`` and ``events.longpoll``: take what is theirs;
 6. ``shop.server.streaming``: sends the long answers that Django has only authorised;
 7. ``shop.server.gate``: waits for a thread, in which Django answers everything else.
 
@@ -21,6 +21,7 @@ reference:
 * ``POST`` to ``PURCHASES`` and ``BUYS``: ``purchases.ingest.protocol``, which the option ``--http``
   of uvicorn names, or ``purchases.ingest.middleware``; the views are in ``purchases.api`` and
   ``purchases.classic``;
+* ``PUT`` and ``POST`` below ``Q``: ``quizzes.answering.fast``, before ``quizzes.answering.api``;
 * ``GET`` of ``EVENTS`` with ``wait``: ``events.longpoll``, before ``events.api``;
 * ``BULK``: ``shop.server.bodies`` has read its body into a file before ``purchases.api`` parses it.
 """
@@ -56,6 +57,9 @@ from purchases.bulk import BODY_MAX_BYTES as BULK_MAX_BYTES
 from purchases.ingest.engine import ingest
 from purchases.ingest.middleware import IngestMiddleware
 from purchases.routes import BULK
+from quizzes.answering.fast import AnsweringMiddleware
+from quizzes.answering.requests import MAX_BYTES as QUIZ_MAX_BYTES
+from quizzes.answering.routes import Q
 from shop.core import process
 from shop.core.addresses import forwarded
 from shop.core.errors import ApplicationError, error_shape, send_error
@@ -81,9 +85,9 @@ _gate = Gate(
 )
 _probes = Probes(django_application)
 _http = Bodies(
-    IngestMiddleware(LongPollMiddleware(Streams(_gate))),
+    IngestMiddleware(AnsweringMiddleware(LongPollMiddleware(Streams(_gate)))),
     {BULK: BULK_MAX_BYTES},
-    signed={WEBHOOKS: WEBHOOK_MAX_BYTES},
+    signed={WEBHOOKS: WEBHOOK_MAX_BYTES, Q: QUIZ_MAX_BYTES},
 )
 
 

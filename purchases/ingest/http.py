@@ -1,12 +1,9 @@
 """Parsing and rendering of a single purchase, shared by ``protocol`` and ``middleware``."""
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
-from django.conf import settings
-from django.http.request import split_domain_port, validate_host
 
 from accounts.authentication import given_token, token_digest
 from purchases.classic import classic_error, classic_purchase, classic_recorded
@@ -17,17 +14,12 @@ from purchases.validation import PurchaseInput, parse_purchase
 from shop.core.errors import ApplicationError, error_body, error_headers
 from shop.core.idempotency import parse_idempotency_key
 from shop.core.parsers import decode_json
+from shop.server.hosts import is_ours
 
 BODY_MAX_BYTES = 64 * 1024
 API_PATH = PURCHASES
 PATHS = frozenset({API_PATH, *BUYS})
 _JSON = (b"application/json", b"application/json;charset=utf-8")
-
-
-@lru_cache(maxsize=64)
-def _is_ours(host: bytes) -> bool:
-    domain, _ = split_domain_port(host.decode("latin-1"))
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
 def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
@@ -45,7 +37,7 @@ def token_of(headers: dict[bytes, bytes], query: bytes | None) -> str | None:
         or b"transfer-encoding" in headers
         or b"content-encoding" in headers
         or query
-        or not _is_ours(headers.get(b"host", b""))
+        or not is_ours(headers.get(b"host", b""))
         or ingest.closing
     ):
         return None

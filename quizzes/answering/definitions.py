@@ -37,12 +37,18 @@ class Definition:
 _definitions: dict[int, Definition] = {}
 # The id of each version by the slug of its quiz and its number.
 _versions: dict[tuple[str, int], int] = {}
+_quizzes: dict[str, UUID] = {}
 
 
 def known(slug: str, number: int) -> Definition | None:
     """Return a version if this process has it in memory. This never waits."""
     id = _versions.get((slug, number))
     return None if id is None else _definitions.get(id)
+
+
+def known_quiz(slug: str) -> UUID | None:
+    """Return the id of a quiz that this process knows. This never waits."""
+    return _quizzes.get(slug)
 
 
 def version_of(slug: str, number: int) -> Definition | None:
@@ -75,8 +81,10 @@ def _keep(row: Version) -> Definition:
     )
     _make_room(_definitions, KEPT)
     _make_room(_versions, KEPT_QUIZZES)
+    _make_room(_quizzes, KEPT_QUIZZES)
     _definitions[found.id] = found
     _versions[found.slug, found.number] = found.id
+    _quizzes[found.slug] = found.quiz_id
     return found
 
 

@@ -51,8 +51,10 @@ LATE_SECONDS = 10
 
 _LOCK = f"""
 SELECT a.id, a.quiz_id, a.version_id, a.secret_sha256, a.rev, a.language, a.answers, a.private,
-       a.times, a.state, a.test, a.started_at, now(), {IS_OPEN}, {MAY_GO_ON}
+       a.times, a.state, a.test, a.started_at, now(), {IS_OPEN}, {MAY_GO_ON},
+       c.team_id
   FROM quizzes_attempt AS a JOIN quizzes_quiz AS q ON q.id = a.quiz_id
+  JOIN quizzes_company AS c ON c.id = q.company_id
  WHERE a.id = ANY(%s) ORDER BY a.id FOR UPDATE OF a
 """  # noqa: S608
 _END = """
@@ -92,6 +94,7 @@ class _Row(NamedTuple):
     now: datetime
     is_open: bool
     may_go_on: bool
+    team: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class _New(NamedTuple):
     result: Result
     version: Definition
     end: dict[str, Any]
+    team: UUID | None
 
 
 def attempts_finish(finishes: Sequence[Finish]) -> list[Outcome]:
@@ -158,7 +162,13 @@ def _locked(ids: set[UUID]) -> dict[UUID, _Row]:
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [list(ids)])
         rows = [_Row(*row) for row in cursor.fetchall()]
+    # A cursor of Django gives jsonb as text.
+    rows = [row._replace(answers=_decoded(row.answers), times=_decoded(row.times)) for row in rows]
     return {row.id: row for row in rows}
+
+
+def _decoded(text: str) -> Any:
+    return msgspec.json.decode(text)
 
 
 def _outcome(
@@ -234,7 +244,7 @@ def _made(row: _Row, version: Definition, answers: Mapping[str, Any], finish: Fi
         "private": sealed(texts, row.id, ATTEMPT),
         "suspect": suspect,
     }
-    return _New(result, version, end)
+    return _New(result, version, end, row.team)
 
 
 def marked(quiz: Quiz, answers: Mapping[str, Any]) -> dict[str, Any]:
@@ -283,7 +293,7 @@ def _write(new: Sequence[_New]) -> None:
                 raise _Full
     counted = [one for one in new if not one.result.test]
     if counted:
-        emit_all(QUIZ_FINISHED, [(None, _event(one)) for one in counted])
+        emit_all(QUIZ_FINISHED, [(one.team, _event(one)) for one in counted])
     hooks.finished([one.result for one in new])
 
 

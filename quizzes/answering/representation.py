@@ -62,7 +62,7 @@ def result_represent(
         "band": result.band or None,
         "outcome": result.outcome or None,
         "tied_with": list(result.tied),
-        "categories": [dict(category) for category in result.categories],
+        "categories": [_category(category) for category in result.categories],
         "headline": view.headline(),
         "blocks": view.blocks(),
         "item": view.item(),
@@ -71,6 +71,11 @@ def result_represent(
         "late": result.late,
         "pdf": pdf,
     }
+
+
+def _category(kept: Mapping[str, Any]) -> dict[str, Any]:
+    # PostgreSQL keeps the members of an object in an order of its own.
+    return {name: kept[name] for name in ("key", "percent", "band")}
 
 
 def without_content(represented: Mapping[str, Any]) -> dict[str, Any]:

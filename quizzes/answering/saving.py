@@ -98,7 +98,8 @@ def _rounds(saves: Sequence[Save]) -> Iterator[list[int]]:
     left = list(range(len(saves)))
     while left:
         ids: set[UUID] = set()
-        places, later = [], []
+        places: list[int] = []
+        later: list[int] = []
         for place in left:
             (later if saves[place].id in ids else places).append(place)
             ids.add(saves[place].id)

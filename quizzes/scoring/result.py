@@ -34,8 +34,7 @@ class CategoryScore:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What answers come to. Percents are unrounded; ``rounded`` is how they are told, ``stored`` how
-    they are kept.
+    """What answers come to. Percents are unrounded; ``rounded`` tells them, ``stored`` keeps them.
 
     ``answers`` are those on the path only. ``correct`` has the questions of the path that have a
     right answer. ``tied_with`` are outcomes with as much weight as the one that won.

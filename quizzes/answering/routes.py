@@ -1,0 +1,4 @@
+"""Addresses that are answered before Django."""
+
+Q = "/api/v1/q/"
+"""Everything of respondents is below it."""

@@ -13,5 +13,6 @@ class QuizzesConfig(ShopAppConfig):
     audit_actions = ("quizzes.actions.ACTIONS",)
     event_types = "quizzes.events"
     append_only = ("Version", "ConsentText")
-    sealed = ("quizzes.leads.models.SEALED",)
+    sealed = ("quizzes.answering.sealed.COLUMNS", "quizzes.leads.models.SEALED")
+    ledger_checks = ("quizzes.answering.verifying.CHECKS",)
     personal_data = "quizzes.columns.TABLES"

@@ -5,4 +5,5 @@ from django.urls import include, path
 urlpatterns = [
     path("companies/<str:company>/quizzes/", include("quizzes.authoring.urls")),
     path("companies/", include("quizzes.companies.urls")),
+    path("q/<str:slug>/", include("quizzes.answering.urls")),
 ]

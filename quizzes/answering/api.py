@@ -32,12 +32,12 @@ from quizzes.answering.requests import (
 from quizzes.answering.saving import Saved, attempts_save
 from quizzes.answering.selectors import attempt_get, attempt_represent, result_of
 from quizzes.answering.serializers import (
-    AttemptSerializer,
-    FinishSerializer,
+    AttemptFinishSerializer,
+    AttemptResultSerializer,
+    AttemptSavedSerializer,
+    AttemptSaveSerializer,
     PublicQuizSerializer,
-    ResultSerializer,
-    SavedSerializer,
-    SaveSerializer,
+    RespondentAttemptSerializer,
 )
 from quizzes.authoring.models import Quiz
 from quizzes.definition.problems import Problem
@@ -107,7 +107,7 @@ class AttemptView(RespondentView):
         summary="Read an attempt to go on with it",
         description=_NEEDS,
         parameters=[_ID],
-        responses={200: AttemptSerializer},
+        responses={200: RespondentAttemptSerializer},
     )
     def get(self, request: Request, slug: str, id: UUID) -> Response:
         return Response(attempt_represent(attempt_get(slug, id, self.secret(request))))
@@ -120,8 +120,8 @@ class AttemptView(RespondentView):
             "is answered. `rev` grows with each state; an older one never overwrites a newer one."
         ),
         parameters=[_ID],
-        request=SaveSerializer,
-        responses={200: SavedSerializer, 201: SavedSerializer},
+        request=AttemptSaveSerializer,
+        responses={200: AttemptSavedSerializer, 201: AttemptSavedSerializer},
     )
     def put(self, request: Request, slug: str, id: UUID) -> Response:
         secret = self.secret(request)
@@ -147,8 +147,8 @@ class FinishView(RespondentView):
             "true`. If the quiz asks for an address first, the answer has no words of the result."
         ),
         parameters=[_ID],
-        request=FinishSerializer,
-        responses={200: ResultSerializer, 201: ResultSerializer},
+        request=AttemptFinishSerializer,
+        responses={200: AttemptResultSerializer, 201: AttemptResultSerializer},
     )
     def post(self, request: Request, slug: str, id: UUID) -> HttpResponse:
         secret = self.secret(request)
@@ -180,7 +180,7 @@ class AttemptResultView(RespondentView):
         description=_NEEDS,
         parameters=[_ID],
         responses={
-            200: ResultSerializer,
+            200: AttemptResultSerializer,
             403: OpenApiResponse(description="`contact_required`: leave an address first."),
             409: OpenApiResponse(description="`not_ready`: the attempt is not finished."),
         },

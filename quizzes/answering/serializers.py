@@ -15,7 +15,7 @@ class PublicQuizSerializer(serializers.Serializer[Any]):
     definition = serializers.DictField()
 
 
-class SaveSerializer(serializers.Serializer[Any]):
+class AttemptSaveSerializer(serializers.Serializer[Any]):
     rev = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
     version = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
     language = serializers.CharField(max_length=12)
@@ -38,21 +38,21 @@ class SaveSerializer(serializers.Serializer[Any]):
     )
 
 
-class SavedSerializer(serializers.Serializer[Any]):
+class AttemptSavedSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     rev = serializers.IntegerField()
     state = serializers.CharField()
     path_length = serializers.IntegerField()
 
 
-class AttemptSerializer(SavedSerializer):
+class RespondentAttemptSerializer(AttemptSavedSerializer):
     version = serializers.IntegerField()
     language = serializers.CharField()
     answers = serializers.DictField()
     at = serializers.CharField(allow_null=True)
 
 
-class FinishSerializer(serializers.Serializer[Any]):
+class AttemptFinishSerializer(serializers.Serializer[Any]):
     rev = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
     answers = serializers.DictField()
 
@@ -75,7 +75,7 @@ class ShownAnswerSerializer(serializers.Serializer[Any]):
     correct = serializers.BooleanField(allow_null=True)
 
 
-class ResultSerializer(serializers.Serializer[Any]):
+class AttemptResultSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     quiz = serializers.CharField()
     version = serializers.IntegerField()

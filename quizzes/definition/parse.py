@@ -101,7 +101,7 @@ def _problems(data: Any, kind: Any, place: str) -> Iterator[Problem]:
             for field in msgspec.structs.fields(kind):
                 if field.required and field.encode_name not in data:
                     message = f"Object missing required field `{field.encode_name}`"
-                    yield _problem(message, place)
+                    yield problem_of(message, place)
     try:
         _convert(shell, kind)
     except msgspec.ValidationError as error:

@@ -3,16 +3,17 @@
 from typing import Any
 
 from accounts.models import User
+from quizzes.tests import access_answering as answering
 from quizzes.tests import access_authoring as authoring
 from tests.access import Access
 
 
 def _objects(owner: User) -> dict[str, Any]:
-    return {**authoring.objects(owner)}
+    return {**authoring.objects(owner), **answering.OBJECTS}
 
 
 ACCESS = Access(
     objects=_objects,
-    api={**authoring.API},
-    bodies={**authoring.BODIES},
+    api={**authoring.API, **answering.API},
+    bodies={**authoring.BODIES, **answering.BODIES},
 )

@@ -147,7 +147,7 @@ def test_refused_requests() -> None:
     publish()
     device = Device()
     body: dict[str, Any] = {"rev": 1, "version": 1, "language": "en", "answers": {}}
-    for change, wanted in [
+    cases: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
         ({"points": 3}, [("unknown_field", "points")]),
         ({"rev": 0}, [("invalid", "rev")]),
         ({"version": 2}, [("invalid", "version")]),
@@ -164,7 +164,8 @@ def test_refused_requests() -> None:
                 ("invalid", "answers.boil"),
             ],
         ),
-    ]:
+    ]
+    for change, wanted in cases:
         answer = device.put({**body, **change})
         assert (answer.status_code, errors(answer)) == (400, wanted)
     assert device.put({**body, "answers": {"boil": 94.25}}).status_code == 201

@@ -36,13 +36,21 @@ READ = needs(P.ACCOUNTS_READ_ALL, P.ACCOUNTS_ADMIN)
 ADMIN = needs(P.ACCOUNTS_ADMIN)
 
 
-def tabs(request: HttpRequest, current: str) -> list[dict[str, Any]]:
-    """Return the pages that belong together, without those that the reader may not open."""
+def tabs(request: HttpRequest, current: str = "", within: str = "") -> list[dict[str, Any]]:
+    """Return the pages that belong together, without those that the reader may not open.
+
+    The page shown is the ``current`` one, or is below the one that it is ``within``.
+    """
     pages = [("people", _("People"))]
     if allows(cast(User, request.user).permissions, P.ACCOUNTS_ADMIN):
         pages += [("people_teams", _("Teams")), ("people_roles", _("Roles"))]
     return [
-        {"label": label, "url": reverse(route), "current": route == current}
+        {
+            "label": label,
+            "url": reverse(route),
+            "current": route == current,
+            "within": route == within,
+        }
         for route, label in pages
     ]
 
@@ -130,7 +138,7 @@ def person(request: HttpRequest, userid: str) -> HttpResponse:
         if role.given and role.code != account.own_role
     ]
     context = {
-        "tabs": tabs(request, ""),
+        "tabs": tabs(request, within="people"),
         "account": account,
         "person": shown,
         "is_own": account.pk == actor.pk,

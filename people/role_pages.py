@@ -90,7 +90,7 @@ def role(request: HttpRequest, code: str) -> HttpResponse:
             return redirect("people_roles")
     typed = request.method == "POST" and not deletes
     context: dict[str, Any] = {
-        "tabs": tabs(request, "people_roles"),
+        "tabs": tabs(request, within="people_roles"),
         "role": shown,
         "words": selectors.words(shown.permissions),
         "name": request.POST.get("name", "") if typed else shown.name,

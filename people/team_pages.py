@@ -98,7 +98,7 @@ def team(request: HttpRequest, id: Any) -> HttpResponse:
     acted = request.POST.get("action")
     chosen = request.POST.getlist("roles") if acted == "change" else shown.roles
     context = {
-        "tabs": tabs(request, "people_teams"),
+        "tabs": tabs(request, within="people_teams"),
         "team": shown,
         "name": request.POST.get("name", "") if acted == "change" else shown.name,
         "roles": [(role, role.code in chosen) for role in selectors.roles() if role.given],

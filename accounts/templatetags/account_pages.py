@@ -42,7 +42,12 @@ def account_sections(context: dict[str, Any]) -> list[dict[str, Any]]:
         or SocialAccount.objects.filter(user_id=request.user.pk).exists()
     )
     return [
-        {"label": label, "url": reverse(route), "current": route == shown}
+        {
+            "label": label,
+            "url": reverse(route),
+            "current": route == shown,
+            "within": route != "account_overview" and request.path.startswith(reverse(route)),
+        }
         for route, label in [*SECTIONS.items(), *account_pages()]
         if offered or route != providers
     ]

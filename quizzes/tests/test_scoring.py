@@ -1,6 +1,8 @@
 """The vectors of scoring. The player's JavaScript runs their paths, too."""
 
 import json
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,10 @@ import pytest
 from quizzes.definition.numbers import plain
 from quizzes.definition.parse import parse
 from quizzes.definition.problems import Invalid
+from quizzes.definition.reaching import reach_of_quiz
 from quizzes.scoring.answers import validate
-from quizzes.scoring.result import rounded, score
+from quizzes.scoring.result import rounded, score, stored
+from quizzes.tests.generated import cases
 
 VECTORS = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
 QUIZZES = {key: parse(quiz) for key, quiz in VECTORS["quizzes"].items()}
@@ -50,3 +54,22 @@ def test_kept_answers_are_written_one_way():
     # The answers of a branch that was left are kept until the end.
     left = {"car": "no", "ev": "yes", "kwh": "lots"}
     assert validate(QUIZZES["branch"], left, complete=False) == left
+
+
+def test_whatever_is_answered_has_a_score_that_its_kept_answers_give_again():
+    for case in cases(500):
+        found = score(case.quiz, case.answers)
+        assert found.path == case.path
+        assert set(found.answers) == set(case.path) & set(case.answers)
+        # Answers off the path change nothing, and neither does their order.
+        again = score(case.quiz, dict(reversed(list(found.answers.items()))))
+        assert again == replace(found, answers=again.answers)
+        assert again.answers == found.answers
+        # Every percent is in exactly one band, also the kept and the told one.
+        percent = found.percent or 0
+        assert 0 <= percent <= 100
+        assert found.band == ("high" if percent >= case.quiz.bands[1].from_ else "low")
+        kept = stored(found.percent)
+        assert rounded(kept) == rounded(found.percent)
+        bounds = [Decimal(end) for end in reach_of_quiz(case.quiz)["points"]]
+        assert bounds[0] <= found.points <= found.max <= bounds[1]

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from operations import instances, series
 from operations.deploys import deploys
+from operations.forecasts import forecast_of
 from operations.instances import Seen
 from operations.models import Deploy
 from operations.now import Now, now
@@ -22,6 +23,8 @@ SPANS = {"hour": (60, 60), "day": (96, 900), "week": (84, 7200)}
 """How many points of how many seconds each span of the page has."""
 MINUTES = 15
 DEPLOYS = 10
+HOURS = 24
+"""How far the page looks ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,23 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A forecast and how far to believe it; without a chart, ``days_missing`` says why."""
+
+    title: str
+    chart: Chart | None
+    days_missing: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """What the template shows."""
 
     now: Now
     figures: list[Figure]
     charts: list[Chart]
+    forecasts: list["Expected"]
     instances: list[Seen]
     deploys: list[Deploy]
     zone: str
@@ -57,6 +71,7 @@ def board(span: str) -> Board:
         now=present,
         figures=_figures(present),
         charts=[_chart(title, metric, query, span) for metric, title in _titles().items()],
+        forecasts=[_expected(title, metric) for metric, title in _expectations().items()],
         instances=instances.instances(),
         deploys=list(deploys()[:DEPLOYS]),
         zone=times.zone_label(present.at),
@@ -135,6 +150,51 @@ def _chart(title: str, metric: str, query: Query, span: str) -> Chart:
         title=title if thousand == 1 else _("%(title)s, in ms") % {"title": title},
         headings=[_("Time"), title],
     )
+
+
+def _expectations() -> dict[str, str]:
+    return {
+        "requests_per_second": _("Requests a second, the next 24 hours"),
+        "sign_ins": _("Sign-ins an hour, the next 24 hours"),
+    }
+
+
+def _expected(title: str, metric: str) -> Expected:
+    made = forecast_of(metric, HOURS)
+    test = made.forecast.backtest
+    chart = note = None
+    if made.forecast.points:
+        chart = line_chart(
+            [
+                Point(
+                    label=times.clock(at),
+                    name=times.short(at),
+                    value=_rounded(point.mean),
+                    text=_decimal(point.mean),
+                    low=_rounded(point.low80),
+                    high=_rounded(point.high80),
+                    before_text=_("%(low)s to %(high)s")
+                    % {"low": _decimal(point.low80), "high": _decimal(point.high80)},
+                )
+                for hour, point in enumerate(made.forecast.points)
+                for at in (made.since + timedelta(hours=hour),)
+            ],
+            title=title,
+            headings=[_("Time"), _("Expected"), _("80 of 100 lie within")],
+        )
+    if test is not None:
+        note = _(
+            "On the last %(days)s days, its error was %(part)s %% of that of “like a week ago”."
+        )
+        part = 100 * test.mae / test.baseline_mae if test.baseline_mae else 100
+        note %= {"days": number(test.origins), "part": number(round(part))}
+    return Expected(
+        title=title, chart=chart, days_missing=made.forecast.days_missing, note=note or ""
+    )
+
+
+def _rounded(value: float) -> Decimal:
+    return round(Decimal(value), 3)
 
 
 def _label(moment: datetime, span: str) -> str:

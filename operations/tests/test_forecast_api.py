@@ -18,6 +18,8 @@ def test_requests_are_forecast_from_hours_and_too_little_history_is_said(operato
     little = operator.get(URL).json()
     assert (little["status"], little["points"]) == ("not_enough_history", [])
     assert little["days_missing"] >= 15
+    missing = f"A forecast needs {little['days_missing']} more days of history."
+    assert missing in operator.get("/operations/").content.decode()
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     first = hour - timedelta(days=24)
     for table in ("operations_hour", "operations_observedhour"):
@@ -40,6 +42,12 @@ def test_requests_are_forecast_from_hours_and_too_little_history_is_said(operato
     for point in made["points"]:
         assert 0 <= point["low95"] <= point["low80"] <= point["mean"]
         assert point["mean"] <= point["high80"] <= point["high95"]
+    # The page shows them with their band, and as a table.
+    page = operator.get("/operations/").content.decode()
+    assert "80 of 100 lie within" in page
+    assert page.count("like a week ago") >= 1
+    drawn = page.split("Requests a second, the next 24 hours")[-2].split('class="area" d="')[1]
+    assert drawn.split('"')[0].count("L") == 47
     for wrong in ({"horizon": 0}, {"horizon": 200}, {"metric": "errors"}):
         assert operator.get(URL, wrong).status_code == 400
     forecasts.forget()

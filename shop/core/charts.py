@@ -34,6 +34,7 @@ class Point:
     ``label`` is short and stands at the axis, ``name`` in the table and the tooltip. ``text`` and
     ``before_text`` are the figures as people read them. A ``partial`` figure still grows, so a line
     does not lead to it. Where nothing was observed, ``value`` is ``None`` and the line has a gap.
+    ``low`` and ``high`` are the bounds of a figure that is not certain; a band shows them.
     """
 
     label: str
@@ -43,6 +44,8 @@ class Point:
     before: Amount | None = None
     before_text: str = ""
     partial: bool = False
+    low: Amount | None = None
+    high: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ def _chart(
     mirrored = _is_rtl(rtl)
     compared = len(headings) > 2
     highest = max(
-        (max(point.value or 0, point.before or 0) for point in points),
+        (max(point.value or 0, point.before or 0, point.high or 0) for point in points),
         default=0,
     )
     top = nice_top(highest)
@@ -197,6 +200,11 @@ def _chart(
         if point.before is not None and not point.partial
     ]
     line = " ".join(map(_path, runs))
+    band = [
+        (x, _height(point.low, top), _height(point.high, top))
+        for x, point in zip(centres, points, strict=True)
+        if point.low is not None and point.high is not None
+    ]
     observed = [place for place, point in enumerate(points) if point.value is not None]
     last = observed[-1] if observed else -1
     return Chart(
@@ -208,7 +216,8 @@ def _chart(
             for x, y, point in zip(centres, heights, points, strict=True)
         ],
         line=line,
-        area=" ".join(
+        area=_band(band)
+        or " ".join(
             f"{_path(run)} L{run[-1][0]:.1f} {HEIGHT} L{run[0][0]:.1f} {HEIGHT} Z" for run in runs
         ),
         before_line=_path(before) if compared else "",
@@ -244,6 +253,13 @@ def _height(value: Amount, top: Decimal) -> Decimal:
 def _path(corners: Sequence[tuple[Decimal, Decimal]]) -> str:
     written = [f"{x:.1f} {y:.1f}" for x, y in corners]
     return f"M{' L'.join(written)}" if written else ""
+
+
+def _band(bounds: Sequence[tuple[Decimal, Decimal, Decimal]]) -> str:
+    """Return the outline of a band: along its lower bounds, and back along its upper ones."""
+    there = [(x, low) for x, low, _high in bounds]
+    back = [(x, high) for x, _low, high in reversed(bounds)]
+    return f"{_path([*there, *back])} Z" if bounds else ""
 
 
 def _slot(centre: Decimal, y: Decimal, count: int, point: Point) -> Slot:

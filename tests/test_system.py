@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 import websockets
 from pypdf import PdfReader
@@ -56,6 +57,20 @@ def test_the_original_routes_keep_their_shapes_under_both_prefixes(system: Syste
     refused = system.request("POST", "/buy", {"username": "joe"}, till)
     assert refused.status == 400
     assert refused.json()["status"] == "Error"
+
+
+def test_relay_and_worker_have_roles_of_their_own(system: System):
+    joe = system.token("joe")
+    asked = {"kind": "statement", "since": "2024-05-01", "until": "2024-05-02"}
+    assert system.request("POST", "/api/v1/reports/", asked, joe).status == 202
+    query = "SELECT DISTINCT usename FROM pg_stat_activity WHERE usename LIKE 'shop%'"
+
+    def roles() -> set[str]:
+        with psycopg.connect(system.servers()["DATABASE_OWNER_URL"]) as owner:
+            return {name for (name,) in owner.execute(query)}
+
+    # The worker connects with its first task.
+    wait_for(lambda: roles() == {"shop", "shop_app", "shop_relay", "shop_worker"})
 
 
 def test_one_key_sent_200_times_at_once_is_one_purchase(system: System):

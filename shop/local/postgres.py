@@ -19,7 +19,7 @@ from shop.local.server import Server, digest, package_folder, private_folder, so
 class Postgres(Server):
     """PostgreSQL 18 with a database ``shop`` of the superuser ``shop``, in UTF-8 and UTC.
 
-    ``application_url`` is for the role ``shop_app``, which ``manage.py prepare_database`` makes.
+    ``role_urls`` are for the roles that ``manage.py prepare_database`` makes, by variable.
 
     PostgreSQL refuses to run as root. So root runs it in a user namespace, where the same files
     belong to an ordinary user. If namespaces are off, ``setpriv`` runs it as another user. That
@@ -55,7 +55,11 @@ class Postgres(Server):
         self.sockets = socket_folder(self._home or self.data_dir, uid, gid)
         where = f"/shop?host={quote(str(self.sockets), safe='')}"
         self.url = f"postgresql://shop@{where}"
-        self.application_url = f"postgresql://shop_app@{where}"
+        self.role_urls = {
+            "DATABASE_URL": f"postgresql://shop_app@{where}",
+            "DATABASE_RELAY_URL": f"postgresql://shop_relay@{where}",
+            "DATABASE_WORKER_URL": f"postgresql://shop_worker@{where}",
+        }
 
     @staticmethod
     def _ordinary_user() -> pwd.struct_passwd:

@@ -176,15 +176,20 @@ class Supervisor:
         for server in self.servers:
             self.env[server.variable] = server.url
             if isinstance(server, Postgres):
-                self.env[server.variable] = server.application_url
-                self.env["DATABASE_OWNER_URL"] = server.url
+                self.env |= {"DATABASE_OWNER_URL": server.url, **server.role_urls}
         write_running(self.data_dir, self.env)
         if self.prepare:
             await self._unless_stopped(self._prepare())
         if not self.stopping.is_set():
             for name, words in self.commands.items():
-                self._keep(Child(name, expand(words, self.env), env=self.env, cwd=self.cwd))
+                env = self._environment_of(name)
+                self._keep(Child(name, expand(words, env), env=env, cwd=self.cwd))
             self._tasks.append(asyncio.create_task(self._announce()))
+
+    def _environment_of(self, name: str) -> dict[str, str]:
+        """Return the environment of a process, which has a database role if one has its name."""
+        has_role = f"DATABASE_{name.upper()}_URL" in self.env
+        return self.env | ({"DATABASE_ROLE": name} if has_role else {})
 
     async def _unless_stopped(self, *steps: Coroutine[None, None, None]) -> None:
         """Wait for all ``steps``, or until the supervisor has been told to stop."""

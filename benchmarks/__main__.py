@@ -16,7 +16,19 @@ from pathlib import Path
 
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
-from benchmarks import bulk, export, fair, feed, lists, nginx, servers, single_buy, start, statement
+from benchmarks import (
+    bulk,
+    export,
+    fair,
+    feed,
+    lists,
+    nginx,
+    servers,
+    single_buy,
+    start,
+    statement,
+    statistics,
+)
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 BENCHMARKS = {
@@ -26,6 +38,11 @@ BENCHMARKS = {
         lists.main,
         ["--rounds", "3"],
         ["--rounds", "5", "--purchases", "10000000", "--plans"],
+    ),
+    "statistics": (
+        statistics.main,
+        ["--purchases", "100000"],
+        ["--purchases", "10000000", "--plans"],
     ),
     "export": (
         export.main,

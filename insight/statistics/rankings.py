@@ -240,10 +240,10 @@ def weekdays(cursor: Any, state: State, question: Question) -> dict[str, Week]:
     )
     found: dict[str, Week] = {}
     for day, hour, currency, purchases, revenue in cursor.fetchall():
-        each = found.setdefault(
-            currency,
-            Week([[0] * 24 for _ in range(7)], [[Decimal("0.00")] * 24 for _ in range(7)]),
-        )
+        if (each := found.get(currency)) is None:
+            nothing = Decimal("0.00")
+            each = Week([[0] * 24 for _ in range(7)], [[nothing] * 24 for _ in range(7)])
+            found[currency] = each
         place = (day - 1 - question.week_start) % 7
         each.purchases[place][hour] = purchases
         each.revenue[place][hour] = revenue

@@ -55,7 +55,8 @@ def sales(cursor: Any, state: State, question: Question, periods: Sequence[Perio
     )
     found: dict[str, Sales] = {}
     for period, currency, *sums in cursor.fetchall():
-        each = found.setdefault(currency, Sales(Sum(), [Sum() for _ in periods]))
+        if (each := found.get(currency)) is None:
+            each = found[currency] = Sales(Sum(), [Sum() for _ in periods])
         each.periods[period - 1].add(*sums)
         each.totals.add(*sums)
     _add_customers(cursor, state, question, periods, found)

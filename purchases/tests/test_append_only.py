@@ -19,6 +19,8 @@ from events.tests.log import number
 from purchases.models import Purchase
 from purchases.services import record_purchase
 from purchases.validation import PurchaseInput
+from shop.core.append_only import CHECKS, refuse_truncate
+from shop.core.apps import append_only_tables
 
 ROLE: dict[str, Any] = {"user": "shop_app_of_tests", "password": "only-for-this-test"}
 
@@ -52,6 +54,34 @@ def test_what_is_recorded_cannot_be_changed_even_by_the_owner(change: str) -> No
         connection.cursor() as cursor,
     ):
         cursor.execute(change)
+
+
+@pytest.mark.django_db
+def test_what_only_grows_cannot_be_emptied_in_a_database_of_before_either() -> None:
+    _record("ledger")
+    tables = append_only_tables()
+    assert {"purchases_purchase", "events_event", "audit_entry", "billing_document"} <= set(tables)
+
+    def emptied() -> list[str]:
+        (check,) = CHECKS
+        return [problem.split()[0] for problem in check.find_broken(lambda _: None)]
+
+    assert emptied() == []
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"DROP TRIGGER append_only_whole ON {table}")
+        assert emptied() == [*tables]
+        cursor.execute(refuse_truncate("purchases_purchase", "events_event"))
+        assert emptied() == []
+        # Databases of tests are emptied after each test, so the trigger leaves these alone.
+        for table in tables:
+            cursor.execute(
+                f"DROP TRIGGER append_only_whole ON {table};"
+                f"CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON {table} FOR EACH STATEMENT"
+                " EXECUTE FUNCTION shop_refuse_change()"
+            )
+            with pytest.raises(DatabaseError, match="only added"), transaction.atomic():
+                cursor.execute(f"TRUNCATE {table} CASCADE")
 
 
 @pytest.mark.django_db

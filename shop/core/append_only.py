@@ -28,12 +28,41 @@ _WHOLE = r"""
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON {table} FOR EACH STATEMENT
 WHEN (current_database() NOT LIKE 'test\_%') EXECUTE FUNCTION shop_refuse_change()
 """
-# The trigger fires before (2) each row (1) is changed (16) or deleted (8).
+# The triggers fire before (2) each row (1) is changed (16) or deleted (8), and all are (32).
 _GUARDED = """
-SELECT coalesce(bit_or(tgtype::int), 0) & 24 FROM pg_trigger
+SELECT coalesce(bit_or(tgtype::int & CASE tgtype::int & 3 WHEN 3 THEN 24 ELSE 32 END), 0)
+FROM pg_trigger
 WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A')
-  AND tgtype::int & 3 = 3
+  AND tgtype::int & 2 = 2
 """
+_ALL = 24 + 32
+
+
+def refuse_truncate(*tables: str) -> str:
+    """Return the SQL by which the tables, and all that only grow already, cannot be emptied.
+
+    Those are tables whose migration was applied before ``AppendOnly`` refused that.
+    """
+    named = ", ".join(f"'{table}'" for table in tables)
+    whole = _WHOLE.strip().replace("'", "''").replace("%", "%%").format(table="%s")
+    return f"""{_FUNCTION};
+    DO $$
+    DECLARE
+        each regclass;
+    BEGIN
+        FOR each IN
+            SELECT oid FROM pg_class AS class
+            WHERE (oid = ANY (ARRAY[{named}]::regclass[]) OR EXISTS (
+                SELECT FROM pg_trigger
+                WHERE tgrelid = class.oid AND tgname = 'append_only' AND tgparentid = 0))
+              AND NOT EXISTS (
+                SELECT FROM pg_trigger
+                WHERE tgrelid = class.oid AND tgname = 'append_only_whole')
+        LOOP
+            EXECUTE format('{whole}', each);
+        END LOOP;
+    END
+    $$"""  # noqa: S608
 
 
 class AppendOnly(Operation):
@@ -99,7 +128,7 @@ def _unguarded(say: Say) -> Iterator[str]:
         for table in append_only_tables():
             cursor.execute(_GUARDED, [table])
             (guarded,) = cursor.fetchone() or (0,)
-            if guarded != 24:
+            if guarded != _ALL:
                 yield f"{table} can be changed by who owns it"
 
 

@@ -62,6 +62,13 @@ def test_the_configuration_has_only_names_that_the_code_reads(documents: list[Do
         assert {name.removesuffix("_FILE") for name in names} <= _variables()
 
 
+def test_processes_tell_the_tag_of_their_image_as_their_version(documents: list[Document]) -> None:
+    version = named(documents, "ConfigMap")["shop"]["data"]["APPLICATION_VERSION"]
+    assert {container["image"].rpartition(":")[2] for container in containers(documents)} == {
+        version
+    }
+
+
 def _start(documents: list[Document], values: dict[str, str], folder: Path) -> tuple[int, str]:
     """Run the system checks with the environment of a pod and its secrets in ``folder``."""
     for name, value in values.items():

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
@@ -11,7 +12,13 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", metavar="VERSION")
+        parser.add_argument(
+            "name",
+            metavar="VERSION",
+            nargs="?",
+            default=settings.APPLICATION_VERSION,
+            help="default: that of the code that runs this command",
+        )
         parser.add_argument("--by", default="manage.py", help="who or what brought it")
         parser.add_argument("--started-at", help="ISO 8601 with an offset; default now")
         parser.add_argument("--notes", default="")

@@ -6,11 +6,17 @@ from typing import Any
 
 import pytest
 
+from shop.core.garbage import collect_rarely
 from tests import template
 from tests.system import System, running
 
 # `make test-stack` runs the tests of the stack of containers.
 collect_ignore = ["tests/stack"]
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage as rarely as the web process, because 2 000 modules are loaded by now."""
+    collect_rarely()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 A whole system takes seconds to start, and its relay asks for events all the time. So all files that
 share one are one piece of work, and those with a browser are another. They are the largest pieces,
-and so they come first. Files that share a prepared database are a piece, too.
+and so they come first. Files that share a prepared database are a piece, too. Once a process has
+run the last file with a system, it stops the system.
 """
 
 import re
@@ -15,6 +16,7 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 ROOT = Path(__file__).resolve().parent.parent
 
 PIECES = ("browser", "system", "prepared")
+WITH_SYSTEM = PIECES[:2]
 
 
 @cache
@@ -29,6 +31,10 @@ def piece(file: str) -> str:
     return file
 
 
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
 def _place(file: str) -> int:
     return PIECES.index(piece(file)) if piece(file) in PIECES else len(PIECES)
 
@@ -41,7 +47,22 @@ class Pieces(LoadFileScheduling):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Put the largest pieces first. The tests of a file keep their order."""
-    items.sort(key=lambda item: _place(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: _place(_file(item)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Stop the system after its last file, because its relay polls fifty times a second.
+
+    A test that needs it all the same later gets a new one.
+    """
+    result = yield
+    if piece(_file(item)) in WITH_SYSTEM and (
+        nextitem is None or piece(_file(nextitem)) not in WITH_SYSTEM
+    ):
+        for fixture in item.session._fixturemanager.getfixturedefs("system", item):
+            fixture.finish(item._request)
+    return result
 
 
 def pytest_xdist_make_scheduler(config, log):

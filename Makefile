@@ -5,6 +5,9 @@
 .DELETE_ON_ERROR:
 .PHONY: help run test soak lint schema settings texts bench pictures lighthouse clean chromium env up down deploy backup restore replay test-stack lock
 
+# A test run starts some 150 processes, and each would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check --quiet
 EMBEDDED := $(PYTHON) -m shop.local.embedded

@@ -7,7 +7,7 @@ may have as many times the rate.
 
 import math
 import time
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -19,6 +19,7 @@ from shop.core.errors import ApplicationError
 ACCOUNTS_MAX = 100_000
 DEBT_SECONDS = 3600.0
 LINES_A_REQUEST = 100
+Holder = TypeVar("Holder")
 SEARCHES_A_MINUTE = 240
 """Enough for somebody who types all the time, because the page asks while they type."""
 
@@ -36,19 +37,23 @@ class TooManyRequests(ApplicationError):
         )
 
 
-class Quota:
+class Quota(Generic[Holder]):
     """A rate for each account, by the generic cell rate algorithm: one number for each.
 
     The number is the time at which the account would have finished at an even pace. It may lie one
-    minute ahead.
+    minute ahead, or as far as ``burst`` requests take. Other things than accounts may have a rate.
     """
 
     WINDOW = 60.0
 
-    def __init__(self) -> None:
-        self._paid_until: dict[int, float] = {}
+    def __init__(self, *, burst: int = 0) -> None:
+        self.burst = burst
+        self._paid_until: dict[Holder, float] = {}
 
-    def take(self, account: int, per_minute: int, *, now: float | None = None) -> float:
+    def _ahead(self, per_minute: int) -> float:
+        return self.WINDOW * min(1.0, self.burst / per_minute) if self.burst else self.WINDOW
+
+    def take(self, account: Holder, per_minute: int, *, now: float | None = None) -> float:
         """Count one request. Return 0, or the seconds until the next one will be allowed.
 
         ``per_minute`` 0 sets no limit. Several threads may call this. Of two requests of one
@@ -58,23 +63,23 @@ class Quota:
             return 0.0
         moment = time.monotonic() if now is None else now
         paid = max(self._paid_until.get(account, moment), moment) + self.WINDOW / per_minute
-        excess = paid - moment - self.WINDOW
+        excess = paid - moment - self._ahead(per_minute)
         if excess > 1e-9:
             return excess
         self._remember(account, paid, moment)
         return 0.0
 
-    def wait(self, account: int, per_minute: int) -> float:
+    def wait(self, account: Holder, per_minute: int) -> float:
         """Return 0, or the seconds until the next request will be allowed; count nothing."""
         if not per_minute:
             return 0.0
         moment = time.monotonic()
         paid = max(self._paid_until.get(account, moment), moment) + self.WINDOW / per_minute
-        excess = paid - moment - self.WINDOW
+        excess = paid - moment - self._ahead(per_minute)
         return excess if excess > 1e-9 else 0.0
 
     def spend(
-        self, account: int, requests: float, per_minute: int, *, now: float | None = None
+        self, account: Holder, requests: float, per_minute: int, *, now: float | None = None
     ) -> None:
         """Count finished work as so many requests, even beyond the quota.
 
@@ -87,7 +92,7 @@ class Quota:
         paid += requests * self.WINDOW / per_minute
         self._remember(account, min(paid, moment + DEBT_SECONDS), moment)
 
-    def _remember(self, account: int, paid: float, moment: float) -> None:
+    def _remember(self, account: Holder, paid: float, moment: float) -> None:
         if len(self._paid_until) >= ACCOUNTS_MAX:
             # An entry in the past means a full burst, the same as no entry, so it can be dropped.
             for key, at in list(self._paid_until.items()):
@@ -96,8 +101,8 @@ class Quota:
         self._paid_until[account] = paid
 
 
-_requests = Quota()
-_searches = Quota()
+_requests: Quota[int] = Quota()
+_searches: Quota[int] = Quota()
 
 
 def _rate(caller: Caller) -> int:

@@ -16,3 +16,12 @@ class QuizzesConfig(ShopAppConfig):
     sealed = ("quizzes.answering.sealed.COLUMNS", "quizzes.leads.models.SEALED")
     ledger_checks = ("quizzes.answering.verifying.CHECKS",)
     personal_data = "quizzes.columns.TABLES"
+    process_loops = ("quizzes.funnel.viewing.flush",)
+    site_settings = ("quizzes.funnel.site_settings.SETTINGS",)
+    followers = ("quizzes.funnel.attribution.Attributions",)
+
+    def ready(self) -> None:
+        from quizzes.answering.hooks import before_write
+        from quizzes.funnel.limits import admit
+
+        before_write(admit)

@@ -6,4 +6,5 @@ urlpatterns = [
     path("companies/<str:company>/quizzes/", include("quizzes.authoring.urls")),
     path("companies/", include("quizzes.companies.urls")),
     path("q/<str:slug>/", include("quizzes.answering.urls")),
+    path("", include("quizzes.funnel.urls")),
 ]

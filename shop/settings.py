@@ -448,6 +448,7 @@ REST_FRAMEWORK = {
         "sign_in": "30/min",
         "refresh": "1200/min",
         "captcha": "120/min",
+        "quiz_challenge": "600/min",
         "verify": "120/min",
     },
     # REST framework takes REMOTE_ADDR, which shop.core.addresses has found.

@@ -12,7 +12,7 @@ WRONG_A_MINUTE = 20
 WRONG_A_MINUTE_AT_TILLS = 300
 """A till types the codes of many customers."""
 
-_wrong = Quota()
+_wrong: Quota[int] = Quota()
 
 
 @contextmanager

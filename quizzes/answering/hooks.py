@@ -19,7 +19,7 @@ class Facts:
     ``challenge`` is the header ``Challenge``: the solution of a proof of work, or empty.
     """
 
-    action: Literal["save", "finish"]
+    action: Literal["save", "finish", "contact"]
     slug: str
     quiz: UUID
     attempt: UUID
@@ -37,7 +37,7 @@ _pdf: list[Callable[[UUID], str]] = []
 
 
 def before_write(admit: Admit) -> None:
-    """Register what may refuse a save or a finish, by an ``ApplicationError``.
+    """Register what may refuse a save, a finish or a contact, by an ``ApplicationError``.
 
     It is called in the event loop, so it must not wait for anything, except if there is a
     ``challenge``: then it is called in a thread.

@@ -37,7 +37,7 @@ class View(models.Model):
 class Grant(models.Model):
     """The coupon of a campaign that a lead was given with a result, or why it got none.
 
-    The erasure of the lead deletes it; the coupon stays.
+    The erasure of the lead leaves a row that only counts: of a random lead, and of no result.
     """
 
     class Reason(models.TextChoices):
@@ -50,7 +50,7 @@ class Grant(models.Model):
 
     lead_id = models.UUIDField()
     campaign = models.CharField(max_length=CAMPAIGN_MAX_LENGTH)
-    result = models.ForeignKey(Result, on_delete=models.PROTECT, related_name="+")
+    result = models.ForeignKey(Result, on_delete=models.PROTECT, related_name="+", null=True)
     coupon = models.OneToOneField(Coupon, on_delete=models.PROTECT, related_name="+", null=True)
     template = models.ForeignKey(Coupon, on_delete=models.PROTECT, related_name="+", null=True)
     code = models.CharField(max_length=CODE_MAX_LENGTH, blank=True)

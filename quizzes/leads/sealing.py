@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import unicodedata
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -73,6 +74,12 @@ def normalized(email: str) -> str:
 def index_of(company_id: UUID, address: str) -> bytes:
     """Return the digest by which a company finds a normalized address, whatever its case."""
     return _digest(_index_key(company_id), address)
+
+
+def indexes_of(company_id: UUID, addresses: Sequence[str]) -> list[bytes]:
+    """Return the digests of many normalized addresses, in their order, by one query."""
+    key = _index_key(company_id)
+    return [_digest(key, address) for address in addresses]
 
 
 def digest_of_day(day: date, address: str) -> str:

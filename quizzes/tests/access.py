@@ -5,6 +5,7 @@ from typing import Any
 from accounts.models import User
 from quizzes.tests import access_answering as answering
 from quizzes.tests import access_authoring as authoring
+from quizzes.tests import access_funnel as funnel
 from tests.access import Access
 
 
@@ -14,6 +15,6 @@ def _objects(owner: User) -> dict[str, Any]:
 
 ACCESS = Access(
     objects=_objects,
-    api={**authoring.API, **answering.API},
-    bodies={**authoring.BODIES, **answering.BODIES},
+    api={**authoring.API, **answering.API, **funnel.API},
+    bodies={**authoring.BODIES, **answering.BODIES, **funnel.BODIES},
 )

@@ -112,8 +112,13 @@ class AutoSchema(SpectacularAutoSchema):
         self, serializer: Any, direction: Any, bypass_extensions: Any = False
     ) -> Any:
         schema = super()._map_serializer(serializer, direction, bypass_extensions)
-        if direction == "request" and isinstance(force_instance(serializer), Body):
-            schema["additionalProperties"] = False
+        instance = force_instance(serializer)
+        if isinstance(instance, Body):
+            if direction == "request":
+                schema["additionalProperties"] = False
+            if type(instance).__doc__ is None:
+                # What the class of all bodies says is for who reads the code.
+                schema.pop("description", None)
         return schema
 
     def get_tags(self) -> list[str]:

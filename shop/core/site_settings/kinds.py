@@ -21,6 +21,7 @@ SECTIONS: Mapping[str, str | Promise] = {
     "quotas": _("Quotas"),
     "documents": _("Reports and mails"),
     "billing": _("Billing"),
+    "quizzes": _("Quizzes"),
     "logs": _("Logs"),
 }
 """The sections of the page and of the documentation, in order."""

@@ -29,6 +29,14 @@ _INSIDE = re.compile(
 )
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+# Special networks that Python takes for public ones: of protocols, one of which some clouds give
+# their metadata at, of relays, of documentation and of routers; and where Azure has its services.
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "5f00::/16", "168.63.129.16/32"),
+    )
+)
 LOOK_UP_SECONDS = 2
 _lookups = ThreadPoolExecutor(4, "webhooks.lookup")
 
@@ -149,7 +157,7 @@ def _is_allowed_inside(address: Address) -> bool:
 
 def _is_public(address: Address) -> bool:
     inner = _inner(address)
-    if inner in _LOCAL_NAT64:
+    if inner in _LOCAL_NAT64 or any(inner in network for network in _SPECIAL):
         return False
     if inner.is_multicast or inner.is_reserved or getattr(inner, "is_site_local", False):
         return False

@@ -34,12 +34,16 @@ SELECT count(DISTINCT user_id) FROM (
     SELECT unnest(users) FROM operations_instance WHERE {instances.LIVING}
 ) AS used
 """  # noqa: S608
+# Who was killed has not told of its last seconds. Only some kinds of processes answer requests.
 _MISSING = f"""
-SELECT id, kind, state, dropped FROM (
-    SELECT id, kind, seen_at, dropped, {instances.STATE} AS state
+SELECT id, kind, CASE WHEN dropped > 0 THEN 'dropped' ELSE state END, nullif(dropped, 0) FROM (
+    SELECT id, kind, seen_at, dropped,
+        CASE WHEN stopped_at IS NULL AND {instances.STATE} = 'gone' THEN 'killed'
+             ELSE {instances.STATE} END AS state
     FROM operations_instance WHERE seen_at > now() - make_interval(mins => %(mins)s)
 ) AS lately
-WHERE dropped > 0 OR state = 'late' ORDER BY seen_at DESC LIMIT 100
+WHERE dropped > 0 OR state = 'late' OR state = 'killed' AND kind IN {series.ANSWERING}
+ORDER BY seen_at DESC LIMIT 100
 """  # noqa: S608
 
 
@@ -83,14 +87,11 @@ def now(minutes: int) -> Now:
 
 
 def _missing(minutes: int) -> list[dict[str, Any]]:
-    """Return whose figures are incomplete: who is late, and who has dropped requests."""
+    """Return whose figures are incomplete: who is late, was killed, or has dropped requests."""
     with connection.cursor() as cursor:
         cursor.execute(_MISSING, {"mins": minutes})
-        return [
-            {"instance": id, "kind": kind, "reason": "dropped" if dropped else state,
-             "requests": dropped or None}
-            for id, kind, state, dropped in cursor.fetchall()
-        ]  # fmt: skip
+        names = ("instance", "kind", "reason", "requests")
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _reported() -> datetime:

@@ -123,7 +123,7 @@ class TurnoverSerializer(serializers.Serializer[Any]):
 class MissingSerializer(serializers.Serializer[Any]):
     instance = serializers.UUIDField()
     kind = serializers.CharField()
-    reason = serializers.ChoiceField(choices=["late", "dropped"])
+    reason = serializers.ChoiceField(choices=["late", "killed", "dropped"])
     requests = serializers.IntegerField(allow_null=True, help_text="How many were dropped.")
 
 

@@ -36,6 +36,10 @@ def test_instances_are_alive_late_and_gone(operator: Client) -> None:
             _age(web.id, seconds)
             states = {one["id"]: one["state"] for one in operator.get(URL).json()}
             assert states == {web.id: state, relay.id: "alive"}
+        # It has not told of its last requests, and that is said.
+        missing = operator.get("/api/v1/operations/now/").json()["missing"]
+        assert {one["instance"]: one["reason"] for one in missing}[web.id] == "killed"
+        assert "was killed" in operator.get("/operations/").content.decode()
         # One that ends in order is gone at once.
         relay.run("from dataclasses import replace; beats.report(replace(this, stopping=True))")
         assert {one["state"] for one in operator.get(URL).json()} == {"gone"}

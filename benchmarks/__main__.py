@@ -53,6 +53,7 @@ BENCHMARKS = {
     "feed": (feed.main, ["--rounds", "1"], ["--rounds", "3"]),
     "fair": (fair.main, ["--seconds", "5"], ["--seconds", "20"]),
     "statement": (statement.main, ["--rounds", "1"], ["--rounds", "3", "--long"]),
+    "quizzes": (quizzes.main, ["--rounds", "3"], ["--rounds", "5", "--seconds", "10"]),
     "start": (start.main, ["--rounds", "3"], ["--rounds", "5"]),
     "servers": (servers.main, ["--rounds", "1"], ["--rounds", "3"]),
 }

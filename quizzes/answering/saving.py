@@ -23,7 +23,14 @@ from quizzes.answering.errors import (
 from quizzes.answering.requests import Save
 from quizzes.answering.sealed import ATTEMPT, sealed
 from quizzes.definition.problems import Problem
-from shop.core.errors import ApplicationError, NotFound, ServerError, unavailable
+from shop.core.database import is_lost
+from shop.core.errors import (
+    ApplicationError,
+    NotFound,
+    OutcomeUnknown,
+    ServerError,
+    unavailable,
+)
 from shop.core.outages import is_outage
 
 logger = structlog.get_logger(__name__)
@@ -116,7 +123,9 @@ def _save_together(saves: Sequence[Save]) -> list[Outcome]:
         return _save(saves)
     except DatabaseError as error:
         if is_outage(error):
-            return [unavailable(error)] * len(saves)
+            # Without a transaction, a connection that breaks leaves it open whether all was saved.
+            broken = is_lost(error.__cause__) and connection.connection is not None
+            return [OutcomeUnknown() if broken else unavailable(error)] * len(saves)
         if len(saves) > 1:
             # One that PostgreSQL refuses must not fail the others.
             return [_save_together([save])[0] for save in saves]

@@ -23,6 +23,7 @@ from benchmarks import (
     feed,
     lists,
     nginx,
+    quizzes,
     servers,
     single_buy,
     start,

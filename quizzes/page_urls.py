@@ -1,5 +1,7 @@
 """The pages of quizzes; each part has its own."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("quizzes/", include("quizzes.pages.editing.urls")),
+]

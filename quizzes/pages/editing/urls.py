@@ -1,0 +1,14 @@
+"""The pages on which quizzes are made, below ``/quizzes/``."""
+
+from django.urls import path
+
+from quizzes.pages.editing import companies, editor, listing, opening, publishing
+
+urlpatterns = [
+    path("", listing.quiz_list, name="quiz_list"),
+    path("companies/<str:company>/", companies.quiz_company, name="quiz_company"),
+    path("<uuid:id>/", editor.quiz_editor, name="quiz_editor"),
+    path("<uuid:id>/versions/", publishing.quiz_versions, name="quiz_versions"),
+    path("<uuid:id>/export.json", publishing.quiz_file, name="quiz_file"),
+    path("<uuid:id>/opening/", opening.quiz_opening, name="quiz_opening"),
+]

@@ -5,16 +5,20 @@ from typing import Any
 from accounts.models import User
 from quizzes.tests import access_answering as answering
 from quizzes.tests import access_authoring as authoring
+from quizzes.tests import access_editing as editing
 from quizzes.tests import access_funnel as funnel
 from tests.access import Access
 
 
 def _objects(owner: User) -> dict[str, Any]:
-    return {**authoring.objects(owner), **answering.OBJECTS}
+    made = authoring.objects(owner)
+    # The pages of a quiz are those of the one that the API has.
+    return {**made, **answering.OBJECTS, editing.Q: made[authoring.Q]}
 
 
 ACCESS = Access(
     objects=_objects,
     api={**authoring.API, **answering.API, **funnel.API},
-    bodies={**authoring.BODIES, **answering.BODIES, **funnel.BODIES},
+    pages={**editing.PAGES},
+    bodies={**authoring.BODIES, **answering.BODIES, **editing.BODIES, **funnel.BODIES},
 )

@@ -54,7 +54,7 @@ class Goods:
     ``deploy`` is the id of one, ``webhook`` of one of the customer's, ``team`` that of a team
     that the customer is in,
     and ``invitation`` is the path of an invitation to it. ``draft``, ``coupon``, ``run``,
-    ``invoice``, ``credit_note`` and ``paid`` (a
+    ``quiz`` (one of the shop's), ``invoice``, ``credit_note`` and ``paid`` (a
     payment) are ids, ``pending`` is that of a payment by the provider for trying out.
     """
 
@@ -69,6 +69,7 @@ class Goods:
     line: str
     team: str
     invitation: str
+    quiz: str
     draft: str
     coupon: str
     run: str
@@ -121,8 +122,19 @@ def stock(system: System) -> Goods:
         wait_for(lambda: _line(system, staff)),
         team,
         str(invitation),
+        _quiz(system, staff),
         **_billing(system, staff),
     )
+
+
+def _quiz(system: System, staff: str) -> str:
+    """Publish a quiz of the shop. Return its id."""
+    place = "/api/v1/companies/shop/quizzes/"
+    gift = "Which coffee is strong?{=Espresso ~Filter}\n\nBeans have caffeine.{TRUE}"
+    made = system.request("POST", f"{place}import/?format=gift", gift.encode(), staff).json()
+    answer = system.request("POST", f"{place}{made['id']}/publish/", None, staff)
+    assert answer.status == 201, answer.body
+    return str(made["id"])
 
 
 def _line(system: System, staff: str) -> str:

@@ -38,6 +38,7 @@ NO_PAGES = {
     "look.css",
     "billing/invoices/<uuid:id>/pdf/",
     "billing/credit-notes/<uuid:id>/pdf/",
+    "quizzes/<uuid:id>/export.json",
 }
 """Routes that answer with text, JSON, a file, a part of a page or a redirect to the page."""
 PATHS: dict[str, Callable[[Goods], str]] = {
@@ -69,6 +70,10 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "billing/manage/coupons/<uuid:id>/": lambda goods: f"billing/manage/coupons/{goods.coupon}/",
     "billing/manage/runs/<uuid:id>/": lambda goods: f"billing/manage/runs/{goods.run}/",
     "billing/manage/payments/<uuid:id>/": lambda goods: f"billing/manage/payments/{goods.paid}/",
+    "quizzes/companies/<str:company>/": lambda goods: "quizzes/companies/shop/",
+    "quizzes/<uuid:id>/": lambda goods: f"quizzes/{goods.quiz}/",
+    "quizzes/<uuid:id>/versions/": lambda goods: f"quizzes/{goods.quiz}/versions/",
+    "quizzes/<uuid:id>/opening/": lambda goods: f"quizzes/{goods.quiz}/opening/",
     "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
 }
 """Where a route with a parameter leads."""

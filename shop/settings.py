@@ -91,6 +91,7 @@ if DEVELOPMENT and sys.argv[1:2] == ["runserver"]:
 MIDDLEWARE = [
     "shop.core.middleware.RequestId",
     "shop.core.middleware.Metrics",
+    "shop.core.middleware.Cookieless",
     "shop.core.middleware.PrivateAnswers",
     "shop.core.middleware.SecureWrites",
     "django.middleware.security.SecurityMiddleware",

@@ -85,6 +85,10 @@ class ShopAppConfig(AppConfig):
     """The module of the URL patterns of websockets, below ``/``."""
     classic_urls: ClassVar[str] = ""
     """The module of the original service's URL patterns, which also exist below a prefix."""
+    cookieless: ClassVar[Sequence[str]] = ()
+    """The beginnings of paths at which nobody is known: no cookie is read or set there."""
+    demos: ClassVar[Sequence[str]] = ()
+    """Commands that give a development database something to look at, and may run again."""
     append_only: ClassVar[Sequence[str]] = ()
     """Models whose rows the application may only add, and their migrations make ``AppendOnly``."""
     worker_adds: ClassVar[Sequence[str]] = ()
@@ -253,6 +257,17 @@ def landing_for(user: Any) -> str:
 def declared(kind: str) -> list[Callable[..., Any]]:
     """Return the callables that the apps declare; ``kind`` is ``"searches"``, …."""
     return [import_string(name) for config in shop_apps() for name in getattr(config, kind)]
+
+
+def demo_commands() -> list[str]:
+    """Return the commands of the apps that make something to look at."""
+    return [command for config in shop_apps() for command in config.demos]
+
+
+@cache
+def cookieless_paths() -> tuple[str, ...]:
+    """Return the beginnings of paths at which no cookie is read or set."""
+    return tuple(path for config in shop_apps() for path in config.cookieless)
 
 
 @cache

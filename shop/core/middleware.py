@@ -20,7 +20,7 @@ from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext_noop
 
-from shop.core.apps import works_read_only
+from shop.core.apps import cookieless_paths, works_read_only
 from shop.core.errors import (
     ApplicationError,
     FieldError,
@@ -83,6 +83,27 @@ class PrivateAnswers:
             patch_vary_headers(response, ("Authorization", "Cookie"))
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")
+        return response
+
+
+class Cookieless:
+    """Keeps cookies away from the paths that apps declare, whose visitors are strangers.
+
+    It is outside of everything that could read one, so a page there is the same for everybody.
+    """
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        is_cookieless = request.path_info.startswith(cookieless_paths())
+        if is_cookieless:
+            request.META.pop("HTTP_COOKIE", None)
+        response: HttpResponse = self.get_response(request)
+        if is_cookieless:
+            response.cookies.clear()
+            vary = [name.strip() for name in response.get("Vary", "").split(",")]
+            response.headers["Vary"] = ", ".join(n for n in vary if n.lower() != "cookie")
         return response
 
 
@@ -253,6 +274,7 @@ def _sign_in_pages() -> frozenset[str]:
 
 
 __all__ = [
+    "Cookieless",
     "MalformedInput",
     "Metrics",
     "OtherMethods",

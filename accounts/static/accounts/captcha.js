@@ -1,35 +1,10 @@
-// Solve the captcha of a form: a challenge of ALTCHA, version 2, shared out to workers.
+// Solve the captcha of a form.
 import { t } from "../js/texts.js";
+import { solved } from "./solving.js";
 
-const WORKERS = 4;
 // A challenge is good for ten minutes; a form may lie open for longer.
 const GOOD_FOR = 9 * 60 * 1000;
 const encoded = (payload) => btoa(JSON.stringify(payload));
-
-// Return the solution. `told` gets the part that is done, from 0 to 1.
-const solved = (challenge, script, told) =>
-  new Promise((resolve, reject) => {
-    const { data } = challenge.parameters;
-    const started = performance.now();
-    let tried = 0;
-    const count = Math.max(1, Math.min(WORKERS, navigator.hardwareConcurrency || 1));
-    const workers = Array.from({ length: count }, () => new Worker(script, { type: "module" }));
-    const end = (finish, value) => {
-      workers.forEach((worker) => worker.terminate());
-      finish(value);
-    };
-    workers.forEach((worker, index) => {
-      worker.onerror = () => end(reject, new Error("worker"));
-      worker.onmessage = ({ data: { found, error, tries } }) => {
-        if (error) return end(reject, new Error(error));
-        if (found) return end(resolve, { ...found, time: performance.now() - started });
-        tried += tries;
-        told(tried / data.max);
-        if (tried >= data.max) end(reject, new Error("unsolved"));
-      };
-      worker.postMessage({ parameters: challenge.parameters, start: 1 + index, step: count });
-    });
-  });
 
 for (const box of document.querySelectorAll("[data-captcha]")) {
   const field = box.querySelector("input");

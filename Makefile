@@ -16,7 +16,8 @@ help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.installed ## run the whole site on http://localhost:$PORT (8000), its data in $DATA_DIR (var/)
-	@exec $(PYTHON) -m shop.local.supervisor --parent $$PPID
+	@exec $(PYTHON) -m shop.local.supervisor --parent $$PPID \
+	    --prepare "python manage.py prepare_development --demo"
 
 test: .venv/.installed-dev chromium ## run the linters and the whole suite; ARGS are passed to pytest
 	@$(MAKE) --no-print-directory lint

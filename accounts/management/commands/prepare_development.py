@@ -6,11 +6,12 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from accounts.models import User
 from accounts.permissions import role_mask
+from shop.core.apps import demo_commands
 
 # username, userid, further fields
 DEMO_ACCOUNTS: list[tuple[str, str, dict[str, Any]]] = [
@@ -27,6 +28,11 @@ class Command(BaseCommand):
     help = "Migrates where needed and makes the demo accounts; for development only."
     requires_system_checks: list[str] = []
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--demo", action="store_true", help="also give each app's pages something to show"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEVELOPMENT:
             raise CommandError("Demo accounts exist only where ENVIRONMENT=development.")
@@ -41,6 +47,9 @@ class Command(BaseCommand):
         for username, userid, extra in DEMO_ACCOUNTS:
             if username not in existing:
                 self._create(username, userid, extra)
+        if options["demo"]:
+            for command in demo_commands():
+                call_command(command, stdout=self.stdout)
 
     def _create(self, username: str, userid: str, extra: dict[str, Any]) -> None:
         email = f"{username}@example.com"

@@ -10,6 +10,8 @@ class QuizzesConfig(ShopAppConfig):
     verbose_name = "Quizzes"
     api_urls = "quizzes.urls"
     page_urls = "quizzes.page_urls"
+    cookieless = ("/q/", "/api/v1/q/")
+    demos = ("demo_quizzes",)
     audit_actions = ("quizzes.actions.ACTIONS",)
     event_types = "quizzes.events"
     append_only = ("Version", "ConsentText")

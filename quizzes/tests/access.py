@@ -7,6 +7,7 @@ from quizzes.tests import access_answering as answering
 from quizzes.tests import access_authoring as authoring
 from quizzes.tests import access_editing as editing
 from quizzes.tests import access_funnel as funnel
+from quizzes.tests import access_player as player
 from tests.access import Access
 
 
@@ -19,6 +20,6 @@ def _objects(owner: User) -> dict[str, Any]:
 ACCESS = Access(
     objects=_objects,
     api={**authoring.API, **answering.API, **funnel.API},
-    pages={**editing.PAGES},
+    pages={**editing.PAGES, **player.PAGES},
     bodies={**authoring.BODIES, **answering.BODIES, **editing.BODIES, **funnel.BODIES},
 )

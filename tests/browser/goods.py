@@ -5,6 +5,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -44,6 +45,7 @@ AMOUNTS = [
     ("24.46", "GBP", 12),
     ("0.01", "EUR", 1_000),
 ]
+SAMPLES = Path(__file__).resolve().parents[2] / "quizzes" / "samples"
 PASSWORD = "orchid-lamp-42"
 
 
@@ -127,16 +129,6 @@ def stock(system: System) -> Goods:
     )
 
 
-def _quiz(system: System, staff: str) -> str:
-    """Publish a quiz of the shop. Return its id."""
-    place = "/api/v1/companies/shop/quizzes/"
-    gift = "Which coffee is strong?{=Espresso ~Filter}\n\nBeans have caffeine.{TRUE}"
-    made = system.request("POST", f"{place}import/?format=gift", gift.encode(), staff).json()
-    answer = system.request("POST", f"{place}{made['id']}/publish/", None, staff)
-    assert answer.status == 201, answer.body
-    return str(made["id"])
-
-
 def _line(system: System, staff: str) -> str:
     """Return the id of a line of the log, once there is one."""
     found = system.request("GET", "/api/v1/logs/?page_size=1", token=staff).json()["results"]
@@ -170,6 +162,18 @@ def _billing(system: System, staff: str) -> dict[str, str]:
         "run": sent("runs/", {"until": "2023-01-01", "issue": False}),
         "draft": sent("invoices/", {"username": OWN_NAME, "currency": "USD"}),
     }
+
+
+def _quiz(system: System, staff: str) -> str:
+    """Publish a sample as a quiz of the shop. Return its id."""
+    base = "/api/v1/companies/shop/quizzes/"
+    sample = SAMPLES / "coffee.json"
+    body = {"slug": sample.stem, "definition": json.loads(sample.read_bytes())}
+    made = system.request("POST", base, body, staff)
+    assert made.status == 201, made.body
+    answer = system.request("POST", f"{base}{made.json()['id']}/publish/", {}, staff)
+    assert answer.status == 201, answer.body
+    return str(made.json()["id"])
 
 
 def _team(system: System, staff: str, userid: str) -> str:

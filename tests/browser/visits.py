@@ -39,6 +39,9 @@ NO_PAGES = {
     "billing/invoices/<uuid:id>/pdf/",
     "billing/credit-notes/<uuid:id>/pdf/",
     "quizzes/<uuid:id>/export.json",
+    "q/<str:slug>/brand.css",
+    "q/<str:slug>/logo.png",
+    "q/<str:slug>/embed.js",
 }
 """Routes that answer with text, JSON, a file, a part of a page or a redirect to the page."""
 PATHS: dict[str, Callable[[Goods], str]] = {
@@ -75,6 +78,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "quizzes/<uuid:id>/versions/": lambda goods: f"quizzes/{goods.quiz}/versions/",
     "quizzes/<uuid:id>/opening/": lambda goods: f"quizzes/{goods.quiz}/opening/",
     "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
+    "q/<str:slug>/": lambda goods: "q/coffee/",
 }
 """Where a route with a parameter leads."""
 

@@ -1,0 +1,1 @@
+"""The player of quizzes: for strangers, on any device, with and without JavaScript."""

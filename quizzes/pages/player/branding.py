@@ -1,0 +1,77 @@
+"""The look of a quiz, as files that its pages load, and the script for other sites' pages."""
+
+import hashlib
+import json
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts.rules import OPEN, requires
+from quizzes.authoring.models import Quiz
+from quizzes.companies.brand import Brand, brand_of
+from shop.core.errors import NotFound, error_response
+from shop.core.site_settings.logo import file_of
+
+# The colours of a brand were checked on white paper, with white in them.
+_STYLE = """@layer tokens{{:root{{--ground:#fff;--surface:#fff;--accent:{color};--accent-ink:#fff;\
+--link:{accent}}}}}
+"""
+_LONG, _SHORT = 86_400, 300
+
+
+def version_of_brand(brand: Brand) -> str:
+    """Return what changes with the brand, for the addresses of its files."""
+    return hashlib.sha256(msgspec.json.encode(brand)).hexdigest()[:12]
+
+
+@require_safe
+@requires(GET=OPEN)
+def brand(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Send the style sheet of a quiz: the colours of its company."""
+    found = _brand(slug)
+    if found is None:
+        return error_response(request, NotFound())
+    style = _STYLE.format(color=found.color, accent=found.accent)
+    return _file(request, style.encode(), "text/css")
+
+
+@require_safe
+@requires(GET=OPEN)
+def logo(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Send the logo of a quiz's company, if it has one."""
+    found = _brand(slug)
+    if found is None or not found.logo:
+        return error_response(request, NotFound())
+    return _file(request, file_of(found.logo), "image/png")
+
+
+@require_safe
+@requires(GET=OPEN)
+def embed(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Send the script that puts the quiz into a page of another site."""
+    quiz = Quiz.objects.filter(slug=slug, version__isnull=False).only("draft").first()
+    if quiz is None:
+        return error_response(request, NotFound())
+    titles = quiz.draft.get("title")
+    title = next(iter(titles.values()), "") if isinstance(titles, dict) else ""
+    context = {"title": json.dumps(str(title) or slug)}
+    response = render(request, "quizzes/player/embed.js", context, content_type="text/javascript")
+    response["Cache-Control"] = f"public, max-age={_SHORT}"
+    # Other sites' pages load it.
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+def _brand(slug: str) -> Brand | None:
+    quiz = Quiz.objects.select_related("company").defer("draft").filter(slug=slug).first()
+    return None if quiz is None else brand_of(quiz.company)
+
+
+def _file(request: HttpRequest, content: bytes, kind: str) -> HttpResponseBase:
+    response = HttpResponse(content, content_type=kind)
+    # The pages' links name the version in their query.
+    response["Cache-Control"] = f"public, max-age={_LONG if request.GET else _SHORT}"
+    return response

@@ -68,8 +68,7 @@ def items(cursor: Any, state: State, question: Question) -> dict[str, Ranked]:
 class TopCustomer:
     """A customer and what it bought in one currency."""
 
-    username: str
-    userid: str
+    id: int
     currency: str
     sums: Sum
 
@@ -140,21 +139,28 @@ def customers(cursor: Any, state: State, question: Question) -> Customers:
                 PARTITION BY currency ORDER BY {question.order} DESC, customer_id) AS n
             FROM bought
         )
-        SELECT counted.new, counted.every, counted.repeat, account.username, account.userid,
+        SELECT counted.new, counted.every, counted.repeat, ranked.customer_id,
                ranked.currency, ranked.purchases, ranked.quantity, ranked.revenue
         FROM counted LEFT JOIN ranked ON ranked.n <= %(limit)s
-        LEFT JOIN accounts_user AS account ON account.id = ranked.customer_id
         ORDER BY ranked.currency, ranked.n""",  # noqa: S608
         {**rows.values, "limit": question.limit},
     )
     found = cursor.fetchall()
     new, every, repeat = found[0][:3]
     top = [
-        TopCustomer(username, userid, currency, Sum(purchases, quantity, revenue, 1))
-        for username, userid, currency, purchases, quantity, revenue in (row[3:] for row in found)
+        TopCustomer(id, currency, Sum(purchases, quantity, revenue, 1))
+        for id, currency, purchases, quantity, revenue in (row[3:] for row in found)
         if currency is not None
     ]
     return Customers(new, every - new, repeat, top)
+
+
+def names(cursor: Any, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Return the username and the userid of each of these accounts."""
+    cursor.execute(
+        "SELECT id, username, userid FROM accounts_user WHERE id = ANY (%s)", [sorted(set(ids))]
+    )
+    return {id: (username, userid) for id, username, userid in cursor.fetchall()}
 
 
 @dataclass(slots=True)

@@ -400,6 +400,22 @@ def test_an_answer_is_named_by_its_position(staff: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_names_of_customers_are_the_present_ones_and_never_remembered(staff: Client) -> None:
+    some(20)
+    follow_now()
+    url, query = "/api/v1/statistics/customers/", {"since": "2024-02", "until": "2024-03"}
+    before = staff.get(url, query)
+    assert "buyer 1" in before.content.decode()
+    same = staff.get(url, query, headers={"If-None-Match": before["ETag"]})
+    assert same.status_code == 304
+    User.objects.filter(username="buyer 1").update(username="erased-1", userid="erased-1")
+    after = staff.get(url, query, headers={"If-None-Match": before["ETag"]})
+    assert (after.status_code, after.json()["position"]) == (200, before.json()["position"])
+    assert "buyer 1" not in after.content.decode()
+    assert "erased-1" in staff.get("/api/v1/statistics/customers.csv", query).content.decode()
+
+
+@pytest.mark.django_db
 def test_counts_of_customers_grow_with_the_log(staff: Client) -> None:
     query = {"since": "2024-02-20", "until": "2024-03-10", "interval": "week"}
     for seed in range(4):

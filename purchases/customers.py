@@ -22,6 +22,7 @@ from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.pagination import LAST, Page
 from shop.core.replica import database_for
 from shop.core.text import printable
+from shop.core.times import sql_zone
 
 PAGE_SIZE = 50
 COUNTED_MAX = 10_000
@@ -165,7 +166,7 @@ def listed(caller: Caller, found: Sequence[User]) -> list[Listed]:
 def summary_of(caller: Caller, customer: User) -> Summary:
     """Return what the customer bought, in months of the reader's time zone."""
     with connections[database_for(caller.id)].cursor() as cursor:
-        zone = timezone.get_current_timezone_name()
+        zone = sql_zone(timezone.get_current_timezone_name())
         cursor.execute(_SUMS, {"zone": zone, "customer": customer.pk, "most": COUNTED_MAX})
         rows = cursor.fetchall()
         cursor.execute(_FIRST, [customer.pk])

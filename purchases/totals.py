@@ -21,6 +21,7 @@ from shop.core.charts import Chart, Point, bar_chart
 from shop.core.merged import Merged
 from shop.core.money import shown
 from shop.core.replica import database_for
+from shop.core.times import sql_zone
 
 BOUND = 10_000
 """How many purchases a sum reads at most: the newest."""
@@ -121,7 +122,7 @@ def spending_of(caller: Caller) -> Spending:
     own = Purchase.objects.using(database_for(caller.id)).filter(
         customer_id=caller.id, timestamp__gte=start
     )
-    rows = _newest(Merged(own), _BY_MONTH, timezone.get_current_timezone_name())
+    rows = _newest(Merged(own), _BY_MONTH, sql_zone(timezone.get_current_timezone_name()))
     places = {month: place for place, month in enumerate(months)}
     by_currency: dict[str, list[Sum]] = {}
     for month, currency, count, amount in rows:

@@ -9,6 +9,7 @@ from django.db import connection
 from billing.invoices.models import Kind
 from shop.core.database import fetch_prepared
 from shop.core.site_settings.general import TIME_ZONE
+from shop.core.times import sql_zone
 
 PREFIXES = {Kind.INVOICE: "INV", Kind.CREDIT_NOTE: "CN"}
 
@@ -52,7 +53,7 @@ def code_of(kind: str, year: int, generation: int = 0) -> str:
 def today() -> date:
     """Return the present day in the site's time zone, by the clock of the database."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_TODAY}", {"zone": TIME_ZONE.value})
+        cursor.execute(f"SELECT {_TODAY}", {"zone": sql_zone(TIME_ZONE.value)})
         found: date = cursor.fetchone()[0]
     return found
 
@@ -63,7 +64,7 @@ def next_place(kind: str) -> Place:
     The day is the present one in the site's time zone, or that of the last document if the clock
     was turned back. The lock is held until the transaction ends. Nothing is changed yet.
     """
-    place: dict[str, Any] = {"kind": kind, "zone": TIME_ZONE.value}
+    place: dict[str, Any] = {"kind": kind, "zone": sql_zone(TIME_ZONE.value)}
     while True:
         rows = fetch_prepared(_LOCK, place)
         if not rows:

@@ -17,6 +17,13 @@ from django.utils.translation import get_language
 # English dates are written as most of the world writes them: "26 Nov", never "Nov 26".
 _LOCALES = {"en": "en-GB"}
 _FIELDS = re.compile("[A-Za-z]+")
+# PostgreSQL takes these names for offsets that never change, and not for the zones that we know.
+_PLACES = {
+    "CET": "Europe/Brussels",
+    "EET": "Europe/Athens",
+    "MET": "Europe/Brussels",
+    "WET": "Europe/Lisbon",
+}
 
 
 def iso(moment: datetime) -> str:
@@ -26,6 +33,11 @@ def iso(moment: datetime) -> str:
     # A quarter of the time that ``isoformat`` takes; it leaves out microseconds that are zero.
     text: str = msgspec.to_builtins(moment)
     return text if moment.microsecond else text[:-1] + ".000000Z"
+
+
+def sql_zone(name: str) -> str:
+    """Return the name of a time zone for ``AT TIME ZONE``."""
+    return _PLACES.get(name, name)
 
 
 class _Names(NamedTuple):

@@ -6,10 +6,11 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone, translation
 
 from shop.core import times
@@ -244,3 +245,22 @@ def test_the_browser_agrees(tmp_path: Path):
                 for moment, found in zip(moments, answer[f"{language} {zone}"], strict=True):
                     wanted = times.short(moment), times.full(moment), times.clock(moment)
                     assert tuple(found) == wanted
+
+
+@pytest.mark.django_db
+def test_zones_that_can_be_chosen_are_the_same_in_postgresql():
+    names = sorted(name for name in available_timezones() if name[:1].isupper())
+    moments = [
+        datetime(2026, month, day, 1, tzinfo=UTC) for month in (1, 4, 7, 10) for day in (1, 30)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, array_agg(moment AT TIME ZONE zone ORDER BY moment)"
+            " FROM unnest(%s::text[], %s::text[]) AS asked (name, zone),"
+            " unnest(%s::timestamptz[]) AS moment GROUP BY name",
+            [names, [times.sql_zone(name) for name in names], moments],
+        )
+        found = dict(cursor.fetchall())
+    for name in names:
+        zone = ZoneInfo(name)
+        assert found[name] == [each.astimezone(zone).replace(tzinfo=None) for each in moments], name

@@ -1,5 +1,7 @@
 """The captcha of the sign-up in a browser, under the site's Content-Security-Policy."""
 
+import hashlib
+
 import pytest
 from playwright.sync_api import Route, expect
 
@@ -47,3 +49,18 @@ def test_where_it_cannot_be_solved_the_page_says_what_to_do(windows: Windows) ->
     page.keyboard.press("Enter")
     expect(status).to_have_text(DONE, timeout=60_000)
     expect(again).to_be_hidden()
+
+
+def test_the_sum_of_a_page_without_https_is_the_same(windows: Windows) -> None:
+    page = windows.open("/accounts/")
+    script = """async ([password, salt, cost]) => {
+      const { pbkdf2 } = await import("/static/accounts/pbkdf2.js");
+      return [...new Uint8Array(pbkdf2(Uint8Array.from(password), Uint8Array.from(salt), cost))];
+    }"""
+    for password, salt, cost in (
+        (b"", b"s", 1),
+        (bytes(range(20)), bytes(16), 50),
+        (b"p" * 64, b"", 2),
+    ):
+        found = page.evaluate(script, [list(password), list(salt), cost])
+        assert bytes(found) == hashlib.pbkdf2_hmac("sha256", password, salt, cost)

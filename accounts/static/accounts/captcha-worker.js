@@ -4,6 +4,10 @@ const hex = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toStri
 const REPORT = 8;
 
 const derived = async ({ salt, cost, keyLength }, password) => {
+  if (!crypto.subtle) {
+    const { pbkdf2 } = await import("./pbkdf2.js");
+    return hex(pbkdf2(password, bytes(salt), cost));
+  }
   const key = await crypto.subtle.importKey("raw", password, "PBKDF2", false, ["deriveBits"]);
   const how = { name: "PBKDF2", hash: "SHA-256", salt: bytes(salt), iterations: cost };
   return hex(await crypto.subtle.deriveBits(how, key, 8 * keyLength));

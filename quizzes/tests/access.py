@@ -20,6 +20,6 @@ def _objects(owner: User) -> dict[str, Any]:
 ACCESS = Access(
     objects=_objects,
     api={**authoring.API, **answering.API, **funnel.API},
-    pages={**editing.PAGES, **player.PAGES},
+    pages={**editing.PAGES, **funnel.PAGES, **player.PAGES},
     bodies={**authoring.BODIES, **answering.BODIES, **editing.BODIES, **funnel.BODIES},
 )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from quizzes.tests.access_authoring import ONE, READ
+from quizzes.tests.access_editing import SEEN
 from tests.access import NO_METHOD, OPEN, OPEN_NO_METHOD, Rows
 
 RESPONDENT = "api/v1/q/<str:slug>/"
@@ -12,4 +13,5 @@ API: Rows = {
     f"{RESPONDENT}views/": {"GET": OPEN_NO_METHOD, "POST": {"default": 204}},
     f"{RESPONDENT}challenge/": {"GET": OPEN, "POST": OPEN_NO_METHOD},
 }
+PAGES: Rows = {"quizzes/<uuid:id>/funnel/": {"GET": SEEN, "POST": OPEN_NO_METHOD}}
 BODIES: dict[str, Any] = {f"{RESPONDENT}views/": {"ref": "newsletter"}}

@@ -1,6 +1,7 @@
 """The funnel: views, counts of rows, coupons with results, and purchases that came of them."""
 
 import copy
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from allauth.account.models import EmailAddress
 from django.db import transaction
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
@@ -351,3 +353,37 @@ def test_a_purchase_is_of_one_result_at_most_and_a_coupon_decides(author: Api, q
     assert not Attribution.objects.filter(pk__in=[before, first, third, *others]).exists()
     assert funnel(author, quiz) == found
     assert sum(Attribution.objects.values_list("total", flat=True)) == Decimal("75.00")
+
+
+def test_the_page_shows_the_stages_with_the_arms_side_by_side(author: Api, quiz: Quiz) -> None:
+    client = Client()
+    client.force_login(author.user)
+    path = f"/quizzes/{quiz.pk}/funnel/"
+    assert b"Nobody has opened this quiz" in client.get(path).content
+    draft = {**DEFINITION, "intro": {"en": "Another one"}}
+    Quiz.objects.filter(pk=quiz.pk).update(draft=draft)
+    quiz.refresh_from_db()
+    quiz_publish(actor=author.user, quiz=quiz)
+    makes = Respondents(quiz)
+    result = makes.finish(makes.begin(answers={"roast": "dark"}, times={"roast": 2500}))
+    quiz.refresh_from_db()
+    other = Respondents(quiz)
+    assert other.version != makes.version
+    for _ in range(2):
+        other.begin()
+    arms = [{"version": 1, "weight": 1}, {"version": 2, "weight": 3}]
+    Quiz.objects.filter(pk=quiz.pk).update(arms=arms)
+    with transaction.atomic():
+        coupon_give(lead_id=uuid4(), company=quiz.company, campaign="NOTHING", result_id=result.pk)
+    text = re.sub(r"<[^>]*>|\s+", " ", client.get(path).content.decode())
+    text = " ".join(text.split())
+    assert "Stage All % Version 1 Version 2" in text
+    assert "Began 3 100 1 2" in text
+    assert "Finished 1 33 1 0" in text
+    assert "Which roast? 3 1 0 0 2.5" in text
+    assert "1 lead got no coupon, because there is no such campaign." in text
+    assert client.get(f"{path}?version=9").status_code == 400
+    assert client.get(f"{path}?since=someday").status_code == 400
+    stranger = Client()
+    stranger.force_login(make("eve"))
+    assert stranger.get(path).status_code == 403

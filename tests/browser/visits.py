@@ -76,6 +76,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "quizzes/companies/<str:company>/": lambda goods: "quizzes/companies/shop/",
     "quizzes/<uuid:id>/": lambda goods: f"quizzes/{goods.quiz}/",
     "quizzes/<uuid:id>/versions/": lambda goods: f"quizzes/{goods.quiz}/versions/",
+    "quizzes/<uuid:id>/funnel/": lambda goods: f"quizzes/{goods.quiz}/funnel/",
     "quizzes/<uuid:id>/opening/": lambda goods: f"quizzes/{goods.quiz}/opening/",
     "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
     "q/<str:slug>/": lambda goods: "q/coffee/",

@@ -17,9 +17,11 @@ from django.utils import timezone
 
 from billing.coupons.models import Coupon
 from billing.coupons.redeeming import normal
+from quizzes.answering.models import Result
+from quizzes.authoring.selectors import definition_of
 from quizzes.companies.models import SHOP, Company
 from quizzes.funnel.models import Attribution, Grant
-from quizzes.leads.models import LeadResult
+from quizzes.leads.models import Lead, LeadResult
 
 logger = structlog.get_logger(__name__)
 
@@ -59,6 +61,23 @@ def coupon_give(*, lead_id: UUID, company: Company, campaign: str, result_id: UU
         logger.warning("coupon.not_given", campaign=campaign, reason=grant.reason)
     Grant.objects.bulk_create([grant], ignore_conflicts=True)
     return grant.code
+
+
+def lead_confirmed(lead: Lead, result: Result) -> None:
+    """Give the lead the coupon that the version of its result names, if it names one."""
+    campaign = definition_of(result.version_id).result.coupon
+    if campaign and not result.test:
+        coupon_give(lead_id=lead.pk, company=lead.company, campaign=campaign, result_id=result.pk)
+
+
+def code_of(result_id: UUID) -> str:
+    """Return the code that the lead of a result has in the result's campaign, or ``""``."""
+    contact = LeadResult.objects.select_related("result").filter(pk=result_id).first()
+    campaign = contact and definition_of(contact.result.version_id).result.coupon
+    if contact is None or not campaign or contact.confirmed_at is None:
+        return ""
+    found = Grant.objects.filter(lead_id=contact.lead_id, campaign=campaign)
+    return found.values_list("code", flat=True).first() or ""
 
 
 def lead_forget(lead_id: UUID) -> None:

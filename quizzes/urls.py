@@ -4,6 +4,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("companies/<str:company>/quizzes/", include("quizzes.authoring.urls")),
+    path("companies/<str:company>/quizzes/", include("quizzes.answering.company_urls")),
     path("companies/", include("quizzes.companies.urls")),
     path("q/<str:slug>/", include("quizzes.answering.urls")),
     path("", include("quizzes.funnel.urls")),

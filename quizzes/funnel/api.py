@@ -1,11 +1,9 @@
 """The API of a quiz's funnel."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -13,13 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from quizzes.answering.results import moment_in
 from quizzes.authoring.models import Quiz
 from quizzes.authoring.selectors import definition_of, quiz_for
 from quizzes.companies.api import COMPANY, READ
 from quizzes.funnel.figures import Asked, Figures, QuestionFigures, figures_of, questions_of
 from quizzes.funnel.selectors import newest_version, version_id
 from shop.core.errors import FieldError, ValidationFailed
-from shop.core.times import first_moment, last_moment
 
 EXAMPLE = {
     "views": 1200,
@@ -109,26 +107,9 @@ def asked_of(quiz: Quiz, query: Mapping[str, str]) -> Asked:
     return Asked(
         quiz.pk,
         version,
-        _moment("since", query.get("since", "")),
-        _moment("until", query.get("until", "")),
+        moment_in(query, "since"),
+        moment_in(query, "until"),
     )
-
-
-def _moment(name: str, text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        if len(text) == len("2026-01-01"):
-            day = date.fromisoformat(text)
-            return first_moment(day) if name == "since" else last_moment(day)
-        # A plus sign in a query is a space.
-        moment = parse_datetime(text.replace(" ", "+")) if len(text) <= 40 else None
-    except (ValueError, OverflowError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        detail = "Give a day as 2026-05-31, or a time with an offset."
-        raise ValidationFailed([FieldError("invalid", detail, name)])
-    return moment
 
 
 def funnel_data(quiz: Quiz, asked: Asked) -> dict[str, Any]:

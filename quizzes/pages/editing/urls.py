@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from quizzes.pages.editing import companies, editor, listing, opening, publishing
+from quizzes.pages.editing import companies, editor, listing, opening, publishing, results
 
 urlpatterns = [
     path("", listing.quiz_list, name="quiz_list"),
@@ -11,4 +11,6 @@ urlpatterns = [
     path("<uuid:id>/versions/", publishing.quiz_versions, name="quiz_versions"),
     path("<uuid:id>/export.json", publishing.quiz_file, name="quiz_file"),
     path("<uuid:id>/opening/", opening.quiz_opening, name="quiz_opening"),
+    path("<uuid:id>/results/", results.quiz_results, name="quiz_results"),
+    path("<uuid:id>/results/<uuid:rid>/", results.quiz_result, name="quiz_result"),
 ]

@@ -173,7 +173,7 @@ def world(db: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
         path = route.replace("<path:content_type_id>/<path:object_id>", f"1/{owner.pk}")
         ids = (
             r"<(path:object_id|path:item|int:pk|int:seq|str:id|uuid:id|id|str:code|str:token"
-            r"|str:kind)>"
+            r"|str:kind|str:rid|uuid:rid)>"
         )
         path = re.sub(ids, str(id), path).replace("<str:delivery>", str(id))
         path = re.sub("<(path|str):userid>", "id-owner", path)

@@ -56,8 +56,8 @@ class Goods:
     ``deploy`` is the id of one, ``webhook`` of one of the customer's, ``team`` that of a team
     that the customer is in,
     and ``invitation`` is the path of an invitation to it. ``draft``, ``coupon``, ``run``,
-    ``quiz`` (one of the shop's), ``invoice``, ``credit_note`` and ``paid`` (a
-    payment) are ids, ``pending`` is that of a payment by the provider for trying out.
+    ``quiz`` (one of the shop's), ``result`` (one of it), ``invoice``, ``credit_note`` and
+    ``paid`` (a payment) are ids, ``pending`` is that of a payment by the provider for trying out.
     """
 
     customer: str
@@ -72,6 +72,7 @@ class Goods:
     team: str
     invitation: str
     quiz: str
+    result: str
     draft: str
     coupon: str
     run: str
@@ -125,6 +126,7 @@ def stock(system: System) -> Goods:
         team,
         str(invitation),
         _quiz(system, staff),
+        _result(system),
         **_billing(system, staff),
     )
 
@@ -174,6 +176,21 @@ def _quiz(system: System, staff: str) -> str:
     answer = system.request("POST", f"{base}{made.json()['id']}/publish/", {}, staff)
     assert answer.status == 201, answer.body
     return str(made.json()["id"])
+
+
+def _result(system: System) -> str:
+    """Answer the quiz. Return the id of the result."""
+    id, secret = "01a21d04-a56a-7b2a-942c-7960fd40e786", "A" * 43
+    path = f"/api/v1/q/coffee/attempts/{id}/"
+    answers = {"drink": "black", "cups": 5, "alone": "me", "time": "five", "wish": "山田 🎈"}
+    saved = {"rev": 1, "version": 1, "language": "en", "answers": answers}
+    for method, more, body in (
+        ("PUT", "", saved),
+        ("POST", "finish/", {"rev": 1, "answers": answers}),
+    ):
+        sent = system.request(method, path + more, body, Authorization=f"Attempt {secret}")
+        assert sent.status == 201, sent.body
+    return id
 
 
 def _team(system: System, staff: str, userid: str) -> str:

@@ -39,6 +39,7 @@ NO_PAGES = {
     "billing/invoices/<uuid:id>/pdf/",
     "billing/credit-notes/<uuid:id>/pdf/",
     "quizzes/<uuid:id>/export.json",
+    "quizzes/<uuid:id>/preview/",
     "q/<str:slug>/brand.css",
     "q/<str:slug>/logo.png",
     "q/<str:slug>/embed.js",
@@ -77,6 +78,10 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "quizzes/<uuid:id>/": lambda goods: f"quizzes/{goods.quiz}/",
     "quizzes/<uuid:id>/versions/": lambda goods: f"quizzes/{goods.quiz}/versions/",
     "quizzes/<uuid:id>/funnel/": lambda goods: f"quizzes/{goods.quiz}/funnel/",
+    "quizzes/<uuid:id>/results/": lambda goods: f"quizzes/{goods.quiz}/results/",
+    "quizzes/<uuid:id>/results/<uuid:rid>/": (
+        lambda goods: f"quizzes/{goods.quiz}/results/{goods.result}/"
+    ),
     "quizzes/<uuid:id>/opening/": lambda goods: f"quizzes/{goods.quiz}/opening/",
     "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
     "q/<str:slug>/": lambda goods: "q/coffee/",

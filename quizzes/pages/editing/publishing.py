@@ -25,6 +25,7 @@ from quizzes.definition.canonical import builtin
 from quizzes.definition.parse import parse
 from quizzes.pages.editing.reaching import above, by_field, quiz_at, user_of
 from quizzes.pages.editing.words import sentence
+from quizzes.pages.player.preview import preview_address
 from shop.core.errors import ApplicationError, error_response
 
 VERSIONS_SHOWN = 100
@@ -105,3 +106,18 @@ def quiz_file(request: HttpRequest, id: UUID) -> HttpResponse:
         return as_file(quiz, exported(quiz, request.GET.get("version")))
     except ApplicationError as error:
         return error_response(request, error)
+
+
+@never_cache
+@require_safe
+@requires(GET=needs(P.QUIZZES_WRITE))
+def quiz_preview(request: HttpRequest, id: UUID) -> HttpResponse:
+    """Lead to the player on the draft, where nothing is kept or counted."""
+    try:
+        quiz = quiz_at(request, id, Role.EDITOR)
+    except ApplicationError as error:
+        return error_response(request, error)
+    if checked(quiz.draft, types_of(quiz)).errors:
+        messages.warning(request, _("The preview shows a quiz that could be published."))
+        return redirect("quiz_versions", quiz.pk)
+    return redirect(preview_address(quiz))

@@ -9,6 +9,7 @@ urlpatterns = [
     path("companies/<str:company>/", companies.quiz_company, name="quiz_company"),
     path("<uuid:id>/", editor.quiz_editor, name="quiz_editor"),
     path("<uuid:id>/versions/", publishing.quiz_versions, name="quiz_versions"),
+    path("<uuid:id>/preview/", publishing.quiz_preview, name="quiz_preview"),
     path("<uuid:id>/export.json", publishing.quiz_file, name="quiz_file"),
     path("<uuid:id>/opening/", opening.quiz_opening, name="quiz_opening"),
     path("<uuid:id>/results/", results.quiz_results, name="quiz_results"),

@@ -1,7 +1,7 @@
 """A PostgreSQL and a Valkey for each process that runs tests; a plugin of pytest.
 
 Django reads where they are before they run: they are started once the tests are collected. A suite
-that is spread over several processes (``pytest -n 3``) shares none of them, so that no test meets
+that is spread over several processes (``pytest -n 4``) shares none of them, so that no test meets
 another's cache or feed. These processes copy one database, see ``tests/template.py``.
 """
 

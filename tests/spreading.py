@@ -1,4 +1,4 @@
-"""Which process runs a file of tests, where ``pytest -n 3`` spreads them; a plugin of pytest.
+"""Which process runs a file of tests, where ``pytest -n 4`` spreads them; a plugin of pytest.
 
 A whole system takes seconds to start, and its relay asks for events all the time. So all files that
 share one are one piece of work, and those with a browser are another. They are the largest pieces,

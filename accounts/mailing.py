@@ -16,15 +16,15 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from accounts.emails import lock_email
 from accounts.models import OutgoingMail
 from accounts.site_settings import MAILS_PER_DAY, MAILS_PER_HOUR
 from shop.celery import hint
-from shop.core.jobs import backoff, due, from_now, stale
-from shop.core.smtp import Outcome, Refusal, send_once
+from shop.core.jobs import backoff, due, from_now, stale, write_outcome
+from shop.core.smtp import Delivery, Outcome, Refusal, send_once
 
 logger = structlog.get_logger(__name__)
 
@@ -150,10 +150,14 @@ def _send(mail: OutgoingMail) -> bool:
         "error": "",
     }
     delivery = send_once(_message(mail), claim=lambda: bool(queued.update(**sending)))
+    write_outcome(lambda: _store(mail, delivery))
+    return delivery.outcome is not Outcome.UNREACHABLE
+
+
+def _store(mail: OutgoingMail, delivery: Delivery) -> None:
     match delivery.outcome:
         case Outcome.UNREACHABLE:
             _not_accepted(mail, delivery.refusal, final=False)
-            return False
         case Outcome.REFUSED:
             _not_accepted(mail, delivery.refusal, final=delivery.refusal.permanent)
         case Outcome.UNKNOWN:
@@ -162,7 +166,6 @@ def _send(mail: OutgoingMail) -> bool:
             _finish(mail, OutgoingMail.Status.FAILED, UNKNOWN_OUTCOME)
         case Outcome.SENT:
             _finish(mail, OutgoingMail.Status.SENT, "")
-    return True
 
 
 def _message(mail: OutgoingMail) -> EmailMessage:
@@ -198,7 +201,7 @@ def _not_accepted(mail: OutgoingMail, refusal: Refusal, *, final: bool) -> None:
 def _finish(mail: OutgoingMail, status: OutgoingMail.Status, error: str) -> None:
     # The body is no longer needed, and its link may let a reader in.
     OutgoingMail.objects.filter(pk=mail.pk).update(
-        status=status, finished_at=Now(), attempts=F("attempts") + 1, error=error, body=""
+        status=status, finished_at=Now(), attempts=mail.attempts + 1, error=error, body=""
     )
 
 

@@ -18,7 +18,7 @@ from documents.kinds import kind_of
 from documents.models import Document
 from documents.site_settings import MAIL_ATTACHMENT_MIB, MAIL_ATTEMPTS
 from documents.storage import store
-from shop.core.jobs import backoff, from_now
+from shop.core.jobs import backoff, from_now, write_outcome
 from shop.core.smtp import Delivery, Outcome, send_once
 
 logger = structlog.get_logger(__name__)
@@ -77,11 +77,15 @@ def _send(document: Document, address: str, attachment: bytes | None) -> bool:
         claim=lambda: bool(ready.update(**sending)),
         smaller=None if attachment is None else with_link,
     )
+    write_outcome(lambda: _store(document, claim, address, delivery))
+    return delivery.outcome is not Outcome.UNREACHABLE
+
+
+def _store(document: Document, claim: uuid.UUID, address: str, delivery: Delivery) -> None:
     mine = Document.objects.filter(pk=document.pk, claim=claim)
     match delivery.outcome:
         case Outcome.UNREACHABLE:
             _not_accepted(document, None, address, delivery)
-            return False
         case Outcome.REFUSED:
             _not_accepted(document, claim, address, delivery)
         case Outcome.UNKNOWN:
@@ -93,7 +97,6 @@ def _send(document: Document, address: str, attachment: bytes | None) -> bool:
             # sent.
             mine.update(status=Document.Status.SENT, emailed_at=Now(), error="")
             logger.info("document.sent", document_id=str(document.pk), kind=document.kind)
-    return True
 
 
 # --- the message ------------------------------------------------------------------------------

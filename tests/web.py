@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 from django.db import connection
 
 from tests.system import ROOT, wait_for
@@ -18,6 +20,19 @@ def database_url() -> str:
     """Return the URL of the tests' own database."""
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
     return url.geturl()
+
+
+def losing_the_database(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``work``, after which the connection of Django is cut by PostgreSQL."""
+
+    def cut(*arguments: Any, **options: Any) -> Any:
+        result = work(*arguments, **options)
+        with psycopg.connect(database_url()) as other:
+            pid = connection.connection.info.backend_pid
+            other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        return result
+
+    return cut
 
 
 @contextmanager

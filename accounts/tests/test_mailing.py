@@ -20,6 +20,7 @@ from accounts.tasks import purge
 from accounts.tests.conftest import PASSWORD
 from shop.celery import app
 from tests.smtp import SMTPServer, smtp_server
+from tests.web import losing_the_database
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +57,17 @@ def test_a_mail_is_sent_once_and_its_text_is_gone(server: SMTPServer) -> None:
     assert message["Auto-Submitted"] == "auto-generated"
     mail.refresh_from_db()
     assert (mail.status, mail.body, mail.error) == (Status.SENT, "", "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_lost_after_the_mail_does_not_lose_its_outcome(
+    server: SMTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = queue()
+    monkeypatch.setattr(mailing, "send_once", losing_the_database(mailing.send_once))
+    mails_send()
+    mail.refresh_from_db()
+    assert (mail.status, mail.attempts, len(server.accepted)) == (Status.SENT, 1, 1)
 
 
 @pytest.mark.parametrize(

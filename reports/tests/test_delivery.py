@@ -28,6 +28,7 @@ from reports.models import Report
 from reports.tests.conftest import Worker, buy, wait_until
 from shop.celery import app
 from tests.smtp import SMTPServer
+from tests.web import losing_the_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 StartWorker = Callable[[], Worker]
@@ -205,6 +206,14 @@ def test_a_mail_that_may_have_been_taken_is_never_sent_again(
     upkeep.documents_sweep()
     assert upkeep.documents_requeue([ready.pk]) == 0
     assert (len(mail_server.received), len(mail_server.accepted)) == (1, 0)
+
+
+def test_a_connection_lost_after_the_mail_does_not_lose_its_outcome(
+    ready: Report, mail_server: SMTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailing, "send_once", losing_the_database(mailing.send_once))
+    mailing.document_mail(ready.pk)
+    assert (status(ready), len(mail_server.accepted)) == ("sent", 1)
 
 
 def at_once(work: Callable[[], Any], times: int = 6) -> list[Any]:

@@ -8,13 +8,18 @@ be set back, too. So a due time further ahead than the longest delay that is eve
 treated as past.
 """
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 LONGEST_DELAY_SECONDS = 1800
+OUTCOME_SECONDS = 60.0
+"""How long a worker waits for PostgreSQL to write an outcome that nobody else knows."""
 
 
 def from_now(seconds: float) -> Combinable:
@@ -35,3 +40,21 @@ def stale(seconds: float) -> Q:
 def backoff(first: float, attempts: int) -> float:
     """Return the seconds until the next attempt, which double after each failed one."""
     return min(first * 2 ** min(attempts, 20), LONGEST_DELAY_SECONDS)
+
+
+def write_outcome(write: Callable[[], object]) -> None:
+    """Write the outcome of work that cannot be done again, once PostgreSQL is back if it is away.
+
+    ``write`` may run several times, because a lost connection can hide a commit. Raise the last
+    error after ``OUTCOME_SECONDS``.
+    """
+    deadline = time.monotonic() + OUTCOME_SECONDS
+    while True:
+        try:
+            write()
+            return
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() > deadline:
+                raise
+            connection.close()
+            time.sleep(0.5)

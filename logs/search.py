@@ -16,6 +16,8 @@ from shop.core.errors import FieldError, ValidationFailed
 PARTS = ("web", "live", "relay", "worker", "beat", "follower", "nginx", "postgres")
 WIDEST = timedelta(days=31)
 USUAL = timedelta(hours=24)
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2970, 1, 1, tzinfo=UTC)
+"""Spans of time begin and end far from the ends of the calendar."""
 TEXT_MAX = 200
 FIELDS_MAX = 5
 FILTERS = ("since", "until", "level", "part", "event", "request_id", "user", "instance", "q")
@@ -54,7 +56,8 @@ def search_of(parameters: Mapping[str, str]) -> Search:
             if len(text) > TEXT_MAX or len(name) > TEXT_MAX or "\0" in text + name:
                 raise ValueError(_("This is too long."))
             if name in ("since", "until"):
-                times[name] = moment_given(text, is_end=name == "until").astimezone(UTC)
+                moment = moment_given(text, is_end=name == "until").astimezone(UTC)
+                times[name] = min(max(moment, FIRST), LAST)
             else:
                 made.add(name, text)
         except (ValueError, OverflowError) as error:

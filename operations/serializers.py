@@ -1,6 +1,6 @@
 """The shapes of the API of operating figures."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rest_framework import serializers
@@ -47,6 +47,9 @@ class NowQuerySerializer(serializers.Serializer[Any]):
     )
 
 
+FIRST, LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2970, 1, 1, tzinfo=UTC)
+
+
 class SeriesQuerySerializer(serializers.Serializer[Any]):
     metric = serializers.ChoiceField(choices=list(series.METRICS), default="requests_per_second")
     since = MomentField(
@@ -72,6 +75,9 @@ class SeriesQuerySerializer(serializers.Serializer[Any]):
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
         step, now = given["step"], series.database_now()
+        for name in ("since", "until"):
+            if name in given and not FIRST <= given[name] <= LAST:
+                raise serializers.ValidationError({name: "There are no figures of that time."})
         until: datetime = given.get("until") or now
         since: datetime = given.get("since") or until - max(
             timedelta(hours=1), timedelta(seconds=60 * step)

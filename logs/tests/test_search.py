@@ -121,6 +121,12 @@ def test_lines_are_found_by_each_filter(operator: Client) -> None:
         {"until": "2024-02-02", "since": "0001-01-01"},
     ):
         assert _get(operator, status=400, **query)["errors"][0]["code"] == "search_too_wide"
+    for path in ("", "histogram/", "export.jsonl"):
+        for at in ("9999-12-31", "9999-12-31T23:59:59.999999Z", "0001-01-01", "0001-01-02"):
+            for ends in ({"until": at}, {"since": at, "until": at}):
+                answer = operator.get(f"/api/v1/logs/{path}", ends)
+                assert answer.status_code == 200, (path, ends)
+                b"".join(answer) if answer.streaming else answer.json()
     _get(operator, since="2024-01-01", until="2024-01-31")
 
 

@@ -259,6 +259,8 @@ def test_what_cannot_be_asked_is_said(operator: Client) -> None:
         ({"metric": "errors", "since": "yesterday"}, "since"),
         ({"metric": "errors", "since": "2026-01-02T00:00Z", "until": "2026-01-01T00:00Z"}, "until"),
         ({"metric": "sign_ins", "route": "a/"}, "route"),
+        ({"metric": "errors", "until": "0001-01-01T00:00Z"}, "until"),
+        ({"metric": "errors", "since": "9999-12-31T23:59Z"}, "since"),
     ]
     for parameters, attr in wrong:
         answer = operator.get(SERIES, parameters)

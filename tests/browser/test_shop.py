@@ -7,6 +7,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser import checks
+from tests.browser.looking import THEMES
 from tests.browser.windows import Windows, submit
 from tests.system import System, wait_for
 
@@ -245,6 +247,13 @@ def test_admin_and_documentation_work_under_the_content_security_policy(windows:
     page.evaluate("location.hash = '#/webhooks/webhooks_list'")
     expect(page.locator(".opblock.is-open")).to_have_id("operations-webhooks-webhooks_list")
     expect(page.locator(".opblock.is-open")).to_be_in_viewport()
+    # An open operation with a body can be read on a phone, in both themes.
+    page.evaluate("location.hash = '#/billing/coupons_create'")
+    expect(page.locator("#operations-billing-coupons_create .body-param__example")).to_be_visible()
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        assert checks.wide(page, 320) == []
+        assert [each for each in checks.violations(page) if "contrast" in each] == []
 
 
 def test_no_page_is_wider_than_a_phone(windows: Windows):

@@ -17,7 +17,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from knox.models import get_digest_token
 from knox.settings import CONSTANTS
 
@@ -77,7 +77,7 @@ class EmailAddressAdmin(RecentFirst, _OwnedAdmin, AllauthEmailAddressAdmin):
     Whoever is said to read an address may reset the account, so a tick at "verified" is a proof.
     """
 
-    search_help_text = "A whole address, username or userid."
+    search_help_text = _("A whole address, username or userid.")
     list_filter = ()
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
@@ -91,7 +91,9 @@ class EmailAddressAdmin(RecentFirst, _OwnedAdmin, AllauthEmailAddressAdmin):
             return queryset.filter(pk__in=owners.values("pk")), False
         return super().get_search_results(request, queryset, search_term)
 
-    @admin.action(description="Mark selected email addresses as verified", permissions=["change"])
+    @admin.action(
+        description=_("Mark selected email addresses as verified"), permissions=["change"]
+    )
     @transaction.atomic
     def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
         reached = queryset.filter(user__in=within_reach(request.user), verified=False)
@@ -116,9 +118,9 @@ class EmailAddressAdmin(RecentFirst, _OwnedAdmin, AllauthEmailAddressAdmin):
     def _verify(self, request: HttpRequest, address: EmailAddress) -> bool:
         verified = address_verified(request, address)
         if verified:
-            message = _("Marked {email} as verified.").format(email=address.email)
+            message = str(_("Marked {email} as verified.")).format(email=address.email)
         else:
-            message = _("Another account has verified {email}.").format(email=address.email)
+            message = str(_("Another account has verified {email}.")).format(email=address.email)
         self.message_user(request, message, messages.SUCCESS if verified else messages.ERROR)
         return verified
 
@@ -129,7 +131,7 @@ class TokenAdmin(_OwnedAdmin):
 
     list_display = ["__str__", "kind", "user", "created", "expiry", "last_used_at"]
     search_fields = ["=user__username"]
-    search_help_text = "A whole username or a whole userid."
+    search_help_text = _("A whole username or a whole userid.")
     # The index gives this order; there is none by time.
     ordering = ["-user_id"]
 
@@ -197,7 +199,7 @@ class GroupAdmin(RecentFirst, Audited, LargeTableAdmin, DjangoGroupAdmin):
     so a site that has none is not shown them.
     """
 
-    search_help_text = "A part of the name."
+    search_help_text = _("A part of the name.")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return super().has_module_permission(request) and Group.objects.exists()
@@ -220,7 +222,7 @@ class OutgoingMailAdmin(ReadOnlyAdmin):
     ordering = ["-pk"]
     exclude = ["body", "claim", "origin"]
     search_fields = ["=recipient"]
-    search_help_text = "A whole address."
+    search_help_text = _("A whole address.")
 
 
 @admin.register(Authenticator)
@@ -235,4 +237,4 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
     ordering = ["-pk"]
     exclude = ["data"]
     search_fields = ["=user__username"]
-    search_help_text = "A whole username."
+    search_help_text = _("A whole username.")

@@ -23,8 +23,6 @@ from shop.core.site_settings.general import site_zone
 
 COOKIES = {"language": "shop_language", "time_zone": "shop_time_zone", "theme": "shop_theme"}
 THEMES = ("light", "dark")
-# The admin is for operators. Its texts are ours only in part, so half of a page would be German.
-_IN_ENGLISH = "/admin/"
 _AREAS = (
     *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe"),
     *("Indian", "Pacific"),
@@ -79,9 +77,7 @@ def reader_of(request: HttpRequest) -> Reader:
             raise
         # The page that tells of the outage is written in what the cookies say.
         language = zone = ""
-    if request.path.startswith(_IN_ENGLISH):
-        language = settings.LANGUAGE_CODE
-    elif language not in languages():
+    if language not in languages():
         language = translation.get_language_from_request(request)
     zone = zone or request.COOKIES.get(COOKIES["time_zone"], "")
     return Reader(language, (zone and find_zone(zone)) or site_zone())

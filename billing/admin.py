@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from billing.coupons.models import Coupon
@@ -29,7 +30,7 @@ class _OfInvoice(_Shown):
     """Rows about an invoice, found by its number, and never with the bytes of documents."""
 
     invoice = "document__label"
-    search_help_text = "The whole number of an invoice."
+    search_help_text = _("The whole number of an invoice.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("document__canonical")
@@ -49,7 +50,7 @@ class DocumentAdmin(_OfInvoice):
     ordering = ["-id"]
     exclude = ["canonical", "previous_hash", "hash"]
     search_fields = ["=label", "=customer__username", "=customer__userid"]
-    search_help_text = "A whole number, username or userid."
+    search_help_text = _("A whole number, username or userid.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super(_OfInvoice, self).get_queryset(request).defer("canonical")
@@ -95,7 +96,7 @@ class CouponAdmin(_Shown):
     list_display = ["code", "percent", "amount", "currency", "active", "redeemed", "ends_at"]
     ordering = ["-created_at", "-id"]
     search_fields = ["=code"]
-    search_help_text = "A whole code."
+    search_help_text = _("A whole code.")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from events.models import Event
 from shop.core.admin_tools import ReadOnlyAdmin
@@ -16,7 +17,7 @@ class EventAdmin(ReadOnlyAdmin):
     list_select_related = ["customer"]
     ordering = ["-position"]
     search_fields = ["=position"]
-    search_help_text = "A whole position."
+    search_help_text = _("A whole position.")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_recent import RecentFirst
 from accounts.models import Token, User
@@ -48,7 +49,7 @@ class UserForm(UserChangeForm):
         choices=_given_roles,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="What it may do besides; staff may do everything.",
+        help_text=_("What it may do besides; staff may do everything."),
     )
 
     def clean_roles(self) -> list[str]:
@@ -90,11 +91,11 @@ class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
     # Django's own filters have no index.
     list_filter = ()
     search_fields = ["=username", "=userid"]
-    search_help_text = "A whole username or a whole userid."
+    search_help_text = _("A whole username or a whole userid.")
     fieldsets = [
         (None, {"fields": ["username", "userid", "email", "password"]}),
-        ("What it may do", {"fields": ["is_active", *RANK, "team_roles"]}),
-        ("Dates", {"fields": ["last_login", "date_joined"]}),
+        (_("What it may do"), {"fields": ["is_active", *RANK, "team_roles"]}),
+        (_("Dates"), {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["username", "userid", "usable_password", "password1", "password2"]})
@@ -161,18 +162,18 @@ class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
             if change:
                 _record_others(request, obj, form)
 
-    @admin.action(description="Revoke all tokens of the selected users", permissions=["change"])
+    @admin.action(description=_("Revoke all tokens of the selected users"), permissions=["change"])
     @transaction.atomic
     def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         users = self._reached(request, queryset)
-        revoked, _ = Token.objects.filter(user__in=users).delete()
+        revoked = Token.objects.filter(user__in=users).delete()[0]
         for user in users:
             record("token.ended", object=f"account:{user.pk}", actor_id=request.user.pk)
         self._log(request, users, "Revoked all tokens.")
-        self.message_user(request, f"Revoked {revoked} tokens.")
+        self.message_user(request, _("Revoked tokens: %(count)d.") % {"count": revoked})
 
     @admin.action(
-        description="Disable the password of the selected users, and revoke their tokens",
+        description=_("Disable the password of the selected users, and revoke their tokens"),
         permissions=["change"],
     )
     @transaction.atomic
@@ -183,9 +184,9 @@ class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
             user.save(update_fields=["password"])
         Token.objects.filter(user__in=users).delete()
         self._log(request, users, "Disabled the password and revoked all tokens.")
-        self.message_user(request, f"Disabled the passwords of {len(users)} users.")
+        self.message_user(request, _("Passwords disabled: %(count)d.") % {"count": len(users)})
 
-    @admin.action(description="Deactivate the selected users", permissions=["change"])
+    @admin.action(description=_("Deactivate the selected users"), permissions=["change"])
     @transaction.atomic
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         lock_people()
@@ -193,7 +194,7 @@ class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
         for user in users:
             account_change(actor=cast(User, request.user), account_id=user.pk, is_active=False)
         self._log(request, users, "Deactivated, and ended all sessions, tokens and keys.")
-        self.message_user(request, f"Deactivated {len(users)} users.")
+        self.message_user(request, _("Users deactivated: %(count)d.") % {"count": len(users)})
 
     def _reached(
         self, request: HttpRequest, queryset: QuerySet[User], but_oneself: bool = False
@@ -206,7 +207,9 @@ class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
             reached = reached.exclude(pk=request.user.pk or 0)
         kept = list(reached.order_by("pk").select_for_update(of=("self",)))
         if left := len(users) - len(kept):
-            message = f"Left out {left} who may do what you may not, or who are you."
+            message = _(
+                "Left out, because they may do what you may not, or are you: %(count)d."
+            ) % {"count": left}
             self.message_user(request, message, messages.WARNING)
         return kept
 

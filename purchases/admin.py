@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from purchases.models import Purchase
@@ -18,7 +19,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
     list_select_related = ["customer"]
     ordering = ["-timestamp", "-id"]
     search_fields = ["=id", "=customer__username", "=customer__userid", "=item"]
-    search_help_text = "A whole id, username, userid or item, in this order, letter by letter."
+    search_help_text = _("A whole id, username, userid or item, in this order, letter by letter.")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from documents.upkeep import documents_requeue
@@ -19,11 +20,11 @@ class ReportAdmin(ReadOnlyAdmin):
     list_select_related = ["requested_by"]
     ordering = ["-created_at", "-id"]
     search_fields = ["=requested_by__username"]
-    search_help_text = "A whole username or a whole userid."
+    search_help_text = _("A whole username or a whole userid.")
     actions = ["queue_again"]
 
     @admin.action(
-        description="Queue again failed reports that were not mailed", permissions=["requeue"]
+        description=_("Queue again failed reports that were not mailed"), permissions=["requeue"]
     )
     def queue_again(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
         """Queue failed reports again, except those that may have been mailed."""
@@ -36,7 +37,9 @@ class ReportAdmin(ReadOnlyAdmin):
                 action_flag=CHANGE,
                 change_message="Asked to be queued again.",
             )
-        self.message_user(request, f"{count} queued again.", messages.SUCCESS)
+        self.message_user(
+            request, _("Queued again: %(count)d.") % {"count": count}, messages.SUCCESS
+        )
 
     def has_requeue_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reports.change_report")

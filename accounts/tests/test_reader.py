@@ -3,17 +3,23 @@
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets, label_for_field
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
+from accounts.admin_names import NAMES
 from accounts.models import User
 from accounts.reader import ReaderMiddleware, find_zone, written_for, zone_names
 from accounts.tests.conftest import SentMail
 
 PAGE = "/accounts/preferences/"
+ALIKE = {"Audit", "status", "name"}
+NO_FIELDS = {"usable_password", "password1", "password2"}
 GERMAN = {"accept-language": "de-AT,de;q=0.9,en;q=0.5"}
 
 
@@ -121,12 +127,31 @@ def test_programs_are_answered_in_english_and_utc(client: Client, alice: User):
     assert answer.json()["errors"][0]["detail"].startswith("This is not valid JSON")
 
 
-def test_the_admin_is_in_english(client: Client, alice: User):
+def test_the_admin_is_in_the_readers_language(client: Client, alice: User):
     User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True, language="de")
     client.force_login(alice)
-    page = client.get("/admin/", headers=GERMAN)
-    assert page["Content-Language"] == "en"
-    assert 'lang="en' in page.content.decode()
+    page = client.get("/admin/").content.decode()
+    assert 'lang="de' in page
+    assert "Rückbelastungen" in page
+    listed = client.get("/admin/accounts/user/").content.decode()
+    for text in ("Kundennummer", "Ein ganzer Benutzername", "Ausgewählte Konten schließen"):
+        assert text in listed, text
+    # What is named there has a translation of the shop, or one of Django's.
+    request = RequestFactory().get("/admin/")
+    request.user = User.objects.get(pk=alice.pk)
+    names = set()
+    with translation.override(None):
+        for model, shown in admin.site._registry.items():
+            app = apps.get_app_config(model._meta.app_label)
+            names |= {app.verbose_name, model._meta.verbose_name, model._meta.verbose_name_plural}
+            fields = flatten_fieldsets(shown.get_fieldsets(request))
+            names |= {
+                label_for_field(field, model, shown)
+                for field in {*fields, *shown.get_list_display(request)} - NO_FIELDS
+            }
+        english = {str(name) for name in names} - NAMES.keys()
+    with translation.override("de"):
+        assert {name for name in english if translation.gettext(name) == name} <= ALIKE
 
 
 def test_the_account_of_a_reader_is_read_once(client: Client, alice: User):

@@ -17,6 +17,7 @@ from django.db import DataError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 
 from shop.core.errors import ApplicationError, error_response
 
@@ -96,7 +97,9 @@ class LargeTableAdmin(admin.ModelAdmin):
                 raise ValidationError("Too many.")
             queryset.filter(pk__in=ticked).exists()
         except (ValidationError, ValueError, DataError):
-            message = f"Tick at most {self.list_per_page} of the rows on this page."
+            message = _("Tick at most %(count)d of the rows on this page.") % {
+                "count": self.list_per_page
+            }
             self.message_user(request, message, messages.ERROR)
             return None
         return super().response_action(request, queryset, *args)

@@ -96,6 +96,23 @@ def documents_requeue(ids: Collection[uuid.UUID]) -> int:
     return count
 
 
+def document_again(id: uuid.UUID) -> None:
+    """Let workers render a finished file again, because it was lost, removed or not rendered."""
+    again = {
+        "status": Document.Status.QUEUED,
+        "file": "",
+        "rendered_at": None,
+        "removed_at": None,
+        "claim": None,
+        "attempts": 0,
+        "error": "",
+        "next_attempt_at": Now(),
+    }
+    done = Document.objects.filter(pk=id, status__in=[Document.Status.SENT, Document.Status.FAILED])
+    if done.update(**again):
+        announce(id)
+
+
 def documents_purge() -> dict[str, int]:
     """Remove files past their time and those over an account's space, oldest first.
 

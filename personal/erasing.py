@@ -30,8 +30,9 @@ from people.guard import admin_remains, admins, lock_people
 from personal.errors import Held
 from personal.journal import ERASED, journal_append
 from personal.models import WORK, Erasure, Hold
-from personal.subjects import Subject, sessions_naming
+from personal.subjects import Subject, proved_addresses, sessions_naming
 from personal.tombstones import tombstones_place
+from shop.core.apps import declared
 from shop.core.columns import tables
 from shop.core.database import no_statement_timeout
 from shop.core.jobs import backoff, from_now
@@ -62,10 +63,13 @@ def erase(erasure: Erasure) -> bool:
         is_admin = admins().filter(pk=user.pk).exists()
         subject = Subject.of(user, former=True)
         joined = iso(user.date_joined)
+        addresses = proved_addresses(user, former=True)
         work = {"subject": asdict(subject), "files": _files(user.pk)}
         end_credentials(user, reason="erased")
         tombstones_place(username=user.username, userid=user.userid)
         _erase_rows(subject)
+        for erase_more in declared("erased_with"):
+            erase_more(addresses)
         details_erase(user.pk)
         record(
             "account.erased",

@@ -65,6 +65,16 @@ class Subject:
         }
 
 
+def proved_addresses(user: User, *, former: bool = False) -> list[str]:
+    """Return the addresses that the account has proved; with ``former``, once proved, too.
+
+    A claim is no proof, so it reaches nothing that is known by an address alone.
+    """
+    proved = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
+    former_ones = _former_addresses(user) if former else set()
+    return sorted({email.lower() for email in proved} | former_ones)
+
+
 def sessions_of(account_id: int) -> Iterator[str]:
     """Yield the keys of the account's browser sessions. All sessions are read for that."""
     live = Session.objects.filter(expire_date__gt=timezone.now())

@@ -4,8 +4,11 @@ Texts are inline strings, so that ``005`` stays a text and no cell is a formula.
 and times are dates in UTC. A new sheet begins when one is full.
 """
 
+import re
 import zipfile
 from collections.abc import Sequence
+from decimal import Decimal
+from html import escape
 
 from purchases.formats import COLUMNS, TOTAL, Format, Rows, iso, joined
 
@@ -46,6 +49,27 @@ def moment(column: str) -> str:
         f"CASE WHEN {column} >= '1901-01-01+00' THEN '<c s=\"2\"><v>' || {days} || '</v></c>'"
         f" ELSE '{BEFORE}' || {iso(column)} || '{AFTER}' END"
     )
+
+
+# --- Rows of cells that Python has ----------------------------------------------------------------
+
+_UNKNOWN_CHARACTERS = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_ESCAPED_CHARACTERS = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+
+
+def row_of(cells: Sequence[str | int | Decimal]) -> bytes:
+    """Return a row of a sheet. A text is a text, whatever it begins with."""
+    return f"<row>{''.join(map(_cell, cells))}</row>".encode()
+
+
+def _cell(cell: str | int | Decimal) -> str:
+    if isinstance(cell, Decimal):
+        return f'<c s="1"><v>{cell}</v></c>'
+    if isinstance(cell, int):
+        return f"<c><v>{cell}</v></c>"
+    # A spreadsheet reads _x000D_ as a carriage return.
+    text = _UNKNOWN_CHARACTERS.sub("\ufffd", _ESCAPED_CHARACTERS.sub("_x005F_", cell))
+    return BEFORE + escape(text, quote=False).replace("\r", "_x000D_") + AFTER
 
 
 # --- What goes around them -----------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from django.utils.translation import gettext_lazy as _
 
 ACTIONS = {
+    "lead.erased": _("A lead was erased."),
+    "lead.exported": _("The leads of a company were exported."),
     "company.created": _("A company was made."),
     "company.changed": _("The name or the brand of a company was changed."),
     "company.member_changed": _("Somebody got another role in a company."),

@@ -14,7 +14,7 @@ TABLES = (
         "id lead_id purpose text_id result_id given_at confirmed_at withdrawn_at",
     ),
     nobody("quizzes_consenttext", "sha256 language text"),
-    nobody("quizzes_leadresult", "result_id lead_id given_at confirmed_at"),
+    nobody("quizzes_leadresult", "result_id lead_id given_at confirmed_at", hidden="name"),
     nobody(
         "quizzes_lead",
         "id company_id state created_at seen_at confirmed_at withdrawn_at erased_at",

@@ -2,9 +2,15 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from quizzes.pages import links
 from quizzes.pages.funnel import quiz_funnel
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # Before quizzes, because these have no slug.
+    path("q/confirm/", links.confirm, name="link_confirm"),
+    path("q/result/", links.result, name="link_result"),
+    path("q/leave/", links.leave, name="link_leave"),
+    path("quizzes/leads/", include("quizzes.pages.leads_urls")),
     path("q/", include("quizzes.pages.player.urls")),
     path("quizzes/", include("quizzes.pages.editing.urls")),
     path("quizzes/<uuid:id>/funnel/", quiz_funnel, name="quiz_funnel"),

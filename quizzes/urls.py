@@ -3,6 +3,8 @@
 from django.urls import include, path
 
 urlpatterns = [
+    # Before quizzes of respondents, because these have no slug.
+    path("", include("quizzes.leads.urls")),
     path("companies/<str:company>/quizzes/", include("quizzes.authoring.urls")),
     path("companies/<str:company>/quizzes/", include("quizzes.answering.company_urls")),
     path("companies/", include("quizzes.companies.urls")),

@@ -179,6 +179,7 @@ def world(db: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
         path = re.sub("<(path|str):userid>", "id-owner", path)
         path = path.replace("<str:company>", "shop").replace("<str:number>", "1")
         path = path.replace("<str:slug>", "coffee")
+        path = path.replace("<str:result>", str(objects.get("<str:result>", id)))
         path = path.replace("<str:username>", "owner").replace("<str:provider>", "test")
         path = path.replace("^scalable-shop", "scalable-shop")
         path = path.replace(

@@ -26,6 +26,7 @@ from billing.paper import files
 from billing.paper.einvoice import SYNTAXES
 from documents.downloads import Gone, NotReady, download
 from documents.models import Document as File
+from documents.upkeep import document_again
 from people.idempotency import answer_once
 from shop.core.admission import account_holder
 from shop.core.errors import FieldError, NotFound, ValidationFailed
@@ -73,13 +74,13 @@ def _downloaded(request: Request, file: File) -> Any:
     """Answer with a file. One that was lost or not written is written again, and not ready."""
     if not file.is_stored:
         if file.status in (File.Status.SENT, File.Status.FAILED):
-            files.file_again(file.pk)
+            document_again(file.pk)
         raise NotReady()
     holder = account_holder(cast(User, request.user).pk)
     try:
         return download(request._request, file, holder)
     except (NotFound, Gone):
-        files.file_again(file.pk)
+        document_again(file.pk)
         raise NotReady() from None
 
 

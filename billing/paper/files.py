@@ -9,7 +9,6 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models.functions import Now
 
 from accounts.emails import verified_address
 from accounts.models import User
@@ -104,23 +103,6 @@ def document_send(*, actor: User, document: Document) -> File:
     )
     transaction.on_commit(lambda: announce(mail.pk))
     return mail
-
-
-def file_again(id: UUID) -> None:
-    """Let workers render a finished file again, because it was lost or could not be rendered."""
-    again = {
-        "status": File.Status.QUEUED,
-        "file": "",
-        "rendered_at": None,
-        "removed_at": None,
-        "claim": None,
-        "attempts": 0,
-        "error": "",
-        "next_attempt_at": Now(),
-    }
-    done = File.objects.filter(pk=id, status__in=[File.Status.SENT, File.Status.FAILED])
-    if done.update(**again):
-        announce(id)
 
 
 def _file(document: Document, kind: str, id: UUID, parameters: dict[str, str]) -> File:

@@ -16,6 +16,7 @@ from documents.kinds import Words
 from documents.models import Document as File
 from documents.rendered import Rendered, RenderingFailed
 from documents.storage import store
+from documents.upkeep import document_again
 from shop.core.money import shown
 from shop.core.site_settings.general import SITE_NAME
 from shop.core.times import day
@@ -100,7 +101,7 @@ class Mail(_OfDocument):
                 with store.read(paper.file) as stored, output.open("wb") as copy:
                     shutil.copyfileobj(stored, copy)
             except FileNotFoundError:
-                files.file_again(paper.pk)
+                document_again(paper.pk)
             else:
                 return Rendered(pages=paper.pages, size=paper.size or 0, sha256=paper.sha256)
         return Paper().render(paper, output)

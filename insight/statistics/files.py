@@ -2,22 +2,17 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from decimal import Decimal
-from html import escape
 from typing import Any
 
-from purchases.workbook import AFTER, BEFORE, CONTENT_TYPE, Workbook
+from purchases.workbook import CONTENT_TYPE, Workbook, row_of
 from shop.core.cells import guard
 
 Cell = str | int | Decimal
 Table = tuple[list[str], list[list[Cell]]]
 
 TYPES = {"csv": "text/csv; charset=utf-8", "xlsx": CONTENT_TYPE}
-# Characters that XML does not know, and what a spreadsheet takes for one of them.
-_UNKNOWN = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-_ESCAPES = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 _SUMS = ("purchases", "quantity", "revenue")
 
 
@@ -39,26 +34,12 @@ def to_csv(head: list[str], rows: list[list[Cell]]) -> bytes:
 
 def to_xlsx(name: str, head: list[str], rows: list[list[Cell]]) -> bytes:
     """Return the table as a workbook, with texts that are never formulas."""
-    lines = [_xlsx_row(row) for row in rows]
+    lines = [row_of(row) for row in rows]
     book = Workbook(name, head, [26 if column in _WIDE else 14 for column in head])
     return book.begin() + book.add(lines) + book.end()
 
 
 _WIDE = frozenset({"start", "end", "item", "username"})
-
-
-def _xlsx_row(row: list[Cell]) -> bytes:
-    return f"<row>{''.join(map(_xlsx_cell, row))}</row>".encode()
-
-
-def _xlsx_cell(cell: Cell) -> str:
-    if isinstance(cell, Decimal):
-        return f'<c s="1"><v>{cell}</v></c>'
-    if isinstance(cell, int):
-        return f"<c><v>{cell}</v></c>"
-    # A spreadsheet reads _x000D_ as a carriage return.
-    text = _UNKNOWN.sub("\ufffd", _ESCAPES.sub("_x005F_", cell))
-    return BEFORE + escape(text, quote=False).replace("\r", "_x000D_") + AFTER
 
 
 def _sums(part: dict[str, Any]) -> list[Cell]:

@@ -86,12 +86,17 @@ class Lead(models.Model):
 
 
 class LeadResult(models.Model):
-    """That a lead left its address for a result, and when its mail's reader confirmed that."""
+    """That a lead left its address for a result, and when its mail's reader confirmed that.
+
+    ``name`` is sealed with the lead's key. It is the lead's once it is confirmed, because anybody
+    can type a name beside somebody else's address.
+    """
 
     result = models.OneToOneField(
         Result, primary_key=True, on_delete=models.PROTECT, related_name="contact"
     )
     lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="results")
+    name = models.BinaryField(max_length=600, null=True)
     given_at = models.DateTimeField(db_default=Now())
     confirmed_at = models.DateTimeField(null=True)
 

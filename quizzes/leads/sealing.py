@@ -76,6 +76,12 @@ def index_of(company_id: UUID, address: str) -> bytes:
     return _digest(_index_key(company_id), address)
 
 
+def known_index(company_id: UUID, address: str) -> bytes | None:
+    """Return the digest as ``index_of`` does; ``None`` where the company never had a lead."""
+    row = IndexKey.objects.filter(pk=company_id).first()
+    return None if row is None else _digest(_opened_key(row), address)
+
+
 def indexes_of(company_id: UUID, addresses: Sequence[str]) -> list[bytes]:
     """Return the digests of many normalized addresses, in their order, by one query."""
     key = _index_key(company_id)
@@ -99,4 +105,8 @@ def _index_key(company_id: UUID) -> bytes:
             [IndexKey(company_id=company_id, key=sealed)], ignore_conflicts=True
         )
         row = IndexKey.objects.get(pk=company_id)
-    return unseal(row.key, account=str(company_id), column=INDEX_KEY)
+    return _opened_key(row)
+
+
+def _opened_key(row: IndexKey) -> bytes:
+    return unseal(row.key, account=str(row.pk), column=INDEX_KEY)

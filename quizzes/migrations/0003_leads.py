@@ -19,6 +19,7 @@ FOR EACH ROW WHEN (
 
 class Migration(migrations.Migration):
 
+    safe_because = {18: "The table is new, so nobody waits for it."}
     dependencies = [
         ('quizzes', '0002_funnel'),
     ]

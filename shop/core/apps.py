@@ -147,6 +147,16 @@ class ShopAppConfig(AppConfig):
     personal_data: ClassVar[str] = ""
     """The sequence of ``shop.core.columns.Table``: what each column of the app's tables holds."""
 
+    erased_with: ClassVar[Sequence[str]] = ()
+    """What an account's erasure erases by its proved addresses: callables ``(addresses)``.
+
+    They are called within its transaction.
+    """
+    exported_with: ClassVar[Sequence[str]] = ()
+    """What an account's archive has by its proved addresses: callables ``(addresses)``.
+
+    They return the name of a file, what it is, and its rows as objects of JSON.
+    """
     after_restore: ClassVar[Sequence[str]] = ()
     """What has to be done after a restore, before anything serves: callables ``(journal) -> str``.
 

@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -387,3 +387,24 @@ def test_the_page_shows_the_stages_with_the_arms_side_by_side(author: Api, quiz:
     stranger = Client()
     stranger.force_login(make("eve"))
     assert stranger.get(path).status_code == 403
+
+
+def test_arms_divide_attempts_by_their_ids_for_good(author: Api, quiz: Quiz, client: Any) -> None:
+    Quiz.objects.filter(pk=quiz.pk).update(draft={**DEFINITION, "intro": {"en": "Another one"}})
+    quiz.refresh_from_db()
+    quiz_publish(actor=author.user, quiz=quiz)
+    path = f"companies/shop/quizzes/{quiz.pk}/"
+    body = {"arms": [{"version": 1, "weight": 25}, {"version": 2, "weight": 75}]}
+    assert author("PATCH", path, body).status_code == 200
+    ids = [uuid5(NAMESPACE_URL, str(n)) for n in range(60)]
+
+    def versions() -> list[int]:
+        address = "/api/v1/q/coffee/?attempt="
+        return [client.get(f"{address}{id}").json()["version"] for id in ids]
+
+    first = versions()
+    assert 5 <= first.count(1) <= 25
+    assert versions() == first
+    assert client.get("/api/v1/q/coffee/").json()["version"] == 2
+    assert author("PATCH", path, {"arms": []}).status_code == 200
+    assert set(versions()) == {2}

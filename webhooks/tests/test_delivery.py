@@ -189,7 +189,7 @@ def test_a_deliverer_killed_after_the_request_leaves_the_same_message_to_another
 
 
 def test_a_process_killed_while_it_waits_for_an_answer_loses_nothing_and_keeps_the_id(
-    joe: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    joe: Api, boss: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     parameters = {"port": "", "password": "", "host": "", **own_connection_parameters()}
     url = "postgresql:///{dbname}?host={host}&port={port}&user={user}&password={password}"
@@ -202,6 +202,7 @@ def test_a_process_killed_while_it_waits_for_an_answer_loses_nothing_and_keeps_t
     joe.buy(3)
     monkeypatch.setattr(health, "OVERDUE_SECONDS", 0)
     assert health_of(joe) == "webhooks: no process delivers webhooks"
+    assert [each.count for each in find_attention(Caller.of(boss.user))] == [0, 1]
     over: list[bool] = []
     receiver.answer = lambda got, handler: 204 if over else wait_for(lambda: over, 60) and None
     with (tmp_path / "log").open("wb") as log:

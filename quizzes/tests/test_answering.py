@@ -15,10 +15,12 @@ from django.utils import timezone
 from events.models import Outbox
 from quizzes.answering.fast import AnsweringMiddleware
 from quizzes.answering.models import Attempt, Result
+from quizzes.answering.opening import number_for
 from quizzes.answering.verifying import CHECKS
 from quizzes.authoring.models import Quiz
 from quizzes.events import QUIZ_FINISHED
 from quizzes.tests.answering import ANSWERS, MARK, Device, coffee, errors, publish, texts
+from shop.core.ids import uuid7
 
 RESULT = {
     "quiz": "coffee",
@@ -282,3 +284,23 @@ def test_hundred_finishes_at_once_give_one_result() -> None:
     assert len({one.content for one in answers}) == 1
     assert (Result.objects.count(), told(), Quiz.objects.get().finished) == (1, 1, 1)
     assert device.get().json()["answers"] == json.loads(json.dumps({**ANSWERS, "boil": "94.5"}))
+
+
+@pytest.mark.django_db
+def test_nothing_but_the_definition_may_be_kept_by_caches() -> None:
+    publish()
+    device = Device()
+    answers = [device.save(), device.get(), device.finish(), device.get("result/")]
+    assert {one.headers["Cache-Control"] for one in answers} == {"private, no-store"}
+    assert public().headers["Cache-Control"] == "no-cache"
+    assert not any(one.cookies for one in answers)
+
+
+def test_arms_divide_attempts_by_their_weights_and_for_good() -> None:
+    arms = [{"version": 1, "weight": 1}, {"version": 3, "weight": 3}]
+    ids = [uuid7() for _ in range(2000)]
+    found = [number_for(5, arms, id) for id in ids]
+    assert found == [number_for(5, arms, id) for id in ids]
+    assert 1350 < found.count(3) < 1650
+    assert found.count(1) + found.count(3) == 2000
+    assert {number_for(5, [], ids[0]), number_for(5, arms, None)} == {5}

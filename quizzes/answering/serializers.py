@@ -4,6 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from shop.core.bodies import Body
+
 
 class PublicQuizSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField()
@@ -15,7 +17,7 @@ class PublicQuizSerializer(serializers.Serializer[Any]):
     definition = serializers.DictField()
 
 
-class AttemptSaveSerializer(serializers.Serializer[Any]):
+class AttemptSaveSerializer(Body):
     rev = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
     version = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
     language = serializers.CharField(max_length=12)
@@ -52,7 +54,7 @@ class RespondentAttemptSerializer(AttemptSavedSerializer):
     at = serializers.CharField(allow_null=True)
 
 
-class AttemptFinishSerializer(serializers.Serializer[Any]):
+class AttemptFinishSerializer(Body):
     rev = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
     answers = serializers.DictField()
 

@@ -18,6 +18,14 @@ class QuizzesConfig(ShopAppConfig):
     demos = ("demo_quizzes",)
     navigation = (
         NavigationEntry(
+            _("Quizzes"),
+            "quiz_list",
+            10,
+            allowed(Permission.QUIZZES_READ),
+            group="win",
+            icon="sparkles",
+        ),
+        NavigationEntry(
             _("Leads"),
             "lead_list",
             20,

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 from django.core.cache import cache
 from django.db import connection, transaction
+from django.test import Client
 
 from accounts.models import User
 from accounts.permissions import ALL, CUSTOMER, Permission, allows, sufficient
@@ -202,6 +203,13 @@ def test_what_is_somebody_elses_looks_like_what_is_not_there(world: World) -> No
         )
         # Where only a permission leads, nobody without it learns what there is.
         rule = (required_by(ROUTES[route].callback) or {}).get("GET")
+        if rule is not None and rule.is_open:
+            # A quiz is everybody's, and an attempt is reached by its secret, not by an account.
+            anonymous = Client().get(world.paths[route])
+            assert theirs.status_code == anonymous.status_code, route
+            # Each challenge is another one.
+            assert theirs.content == anonymous.content or route.endswith("challenge/"), route
+            continue
         status = 404
         if rule is None:
             status = 405

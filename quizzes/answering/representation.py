@@ -62,7 +62,7 @@ def result_represent(
         "band": result.band or None,
         "outcome": result.outcome or None,
         "tied_with": list(result.tied),
-        "categories": [_category(category) for category in result.categories],
+        "categories": view.categories(),
         "headline": view.headline(),
         "blocks": view.blocks(),
         "item": view.item(),
@@ -71,11 +71,6 @@ def result_represent(
         "late": result.late,
         "pdf": pdf,
     }
-
-
-def _category(kept: Mapping[str, Any]) -> dict[str, Any]:
-    # PostgreSQL keeps the members of an object in an order of its own.
-    return {name: kept[name] for name in ("key", "percent", "band")}
 
 
 def without_content(represented: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,6 +143,20 @@ class _View:
         return (when.band is None or band in when.band) and (
             when.outcome is None or self._result.outcome in when.outcome
         )
+
+    def categories(self) -> list[dict[str, Any]]:
+        """Return the score of each category, with its title."""
+        titles = {category.key: self._text(category.title) for category in self._quiz.categories}
+        # PostgreSQL keeps the members of an object in an order of its own.
+        return [
+            {
+                "key": kept["key"],
+                "title": titles[kept["key"]],
+                "percent": kept["percent"],
+                "band": kept["band"],
+            }
+            for kept in self._result.categories
+        ]
 
     def item(self) -> str | None:
         """Return the item of the shop that the outcome names."""

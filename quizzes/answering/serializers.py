@@ -61,6 +61,7 @@ class AttemptFinishSerializer(Body):
 
 class CategoryScoreSerializer(serializers.Serializer[Any]):
     key = serializers.CharField()
+    title = serializers.CharField()
     percent = serializers.CharField(allow_null=True)
     band = serializers.CharField(allow_null=True)
 

@@ -32,7 +32,7 @@ RESULT = {
     "band": f"pro_{MARK}",
     "outcome": "espresso",
     "tied_with": [],
-    "categories": [{"key": "taste", "percent": "100.00", "band": "high"}],
+    "categories": [{"key": "taste", "title": "Taste", "percent": "100.00", "band": "high"}],
     "item": f"beans {MARK}",
     "pdf": "queued",
     "late": False,

@@ -194,6 +194,9 @@ function end() {
   const isNew = place.hidden;
   const isGated = result.headline === null;
   place.hidden = false;
+  // What is agreed to is in the language of the result, which stays.
+  if (result.language && result.language !== language) speak(result.language);
+  for (const nav of document.querySelectorAll(".languages")) nav.hidden = true;
   if (!isGated) $("result-body").replaceChildren(...shown(result, word));
   $("contact").hidden = result.contact === "none" || Boolean(given);
   $("contact-ready").hidden = !isGated;

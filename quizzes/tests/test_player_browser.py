@@ -1,0 +1,364 @@
+"""The player in a real browser, on the running site, behind a network that fails.
+
+After each fault the rows are counted: there is one attempt and one result, with every answer.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+
+from quizzes.management.commands.demo_quizzes import SAMPLES
+from quizzes.tests.generated import cases
+from tests.browser.checks import unseen_focus, violations, wide
+from tests.browser.windows import ARGUMENTS, BROWSERS, chromium
+from tests.system import System, wait_for
+
+pytestmark = pytest.mark.system
+
+CASES = 10_000
+AT_ONCE = 1000
+# Pages of other sites, which the browser lets load something from this machine.
+SHOP, ELSEWHERE = "http://localhost:4711", "http://localhost:4712"
+_PATHS = """async (text) => {
+  const cases = JSON.parse(text);
+  const { path } = await import("/static/quizzes/player/path.js");
+  return cases.map(([questions, answers]) => path(questions, answers));
+}"""
+# As in a frame whose browser blocks storage.
+_NO_STORAGE = """
+for (const name of ["indexedDB", "localStorage"]) {
+  Object.defineProperty(window, name, { get() { throw new DOMException("no", "SecurityError"); } });
+}
+"""
+
+
+class Played:
+    """A quiz of the running site, and its rows."""
+
+    def __init__(self, system: System, sample: str, **changes: Any) -> None:
+        self.system, self.slug = system, f"{sample}-{uuid.uuid4().hex[:8]}"
+        definition = json.loads((SAMPLES / f"{sample}.json").read_bytes())
+        definition.update(changes.pop("definition", {}))
+        base, token = "/api/v1/companies/shop/quizzes/", system.token("staff")
+        made = system.request("POST", base, {"slug": self.slug, "definition": definition}, token)
+        assert made.status == 201, made.body
+        place = f"{base}{made.json()['id']}/"
+        answer = system.request("POST", f"{place}publish/", {}, token)
+        assert answer.status == 201, answer.body
+        if changes:
+            assert system.request("PATCH", place, changes, token).status == 200
+        self.address = f"{system.url}/q/{self.slug}/"
+
+    def rows(self, what: str = "answers", table: str = "attempt") -> list[Any]:
+        with psycopg.connect(self.system.servers()["DATABASE_OWNER_URL"]) as database:
+            found = database.execute(
+                f"SELECT {what} FROM quizzes_{table} one JOIN quizzes_quiz quiz"
+                " ON quiz.id = one.quiz_id WHERE slug = %s",
+                [self.slug],
+            ).fetchall()
+        return [row[0] for row in found]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Callable[..., Page]]:
+    opened: list[BrowserContext] = []
+
+    def open_one(**options: Any) -> Page:
+        context = browser.new_context(locale="en-GB", **options)
+        context.set_default_timeout(15_000)
+        opened.append(context)
+        return context.new_page()
+
+    yield open_one
+    for context in opened:
+        context.close()
+
+
+def begin(page: Page, quiz: Played, query: str = "") -> None:
+    page.goto(f"{quiz.address}{query}")
+    expect(page.locator("body.ready")).to_be_attached()
+
+
+def at(page: Page, key: str) -> None:
+    expect(page.locator(f"#q-{key}.now")).to_be_visible()
+
+
+def go_on(page: Page, key: str) -> None:
+    page.locator("#next").click()
+    at(page, key)
+
+
+def choose(page: Page, title: str) -> None:
+    page.locator(".question.now").get_by_label(title, exact=True).check()
+
+
+def lose(page: Page, method: str, times: int) -> list[str]:
+    """Let so many requests reach the site, and lose their answers."""
+    lost: list[str] = []
+
+    def handle(route: Route) -> None:
+        if route.request.method != method or len(lost) >= times:
+            route.fallback()
+            return
+        lost.append(route.request.url)
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/v1/q/*/attempts/**", handle)
+    return lost
+
+
+def test_offline_from_the_second_question_and_closed_is_one_attempt_with_every_answer(
+    system: System, browser: Browser, tmp_path: Path
+) -> None:
+    quiz = Played(system, "coffee")
+    path = next(filter(None, map(shutil.which, BROWSERS)))
+
+    def device() -> tuple[BrowserContext, Page]:
+        context = browser.browser_type.launch_persistent_context(
+            tmp_path / "device", executable_path=path, args=ARGUMENTS, locale="en-GB"
+        )
+        context.set_default_timeout(15_000)
+        return context, context.pages[0]
+
+    context, page = device()
+    first = lose(page, "PUT", 1)
+    begin(page, quiz, "?ref=letter")
+    choose(page, "Coffee, black")
+    go_on(page, "cups")
+    wait_for(lambda: first)
+    context.set_offline(True)
+    choose(page, "2")
+    go_on(page, "time")
+    expect(page.locator("#note")).to_contain_text("Saved on this device")
+    # Another branch, and back again: what was answered on it is not lost.
+    page.locator("#back").click()
+    page.locator("#back").click()
+    choose(page, "No coffee at all")
+    go_on(page, "why")
+    page.locator("#back").click()
+    choose(page, "Coffee, black")
+    go_on(page, "cups")
+    expect(page.locator("#q-cups").get_by_label("2", exact=True)).to_be_checked()
+    context.close()
+
+    context, page = device()
+    begin(page, quiz)
+    at(page, "cups")
+    context.set_offline(True)
+    go_on(page, "time")
+    choose(page, "Five minutes")
+    go_on(page, "have")
+    choose(page, "A kettle")
+    choose(page, "None of these")
+    go_on(page, "wish")
+    page.fill("#a-wish", "Cold, or <b>late</b>")
+    page.locator("#next").click()
+    expect(page.locator("#sending")).to_be_visible()
+    expect(page.locator("#note")).to_contain_text("Saved on this device")
+    context.close()
+
+    context, page = device()
+    lost = lose(page, "POST", 1)
+    page.goto(quiz.address)
+    heading = page.locator("#result h2").first
+    expect(heading).to_have_text("Filter coffee, slowly")
+    assert [url for url in lost if url.endswith("finish/")]
+    # A second window shows the same, and so does the page when it is loaded again.
+    other = context.new_page()
+    other.goto(quiz.address)
+    expect(other.locator("#result h2").first).to_have_text("Filter coffee, slowly")
+    assert context.cookies() == []
+    context.close()
+    answers = {"drink": "black", "cups": 2, "time": "five", "have": ["kettle", "nothing"]}
+    assert quiz.rows() == [answers]
+    assert quiz.rows("source ->> 'ref'") == ["letter"]
+    assert quiz.rows("answers", "result") == [{**answers, "wish": None}]
+    assert quiz.rows("private <> ''", "result") == [True]
+
+
+def test_two_windows_share_an_attempt_and_one_without_storage_says_so(
+    system: System, window: Callable[..., Page]
+) -> None:
+    quiz = Played(system, "barista")
+    one = window()
+    begin(one, quiz)
+    choose(one, "Arabica")
+    go_on(one, "capital")
+    other = one.context.new_page()
+    begin(other, quiz)
+    at(other, "capital")
+    other.fill("#a-capital", "Addis Ababa")
+    go_on(other, "fruit")
+    # The first window is behind, and adds to what the other has answered.
+    one.locator("#next").click()
+    choose(one, "The seed of a fruit")
+    go_on(one, "heat")
+    one.fill("#a-heat", "3e2")
+    one.locator("#next").click()
+    expect(one.locator("#e-heat")).to_have_text("Write a number such as 12.5.")
+    expect(one.locator("#a-heat")).to_be_focused()
+    one.fill("#a-heat", "92,5")
+    for key in ("slow", "decaf", "roast", "drinks"):
+        go_on(one, key)
+    one.locator("#next").click()
+    expect(one.locator("#result .score")).to_have_text("9 of 20 points, 45.00 %")
+    # The other window hears of the end.
+    expect(other.locator("#result .score")).to_have_text("9 of 20 points, 45.00 %")
+    assert quiz.rows() == [{"species": "arabica", "fruit": "seed", "heat": "92.5"}]
+
+    alone = window()
+    alone.add_init_script(_NO_STORAGE)
+    alone.goto(quiz.address)
+    choose(alone, "Robusta")
+    expect(alone.locator("#note")).to_contain_text("This browser keeps nothing")
+    for key in ("capital", "fruit", "heat", "slow", "decaf", "roast", "drinks"):
+        go_on(alone, key)
+    alone.locator("#next").click()
+    expect(alone.locator("#result h2").first).to_have_text("A welcome guest")
+    # Loaded again it is another attempt, as nothing was kept.
+    alone.reload()
+    at(alone, "species")
+    assert len(quiz.rows()) == 2
+
+
+def test_keys_alone_in_two_languages_at_any_size(
+    system: System, window: Callable[..., Page]
+) -> None:
+    quiz = Played(system, "coffee")
+    page = window()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    elsewhere: list[str] = []
+    page.on(
+        "request",
+        lambda request: request.url.startswith(system.url) or elsewhere.append(request.url),
+    )
+    begin(page, quiz)
+    assert violations(page) == []
+    expect(page.locator("#progress-words")).to_have_text("Question 1 of up to 7")
+    page.locator("#next").focus()
+    page.keyboard.press("Enter")
+    # The fault is told, tied to its field, and nothing goes on.
+    expect(page.locator("#e-drink")).to_have_text("Please answer this question.")
+    expect(page.locator("#q-drink fieldset")).to_have_attribute("aria-invalid", "true")
+    assert violations(page) == []
+    page.keyboard.press("Space")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    at(page, "drink")
+    page.keyboard.press("Enter")
+    at(page, "why")
+    expect(page.locator("#q-why h2")).to_be_focused()
+    expect(page.locator("#progress-words")).to_have_text("Question 2 of 5")
+    assert violations(page) == []
+    page.get_by_role("link", name="Deutsch").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Welcher Kaffee passt zu dir?")
+    expect(page.locator("#progress-words")).to_have_text("Frage 2 von 5")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    for direction in ("", "rtl"):
+        assert wide(page, 320, direction) == []
+    # A window of 1280 pixels at 200 % has half of them.
+    assert wide(page, 640) == []
+    assert unseen_focus(page) == []
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.locator("#next").focus()
+    for key in ("time", "have", "wish"):
+        page.keyboard.press("Enter")
+        at(page, key)
+        page.locator("#next").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#result h2").first).to_have_text("Ehrlich gesagt: Tee")
+    expect(page.locator("#result h2").first).to_be_focused()
+    assert violations(page) == []
+    trap = page.locator("#website").bounding_box()
+    assert trap is not None
+    assert trap["x"] < 0
+    expect(page.locator("#contact-form input[type=checkbox]")).not_to_be_checked()
+    for direction in ("", "rtl"):
+        assert wide(page, 320, direction) == []
+    assert elsewhere == []
+    assert complaints == []
+    assert quiz.rows("language", "result") == ["de"]
+
+
+def test_only_its_own_origins_frame_a_quiz_and_hear_its_height(
+    system: System, window: Callable[..., Page]
+) -> None:
+    quiz = Played(system, "coffee", embed=[SHOP])
+    page = window()
+    body = f'<p>Shop</p><script src="{quiz.address}embed.js?lang=de" async></script>'
+    for origin in (SHOP, ELSEWHERE):
+        page.route(f"{origin}/**", lambda route: route.fulfill(content_type="text/html", body=body))
+    page.goto(f"{SHOP}/?utm_source=letter")
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("body.ready.embedded")).to_be_attached()
+    expect(frame.locator("h1")).to_have_text("Welcher Kaffee passt zu dir?")
+    wait_for(lambda: page.locator("iframe").evaluate("each => each.style.height") != "480px")
+    height = page.locator("iframe").evaluate("each => parseInt(each.style.height)")
+    assert height % 40 == 0
+    assert 200 <= height <= 1200
+    frame.get_by_label("Kaffee, schwarz", exact=True).check()
+    frame.locator("#next").click()
+    expect(frame.locator("#q-cups.now")).to_be_visible()
+    wait_for(lambda: quiz.rows("source ->> 'utm_source'") == ["letter"])
+    assert page.context.cookies() == []
+    page.goto(f"{ELSEWHERE}/")
+    wait_for(lambda: len(page.frames) > 1)
+    expect(page.frame_locator("iframe").locator("body.quiz")).to_have_count(0)
+
+
+def test_without_javascript_one_form_has_everything(
+    system: System, window: Callable[..., Page]
+) -> None:
+    quiz = Played(system, "barista")
+    page = window(java_script_enabled=False)
+    page.goto(f"{quiz.address}?lang=de")
+    assert page.locator(".question:visible").count() == 8
+    page.get_by_label("Arabica", exact=True).check()
+    page.fill("#a-heat", "viel")
+    page.get_by_role("button").click()
+    expect(page.locator("#e-heat")).to_be_visible()
+    expect(page.get_by_label("Arabica", exact=True)).to_be_checked()
+    page.fill("#a-heat", "93,5")
+    page.get_by_role("button").click()
+    expect(page.locator("#result .score")).to_have_text("5 von 20 Punkten, 25.00 %")
+    page.reload()
+    assert quiz.rows() == [{"species": "arabica", "heat": "93.5"}]
+
+
+def test_javascript_and_python_agree_on_the_path(
+    system: System, window: Callable[..., Page]
+) -> None:
+    page = window()
+    begin(page, Played(system, "coffee"))
+    waiting: list[Any] = []
+    compared = 0
+    for case in cases(CASES):
+        questions = [
+            {name: question[name] for name in ("key", "show_if") if name in question}
+            for question in case.definition["questions"]
+        ]
+        waiting.append((questions, case.answers, case.path))
+        if len(waiting) == AT_ONCE:
+            found = page.evaluate(_PATHS, json.dumps([each[:2] for each in waiting]))
+            wrong = [each for each, keys in zip(waiting, found, strict=True) if each[2] != keys]
+            assert wrong == []
+            compared += len(waiting)
+            waiting.clear()
+    assert compared == CASES

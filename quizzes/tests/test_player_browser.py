@@ -5,8 +5,11 @@ After each fault the rows are counted: there is one attempt and one result, with
 
 import json
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,6 @@ pytestmark = pytest.mark.system
 
 CASES = 10_000
 AT_ONCE = 1000
-# Pages of other sites, which the browser lets load something from this machine.
-SHOP, ELSEWHERE = "http://localhost:4711", "http://localhost:4712"
 _PATHS = """async (text) => {
   const cases = JSON.parse(text);
   const { path } = await import("/static/quizzes/player/path.js");
@@ -243,11 +244,8 @@ def test_keys_alone_in_two_languages_at_any_size(
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    elsewhere: list[str] = []
-    page.on(
-        "request",
-        lambda request: request.url.startswith(system.url) or elsewhere.append(request.url),
-    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     begin(page, quiz)
     assert violations(page) == []
     expect(page.locator("#progress-words")).to_have_text("Question 1 of up to 7")
@@ -292,20 +290,52 @@ def test_keys_alone_in_two_languages_at_any_size(
     expect(page.locator("#contact-form input[type=checkbox]")).not_to_be_checked()
     for direction in ("", "rtl"):
         assert wide(page, 320, direction) == []
-    assert elsewhere == []
+    assert [url for url in asked if not url.startswith(system.url)] == []
     assert complaints == []
     assert quiz.rows("language", "result") == ["de"]
+
+
+@contextmanager
+def site(body: Callable[[], str]) -> Iterator[int]:
+    """Serve a page of another site, during the block. Yield its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(body().encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Write nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def test_only_its_own_origins_frame_a_quiz_and_hear_its_height(
     system: System, window: Callable[..., Page]
 ) -> None:
-    quiz = Played(system, "coffee", embed=[SHOP])
-    page = window()
-    body = f'<p>Shop</p><script src="{quiz.address}embed.js?lang=de" async></script>'
-    for origin in (SHOP, ELSEWHERE):
-        page.route(f"{origin}/**", lambda route: route.fulfill(content_type="text/html", body=body))
-    page.goto(f"{SHOP}/?utm_source=letter")
+    quizzes: list[Played] = []
+
+    def body() -> str:
+        script = f"{quizzes[0].address}embed.js?lang=de"
+        return f'<!doctype html><p>Shop</p><script src="{script}" async></script>'
+
+    with site(body) as port:
+        quizzes.append(Played(system, "coffee", embed=[f"http://localhost:{port}"]))
+        _framed(quizzes[0], window(), port)
+
+
+def _framed(quiz: Played, page: Page, port: int) -> None:
+    page.goto(f"http://localhost:{port}/?utm_source=letter")
     frame = page.frame_locator("iframe")
     expect(frame.locator("body.ready.embedded")).to_be_attached()
     expect(frame.locator("h1")).to_have_text("Welcher Kaffee passt zu dir?")
@@ -318,7 +348,8 @@ def test_only_its_own_origins_frame_a_quiz_and_hear_its_height(
     expect(frame.locator("#q-cups.now")).to_be_visible()
     wait_for(lambda: quiz.rows("source ->> 'utm_source'") == ["letter"])
     assert page.context.cookies() == []
-    page.goto(f"{ELSEWHERE}/")
+    # The same page at another origin.
+    page.goto(f"http://127.0.0.1:{port}/")
     wait_for(lambda: len(page.frames) > 1)
     expect(page.frame_locator("iframe").locator("body.quiz")).to_have_count(0)
 

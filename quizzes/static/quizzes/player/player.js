@@ -341,9 +341,20 @@ async function solve() {
   return btoa(JSON.stringify({ challenge, solution: await solved(challenge, data.worker, () => {}) }));
 }
 
-// Two windows take turns. Without locks both may send, which does no harm: every request can be
-// repeated.
-const lock = (work) => (navigator.locks ? navigator.locks.request(`quiz.${data.slug}`, work) : work());
+// Two windows take turns. Where a browser has no locks, or refuses them in a frame, both may send,
+// which does no harm: every request can be repeated.
+async function lock(work) {
+  let isHeld = false;
+  try {
+    return await navigator.locks.request(`quiz.${data.slug}`, () => {
+      isHeld = true;
+      return work();
+    });
+  } catch (error) {
+    if (isHeld) throw error;
+    return work();
+  }
+}
 
 // --- the beginning --------------------------------------------------------------------------------
 

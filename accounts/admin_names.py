@@ -135,7 +135,7 @@ def translate_names(models: Iterable[Any]) -> None:
         options = model._meta
         options.verbose_name = _name(options.verbose_name)
         options.verbose_name_plural = _name(options.verbose_name_plural)
-        config = apps.get_app_config(options.app_label)
+        config: Any = apps.get_app_config(options.app_label)
         config.verbose_name = _name(config.verbose_name)
         for field in options.concrete_fields:
             field.verbose_name = _name(field.verbose_name)

@@ -139,7 +139,7 @@ def test_the_admin_is_in_the_readers_language(client: Client, alice: User):
     # What is named there has a translation of the shop, or one of Django's.
     request = RequestFactory().get("/admin/")
     request.user = User.objects.get(pk=alice.pk)
-    names = set()
+    names: set[Any] = set()
     with translation.override(None):
         for model, shown in admin.site._registry.items():
             app = apps.get_app_config(model._meta.app_label)

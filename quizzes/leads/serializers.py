@@ -9,7 +9,7 @@ from shop.core.bodies import Body
 
 
 class QuizContactSerializer(Body):
-    """An address, and what was ticked. ``texts`` are SHA-256 of the texts that were shown."""
+    """An address, and what was ticked. `texts` are SHA-256 of the texts that were shown."""
 
     email = serializers.CharField(max_length=320)
     name = serializers.CharField(required=False, allow_blank=True, default="", max_length=200)
@@ -31,7 +31,7 @@ class QuizContactTakenSerializer(serializers.Serializer[Any]):
 
 
 class LinkTokenSerializer(Body):
-    """The token behind the ``#`` of a mailed link."""
+    """The token behind the `#` of a mailed link."""
 
     token = serializers.CharField(max_length=200)
 
@@ -68,7 +68,7 @@ class LeadResultSerializer(serializers.Serializer[Any]):
 
 
 class LeadConsentSerializer(serializers.Serializer[Any]):
-    """A consent under its literal text. It ``holds`` from its confirmation to its withdrawal."""
+    """A consent under its literal text. It `holds` from its confirmation to its withdrawal."""
 
     purpose = serializers.CharField()
     sha256 = serializers.CharField()

@@ -15,9 +15,10 @@ from django.test import Client
 from accounts.models import User
 from quizzes.answering.models import Attempt, Result
 from quizzes.authoring.models import Quiz
+from quizzes.leads.models import Consent, Lead
 from quizzes.management.commands.demo_quizzes import SAMPLES
 from quizzes.pages.player.preview import preview_address
-from quizzes.tests.answering import MARK, publish, texts
+from quizzes.tests.answering import MARK, coffee, publish, texts
 from shop.tests.test_style import _modules
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,6 +121,26 @@ def test_the_plain_form_is_one_attempt_however_often_it_is_sent() -> None:
     assert told(client.get("/q/coffee/?v=1"))["version"] == 1
     assert client.get("/q/coffee/?v=9").status_code == 404
     assert client.get("/q/nothing/").status_code == 404
+
+
+def test_the_plain_form_takes_an_address_before_it_shows_the_result() -> None:
+    publish(coffee(settings={"headline": "outcome", "contact": "before_result"}))
+    client = Client(enforce_csrf_checks=True)
+    page = send(client, {**FORM, "attempt": ticket(client.get("/q/coffee/"))})
+    assert MARK not in page.content.decode().lower()
+    assert " checked" not in page.content.decode()
+    consent = re.search(r'name="text.marketing" value="([0-9a-f]{64})"', page.content.decode())
+    assert consent
+    given = {"attempt": ticket(page), "text.marketing": consent[1], "consent.marketing": "1"}
+    wrong = send(client, {**given, "email": "nobody"})
+    assert wrong.status_code == 400
+    assert MARK not in wrong.content.decode().lower()
+    assert "name@example.org" in wrong.content.decode()
+    for _ in range(2):
+        shown = send(client, {**given, "email": "Zoe@example.org"})
+        assert shown.status_code == 200
+        assert f"Espresso {MARK}" in shown.content.decode()
+    assert Lead.objects.count() == Consent.objects.count() == 1
 
 
 def test_a_preview_shows_the_draft_and_keeps_nothing() -> None:

@@ -354,6 +354,42 @@ def _framed(quiz: Played, page: Page, port: int) -> None:
     expect(page.frame_locator("iframe").locator("body.quiz")).to_have_count(0)
 
 
+def test_an_address_is_given_before_the_result_is_shown(
+    system: System, window: Callable[..., Page]
+) -> None:
+    quiz = Played(system, "back-office")
+    page = window()
+    begin(page, quiz)
+    choose(page, "I work alone")
+    go_on(page, "how")
+    expect(page.locator("#q-how h2")).to_be_focused()
+    for key in ("invoices", "overdue", "margin", "has_stock"):
+        go_on(page, key)
+        page.locator(f"#q-{key} input").last.check()
+    for key in ("away", "evenings"):
+        go_on(page, key)
+        page.locator(f"#q-{key} input").first.check()
+    go_on(page, "hours")
+    page.locator("#next").click()
+    expect(page.locator("#contact-ready")).to_be_focused()
+    expect(page.locator("#result-body")).to_be_empty()
+    page.locator("#contact-form button").click()
+    expect(page.locator("#contact-error")).to_contain_text("name@example.org")
+    expect(page.locator("#email")).to_be_focused()
+    page.fill("#email", "zoe@example.org")
+    page.locator("#contact-form input[type=checkbox]").check()
+    assert violations(page) == []
+    page.locator("#contact-form button").click()
+    expect(page.locator("#given")).to_contain_text("z…@example.org")
+    expect(page.locator("#result-body h2")).to_have_text("In order, with gaps")
+    expect(page.locator("#result .parts")).to_contain_text("Money")
+    assert violations(page) == []
+    # It is shown again when the page is loaded again, and asked for no more.
+    page.reload()
+    expect(page.locator("#result-body h2")).to_have_text("In order, with gaps")
+    expect(page.locator("#contact")).to_be_hidden()
+
+
 def test_without_javascript_one_form_has_everything(
     system: System, window: Callable[..., Page]
 ) -> None:

@@ -20,6 +20,8 @@ from quizzes.answering import hooks
 from quizzes.answering.definitions import Definition
 from quizzes.answering.errors import AlreadyFinished, RevisionConflict, StaleRevision, refused
 from quizzes.answering.finishing import attempts_finish
+from quizzes.answering.models import Result
+from quizzes.answering.representation import result_represent, without_content
 from quizzes.answering.requests import (
     MAX_BYTES,
     SECRET_BYTES,
@@ -30,9 +32,12 @@ from quizzes.answering.requests import (
     secret_of,
 )
 from quizzes.answering.saving import attempts_save
-from quizzes.answering.selectors import attempt_get, result_of
+from quizzes.answering.selectors import ContactRequired, attempt_get, result_of
 from quizzes.definition.problems import Invalid
 from quizzes.definition.structs import Asked, Multiple, NumberQuestion, Quiz
+from quizzes.leads.errors import NotFinished
+from quizzes.leads.respondents import masked
+from quizzes.leads.services import contact_check, contact_give
 from quizzes.scoring.answers import validate
 from shop.core.admission import address_holder
 from shop.core.errors import ApplicationError, PayloadTooLarge
@@ -126,6 +131,44 @@ def answers_finish(
     if isinstance(found, ApplicationError):
         raise found
     return dict(msgspec.json.decode(found.body))
+
+
+def contact_sent(request: HttpRequest, version: Definition, ticket: Ticket, sent: Fields) -> str:
+    """Keep the address of a form with the result of its attempt. Return the address, masked.
+
+    Raise ``ValidationFailed``, or another ``ApplicationError``.
+    """
+    attempt = attempt_get(version.slug, ticket.id, ticket.secret)
+    result = Result.objects.filter(pk=attempt.pk).first()
+    if result is None:
+        raise NotFinished()
+    keys = [consent.key for consent in version.quiz.contact.consents]
+    ticked = [key for key in keys if f"consent.{key}" in sent]
+    given = contact_check(
+        result,
+        email=sent["email"][0],
+        name=sent.get("name", [""])[0],
+        consents=dict.fromkeys(ticked, True),
+        texts={key: sent.get(f"text.{key}", [""])[0] for key in ticked},
+    )
+    _admit(request, version, ticket, "contact")
+    if not sent.get("website", [""])[0] and not result.test:
+        contact_give(result=result, given=given)
+    return masked(given.address)
+
+
+def result_told(version: Definition, ticket: Ticket) -> dict[str, Any]:
+    """Return the result of a form's attempt; without its content until there is an address.
+
+    Raise another ``ApplicationError``.
+    """
+    attempt = attempt_get(version.slug, ticket.id, ticket.secret)
+    try:
+        return result_of(attempt)
+    except ContactRequired:
+        result = Result.objects.get(pk=attempt.pk)
+        shown = result_represent(version.quiz, version.slug, version.number, result)
+        return without_content(shown)
 
 
 def _save(request: HttpRequest, version: Definition, ticket: Ticket, body: SaveBody) -> None:

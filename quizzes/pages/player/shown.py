@@ -1,6 +1,5 @@
 """What the scripts of the player, and its plain pages, are given."""
 
-import hashlib
 from typing import Any
 
 from django.http import HttpRequest
@@ -9,6 +8,7 @@ from django.urls import reverse
 
 from quizzes.definition.structs import Quiz
 from quizzes.definition.texts import direction, text_in
+from quizzes.leads.services import consent_digest
 from quizzes.pages.player.texts import definition_of, html_of, pick
 from quizzes.pages.player.words import words_in
 
@@ -32,9 +32,7 @@ def data_of(request: HttpRequest, opened: Any, language: str) -> dict[str, Any]:
         "directions": {each: direction(each) for each in structure.languages},
         "consents": {
             consent.key: {
-                each: hashlib.sha256(
-                    text_in(consent.text, each, structure.languages).encode()
-                ).hexdigest()
+                each: consent_digest(text_in(consent.text, each, structure.languages))
                 for each in structure.languages
             }
             for consent in structure.contact.consents
@@ -70,6 +68,7 @@ def contact_of(structure: Quiz, language: str) -> dict[str, Any] | None:
                 "key": consent.key,
                 "place": f"contact.consents.{n}.text",
                 "text": text_in(consent.text, language, structure.languages),
+                "sha256": consent_digest(text_in(consent.text, language, structure.languages)),
             }
             for n, consent in enumerate(contact.consents)
         ],

@@ -138,15 +138,49 @@ def _answered(request: HttpRequest, opened: Opened, language: str) -> HttpRespon
             result = result_of_draft(opened.quiz, structure, language, answers)
         elif ticket is None or ticket.version != opened.version.number:
             return _page(request, opened, language, Said(answers, {}, words["forged"], 400))
+        elif "email" in sent:
+            return _contacted(request, opened, opened.version, ticket, language, sent)
         else:
             result = plain.answers_finish(request, opened.version, ticket, language, answers)
     except Invalid as invalid:
         return _again(request, opened, language, answers, refused(invalid.errors))
     except ApplicationError as error:
         return _again(request, opened, language, answers, error)
+    kept = sent.get(plain.TOKEN, [""])[0] if opened.version else ""
+    return _result(request, opened, language, result, {"ticket": kept})
+
+
+def _contacted(
+    request: HttpRequest,
+    opened: Opened,
+    version: Definition,
+    ticket: plain.Ticket,
+    language: str,
+    sent: plain.Fields,
+) -> HttpResponse:
+    """Keep the address that the form has, and show the result; or say what is wrong with it."""
+    more: dict[str, Any] = {"ticket": sent[plain.TOKEN][0]}
+    status = 200
+    try:
+        address = plain.contact_sent(request, version, ticket, sent)
+        more["given"] = words_in(language)["given"].format(address=address)
+    except ApplicationError as error:
+        status, first = error.status, error.errors[0]
+        words = words_in(language)
+        more["contact_error"] = words.get(first.attr or "", words.get(first.code, words["busy"]))
+    response = _result(request, opened, language, plain.result_told(version, ticket), more)
+    response.status_code = status
+    return response
+
+
+def _result(
+    request: HttpRequest, opened: Opened, language: str, result: dict[str, Any], more: Any
+) -> HttpResponse:
     context = {
-        **_face(request, opened.quiz, structure, language),
-        "result": result_shown(structure, result, language),
+        **_face(request, opened.quiz, opened.structure, language),
+        "result": result_shown(opened.structure, result, language),
+        "contact": contact_of(opened.structure, result["language"]),
+        **more,
     }
     return render(request, "quizzes/player/result.html", context)
 

@@ -61,6 +61,8 @@ export function write(question, box, value) {
 // Tie a sentence to the field that it is about; an empty one takes it away.
 export function mark(box, sentence) {
   const error = box.querySelector(".error");
+  // A text between questions asks for nothing.
+  if (!error) return;
   error.textContent = sentence;
   error.hidden = !sentence;
   const group = box.querySelector("fieldset");

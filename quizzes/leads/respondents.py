@@ -73,11 +73,12 @@ class ContactView(RespondentView):
         given.is_valid(raise_exception=True)
         body = dict(given.validated_data)
         is_trapped = bool(body.pop("website"))
-        hooks.admit(self.facts(request, "contact", slug, attempt.quiz_id, id))
         result = Result.objects.filter(pk=attempt.pk).first()
         if result is None:
             raise NotFinished()
         checked = services.contact_check(result, **body)
+        # Only what would be taken counts, so a typing error uses up nothing.
+        hooks.admit(self.facts(request, "contact", slug, attempt.quiz_id, id))
         if not is_trapped and not result.test:
             services.contact_give(result=result, given=checked)
         return Response({"sent_to": masked(checked.address)}, status=202)

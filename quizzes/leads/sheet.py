@@ -53,7 +53,7 @@ def sheet_of(
             "categories": _categories(version, told, language),
             "coupon": {"label": _("Your coupon"), "code": coupon} if coupon else None,
             "answers": _answers(told),
-            "footer": [(company.name, ""), *((label, url) for label, url in links if url)],
+            "links": [(label, url) for label, url in links if url],
         }
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import zipfile
+from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -24,16 +25,21 @@ from documents.storage import store
 from events.models import Outbox
 from quizzes.answering.models import Attempt, Result
 from quizzes.authoring.models import QuestionKey
+from quizzes.companies.models import Company
 from quizzes.leads import hooks
 from quizzes.leads.models import Consent, Lead, LeadMail, LeadResult, MailToken
 from quizzes.leads.services import consent_digest
 from quizzes.leads.upkeep import leads_purge
 from quizzes.tests.answering import ANSWERS, Device, coffee, publish, texts
+from shop.core.site_settings.logo import address_of
 
 pytestmark = pytest.mark.django_db
 
 WROTE = "quagga"
 """In whatever the respondent typed."""
+PICTURE = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 LEADS = "/api/v1/companies/roasters/leads/"
 
 
@@ -98,7 +104,9 @@ def confirmed() -> tuple[Device, Any]:
 
 
 def test_from_an_address_to_the_result_in_the_mail() -> None:
-    publish(gated(languages=["en", "de"]))
+    quiz = publish(gated(languages=["en", "de"]))
+    brand = {"imprint_url": "https://example.com/imprint", "logo": address_of(PICTURE)}
+    Company.objects.filter(pk=quiz.company_id).update(brand=brand)
     device = finished()
     assert device.get("result/").json()["errors"][0]["code"] == "contact_required"
     assert device.get("result.pdf").status_code == 403

@@ -73,6 +73,7 @@ class Goods:
     invitation: str
     quiz: str
     result: str
+    lead: str
     draft: str
     coupon: str
     run: str
@@ -127,6 +128,7 @@ def stock(system: System) -> Goods:
         str(invitation),
         _quiz(system, staff),
         _result(system),
+        _lead(system, staff),
         **_billing(system, staff),
     )
 
@@ -190,7 +192,20 @@ def _result(system: System) -> str:
     ):
         sent = system.request(method, path + more, body, Authorization=f"Attempt {secret}")
         assert sent.status == 201, sent.body
+    sent = system.request(
+        "POST",
+        f"{path}contact/",
+        {"email": f"{'w' * 60}@example.org"},
+        Authorization=f"Attempt {secret}",
+    )
+    assert sent.status == 202, sent.body
     return id
+
+
+def _lead(system: System, staff: str) -> str:
+    """Return the id of who left an address for the result."""
+    found = system.request("GET", "/api/v1/companies/shop/leads/", token=staff).json()
+    return str(found["results"][0]["id"])
 
 
 def _team(system: System, staff: str, userid: str) -> str:

@@ -82,6 +82,7 @@ PATHS: dict[str, Callable[[Goods], str]] = {
     "quizzes/<uuid:id>/results/<uuid:rid>/": (
         lambda goods: f"quizzes/{goods.quiz}/results/{goods.result}/"
     ),
+    "quizzes/leads/<str:company>/<uuid:id>/": lambda goods: f"quizzes/leads/shop/{goods.lead}/",
     "quizzes/<uuid:id>/opening/": lambda goods: f"quizzes/{goods.quiz}/opening/",
     "people/roles/<str:code>/": lambda goods: "people/roles/finance/",
     "q/<str:slug>/": lambda goods: "q/coffee/",
@@ -116,6 +117,8 @@ STATES = [
     Visit("customer", "purchases-without-match", _at("/purchases/?item=nothing-like-it")),
     Visit("newcomer", "shop", _at("/")),
     Visit("guest", "people-invitation", lambda goods: goods.invitation),
+    Visit("guest", "link-confirm", _at("/q/confirm/?quiz=coffee&lang=de#wrong")),
+    Visit("guest", "link-leave", _at("/q/leave/?quiz=coffee&lang=en#wrong")),
     Visit(
         "staff",
         "people-role-refused",

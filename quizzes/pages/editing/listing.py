@@ -1,6 +1,7 @@
 """The list of a company's quizzes, and how a quiz begins: empty, or from a file."""
 
 import re
+import secrets
 from typing import Any
 
 from django.contrib import messages
@@ -147,8 +148,16 @@ def _new(request: HttpRequest, company: Company) -> Quiz:
         definition |= {"settings": {"headline": "outcome"}, "outcomes": []}
     else:
         definition["bands"] = [{"key": "level1", "from": 0, "title": {}}]
-    slug = given.get("slug", "").strip() or _slug(title, SLUG_MAX_LENGTH)
+    slug = given.get("slug", "").strip() or _free_slug(title)
     return quiz_create(actor=user_of(request), company=company, slug=slug, definition=definition)
+
+
+def _free_slug(title: str) -> str:
+    """Return a slug from the title; one that is taken gets some letters more."""
+    slug = _slug(title, SLUG_MAX_LENGTH)
+    if not Quiz.objects.filter(slug=slug).exists():
+        return slug
+    return f"{slug[: SLUG_MAX_LENGTH - 7].strip('-')}-{secrets.token_hex(3)}"
 
 
 def _slug(text: str, most: int) -> str:

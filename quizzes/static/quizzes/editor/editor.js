@@ -231,5 +231,5 @@ if (kept?.user === document.body.dataset.user && isMap(kept.model) && difference
 }
 text.value = JSON.stringify(state.model, null, 2);
 show("form");
-say(t("Saved"), "live");
+if (!dirty && !saving) say(t("Saved"), "live");
 check();

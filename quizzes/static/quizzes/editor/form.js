@@ -39,8 +39,11 @@ export class Form {
     this.waiting = false;
     const active = document.activeElement;
     const id = focus ?? (this.root.contains(active) ? active.id : "");
+    const { selectionStart, selectionEnd } = active;
     this.root.replaceChildren(...this.data.fields.page.map((section) => this.section(section)).filter(Boolean));
-    if (id) document.getElementById(id)?.focus({ preventScroll: !focus });
+    const found = id ? document.getElementById(id) : null;
+    found?.focus({ preventScroll: !focus });
+    if (!focus && Number.isInteger(selectionStart)) found?.setSelectionRange?.(selectionStart, selectionEnd);
     this.state.drawn();
   }
   redraw() {

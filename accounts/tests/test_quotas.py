@@ -10,7 +10,7 @@ from accounts.quotas import Quota
 
 
 def test_a_quota_allows_a_minutes_burst_and_then_its_rate() -> None:
-    quota = Quota()
+    quota = Quota[int]()
     assert [quota.take(1, 60, now=100.0) for _ in range(60)] == [0.0] * 60
     assert quota.take(1, 60, now=100.0) == pytest.approx(1.0)
     assert quota.take(2, 60, now=100.0) == 0.0
@@ -20,7 +20,7 @@ def test_a_quota_allows_a_minutes_burst_and_then_its_rate() -> None:
 
 
 def test_work_that_is_done_is_paid_later() -> None:
-    quota = Quota()
+    quota = Quota[int]()
     quota.spend(1, 90, 60, now=100.0)
     assert quota.take(1, 60, now=100.0) == pytest.approx(31.0)
     assert quota.take(1, 60, now=131.0) == 0.0
@@ -29,13 +29,13 @@ def test_work_that_is_done_is_paid_later() -> None:
 
 
 def test_a_quota_of_zero_sets_no_limit() -> None:
-    quota = Quota()
+    quota = Quota[int]()
     assert not any(quota.take(1, 0, now=0.0) for _ in range(1000))
 
 
 def test_the_memory_of_a_quota_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("accounts.quotas.ACCOUNTS_MAX", 100)
-    quota = Quota()
+    quota = Quota[int]()
     for account in range(1000):
         quota.take(account, 60, now=float(account * 10))
     assert len(quota._paid_until) <= 100

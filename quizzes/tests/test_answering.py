@@ -120,7 +120,9 @@ def test_saves_and_finish(fast: bool) -> None:
     done = device.finish()
     result = done.json()
     assert done.status_code == 201
-    assert {name: result[name] for name in RESULT} == RESULT | {"language": "de"}
+    taste = {"key": "taste", "title": "Taste (de)", "percent": "100.00", "band": "high"}
+    german = {"language": "de", "categories": [taste]}
+    assert {name: result[name] for name in RESULT} == RESULT | german
     assert result["headline"]["title"] == f"Espresso {MARK} (de)"
     words = [part["text"] for part in result["headline"]["text"][0]["children"][1:]]
     assert words == [" 85.19 for  (de)"]

@@ -145,4 +145,4 @@ def _name(name: str | Promise) -> str | Promise:
     # Django makes a plural of a name that has none.
     with override(None):
         english = str(name)
-    return NAMES.get(english) or (name if isinstance(name, Promise) else gettext_lazy(english))
+    return NAMES.get(english) or gettext_lazy(english)

@@ -26,7 +26,7 @@ STAGES = ("views", "started", "answered", "finished", "contact", "confirmed", "b
 
 
 def token(page: str) -> str:
-    (found,) = re.findall(rf"/q/{page}/\?\S*#(\S+)", mail.outbox[-1].body)
+    (found,) = re.findall(rf"/q/{page}/\?\S*#(\S+)", str(mail.outbox[-1].body))
     return str(found)
 
 
@@ -46,7 +46,7 @@ def test_one_respondent_comes_from_a_view_to_a_purchase() -> None:
     campaign = {"code": "roasters--WELCOME", "percent": "10", "username": "fin"}
     assert finance("POST", "billing/coupons/", campaign).status_code == 201
 
-    def stages() -> list[int]:
+    def stages() -> list[Any]:
         number()
         while follow(Attributions()) == 0:
             pass
@@ -82,7 +82,7 @@ def test_one_respondent_comes_from_a_view_to_a_purchase() -> None:
     queue.work()
     assert stages() == [1, 1, 1, 1, 1, 1, 0]
     result = mail.outbox[-1]
-    (code,) = re.findall(r"\b(?:[A-Z2-9]{4}-){2}[A-Z2-9]{4}\b", result.body)
+    (code,) = re.findall(r"\b(?:[A-Z2-9]{4}-){2}[A-Z2-9]{4}\b", str(result.body))
     ((_name, pdf, _media),) = result.attachments
     assert code in PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
     # The campaign's own code is nobody's but whose name it has.

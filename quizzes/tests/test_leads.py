@@ -8,9 +8,11 @@ import zipfile
 from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core import mail
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
@@ -23,6 +25,9 @@ from documents import queue
 from documents.models import Document
 from documents.storage import store
 from events.models import Outbox
+from personal.archive import archive_write
+from personal.erasing import erase
+from personal.models import Erasure
 from quizzes.answering.models import Attempt, Result
 from quizzes.authoring.models import QuestionKey
 from quizzes.companies.models import Company
@@ -334,6 +339,21 @@ def test_what_a_company_sees_and_takes_away(owner: Client) -> None:
     assert "<f>" not in sheet
     assert re.search(r"<v>94\.50?</v>", sheet)
     assert Waiting.objects.filter(action="lead.exported").count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_takes_its_leads_along_and_away(tmp_path: Path) -> None:
+    publish(gated())
+    confirmed()
+    for name, verified in (("claimant", False), ("reader", True)):
+        user = User.objects.create(username=name, email=f"{WROTE}@example.com")
+        EmailAddress.objects.create(user=user, email=user.email, verified=verified)
+        archive_write(user, tmp_path / name)
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            lines = archive.read("leads.ndjson").splitlines()
+        assert [json.loads(line)["company"] for line in lines] == ["roasters"] * verified
+        assert erase(Erasure.objects.create(account_id=user.pk, due_at=timezone.now()))
+        assert Lead.objects.get().state == ("erased" if verified else "confirmed")
 
 
 def test_what_is_over_is_erased() -> None:

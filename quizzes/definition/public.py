@@ -11,7 +11,7 @@ from quizzes.definition.structs import AnyQuestion, ConsentAsked, Option, Questi
 from quizzes.definition.texts import text_sha256
 
 _QUIZ = ("languages", "title", "intro")
-_SETTINGS = ("shuffle", "back", "time_limit", "contact")
+_SETTINGS = ("back", "time_limit", "contact")
 _QUESTION = ("key", "type", "title", "text", "show_if", "required")
 _OPTION = ("key", "title", "pin")
 _TYPES = {

@@ -169,7 +169,6 @@ class Settings(_Part):
     """``reveal`` tells in the result which answers are right. ``time_limit`` is in seconds."""
 
     headline: Literal["band", "outcome"] = "band"
-    shuffle: bool = False
     back: bool = True
     reveal: Literal["never", "result"] = "never"
     time_limit: Annotated[int, Meta(ge=10, le=86400)] | None = None

@@ -187,7 +187,6 @@ def _page() -> list[dict[str, Any]]:
             "settings_",
             _("Settings"),
             _field("switch", "settings.back", _("Respondents may go back"), d=True),
-            _field("switch", "settings.shuffle", _("Questions in random order")),
             _field(
                 "select",
                 "settings.reveal",

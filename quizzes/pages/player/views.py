@@ -114,10 +114,13 @@ def _language(request: HttpRequest, structure: Structure) -> str:
 def _page(request: HttpRequest, opened: Opened, language: str, said: Said) -> HttpResponse:
     quiz, structure = opened.quiz, opened.structure
     version = opened.version.number if opened.version else 0
+    minutes = _minutes(structure.settings.time_limit)
     context = {
         **_face(request, quiz, structure, language),
         "fields": list(fields_of(structure, language, said.answers, said.errors)),
         "intro": html_of(pick(definition_of(structure).get("intro", {}), language, []) or []),
+        "minutes": minutes,
+        "time_limit": words_in(language)["time_limit"].format(n=minutes),
         "ticket": plain.ticket_new(opened.attempt, version),
         "sentence": said.sentence,
         "contact": contact_of(structure, language),
@@ -125,6 +128,11 @@ def _page(request: HttpRequest, opened: Opened, language: str, said: Said) -> Ht
         "data": data_of(request, opened, language),
     }
     return render(request, "quizzes/player/player.html", context, status=said.status)
+
+
+def _minutes(seconds: int | None) -> str:
+    """Return a time limit as ``1:30``; empty for none."""
+    return "{}:{:02d}".format(*divmod(seconds, 60)) if seconds else ""
 
 
 def _answered(request: HttpRequest, opened: Opened, language: str) -> HttpResponse:

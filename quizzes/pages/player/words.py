@@ -14,6 +14,9 @@ WORDS = {
     "send": _("See my result"),
     "progress": _("Question {n} of {total}"),
     "progress_most": _("Question {n} of up to {total}"),
+    "time_limit": _(
+        "There are {n} minutes from your first answer on. A result that comes later is marked."
+    ),
     "optional": _("optional"),
     "conditional": _("Leave this out if it does not follow from your answers above."),
     "required": _("Please answer this question."),

@@ -2,6 +2,7 @@
 import { element, elements } from "./blocks.js";
 import { Fault, mark, missing, read, shuffle, write } from "./fields.js";
 import { tellHeight } from "./frame.js";
+import { forgetPage, keepPage } from "./offline.js";
 import { outlook, path } from "./path.js";
 import { shown } from "./result.js";
 import { newId, newSecret, Sender } from "./sender.js";
@@ -47,6 +48,7 @@ const fresh = () => ({
 
 // Change what is kept, as the next state. Another window may have finished it meanwhile.
 async function keep(change) {
+  const isFirst = record === null;
   record = await store.update((now) => {
     const next = now ?? fresh();
     if (next.state !== "open") return undefined;
@@ -54,6 +56,7 @@ async function keep(change) {
     next.rev += 1;
     return next;
   });
+  if (isFirst && !data.preview) keepPage(data);
   tell();
 }
 
@@ -163,7 +166,7 @@ function speak(chosen) {
     const text = textAt(place.dataset.text);
     place.replaceChildren(...(typeof text === "string" ? [text] : elements(text)));
   }
-  for (const place of document.querySelectorAll("[data-word]")) place.textContent = word(place.dataset.word);
+  for (const place of document.querySelectorAll("[data-word]")) place.textContent = word(place.dataset.word, place.dataset);
   for (const link of document.querySelectorAll("[data-language]")) {
     if (link.dataset.language === chosen) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
@@ -190,6 +193,7 @@ function end() {
   $("intro").hidden = true;
   tell();
   if (record.state !== "finished") return;
+  if (!record.contact) forgetPage(data);
   const place = $("result");
   const isNew = place.hidden;
   const isGated = result.headline === null;
@@ -403,6 +407,7 @@ async function start() {
     tell();
   }
   document.body.classList.add("ready");
+  if (record && !isOver() && !data.preview) keepPage(data);
   sender?.wake();
   if (!data.preview && !record) fetch(`${data.api}views/`, { method: "POST", credentials: "omit", keepalive: true, headers: { "Content-Type": "application/json" }, body: JSON.stringify(data.source.ref ? { ref: data.source.ref } : {}) }).catch(() => {});
 }

@@ -37,6 +37,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
         connection.settings_dict["TEST"]["TEMPLATE"] = connection.settings_dict["NAME"]
 
 
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Return ``True``: the servers are deleted as a whole, so their databases need not be."""
+    return True
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_chain_of_middleware() -> Iterator[None]:
     """Let the clients of tests share the middleware, as the requests of a site do.

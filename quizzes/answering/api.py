@@ -44,6 +44,11 @@ from quizzes.definition.problems import Problem
 from shop.core.admission import address_holder
 from shop.core.errors import ApplicationError, NotFound
 
+ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
+NO_SECRET = OpenApiResponse(ENVELOPE, description="The secret is missing or malformed.")
+_CLOSED = OpenApiResponse(ENVELOPE, description="`quiz_closed`")
+_WORK = OpenApiResponse(ENVELOPE, description="`challenge_required`: solve one, and send it along.")
+_REVISION = "`stale_revision`, `revision_conflict` or `already_finished`."
 _NEEDS = "Needs `Authorization: Attempt <32 random bytes in base64url>`."
 _ID = OpenApiParameter(
     "id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="A UUIDv7 that the device makes."
@@ -86,7 +91,7 @@ class PublicQuizView(RespondentView):
             "the quiz divides its respondents among several."
         ),
         parameters=[OpenApiParameter("attempt", OpenApiTypes.UUID)],
-        responses={200: PublicQuizSerializer},
+        responses={200: PublicQuizSerializer, 410: _CLOSED},
     )
     def get(self, request: Request, slug: str) -> HttpResponse:
         body = quiz_open(slug, _uuid(request.query_params.get("attempt"))).represent()
@@ -107,7 +112,7 @@ class AttemptView(RespondentView):
         summary="Read an attempt to go on with it",
         description=_NEEDS,
         parameters=[_ID],
-        responses={200: RespondentAttemptSerializer},
+        responses={200: RespondentAttemptSerializer, 401: NO_SECRET},
     )
     def get(self, request: Request, slug: str, id: UUID) -> Response:
         return Response(attempt_represent(attempt_get(slug, id, self.secret(request))))
@@ -121,7 +126,14 @@ class AttemptView(RespondentView):
         ),
         parameters=[_ID],
         request=AttemptSaveSerializer,
-        responses={200: AttemptSavedSerializer, 201: AttemptSavedSerializer},
+        responses={
+            200: AttemptSavedSerializer,
+            201: AttemptSavedSerializer,
+            401: NO_SECRET,
+            409: OpenApiResponse(ENVELOPE, description=_REVISION),
+            410: _CLOSED,
+            428: _WORK,
+        },
     )
     def put(self, request: Request, slug: str, id: UUID) -> Response:
         secret = self.secret(request)
@@ -148,7 +160,14 @@ class FinishView(RespondentView):
         ),
         parameters=[_ID],
         request=AttemptFinishSerializer,
-        responses={200: AttemptResultSerializer, 201: AttemptResultSerializer},
+        responses={
+            200: AttemptResultSerializer,
+            201: AttemptResultSerializer,
+            401: NO_SECRET,
+            409: OpenApiResponse(ENVELOPE, description=_REVISION),
+            410: _CLOSED,
+            428: _WORK,
+        },
     )
     def post(self, request: Request, slug: str, id: UUID) -> HttpResponse:
         secret = self.secret(request)
@@ -181,8 +200,9 @@ class AttemptResultView(RespondentView):
         parameters=[_ID],
         responses={
             200: AttemptResultSerializer,
-            403: OpenApiResponse(description="`contact_required`: leave an address first."),
-            409: OpenApiResponse(description="`not_ready`: the attempt is not finished."),
+            401: NO_SECRET,
+            403: OpenApiResponse(ENVELOPE, description="`contact_required`: leave an address."),
+            409: OpenApiResponse(ENVELOPE, description="`not_ready`: it is not finished."),
         },
     )
     def get(self, request: Request, slug: str, id: UUID) -> Response:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from django.core.validators import RegexValidator
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from accounts.captcha.api import ChallengeSerializer
 from accounts.rules import OPEN
+from accounts.serializers import TextField
 from quizzes.authoring.models import Quiz
 from quizzes.funnel.challenges import challenge_for
 from quizzes.funnel.models import REF_MAX_LENGTH
@@ -36,8 +37,8 @@ class ChallengeThrottle(SimpleRateThrottle):
 class ViewSerializer(Body):
     """A view of a quiz."""
 
-    ref = serializers.RegexField(
-        r"^[A-Za-z0-9._-]*$",
+    ref = TextField(
+        validators=[RegexValidator(r"^[A-Za-z0-9._-]*$")],
         max_length=REF_MAX_LENGTH,
         required=False,
         default="",

@@ -12,7 +12,7 @@ from accounts.rules import OPEN
 from documents.downloads import Gone, NotReady, download
 from documents.upkeep import document_again
 from quizzes.answering import hooks
-from quizzes.answering.api import RespondentView
+from quizzes.answering.api import ENVELOPE, NO_SECRET, RespondentView
 from quizzes.answering.models import Result
 from quizzes.answering.selectors import attempt_get, result_of
 from quizzes.leads import services
@@ -28,11 +28,10 @@ from quizzes.leads.serializers import (
 from shop.core.admission import address_holder
 from shop.core.errors import NotFound
 
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _NEEDS = "Needs `Authorization: Attempt <32 random bytes in base64url>`."
 _OVER = OpenApiResponse(
-    _ENVELOPE, description="The token is unknown, used up or too old: one text for all."
+    ENVELOPE, description="The token is unknown, used up or too old: one text for all."
 )
 
 
@@ -53,14 +52,15 @@ class ContactView(RespondentView):
         request=QuizContactSerializer,
         responses={
             202: QuizContactTakenSerializer,
+            401: NO_SECRET,
             409: OpenApiResponse(
-                _ENVELOPE,
+                ENVELOPE,
                 description=(
                     "The attempt has no result yet (`not_finished`), a text is not that of this "
                     "version (`consent_changed`), or the quiz asks for no address (`no_contact`)."
                 ),
             ),
-            428: OpenApiResponse(_ENVELOPE, description="`challenge_required`"),
+            428: OpenApiResponse(ENVELOPE, description="`challenge_required`"),
         },
         examples=[
             OpenApiExample("an address", {"email": "joe@example.com"}, request_only=True),
@@ -96,8 +96,9 @@ class ResultPdfView(RespondentView):
         parameters=[_ID],
         responses={
             (200, "application/pdf"): OpenApiTypes.BINARY,
-            403: OpenApiResponse(_ENVELOPE, description="`contact_required`"),
-            409: OpenApiResponse(_ENVELOPE, description="`not_ready`: ask again shortly."),
+            401: NO_SECRET,
+            403: OpenApiResponse(ENVELOPE, description="`contact_required`"),
+            409: OpenApiResponse(ENVELOPE, description="`not_ready`: ask again shortly."),
         },
     )
     def get(self, request: Request, slug: str, id: UUID) -> Any:

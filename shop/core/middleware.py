@@ -229,7 +229,7 @@ class Slashes(CommonMiddleware):
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         path = request.path_info
         if error_shape(path):
-            request.path_info = _known_spelling(path)
+            request.path_info = _spelled(path)
             request.path = request.path.removesuffix(path) + request.path_info
         return super().process_request(request)
 
@@ -257,9 +257,20 @@ class SignedOut(Forbidden):
     detail = gettext_noop("You are signed out, and nothing was done. Sign in, then send it again.")
 
 
+# An id as we write it. Every route takes any of them, so one stands for all.
+_ID = re.compile(r"(?<=/)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=/|$)")
+_SOME_ID = "00000000-0000-7000-8000-000000000000"
+
+
+def _spelled(path: str) -> str:
+    """Return the path as its route has it, with or without a trailing slash."""
+    known = _known_spelling(_ID.sub(_SOME_ID, path))
+    return path if known.endswith("/") == path.endswith("/") else other_spelling(path)
+
+
 @lru_cache(maxsize=512)
 def _known_spelling(path: str) -> str:
-    """Return the path as its route has it, with or without a trailing slash."""
+    """Return the path as its route has it; routes are found one by one, so it is remembered."""
     other = other_spelling(path)
     if path.endswith("//"):
         return path

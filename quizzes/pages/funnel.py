@@ -19,6 +19,7 @@ from quizzes.authoring.selectors import definition_of
 from quizzes.funnel.figures import Asked, Figures, figures_of, questions_of
 from quizzes.funnel.selectors import coupons_not_given, newest_version, version_id
 from quizzes.pages.editing.reaching import above, quiz_at
+from quizzes.pages.titles import title_in, words_in
 from shop.core.charts import Chart, Point, bar_chart
 from shop.core.errors import ApplicationError, FieldError, ValidationFailed, error_response
 from shop.core.money import number
@@ -126,7 +127,7 @@ def _shown(quiz: Quiz, asked: Asked) -> dict[str, Any]:
         "arms": arms,
         "chart": _chart(stages),
         "questions": _questions(quiz, asked),
-        "shares": _shares(found),
+        "shares": _shares(quiz, asked, found),
         "revenue": list(found.revenue.items()),
         "not_given": [
             (REASONS.get(reason, reason), count) for reason, count in coupons_not_given(quiz)
@@ -149,11 +150,10 @@ def _chart(stages: Sequence[Stage]) -> Chart:
 
 def _questions(quiz: Quiz, asked: Asked) -> list[Question]:
     version = asked.version or newest_version(quiz)
-    definition = definition_of(version) if version else None
+    whole = definition_of(version) if version else None
     titles: dict[str, str] = {}
-    if definition is not None:
-        language = definition.languages[0]
-        titles = {each.key: each.title.get(language, each.key) for each in definition.questions}
+    if whole is not None:
+        titles = {each.key: words_in(whole, each.title) or each.key for each in whole.questions}
     return [
         Question(
             titles.get(each.key, each.key),
@@ -167,11 +167,26 @@ def _questions(quiz: Quiz, asked: Asked) -> list[Question]:
     ]
 
 
-def _shares(found: Figures) -> list[tuple[str, list[tuple[str, int, int | None]]]]:
-    """Return how the results are divided: a heading, and the keys with counts and percents."""
+def _shares(
+    quiz: Quiz, asked: Asked, found: Figures
+) -> list[tuple[str, str, list[tuple[str, int, int | None]]]]:
+    """Return how the results are divided: two headings, and titles with counts and percents."""
+    version = asked.version or newest_version(quiz)
+    whole = definition_of(version) if version else None
+    parts = (
+        ("outcomes", _("Outcomes"), _("Outcome"), found.outcomes),
+        ("bands", _("Levels"), _("Level"), found.bands),
+    )
     return [
-        (heading, [(key, n, _percent(n, found.finished)) for key, n in sorted(counts.items())])
-        for heading, counts in ((_("Outcomes"), found.outcomes), (_("Bands"), found.bands))
+        (
+            heading,
+            column,
+            [
+                (title_in(whole, part, key) if whole else key, n, _percent(n, found.finished))
+                for key, n in sorted(counts.items())
+            ],
+        )
+        for part, heading, column, counts in parts
         if counts
     ]
 

@@ -15,12 +15,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.rules import needs, requires
+from quizzes.answering.definitions import definition
 from quizzes.companies.access import Role, companies_for, company_for, role_of
 from quizzes.companies.models import Company
 from quizzes.leads.acts import lead_erase
-from quizzes.leads.models import Lead
+from quizzes.leads.models import Lead, LeadResult
 from quizzes.leads.sealing import opened
 from quizzes.leads.selectors import consents_of, lead_of, leads_of, results_of
+from quizzes.pages.titles import title_in, words_in
 from shop.core.errors import ApplicationError, NotFound, error_response
 from shop.core.pagination import paginate
 
@@ -98,8 +100,19 @@ def lead(request: HttpRequest, company: str, id: UUID) -> HttpResponse:
         "email": email,
         "name": name,
         "state": STATES[row.state],
-        "results": results_of(row),
+        "results": [_result(contact) for contact in results_of(row)],
         "consents": consents_of(row),
         "may_erase": role_of(user, found) == Role.OWNER,
     }
     return render(request, "quizzes/leads/lead.html", context)
+
+
+def _result(contact: LeadResult) -> dict[str, Any]:
+    """Return what a lead left its address for, with the titles of the version of the result."""
+    result = contact.result
+    whole = definition(result.version_id).quiz
+    if whole.settings.headline == "outcome":
+        told = title_in(whole, "outcomes", result.outcome)
+    else:
+        told = title_in(whole, "bands", result.band)
+    return {"contact": contact, "quiz": words_in(whole, whole.title), "told": told}

@@ -20,7 +20,7 @@ from quizzes.authoring.models import Quiz
 from quizzes.companies.brand import brand_of
 from quizzes.definition.texts import direction, language_of, text_in
 from quizzes.pages.player.branding import version_of_brand
-from quizzes.pages.player.words import words_in
+from quizzes.pages.player.words import marks_of, site_language, words_in
 from shop.core.errors import NotFound, error_response
 
 
@@ -63,7 +63,7 @@ def _result() -> tuple[str, str, list[dict[str, str]]]:
 
 def _leave() -> tuple[str, str, list[dict[str, str]]]:
     return (
-        _("Leave"),
+        _("Your consent and your data"),
         _(
             "Take back what you agreed to, or have everything erased that is stored about you. An"
             " erasure cannot be undone."
@@ -102,7 +102,7 @@ def _page(request: HttpRequest, told: Any) -> HttpResponseBase:
     language = language_of(request.GET.get("lang", "")[:12], languages)
     brand = brand_of(quiz.company)
     look = version_of_brand(brand)
-    with translation.override(language):
+    with translation.override(site_language(language)):
         heading, sentence, buttons = told()
         context = {
             "title": text_in(version.quiz.title, language, languages),
@@ -114,6 +114,7 @@ def _page(request: HttpRequest, told: Any) -> HttpResponseBase:
             "language": language,
             "direction": direction(language),
             "words": words_in(language),
+            "spoken": marks_of(language),
             "company": quiz.company.name,
             "brand": brand,
             "brand_css": f"{reverse('quiz_brand', args=[slug])}?v={look}",

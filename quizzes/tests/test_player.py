@@ -170,6 +170,33 @@ def test_a_preview_shows_the_draft_and_keeps_nothing() -> None:
     assert client.get(address).status_code == 400
 
 
+def test_words_of_the_player_and_numbers_say_their_language() -> None:
+    quiz = publish()
+    client = Client()
+    title = {"ar": "القهوة", "de": "Kaffee"}
+    quiz.draft = {
+        "format": "shop-quiz/1",
+        "languages": ["ar", "de"],
+        "title": title,
+        "bands": [{"key": "all", "from": 0, "title": title}],
+        "questions": [
+            {"key": "n", "type": "number", "title": title, "correct": "3", "points": "1.5"}
+        ],
+    }
+    quiz.save()
+    address = preview_address(quiz)
+    page = client.get(address)
+    assert '<html lang="ar" dir="rtl"' in page.text
+    assert '<button id="next" data-words lang="en" dir="ltr">See my result</button>' in page.text
+    assert told(page)["spoken"] == {"ar": "en", "de": ""}
+    shown = send(client, {"a.n": "3"}, address)
+    assert ' lang="en" dir="ltr">1.5 of 1.5 points, 100 %<' in shown.text
+    german = client.get(f"{address}&lang=de").text
+    assert '<button id="next" data-words>Ergebnis ansehen</button>' in german
+    shown = send(client, {"a.n": "3"}, f"{address}&lang=de")
+    assert ">1,5 von 1,5 Punkten, 100 %<" in shown.text
+
+
 def test_the_demo_publishes_each_sample_once(capsys: Any) -> None:
     User.objects.create_user("staff", "staff@example.com", "orchid-lamp-42", userid="s")
     for _ in range(2):

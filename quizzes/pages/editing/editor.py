@@ -26,7 +26,7 @@ from quizzes.definition.parse import decoded
 from quizzes.definition.problems import Invalid
 from quizzes.pages.editing.fields import fields
 from quizzes.pages.editing.reaching import above, by_field, quiz_at
-from quizzes.pages.editing.words import WORDS, sentence
+from quizzes.pages.editing.words import PARTS, WORDS, sentence, told
 from shop.core.errors import ApplicationError, FieldError, ValidationFailed, error_response
 
 LANGUAGES = sorted(code for code in LANG_INFO if re.fullmatch("[a-z]{2,3}", code))
@@ -62,7 +62,7 @@ def quiz_editor(request: HttpRequest, id: UUID) -> HttpResponse:
         "theirs": _pretty(quiz.draft) if errors and changed else "",
         "errors": errors,
         "labels": {"definition": _("Definition")},
-        "problems": [(sentence(each), each.attr) for each in found.errors],
+        "problems": [(told(each), each.attr) for each in found.errors],
         "data": _data(request, quiz) if context["may_edit"] and not errors else None,
     }
     return render(request, "quizzes/editing/editor.html", context, status=status)
@@ -97,5 +97,6 @@ def _data(request: HttpRequest, quiz: Quiz) -> dict[str, Any]:
         },
         "fields": fields(),
         "words": {code: str(words) for code, words in WORDS.items()},
+        "parts": {name: str(words) for name, words in PARTS.items()},
         "languages": LANGUAGES,
     }

@@ -16,7 +16,7 @@ TYPES = {
     "single": gettext_lazy("One answer"),
     "multiple": gettext_lazy("Several answers"),
     "scale": gettext_lazy("Scale"),
-    "number": gettext_lazy("Number"),
+    "number": gettext_lazy("A number"),
     "text": gettext_lazy("Text"),
     "info": gettext_lazy("Information, no question"),
 }
@@ -91,6 +91,10 @@ def _page() -> list[dict[str, Any]]:
                 o=[["band", _("a level, by points")], ["outcome", _("one of several outcomes")]],
                 d="band",
                 redraw=True,
+                h=_(
+                    "Options give points, which reach a level, and weight to outcomes: the one"
+                    " with the most is the result."
+                ),
             ),
             _field(
                 "list",
@@ -105,7 +109,8 @@ def _page() -> list[dict[str, Any]]:
             _field(
                 "select",
                 "fallback",
-                _("The outcome if none has weight"),
+                _("Outcome for everybody else"),
+                h=_("Whoever gives no outcome any weight gets this one."),
                 ref="outcomes",
                 need="outcomes",
             ),
@@ -300,7 +305,7 @@ def _option() -> list[Field]:
         _field("number", "points", _("Points"), d="0"),
         _field("weights", "outcomes", _("Weight"), need="outcomes"),
         _field("switch", "correct", _("This is right"), more=True),
-        _field("refs", "excludes", _("Makes impossible"), ref="outcomes", more=True),
+        _field("refs", "excludes", _("Rules out"), ref="outcomes", more=True),
         _field(
             "select",
             "pin",

@@ -29,7 +29,7 @@ LABELS = {
     "closes_at": gettext_lazy("Closes"),
     "max_results": gettext_lazy("Most results"),
     "per_address": gettext_lazy("Results for one mail address"),
-    "embed": gettext_lazy("Pages that may embed it"),
+    "embed": gettext_lazy("Sites that may embed it"),
     "arms": gettext_lazy("Versions to compare"),
 }
 STATES = [("open", gettext_lazy("Open")), ("closed", gettext_lazy("Closed"))]

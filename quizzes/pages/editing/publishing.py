@@ -24,7 +24,7 @@ from quizzes.companies.access import Role
 from quizzes.definition.canonical import builtin
 from quizzes.definition.parse import parse
 from quizzes.pages.editing.reaching import above, by_field, quiz_at, user_of
-from quizzes.pages.editing.words import sentence
+from quizzes.pages.editing.words import told
 from quizzes.pages.player.preview import preview_address
 from shop.core.errors import ApplicationError, error_response
 
@@ -39,13 +39,13 @@ PARTS = {
     "title": gettext_lazy("Title"),
     "intro": gettext_lazy("Words before the first question"),
     "settings": gettext_lazy("Settings"),
-    "fallback": gettext_lazy("The outcome if none has weight"),
+    "fallback": gettext_lazy("Outcome for everybody else"),
     "contact": gettext_lazy("Contact"),
     "result": gettext_lazy("More words of the result"),
 }
 KINDS = {
     "added": (gettext_lazy("new"), "good", "plus"),
-    "removed": (gettext_lazy("gone"), "bad", "minus"),
+    "removed": (gettext_lazy("removed"), "bad", "minus"),
     "changed": (gettext_lazy("changed"), "", "pencil"),
     "moved": (gettext_lazy("another order"), "", "arrow-up-down"),
 }
@@ -75,8 +75,8 @@ def quiz_versions(request: HttpRequest, id: UUID) -> HttpResponse:
     found = checked(quiz.draft, types_of(quiz))
     context = above(request, quiz, "quiz_versions")
     context |= {
-        "problems": [(sentence(each), each.attr) for each in found.errors],
-        "warnings": [(sentence(each), each.attr) for each in found.warnings],
+        "problems": [(told(each), each.attr) for each in found.errors],
+        "warnings": [(told(each), each.attr) for each in found.warnings],
         "changes": [] if found.errors else _changes(quiz),
         "versions": versions_of(quiz)[:VERSIONS_SHOWN],
         "refused": bool(errors),

@@ -17,7 +17,7 @@ from shop.core.errors import ApplicationError, NotFound
 TABS = {
     "quiz_editor": _("Edit"),
     "quiz_versions": _("Publish"),
-    "quiz_opening": _("Opening"),
+    "quiz_opening": _("Open and share"),
     "quiz_results": _("Results"),
     "quiz_funnel": _("Funnel"),
 }

@@ -18,9 +18,8 @@ from quizzes.answering.definitions import definition
 from quizzes.answering.results import FILTERS, result_at, result_data, results_of
 from quizzes.authoring.models import Quiz
 from quizzes.authoring.selectors import definition_of, versions_of
-from quizzes.definition.structs import Quiz as Definition
-from quizzes.definition.texts import language_of, text_in
 from quizzes.pages.editing.reaching import above, by_field, quiz_at
+from quizzes.pages.titles import band_in, language_name, title_in, words_in
 from shop.core.errors import ApplicationError, ValidationFailed, error_response
 from shop.core.pagination import paginate
 from shop.core.typed_times import typed_day
@@ -58,6 +57,7 @@ def quiz_results(request: HttpRequest, id: UUID) -> HttpResponse:
         errors = by_field(error)
     query = urlencode({name: value for name, value in given.items() if value})
     newest = versions_of(quiz)[:VERSIONS_SHOWN]
+    outcomes, bands = _titles(quiz, "outcomes"), _titles(quiz, "bands")
     context = above(request, quiz, "quiz_results")
     context |= {
         "rows": [_row(result) for result in (page.items if page else ())],
@@ -67,9 +67,9 @@ def quiz_results(request: HttpRequest, id: UUID) -> HttpResponse:
         "errors": errors,
         "labels": LABELS,
         "versions": [("", "–"), *((each.number, each.number) for each in newest)],
-        "outcomes": _titles(quiz, "outcomes"),
-        "bands": _titles(quiz, "bands"),
-        "chips": _chips(quiz, given),
+        "outcomes": outcomes,
+        "bands": bands,
+        "chips": _chips(quiz, given, dict(outcomes), dict(bands)),
     }
     return render(request, "quizzes/editing/results.html", context, status=400 if errors else 200)
 
@@ -92,8 +92,13 @@ def quiz_result(request: HttpRequest, id: UUID, rid: UUID) -> HttpResponse:
         "paragraphs": [*_paragraphs(shown["headline"]["text"]), *_paragraphs(shown["blocks"])],
         "finished_at": result.finished_at,
         "row": _row(result),
+        "tied_with": [title_in(whole, "outcomes", key) for key in shown["tied_with"]],
         "categories": [
-            (_title(whole, "categories", each["key"]), each["percent"], each["band"])
+            (
+                title_in(whole, "categories", each["key"]),
+                each["percent"],
+                band_in(whole, each["key"], each["band"]),
+            )
             for each in result.categories
         ],
     }
@@ -128,18 +133,10 @@ def _row(result: Any) -> dict[str, Any]:
     whole = definition(result.version_id).quiz
     return {
         "result": result,
-        "outcome": _title(whole, "outcomes", result.outcome),
-        "band": _title(whole, "bands", result.band),
+        "outcome": title_in(whole, "outcomes", result.outcome),
+        "band": title_in(whole, "bands", result.band),
+        "language": language_name(result.language),
     }
-
-
-def _title(whole: Definition, part: str, key: str) -> str:
-    found = next((each for each in getattr(whole, part) if each.key == key), None)
-    return key if found is None else _words(whole, found) or key
-
-
-def _words(whole: Definition, part: Any) -> str:
-    return text_in(part.title, language_of(get_language() or "", whole.languages), whole.languages)
 
 
 def _titles(quiz: Quiz, part: str) -> list[tuple[str, str]]:
@@ -148,15 +145,18 @@ def _titles(quiz: Quiz, part: str) -> list[tuple[str, str]]:
     if newest is None:
         return []
     whole = definition_of(newest.pk)
-    found = [(each.key, _words(whole, each) or each.key) for each in getattr(whole, part)]
+    found = [(each.key, words_in(whole, each.title) or each.key) for each in getattr(whole, part)]
     return [("", "–"), *found] if found else []
 
 
-def _chips(quiz: Quiz, given: dict[str, str]) -> list[dict[str, str]]:
+def _chips(
+    quiz: Quiz, given: dict[str, str], outcomes: dict[str, str], bands: dict[str, str]
+) -> list[dict[str, str]]:
+    titles = {"outcome": outcomes, "band": bands}
     place = reverse("quiz_results", args=[quiz.pk])
     return [
         {
-            "label": f"{LABELS[name]}: {value}",
+            "label": f"{LABELS[name]}: {titles.get(name, {}).get(value, value)}",
             "url": f"{place}?{urlencode({n: v for n, v in given.items() if v and n != name})}",
         }
         for name, value in given.items()

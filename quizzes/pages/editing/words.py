@@ -1,5 +1,6 @@
 """What the checks of a definition find, in words for people who do not read JSON."""
 
+import re
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +15,7 @@ WORDS: dict[str, Any] = {
     "no_options": _("It needs an option."),
     "no_correct": _("It needs a right answer to give points for."),
     "no_headline": _("Results need an outcome or a level to be told."),
-    "no_fallback": _("Say which outcome it is if none has weight."),
+    "no_fallback": _("Say which outcome everybody else gets."),
     "no_points": _("No answer gives points here."),
     "no_text": _("This outcome has no words yet."),
     "first_band": _("The first level begins at 0."),
@@ -36,8 +37,26 @@ WORDS: dict[str, Any] = {
     "empty": _("The condition is empty."),
 }
 """By the code of a problem. The others have several meanings, and say themselves which it is."""
+PARTS: dict[str, Any] = {
+    "questions": _("Question"),
+    "options": _("Option"),
+    "outcomes": _("Outcome"),
+    "bands": _("Level"),
+    "categories": _("Category"),
+    "blocks": _("Text"),
+    "consents": _("Consent"),
+}
+"""What the form calls the parts of a definition."""
+_PART = re.compile(r"([a-z]+)\.([0-9]+)")
 
 
 def sentence(problem: Problem) -> str:
     """Return what a problem is, in the reader's language where there are words for it."""
     return str(WORDS.get(problem.code, problem.detail))
+
+
+def told(problem: Problem) -> str:
+    """Return what a problem is and where, as people count: ``Question 4, Option 2: …``."""
+    parts = _PART.findall(problem.attr or "")
+    places = [f"{PARTS[name]} {int(n) + 1}" for name, n in parts if name in PARTS]
+    return ": ".join(filter(None, (", ".join(places), sentence(problem))))

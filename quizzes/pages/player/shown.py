@@ -1,17 +1,20 @@
 """What the scripts of the player, and its plain pages, are given."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils import translation
 
 from quizzes.definition.structs import Quiz
 from quizzes.definition.texts import direction, text_in
 from quizzes.leads.services import consent_digest
 from quizzes.pages.player.branding import cache_of
 from quizzes.pages.player.texts import definition_of, html_of, pick
-from quizzes.pages.player.words import words_in
+from quizzes.pages.player.words import site_language, spoken_for, words_in
+from shop.core.money import number
 
 SOURCES = ("ref", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 SOURCE_MAX_LENGTH = 200
@@ -30,6 +33,7 @@ def data_of(request: HttpRequest, opened: Any, language: str) -> dict[str, Any]:
         "address": reverse("quiz_player", args=[quiz.slug]) + _query_without_version(request),
         "definition": definition_of(structure),
         "words": {each: words_in(each) for each in structure.languages},
+        "spoken": {each: spoken_for(each) for each in structure.languages},
         "directions": {each: direction(each) for each in structure.languages},
         "consents": {
             consent.key: {
@@ -84,12 +88,20 @@ def result_shown(structure: Quiz, result: dict[str, Any], language: str) -> dict
     headline = result["headline"] or {"title": words["ready"], "text": []}
     told = result["band"] is not None and float(result["max"]) > 0 and result["headline"]
     kind = "points" if result["percent"] is None else "score"
+    with translation.override(site_language(language)):
+        numbers = {name: _number(result[name]) for name in ("points", "max", "percent")}
+        parts = [{**each, "percent": _number(each["percent"])} for each in result["categories"]]
     return {
         **result,
         "title": headline["title"],
         "text": html_of(headline["text"]),
         "more": html_of(result["blocks"]),
-        "score": words[kind].format_map(result) if told else "",
+        "score": words[kind].format_map(numbers) if told else "",
         "item": words["item"].format(item=result["item"]) if result["item"] else "",
-        "categories": result["categories"] if result["headline"] else [],
+        "categories": parts if result["headline"] else [],
     }
+
+
+def _number(value: str | None) -> str | None:
+    """Return a number as the reader writes it, without zeros at its end."""
+    return None if value is None else number(Decimal(value).normalize())

@@ -29,7 +29,7 @@ from quizzes.pages.player.preview import draft_in, result_of_draft
 from quizzes.pages.player.questions import fields_of
 from quizzes.pages.player.shown import contact_of, data_of, result_shown
 from quizzes.pages.player.texts import definition_of, html_of, pick
-from quizzes.pages.player.words import names_of, words_in
+from quizzes.pages.player.words import marks_of, names_of, words_in
 from shop.core.errors import ApplicationError, NotFound, error_response
 from shop.core.ids import uuid7
 
@@ -237,6 +237,7 @@ def _face(request: HttpRequest, quiz: Quiz, structure: Structure, language: str)
         "language": language,
         "direction": direction(language),
         "words": words_in(language),
+        "spoken": marks_of(language),
         "languages": links if len(links) > 1 else [],
         "company": company.name,
         "brand": brand,

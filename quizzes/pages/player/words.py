@@ -5,8 +5,12 @@ from functools import lru_cache
 
 from django.conf import settings
 from django.utils import translation
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
+
+from quizzes.definition.texts import direction
 
 WORDS = {
     "next": _("Continue"),
@@ -75,6 +79,18 @@ def site_language(language: str) -> str:
     spoken = dict(settings.LANGUAGES)
     base = language.split("-")[0]
     return language if language in spoken else base if base in spoken else settings.LANGUAGE_CODE
+
+
+def spoken_for(language: str) -> str:
+    """Return the language of the player's words on a page, if it is another than the page's."""
+    spoken = site_language(language)
+    return "" if spoken.split("-")[0] == language.split("-")[0] else spoken
+
+
+def marks_of(language: str) -> SafeString:
+    """Return the attributes of elements that have the player's words on a page."""
+    spoken = spoken_for(language)
+    return format_html(' lang="{}" dir="{}"' if spoken else "", spoken, direction(spoken))
 
 
 def names_of(languages: Sequence[str]) -> list[tuple[str, str]]:

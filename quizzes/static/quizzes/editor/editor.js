@@ -132,12 +132,18 @@ async function check() {
   mark();
   const { errors, warnings, reach } = problems;
   $("count").textContent = errors.length ? n("%(count)s thing to correct before it can be published", "%(count)s things to correct before it can be published", errors.length) : t("It can be published.");
-  const line = (problem) => h("li", {}, h("a", { href: `#${problem.attr ?? "fields"}`, click: (event) => (event.preventDefault(), reveal(problem.attr ?? "")) }, words(problem)));
+  const line = (problem) => h("li", {}, h("a", { href: `#${problem.attr ?? "fields"}`, click: (event) => (event.preventDefault(), reveal(problem.attr ?? "")) }, told(problem)));
   $("problems").replaceChildren(...errors.slice(0, 30).map(line), ...warnings.slice(0, 10).map(line));
   const [low, high] = reach.points ?? [];
-  const outcomes = Object.entries(reach.outcomes ?? {}).map(([key, ends]) => `${key} ${ends.join("–")}`);
-  $("reach").textContent = low === undefined ? "" : [t("Points from %(low)s to %(high)s.", { low, high }), ...outcomes].join(" ");
+  const named = new Map(form.choices("outcomes"));
+  const outcomes = Object.entries(reach.outcomes ?? {}).map(([key, ends]) => `${named.get(key) ?? key} ${ends.join("–")}`).join(", ");
+  $("reach").textContent = low === undefined ? "" : [t("Points from %(low)s to %(high)s.", { low, high }), outcomes && t("Weights: %(outcomes)s.", { outcomes })].filter(Boolean).join(" ");
 }
+// Where it is, as people count: "Question 4, Option 2: …".
+const told = (problem) => {
+  const places = [...(problem.attr ?? "").matchAll(/([a-z]+)\.(\d+)/g)].filter(([, part]) => data.parts[part]).map(([, part, number]) => `${data.parts[part]} ${Number(number) + 1}`);
+  return [places.join(", "), words(problem)].filter(Boolean).join(": ");
+};
 const words = (problem) => data.words[problem.code] ?? problem.detail;
 
 // Find what a place names, or the nearest thing around it.

@@ -25,6 +25,8 @@ let since = performance.now();
 let timer;
 
 const word = (name, values = {}) => (data.words[language][name] ?? name).replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
+// The player speaks fewer languages than quizzes do; its words say which one they are in.
+const spoken = () => (data.spoken[language] ? { lang: data.spoken[language], dir: "ltr" } : {});
 const answersNow = () => record?.answers ?? {};
 const isOver = () => record !== null && record.state !== "open";
 
@@ -167,6 +169,10 @@ function speak(chosen) {
     place.replaceChildren(...(typeof text === "string" ? [text] : elements(text)));
   }
   for (const place of document.querySelectorAll("[data-word]")) place.textContent = word(place.dataset.word, place.dataset);
+  for (const place of document.querySelectorAll("[data-word], [data-words]")) {
+    for (const name of ["lang", "dir"]) place.removeAttribute(name);
+    Object.assign(place, spoken());
+  }
   for (const link of document.querySelectorAll("[data-language]")) {
     if (link.dataset.language === chosen) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
@@ -201,7 +207,7 @@ function end() {
   // What is agreed to is in the language of the result, which stays.
   if (result.language && result.language !== language) speak(result.language);
   for (const nav of document.querySelectorAll(".languages")) nav.hidden = true;
-  if (!isGated) $("result-body").replaceChildren(...shown(result, word));
+  if (!isGated) $("result-body").replaceChildren(...shown(result, word, spoken()));
   $("contact").hidden = result.contact === "none" || Boolean(given);
   $("contact-ready").hidden = !isGated;
   $("given").hidden = !given;

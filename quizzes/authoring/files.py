@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -164,11 +165,11 @@ def file_read(format: str, data: bytes, language: str) -> Imported:
     except Invalid as invalid:
         raise refusal(invalid.errors) from None
     if not imported.questions and format != "quiz":
-        detail = "There is no question in the file that can be imported."
+        detail = _("There is no question in the file that can be imported.")
         if imported.skipped:
             first = imported.skipped[0]
-            detail += f" The first fault: {first.detail}"
-            detail += f" (line {first.line})" if first.line else ""
+            place = _("Line %(line)s: ") % {"line": first.line} if first.line else ""
+            detail += f" {place}{first.detail}"
         raise ValidationFailed([FieldError("no_questions", detail, "file")])
     return imported
 

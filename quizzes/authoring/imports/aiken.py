@@ -6,6 +6,8 @@ Source: https://docs.moodle.org/en/Aiken_format.
 import re
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 from quizzes.authoring.imports.building import Draft, Imported, Unusable, begin, clipped
 
 _OPTION = re.compile(r"([A-Za-z])[.)]\s*(.*)")
@@ -56,15 +58,15 @@ def _finish(draft: Draft, question: _Question, answer: str | None) -> None:
 def _add(draft: Draft, question: _Question, answer: str | None) -> None:
     title = clipped(" ".join(question.text))
     if not title:
-        raise Unusable("no_question", "There are options and no question.")
+        raise Unusable("no_question", _("There are options and no question."))
     if len(question.options) < 2:
-        raise Unusable("too_few_options", "There are fewer than two options.")
+        raise Unusable("too_few_options", _("There are fewer than two options."))
     if answer is None:
-        raise Unusable("no_answer", "There is no line that begins with ANSWER.")
+        raise Unusable("no_answer", _("There is no line that begins with ANSWER."))
     letters = re.findall(r"[A-Z]", answer.upper()) if _LETTERS.fullmatch(answer.strip()) else []
     right = set(letters)
     if not right or not right <= set(question.options):
-        raise Unusable("no_answer", "The answer is not the letter of an option.")
+        raise Unusable("no_answer", _("The answer is not the letter of an option."))
     options = draft.options(question.options.values())
     for letter, option in zip(question.options, options, strict=True):
         if letter in right:

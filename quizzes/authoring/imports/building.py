@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext as _
+
 from quizzes.definition.checks import MAX_OPTIONS, MAX_QUESTIONS
 from quizzes.definition.numbers import exact
 from quizzes.definition.structs import FORMAT
@@ -53,7 +55,7 @@ class Unusable(ValueError):
 
 def unsupported(what: str) -> Unusable:
     """Return the fault of a question whose kind quizzes do not have."""
-    return Unusable("unsupported", f"{what} cannot be imported.")
+    return Unusable("unsupported", _("%(what)s cannot be imported.") % {"what": what})
 
 
 @dataclass
@@ -95,9 +97,13 @@ class Draft:
     def add(self, name: str, question: dict[str, Any]) -> None:
         """Add a question under a key that is made from ``name``. Raise ``Unusable``."""
         if len(self.questions) >= MAX_QUESTIONS:
-            raise Unusable("too_many", f"A quiz has at most {MAX_QUESTIONS} questions.")
+            raise Unusable(
+                "too_many", _("A quiz has at most %(n)s questions.") % {"n": MAX_QUESTIONS}
+            )
         if len(question.get("options", ())) > MAX_OPTIONS:
-            raise Unusable("too_many", f"A question has at most {MAX_OPTIONS} options.")
+            raise Unusable(
+                "too_many", _("A question has at most %(n)s options.") % {"n": MAX_OPTIONS}
+            )
         taken = {each["key"] for each in self.questions}
         key = key_of(name, taken, f"q{len(self.questions) + 1}")
         self.questions.append({"key": key, **question})
@@ -187,7 +193,7 @@ def clipped(text: str) -> str:
     """Return the text on one line. Raise ``Unusable`` if it is too long."""
     text = " ".join(text.split())
     if len(text) > MAX_TITLE:
-        raise Unusable("too_long", f"A text has more than {MAX_TITLE} characters.")
+        raise Unusable("too_long", _("A text has more than %(n)s characters.") % {"n": MAX_TITLE})
     return text
 
 
@@ -201,8 +207,9 @@ def number_of(text: str) -> int | str:
         written = f"0{written}"
     try:
         exact(written)
-    except ValueError as fault:
-        raise Unusable("number", f"{text.strip()[:40]}: {fault}") from None
+    except ValueError:
+        detail = _("“%(text)s” is no number with at most 9 digits and 3 decimals.")
+        raise Unusable("number", detail % {"text": text.strip()[:40]}) from None
     return int(written) if written.lstrip("-").isdigit() else written
 
 
@@ -225,5 +232,5 @@ def begin(data: bytes, language: str) -> tuple[Draft, str]:
     draft = Draft(language)
     text, guessed = decoded(data)
     if guessed:
-        draft.note(None, "encoding", "The file is not in UTF-8 and was read as Windows-1252.")
+        draft.note(None, "encoding", _("The file is not in UTF-8 and was read as Windows-1252."))
     return draft, text

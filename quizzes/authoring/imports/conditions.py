@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext as _
+
 from quizzes.authoring.imports.building import Unusable, number_of
 
 MAX_LENGTH = 2000
@@ -57,8 +59,8 @@ def condition_of(text: str, known: Mapping[str, Known]) -> dict[str, Any]:
     return found
 
 
-def _fault(detail: str = "Its condition cannot be imported.") -> Unusable:
-    return Unusable("condition", detail)
+def _fault(detail: str = "") -> Unusable:
+    return Unusable("condition", detail or _("Its condition cannot be imported."))
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -118,7 +120,10 @@ class _Reader:
             raise _fault()
         question = self.known.get(name)
         if question is None:
-            raise _fault(f"Its condition asks for {name[:40]}, which is no question before it.")
+            raise _fault(
+                _("Its condition asks for %(name)s, which is no question before it.")
+                % {"name": name[:40]}
+            )
         sign = self._take()
         if sign in (("sign", "notempty"), ("sign", "empty")):
             return {"q": question.key, "answered": sign[1] == "notempty"}
@@ -161,7 +166,7 @@ class _Reader:
 def _leaf(question: Known, operator: str, values: list[str]) -> dict[str, Any]:
     if operator in ("above", "below"):
         if question.type != "scale":
-            raise _fault("A condition can ask for at least or at most a number.")
+            raise _fault(_("A condition can ask for at least or at most a number."))
         step = 1 if operator == "above" else -1
         number = number_of(values[0])
         if not isinstance(number, int):
@@ -179,7 +184,10 @@ def _leaf(question: Known, operator: str, values: list[str]) -> dict[str, Any]:
     else:
         found = [question.values[value] for value in values if value in question.values]
     if len(found) != len(values):
-        raise _fault(f"Its condition asks for an answer that {question.key} does not have.")
+        raise _fault(
+            _("Its condition asks for an answer that %(name)s does not have.")
+            % {"name": question.key}
+        )
     leaf = {"q": question.key, operator: found}
     if operator == "not":
         # In SurveyJS a question without an answer is unequal to everything.

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from quizzes.authoring.imports.building import (
     Draft,
     Imported,
@@ -52,7 +54,7 @@ def read(data: bytes, language: str) -> Imported:
     delimiter = max(",;\t", key=lines[heading].count)
     names = [_NAMES.get(cell.strip().lower(), "") for cell in _cells(lines[heading], delimiter)]
     if "question" not in names:
-        detail = "The first line has no column “question”."
+        detail = _("The first line has no column “question”.")
         raise Invalid([Problem("no_columns", detail)])
     found: list[_Question] = []
     for line, record in _records(draft, lines, heading + 1):
@@ -97,11 +99,13 @@ def _add(draft: Draft, question: _Question) -> None:
     first = question.rows[0]
     title = clipped(first["question"])
     if not title:
-        raise Unusable("no_question", "There are options and no question.")
+        raise Unusable("no_question", _("There are options and no question."))
     kind = first.get("type", "").lower() or _kind_of(question.rows)
     make = _KINDS.get(kind)
     if make is None:
-        raise Unusable("unsupported", f"There is no type {kind[:40]} of questions.")
+        raise Unusable(
+            "unsupported", _("There is no type %(kind)s of questions.") % {"kind": kind[:40]}
+        )
     made = {"type": _TYPES.get(kind, kind), "title": draft.texts(title), **make(draft, question)}
     if kind != "info" and (categories := _names(first.get("category", ""))):
         made["categories"] = list(dict.fromkeys(draft.category(name) for name in categories))
@@ -121,14 +125,14 @@ def _names(cell: str) -> list[str]:
 def _is_right(row: Row) -> bool:
     text = row.get("correct", "").lower()
     if text not in _TRUE and text not in _FALSE:
-        raise Unusable("correct", f"“{text[:40]}” is neither yes nor no.")
+        raise Unusable("correct", _("“%(text)s” is neither yes nor no.") % {"text": text[:40]})
     return text in _TRUE
 
 
 def _choice(draft: Draft, question: _Question) -> dict[str, Any]:
     rows = [row for row in question.rows if row.get("option")]
     if len(rows) < 2:
-        raise Unusable("too_few_options", "There are fewer than two options.")
+        raise Unusable("too_few_options", _("There are fewer than two options."))
     options = draft.options(row["option"] for row in rows)
     for row, option in zip(rows, options, strict=True):
         right = _is_right(row)
@@ -157,7 +161,7 @@ def _scale(draft: Draft, question: _Question) -> dict[str, Any]:
     try:
         ends = {"from": int(low), "to": int(high)}
     except ValueError:
-        raise Unusable("scale", "Write the steps of a scale as 1..5.") from None
+        raise Unusable("scale", _("Write the steps of a scale as 1..5.")) from None
     return ends
 
 

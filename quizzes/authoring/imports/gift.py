@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext as _
+
 from quizzes.authoring.imports.building import (
     Draft,
     Imported,
@@ -104,27 +106,27 @@ def _add(draft: Draft, line: int, block: str) -> None:
     if block.startswith("::"):
         name, found, rest = block[2:].partition("::")
         if not found:
-            raise Unusable("name", "The name of the question has no end.")
+            raise Unusable("name", _("The name of the question has no end."))
         block = rest
     format, block = _formatted(block, "moodle")
     before, opened, rest = block.partition("{")
     if not opened:
         if "}" in before:
-            raise Unusable("brackets", "A bracket closes that was not opened.")
-        raise unsupported("A text without answers")
+            raise Unusable("brackets", _("A bracket closes that was not opened."))
+        raise unsupported(_("A text without answers"))
     inside, closed, after = rest.partition("}")
     if not closed or "{" in inside:
-        raise Unusable("brackets", "The bracket of the answers is not closed.")
+        raise Unusable("brackets", _("The bracket of the answers is not closed."))
     if "{" in after or "}" in after:
-        raise unsupported("A question with several brackets")
+        raise unsupported(_("A question with several brackets"))
     inside, comment, _general = inside.partition("####")
     question = _question(draft, line, inside.strip(), format)
     title = clipped(_text(_with_blank(before, after), format))
     if not title:
-        raise Unusable("no_question", "There are answers and no question.")
+        raise Unusable("no_question", _("There are answers and no question."))
     draft.add(clipped(_text(name, "plain")), question | {"title": draft.texts(title)})
     if comment or "#" in inside.removeprefix("#"):
-        draft.note(line, "comments", "Comments on answers were left out.")
+        draft.note(line, "comments", _("Comments on answers were left out."))
 
 
 def _with_blank(before: str, after: str) -> str:
@@ -139,7 +141,7 @@ def _with_blank(before: str, after: str) -> str:
 
 def _question(draft: Draft, line: int, inside: str, format: str) -> dict[str, Any]:
     if not inside:
-        raise unsupported("An essay")
+        raise unsupported(_("An essay"))
     if inside.startswith("#"):
         return _number(draft, line, inside[1:], format)
     truth = _TRUTHS.get(inside.partition("#")[0].strip().upper())
@@ -149,14 +151,14 @@ def _question(draft: Draft, line: int, inside: str, format: str) -> dict[str, An
     if any(answer.mark == "~" for answer in answers):
         return _choice(draft, answers)
     if any("->" in answer.text for answer in answers):
-        raise unsupported("A matching")
+        raise unsupported(_("A matching"))
     return _short(draft, line, answers)
 
 
 def _answers(inside: str, format: str) -> Iterator[_Answer]:
     marks = [match.start() for match in _MARK.finditer(inside)]
     if not marks or inside[: marks[0]].strip():
-        raise Unusable("answers", "The answers begin with neither = nor ~.")
+        raise Unusable("answers", _("The answers begin with neither = nor ~."))
     for start, end in zip(marks, [*marks[1:], len(inside)], strict=True):
         yield _answer(inside[start], inside[start + 1 : end], format)
 
@@ -173,9 +175,9 @@ def _answer(mark: str, text: str, format: str) -> _Answer:
 def _choice(draft: Draft, answers: list[_Answer]) -> dict[str, Any]:
     single = any(answer.mark == "=" for answer in answers)
     if len(answers) < 2:
-        raise Unusable("too_few_options", "There are fewer than two options.")
+        raise Unusable("too_few_options", _("There are fewer than two options."))
     if not any(answer.weight > 0 for answer in answers):
-        raise Unusable("no_answer", "No answer is right.")
+        raise Unusable("no_answer", _("No answer is right."))
     options = draft.options(answer.text for answer in answers)
     for answer, option in zip(answers, options, strict=True):
         if answer.weight:
@@ -194,11 +196,13 @@ def _short(draft: Draft, line: int, answers: list[_Answer]) -> dict[str, Any]:
     right = [answer.text for answer in answers if answer.weight == 100 and "*" not in answer.text]
     right = [text for text in dict.fromkeys(right) if text]
     if not right:
-        raise Unusable("no_answer", "No answer is right and without a wildcard.")
+        raise Unusable("no_answer", _("No answer is right and without a wildcard."))
     if any(len(text) > MAX_CORRECT for text in right):
-        raise Unusable("too_long", f"An answer has more than {MAX_CORRECT} characters.")
+        raise Unusable(
+            "too_long", _("An answer has more than %(n)s characters.") % {"n": MAX_CORRECT}
+        )
     if any(answer.weight != 0 and answer.text not in right for answer in answers):
-        draft.note(line, "partial", "Answers with a part of the points were left out.")
+        draft.note(line, "partial", _("Answers with a part of the points were left out."))
     return {"type": "text", "correct": right, "points": 1}
 
 
@@ -210,9 +214,9 @@ def _number(draft: Draft, line: int, inside: str, format: str) -> dict[str, Any]
     answers = [answer for answer in found if answer.text and answer.weight > 0]
     right = [answer for answer in answers if answer.weight == 100]
     if not right:
-        raise Unusable("no_answer", "No answer is right.")
+        raise Unusable("no_answer", _("No answer is right."))
     if len(answers) > 1:
-        draft.note(line, "partial", "Only the first right number was taken over.")
+        draft.note(line, "partial", _("Only the first right number was taken over."))
     correct, tolerance = _range(right[0].text)
     question = {"type": "number", "correct": correct, "points": 1}
     return question | ({"tolerance": tolerance} if tolerance else {})
@@ -226,7 +230,7 @@ def _range(text: str) -> tuple[int | str, int | str]:
         return number_of(middle), number_of(distance or "0")
     least, most = Decimal(number_of(low)), Decimal(number_of(high))
     if least > most:
-        raise Unusable("number", "The range ends before it begins.")
+        raise Unusable("number", _("The range ends before it begins."))
     return number_of(plain((least + most) / 2)), number_of(plain((most - least) / 2))
 
 

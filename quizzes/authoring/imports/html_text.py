@@ -2,6 +2,8 @@
 
 from html.parser import HTMLParser
 
+from django.utils.translation import gettext as _
+
 from quizzes.authoring.imports.building import Unusable
 
 MAX_HTML = 20_000
@@ -17,7 +19,7 @@ def text_of(html: str) -> str:
     if "<" not in html and "&" not in html:
         return html
     if len(html) > MAX_HTML:
-        raise Unusable("too_long", f"A text has more than {MAX_HTML} characters.")
+        raise Unusable("too_long", _("A text has more than %(n)s characters.") % {"n": MAX_HTML})
     reader = _Reader()
     reader.feed(html)
     reader.close()

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from quizzes.authoring.imports.building import (
     Draft,
     Imported,
@@ -131,7 +133,7 @@ def _add(file: _File, element: Mapping[str, Any], shown_if: str | None, line: in
     draft, kind = file.draft, str(element.get("type", ""))
     make = _KINDS.get(kind)
     if make is None:
-        raise unsupported(f"A question of type {kind[:40] or 'nothing'}")
+        raise unsupported(_("A question of type %(kind)s") % {"kind": kind[:40] or "–"})
     name = str(element.get("name", ""))
     values: dict[str, str] = {}
     question = make(draft, element, values)
@@ -142,19 +144,19 @@ def _add(file: _File, element: Mapping[str, Any], shown_if: str | None, line: in
         if element.get("isRequired") is True:
             question["required"] = True
     if not any(question["title"].values()):
-        raise Unusable("no_question", "It has no text.")
+        raise Unusable("no_question", _("It has no text."))
     if shown_if is not None:
         question["show_if"] = condition_of(shown_if, file.known)
     draft.add(name, question)
     file.known[name] = Known(draft.questions[-1]["key"], question["type"], values)
     for lost in ("hasOther", "showOtherItem", "hasComment", "showCommentArea"):
         if element.get(lost) is True:
-            draft.note(line, "comments", "The field for other answers was left out.")
+            draft.note(line, "comments", _("The field for other answers was left out."))
 
 
 def _choices(draft: Draft, element: Mapping[str, Any], values: dict[str, str]) -> list[Any]:
     if element.get("choicesByUrl") or element.get("choicesFromQuestion"):
-        raise unsupported("A question whose choices come from elsewhere")
+        raise unsupported(_("A question whose choices come from elsewhere"))
     right = element.get("correctAnswer")
     rights = {_written(each) for each in (right if isinstance(right, list) else [right])}
     options: list[dict[str, Any]] = []
@@ -176,9 +178,9 @@ def _choices(draft: Draft, element: Mapping[str, Any], values: dict[str, str]) -
             option["correct"] = True
         options.append(option)
     if len(options) < 2:
-        raise Unusable("too_few_options", "There are fewer than two options.")
+        raise Unusable("too_few_options", _("There are fewer than two options."))
     if right is not None and not any(option.get("correct") for option in options):
-        raise Unusable("no_answer", "The right answer is none of the choices.")
+        raise Unusable("no_answer", _("The right answer is none of the choices."))
     return options
 
 
@@ -228,9 +230,9 @@ def _rating(draft: Draft, element: Mapping[str, Any], values: dict[str, str]) ->
         return _single(draft, {**element, "choices": element["rateValues"]}, values)
     low, high = element.get("rateMin", 1), element.get("rateMax", element.get("rateCount", 5))
     if element.get("rateStep", 1) != 1 or not isinstance(low, int) or not isinstance(high, int):
-        raise unsupported("A rating whose steps are not 1")
+        raise unsupported(_("A rating whose steps are not 1"))
     if not -1000 <= low < high <= 1000 or high - low > 100:
-        raise Unusable("scale", "A scale has from 2 to 101 steps.")
+        raise Unusable("scale", _("A scale has from 2 to 101 steps."))
     labels = {}
     for end, name in ((low, "minRateDescription"), (high, "maxRateDescription")):
         if element.get(name):
@@ -249,7 +251,7 @@ def _text(draft: Draft, element: Mapping[str, Any], values: dict[str, str]) -> d
             question |= {"correct": number_of(str(right)), "points": 1}
         return question
     if kind not in ("text", "tel", "url"):
-        raise unsupported(f"A field for {str(kind)[:40]}")
+        raise unsupported(_("A field for %(kind)s") % {"kind": str(kind)[:40]})
     question = {"type": "text"}
     if element.get("type") == "comment":
         question["lines"] = 4

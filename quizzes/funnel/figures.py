@@ -61,22 +61,26 @@ SELECT
     (SELECT coalesce(jsonb_object_agg(band, n), '{{}}') FROM (
         SELECT band, count(*) AS n FROM cohort WHERE band <> '' GROUP BY band) AS sums)
 """  # noqa: S608
+# What is sorted for the medians is narrow, because each question of each attempt is a row.
 # Texts are sealed. So a question that asks for one counts as answered by those who went past it.
 _QUESTIONS = f"""
 WITH {_COHORT}, texts AS (
     SELECT question FROM {QuestionKey._meta.db_table}
     WHERE quiz_id = %(quiz)s AND type = 'text'
-), shown AS (
-    SELECT cohort.*, key, key = CASE WHEN at = ANY(seen) THEN at ELSE seen[cardinality(seen)] END
-           AND NOT finished AS is_last
-    FROM cohort CROSS JOIN LATERAL unnest(coalesce(path, seen)) AS key
+), shown AS MATERIALIZED (
+    SELECT key, coalesce(final, answers) ? key AS in_answers, is_last, saved_at,
+           (times ->> key)::int AS spent
+    FROM cohort CROSS JOIN LATERAL (
+        SELECT key, key = CASE WHEN at = ANY(seen) THEN at ELSE seen[cardinality(seen)] END
+               AND NOT finished AS is_last
+        FROM unnest(coalesce(path, seen)) AS key
+    ) AS each
 )
 SELECT key, count(*),
-    count(*) FILTER (WHERE coalesce(final, answers) ? key
+    count(*) FILTER (WHERE in_answers
                         OR key IN (SELECT question FROM texts) AND NOT is_last),
     count(*) FILTER (WHERE is_last AND saved_at < now() - {LEFT_AFTER}),
-    round((percentile_cont(0.5) WITHIN GROUP (ORDER BY (times ->> key)::numeric)
-           FILTER (WHERE times ? key) / 1000)::numeric, 1)
+    round((percentile_cont(0.5) WITHIN GROUP (ORDER BY spent) / 1000)::numeric, 1)
 FROM shown GROUP BY key
 """  # noqa: S608
 

@@ -1,7 +1,10 @@
 """A result as its respondent sees it. It depends on the result's row and version only."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
+
+from django.utils import translation
 
 from quizzes.answering.models import Result
 from quizzes.answering.sealed import RESULT, opened
@@ -22,6 +25,8 @@ from quizzes.definition.structs import (
 from quizzes.definition.texts import filler, language_of, text_in
 from quizzes.scoring.points import chosen, is_correct
 from quizzes.scoring.result import rounded
+from shop.core.languages import site_language
+from shop.core.money import number
 from shop.core.times import iso
 
 GATED = "before_result"
@@ -93,13 +98,20 @@ class _View:
     def _text(self, texts: Mapping[str, str]) -> str:
         return text_in(texts, self._language, self._quiz.languages)
 
+    def _number(self, text: str) -> str:
+        # Only a point is written otherwise in another language.
+        if "." not in text:
+            return text
+        with translation.override(site_language(self._language)):
+            return number(plain(Decimal(text)))
+
     def _values(self, name: str) -> dict[str, str]:
         result = self._result
         outcome = self._outcomes.get(result.outcome)
         values = {
-            "points": plain(result.points),
-            "max": plain(result.max),
-            "percent": rounded(result.percent) or "",
+            "points": self._number(plain(result.points)),
+            "max": self._number(plain(result.max)),
+            "percent": self._number(rounded(result.percent) or ""),
             "band": self._band_title(self._bands.get(result.band)),
             "outcome": self._text(outcome.title) if outcome else "",
             "name": name,
@@ -107,7 +119,7 @@ class _View:
         for category in self._quiz.categories:
             found = self._categories.get(category.key, {})
             bands = {band.key: band for band in category.bands}
-            values[f"category.{category.key}.percent"] = found.get("percent") or ""
+            values[f"category.{category.key}.percent"] = self._number(found.get("percent") or "")
             band = bands.get(found.get("band") or "")
             values[f"category.{category.key}.band"] = self._band_title(band)
         return values
@@ -193,7 +205,7 @@ class _View:
                 return str(value)
             case NumberQuestion() if value is not None:
                 unit = self._text(question.unit)
-                return f"{value} {unit}".strip()
+                return f"{self._number(str(value))} {unit}".strip()
         return None
 
 

@@ -16,6 +16,7 @@ from quizzes.answering.models import Result
 from quizzes.companies.brand import brand_of
 from quizzes.companies.models import Company
 from quizzes.definition.texts import language_of, text_in
+from shop.core.languages import site_language
 from shop.core.site_settings.general import SITE_NAME
 
 
@@ -31,7 +32,7 @@ def confirm_letter(
     """Return the mail that asks whether the address is the reader's. The last two are tokens."""
     language = language_of(result.language, version.quiz.languages)
     title = text_in(version.quiz.title, language, version.quiz.languages)
-    with translation.override(language):
+    with translation.override(site_language(language)):
         lines = [
             _("Hello,"),
             "",
@@ -60,7 +61,7 @@ def result_letter(
     """Return the mail that brings the result. ``again`` and ``leave`` are tokens."""
     language = language_of(result.language, version.quiz.languages)
     title = text_in(version.quiz.title, language, version.quiz.languages)
-    with translation.override(language):
+    with translation.override(site_language(language)):
         lines = [
             _("Hello,"),
             "",

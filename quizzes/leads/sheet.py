@@ -1,6 +1,7 @@
 """The texts of a result's PDF, as its template reads them."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.utils import translation
@@ -12,7 +13,9 @@ from quizzes.answering.models import Result
 from quizzes.answering.representation import result_represent
 from quizzes.companies.brand import brand_of
 from quizzes.companies.models import Company
+from quizzes.definition.numbers import plain
 from quizzes.definition.texts import direction, language_of, text_in
+from shop.core.languages import site_language
 from shop.core.site_settings.logo import file_of
 
 Tree = list[dict[str, Any]]
@@ -30,7 +33,7 @@ def sheet_of(
     language = language_of(result.language, quiz.languages)
     told = result_represent(quiz, version.slug, version.number, result, name=name)
     brand = brand_of(company)
-    with translation.override(language):
+    with translation.override(site_language(language)):
         links = [(_("Imprint"), brand.imprint_url), (_("Privacy"), brand.privacy_url)]
         title = text_in(quiz.title, language, quiz.languages)
         levels = _Levels()
@@ -58,7 +61,7 @@ def sheet_of(
 
 
 def _number(value: str) -> str:
-    return str(number_format(value))
+    return str(number_format(plain(Decimal(value))))
 
 
 def _figures(told: dict[str, Any]) -> list[tuple[str, str]]:
@@ -82,15 +85,16 @@ def _categories(version: Definition, told: dict[str, Any], language: str) -> dic
             {
                 "title": text_in(category.title, language, version.quiz.languages),
                 "share": None if percent is None else min(100.0, max(0.0, float(percent))),
-                "percent": "" if percent is None else f"{_number(percent)} %",
+                "percent": "–" if percent is None else f"{_number(percent)} %",
                 "band": text_in(
                     bands.get(found.get("band") or "", {}), language, version.quiz.languages
                 ),
             }
         )
+    has_levels = any(row["band"] for row in rows)
     return {
         "title": _("Categories"),
-        "head": [_("Category"), "", _("Percent"), _("Level")],
+        "head": [_("Category"), "", _("Percent"), _("Level") if has_levels else ""],
         "rows": rows,
     }
 

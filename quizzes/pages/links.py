@@ -20,8 +20,9 @@ from quizzes.authoring.models import Quiz
 from quizzes.companies.brand import brand_of
 from quizzes.definition.texts import direction, language_of, text_in
 from quizzes.pages.player.branding import version_of_brand
-from quizzes.pages.player.words import marks_of, site_language, words_in
+from quizzes.pages.player.words import marks_of, words_in
 from shop.core.errors import NotFound, error_response
+from shop.core.languages import site_language
 
 
 @require_safe

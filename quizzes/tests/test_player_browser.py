@@ -222,9 +222,9 @@ def test_two_windows_share_an_attempt_and_one_without_storage_says_so(
     for key in ("slow", "decaf", "roast", "drinks"):
         go_on(one, key)
     one.locator("#next").click()
-    expect(one.locator("#result .score")).to_have_text("9 of 20 points, 45.00 %")
+    expect(one.locator("#result .score")).to_have_text("9 of 20 points, 45 %")
     # The other window hears of the end.
-    expect(other.locator("#result .score")).to_have_text("9 of 20 points, 45.00 %")
+    expect(other.locator("#result .score")).to_have_text("9 of 20 points, 45 %")
     assert quiz.rows() == [{"species": "arabica", "fruit": "seed", "heat": "92.5"}]
 
     alone = window()
@@ -410,7 +410,7 @@ def test_without_javascript_one_form_has_everything(
     expect(page.get_by_label("Arabica", exact=True)).to_be_checked()
     page.fill("#a-heat", "93,5")
     page.get_by_role("button").click()
-    expect(page.locator("#result .score")).to_have_text("5 von 20 Punkten, 25.00 %")
+    expect(page.locator("#result .score")).to_have_text("5 von 20 Punkten, 25 %")
     page.reload()
     assert quiz.rows() == [{"species": "arabica", "heat": "93.5"}]
 

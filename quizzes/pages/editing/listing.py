@@ -72,7 +72,9 @@ def quiz_list(request: HttpRequest) -> HttpResponse:
     page: Any = None
     if company is not None:
         try:
-            rows = quizzes_of(company).annotate(titles=KeyTransform("title", "draft"))
+            rows = quizzes_of(company).annotate(
+                titles=KeyTransform("title", "draft"), languages=KeyTransform("languages", "draft")
+            )
             page = paginate_keys([rows], cursor=request.GET.get("cursor"))
         except ValidationFailed as error:
             status, errors = 400, errors | {"": error.errors[0].detail}
@@ -110,7 +112,7 @@ def _chosen(request: HttpRequest, companies: list[Company]) -> Company | None:
 def _row(quiz: Any) -> dict[str, Any]:
     return {
         "quiz": quiz,
-        "name": title_of({"title": quiz.titles}) or quiz.slug,
+        "name": title_of({"title": quiz.titles, "languages": quiz.languages}) or quiz.slug,
         "state": STATES[quiz.state],
     }
 

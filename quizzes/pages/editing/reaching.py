@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -69,11 +69,15 @@ def _tabs(quiz: Quiz, current: str) -> Any:
 
 
 def title_of(draft: Any) -> str:
-    """Return the title of a draft in its first language; empty if it has none yet."""
+    """Return the title of a draft in the reader's language, else in its first; or empty."""
     titles = draft.get("title") if isinstance(draft, dict) else None
     if not isinstance(titles, dict):
         return ""
-    return next((text for text in titles.values() if isinstance(text, str) and text), "")
+    # PostgreSQL keeps the members of an object in an order of its own.
+    languages = draft.get("languages")
+    order = [get_language(), *(languages if isinstance(languages, list) else ()), *titles]
+    texts = (titles.get(each) for each in order if isinstance(each, str))
+    return next((text for text in texts if isinstance(text, str) and text), "")
 
 
 def by_field(error: ApplicationError) -> dict[str, str]:

@@ -55,12 +55,16 @@ def quiz_results(request: HttpRequest, id: UUID) -> HttpResponse:
         )
     except ValidationFailed as error:
         errors = by_field(error)
+    rows = [_row(result) for result in (page.items if page else ())]
     query = urlencode({name: value for name, value in given.items() if value})
     newest = versions_of(quiz)[:VERSIONS_SHOWN]
     outcomes, bands = _titles(quiz, "outcomes"), _titles(quiz, "bands")
     context = above(request, quiz, "quiz_results")
     context |= {
-        "rows": [_row(result) for result in (page.items if page else ())],
+        "rows": rows,
+        # Results of older versions may have what the newest has no more.
+        "has_outcomes": bool(outcomes) or any(row["outcome"] for row in rows),
+        "has_bands": bool(bands) or any(row["band"] for row in rows),
         "links": page.links(query) if page else {},
         "given": given,
         "filtered": bool(query),

@@ -10,8 +10,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.rules import OPEN, requires
+from quizzes.answering.definitions import version_of
 from quizzes.authoring.models import Quiz
 from quizzes.companies.brand import Brand, brand_of
+from quizzes.definition.texts import language_of, text_in
 from shop.core.errors import NotFound, error_response
 from shop.core.site_settings.logo import file_of
 
@@ -52,12 +54,15 @@ def logo(request: HttpRequest, slug: str) -> HttpResponseBase:
 @requires(GET=OPEN)
 def embed(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Send the script that puts the quiz into a page of another site."""
-    quiz = Quiz.objects.filter(slug=slug, version__isnull=False).only("draft").first()
+    quiz = Quiz.objects.filter(slug=slug, version__isnull=False).only("version").first()
     if quiz is None:
         return error_response(request, NotFound())
-    titles = quiz.draft.get("title")
-    title = next(iter(titles.values()), "") if isinstance(titles, dict) else ""
-    context = {"title": json.dumps(str(title) or slug)}
+    version = version_of(slug, quiz.version or 0)
+    if version is None:
+        return error_response(request, NotFound())
+    languages = version.quiz.languages
+    language = language_of(request.GET.get("lang", "")[:20], languages)
+    context = {"title": json.dumps(text_in(version.quiz.title, language, languages))}
     response = render(request, "quizzes/player/embed.js", context, content_type="text/javascript")
     response["Cache-Control"] = f"public, max-age={_SHORT}"
     # Other sites' pages load it.

@@ -13,7 +13,8 @@ from quizzes.definition.texts import direction, text_in
 from quizzes.leads.services import consent_digest
 from quizzes.pages.player.branding import cache_of
 from quizzes.pages.player.texts import definition_of, html_of, pick
-from quizzes.pages.player.words import site_language, spoken_for, words_in
+from quizzes.pages.player.words import spoken_for, words_in
+from shop.core.languages import site_language
 from shop.core.money import number
 
 SOURCES = ("ref", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from django.conf import settings
 from django.utils import translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -11,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from quizzes.definition.texts import direction
+from shop.core.languages import site_language
 
 WORDS = {
     "next": _("Continue"),
@@ -72,13 +72,6 @@ def words_in(language: str) -> dict[str, str]:
     """Return the words in a language, or in English where the site does not speak it."""
     with translation.override(site_language(language)):
         return {name: gettext(text) for name, text in WORDS.items()}
-
-
-def site_language(language: str) -> str:
-    """Return the language of the site that serves a reader of this one."""
-    spoken = dict(settings.LANGUAGES)
-    base = language.split("-")[0]
-    return language if language in spoken else base if base in spoken else settings.LANGUAGE_CODE
 
 
 def spoken_for(language: str) -> str:

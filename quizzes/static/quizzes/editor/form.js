@@ -202,7 +202,7 @@ export class Form {
     const items = listOf(get(this.model, path));
     const made = items.map((item, place) => this.item(field, path, items, item, place));
     const buttons = field.add.map(([label, fresh], number) => h("button", { type: "button", class: "secondary small", id: `${path}:add${number}`, click: () => this.add(field, path, fresh) }, icon("plus"), label));
-    return h("div", { id: path, role: "group", "aria-label": field.l }, field.title ? h("h3", {}, field.l) : null, h("div", { "data-errors": true }), ...made, h("div", { class: "buttons" }, ...buttons));
+    return h("div", { class: "field", id: path, role: "group", "aria-label": field.l }, field.title ? h("h3", {}, field.l) : null, h("div", { "data-errors": true }), ...made, h("div", { class: "buttons" }, ...buttons));
   }
   add(field, path, fresh) {
     const items = listOf(get(this.model, path));

@@ -31,6 +31,10 @@ buttons.addEventListener("click", async (event) => {
     // The network is away, so the same click may be tried again.
   }
   answer.textContent = answers[state] ?? answers.failed;
-  if (state === "failed") for (const each of buttons.children) each.disabled = false;
-  else buttons.hidden = true;
+  // Whoever took a consent back may go on to be erased.
+  if (state !== "failed") button.hidden = true;
+  for (const each of buttons.children) each.disabled = false;
+  const left = state === "failed" || state === "withdrawn";
+  buttons.hidden = !left;
+  document.getElementById("sentence").hidden = !left;
 });

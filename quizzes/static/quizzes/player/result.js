@@ -15,7 +15,7 @@ function categories(result, word, spoken) {
   if (!result.categories.length) return [];
   const rows = result.categories.flatMap(({ key, title, percent }) => {
     const bar = percent === null ? [] : [element("progress", { max: 100, value: Number(percent), ariaHidden: "true" })];
-    const told = percent === null ? element("span", { textContent: word("no_answer"), ...spoken }) : `${numbers(spoken).format(percent)} %`;
+    const told = percent === null ? element("span", { textContent: word("no_answer"), ...spoken }) : `${numbers(spoken).format(percent)}\u00a0%`;
     return [element("dt", { textContent: title ?? key }), element("dd", {}, ...bar, told)];
   });
   return [element("h3", { textContent: word("parts"), ...spoken }), element("dl", { className: "parts" }, ...rows)];

@@ -15,7 +15,7 @@ function contrast(colour) {
 function told() {
   const found = inputs.map((input) => contrast(input.value));
   // What is shown is rounded down, so 4.5 is 4.5 at least.
-  const [first, second] = found.map((each) => (Math.floor(each * 10) / 10).toFixed(1));
+  const [first, second] = found.map((each) => (Math.floor(each * 10) / 10).toLocaleString(document.documentElement.lang, { minimumFractionDigits: 1 }));
   const enough = Math.min(...found) >= NEEDED;
   output.textContent = enough
     ? t("Contrast %(first)s and %(second)s: easy to read.", { first, second })

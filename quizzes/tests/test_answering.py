@@ -125,7 +125,7 @@ def test_saves_and_finish(fast: bool) -> None:
     assert {name: result[name] for name in RESULT} == RESULT | german
     assert result["headline"]["title"] == f"Espresso {MARK} (de)"
     words = [part["text"] for part in result["headline"]["text"][0]["children"][1:]]
-    assert words == [" 85.19 for  (de)"]
+    assert words == [" 85,19 for  (de)"]
     assert [(one["answer"], one["correct"]) for one in result["answers"]] == [
         ("Option dark (de)", None),
         ("7", None),

@@ -132,8 +132,8 @@ async function check() {
   mark();
   const { errors, warnings, reach } = problems;
   $("count").textContent = errors.length ? n("%(count)s thing to correct before it can be published", "%(count)s things to correct before it can be published", errors.length) : t("It can be published.");
-  const line = (problem) => h("li", {}, h("a", { href: `#${problem.attr ?? "fields"}`, click: (event) => (event.preventDefault(), reveal(problem.attr ?? "")) }, told(problem)));
-  $("problems").replaceChildren(...errors.slice(0, 30).map(line), ...warnings.slice(0, 10).map(line));
+  const line = (problem, sentence) => h("li", {}, h("a", { href: `#${problem.attr ?? "fields"}`, click: (event) => (event.preventDefault(), reveal(problem.attr ?? "")) }, sentence));
+  $("problems").replaceChildren(...errors.slice(0, 30).map((each) => line(each, told(each))), ...warnings.slice(0, 10).map((each) => line(each, t("Worth a look: %(what)s", { what: told(each) }))));
   const [low, high] = reach.points ?? [];
   const named = new Map(form.choices("outcomes"));
   const outcomes = Object.entries(reach.outcomes ?? {}).map(([key, ends]) => `${named.get(key) ?? key} ${ends.join("–")}`).join(", ");

@@ -23,6 +23,7 @@ let record = null;
 let at = questions[0]?.key;
 let since = performance.now();
 let timer;
+let drawn = "";
 
 const word = (name, values = {}) => (data.words[language][name] ?? name).replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
 // The player speaks fewer languages than quizzes do; its words say which one they are in.
@@ -203,17 +204,22 @@ function end() {
   const place = $("result");
   const isNew = place.hidden;
   const isGated = result.headline === null;
+  const wasAsked = !$("contact").hidden;
+  // What is drawn stays, with the focus and what was unfolded: the sender tells of each of its steps.
+  const content = JSON.stringify(result);
+  const isDrawn = isGated || content === drawn;
   place.hidden = false;
   // What is agreed to is in the language of the result, which stays.
   if (result.language && result.language !== language) speak(result.language);
   for (const nav of document.querySelectorAll(".languages")) nav.hidden = true;
-  if (!isGated) $("result-body").replaceChildren(...shown(result, word, spoken()));
+  if (!isDrawn) $("result-body").replaceChildren(...shown(result, word, spoken()));
+  if (!isDrawn) drawn = content;
   $("contact").hidden = result.contact === "none" || Boolean(given);
   $("contact-ready").hidden = !isGated;
   $("given").hidden = !given;
   $("given").textContent = given ? word("given", { address: given === true ? "" : given }) : "";
   $("again").hidden = false;
-  if (isNew || (given && !isGated)) (isGated ? $("contact-ready") : place.querySelector("h2"))?.focus();
+  if (isNew || !isDrawn || (given && wasAsked && !isGated)) (isGated ? $("contact-ready") : place.querySelector("h2"))?.focus();
 }
 
 function contactRefused(code, detail) {

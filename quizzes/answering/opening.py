@@ -47,7 +47,9 @@ def quiz_open(slug: str, attempt: UUID | None = None) -> Opened:
 
     Raise ``NotFound`` for a quiz that was never published, and ``QuizClosed``.
     """
-    quiz = Quiz.objects.select_related("company").filter(slug=slug, version__isnull=False).first()
+    # The draft may have 256 KiB, and nobody here reads it.
+    quizzes = Quiz.objects.select_related("company").defer("draft")
+    quiz = quizzes.filter(slug=slug, version__isnull=False).first()
     if quiz is None or quiz.version is None or quiz.state == Quiz.State.DRAFT:
         raise NotFound()
     if not is_open(quiz):

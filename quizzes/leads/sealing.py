@@ -20,6 +20,8 @@ from accounts.emails import check_email
 from quizzes.leads.models import INDEX_KEY, LEAD_KEY, IndexKey, Lead
 from shop.core.sealing import derive, seal, unseal
 
+GIVEN_MAX_LENGTH = 320
+"""No address is longer as it is typed, by RFC 3696, before its domain becomes ASCII."""
 _NONCE = 12
 _KEY = 32
 
@@ -61,7 +63,11 @@ def normalized(email: str) -> str:
 
     The local part keeps its case, because some servers look at it.
     """
-    local, at, domain = unicodedata.normalize("NFC", email.strip()).rpartition("@")
+    email = email.strip()
+    # What follows takes the square of the length, and a plain form may hold 64 KB.
+    if len(email) > GIVEN_MAX_LENGTH:
+        raise ValidationError("Enter a valid email address.", code="invalid")
+    local, at, domain = unicodedata.normalize("NFC", email).rpartition("@")
     try:
         ascii_domain = domain.lower().encode("idna").decode("ascii") if at else ""
     except UnicodeError:

@@ -5,7 +5,6 @@ a plain decimal string of a number, or a text. Answers of questions that are not
 kept in what is saved, because the respondent may go back to them.
 """
 
-import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -23,7 +22,7 @@ from quizzes.definition.structs import (
     TextQuestion,
 )
 from quizzes.scoring.visibility import path
-from shop.core.text import printable
+from shop.core.text import composed, printable
 
 
 class _Wrong(Exception):
@@ -153,7 +152,10 @@ def _exact(value: Any) -> Decimal:
 def _text(question: TextQuestion, value: Any) -> str:
     if not isinstance(value, str):
         raise _Wrong("invalid", "A text is needed.")
-    text = unicodedata.normalize("NFC", value.replace("\r\n", "\n")).strip()
+    try:
+        text = composed(value.replace("\r\n", "\n")).strip()
+    except ValueError as error:
+        raise _Wrong("invalid", str(error)) from None
     if len(text) > question.max_length:
         raise _Wrong("too_long", f"At most {question.max_length} characters.")
     if question.lines > 1:

@@ -136,6 +136,7 @@ def test_the_plain_form_takes_an_address_before_it_shows_the_result() -> None:
     assert wrong.status_code == 400
     assert MARK not in wrong.content.decode().lower()
     assert "name@example.org" in wrong.content.decode()
+    assert send(client, {**given, "email": f"{'ü' * 5_000}@example.org"}).status_code == 400
     for _ in range(2):
         shown = send(client, {**given, "email": "Zoe@example.org"})
         assert shown.status_code == 200
@@ -156,6 +157,10 @@ def test_a_preview_shows_the_draft_and_keeps_nothing() -> None:
     }
     quiz.save()
     client = Client()
+    # Without the link nobody knows the draft, not even its title.
+    for path in ("", "embed.js", "brand.css", "?v=1"):
+        assert b"A draft" not in client.get(f"/q/coffee/{path}").content
+    assert b'"Coffee"' in client.get("/q/coffee/embed.js").content
     address = preview_address(quiz)
     page = client.get(address)
     assert told(page)["preview"]

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -325,6 +326,30 @@ def test_our_own_format_comes_back_as_it_was() -> None:
     assert {"languages", "questions.0.type"} & {each.attr for each in fault.value.errors}
 
 
+def _names(size: int) -> str:
+    """Return a table whose options speak for as many outcomes and categories as it holds."""
+    lines, number = ["question,option,outcome,category\n"], 0
+    while sum(map(len, lines)) < size - 20_000:
+        names = "; ".join(f"{n:x}" for n in range(number, number + 3000))
+        lines += [f"q{number},a,{names}\n", f"q{number},b,,\n", f"c{number},a,,{names}\n"]
+        number += 3000
+    return "".join(lines)[:size]
+
+
+def _forms(size: int) -> Iterator[str]:
+    """Yield forms that are small and would become large."""
+    choices = {"type": "radiogroup", "name": "a", "choices": [1] * 80_000}
+    yield json.dumps({"elements": [choices]})
+    inside = [{"visibleIf": "a"}] * 6000
+    yield json.dumps(
+        {"elements": [{"type": "panel", "visibleIf": "b" * 100_000, "elements": inside}]}
+    )
+    title: Any = "deep"
+    for _ in range(300):
+        title = [title]
+    yield json.dumps({"elements": [{"type": "text", "name": "a", "title": title}]})
+
+
 def test_no_file_breaks_an_importer_or_takes_long() -> None:
     """Wrong files are told; a file that is nothing but signs costs no more than another."""
     size = 256 * 1024
@@ -340,6 +365,7 @@ def test_no_file_breaks_an_importer_or_takes_long() -> None:
         ",",
         "%",
         "[html]<",
+        "[html]&#" + "9" * 5000,
         "<a ",
         "&#",
         "a\n\n{",
@@ -350,6 +376,9 @@ def test_no_file_breaks_an_importer_or_takes_long() -> None:
     files += [("{'q'} = " + "(" * size)[:size], '{"pages":' * 20_000, "[" * size]
     nested = json.dumps({"elements": [{"type": "text", "name": "a", "visibleIf": "(" * 1999}] * 90})
     files.append(nested)
+    files += [f"[html]{sign * 6000}"[:19_000] + "{T}\n\n" for sign in ("<a ", "<!--", "</", "<")]
+    files[-4:] = [file * (size // len(file)) for file in files[-4:]]
+    files += [("~a" * size)[: size - 3].join(("{", "}")), _names(size), *_forms(size)]
     dice = random.Random(17)
     files += [
         "".join(dice.choice("{}=~#%:\\\n\n ab\"';,<>") for _ in range(4000)) for _ in range(20)

@@ -2,13 +2,18 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from quizzes.definition.checks import MAX_OPTIONS, MAX_QUESTIONS
+from quizzes.definition.checks import (
+    MAX_CATEGORIES,
+    MAX_OPTIONS,
+    MAX_OUTCOMES,
+    MAX_QUESTIONS,
+)
 from quizzes.definition.numbers import exact
 from quizzes.definition.structs import FORMAT
 
@@ -100,10 +105,6 @@ class Draft:
             raise Unusable(
                 "too_many", _("A quiz has at most %(n)s questions.") % {"n": MAX_QUESTIONS}
             )
-        if len(question.get("options", ())) > MAX_OPTIONS:
-            raise Unusable(
-                "too_many", _("A question has at most %(n)s options.") % {"n": MAX_OPTIONS}
-            )
         taken = {each["key"] for each in self.questions}
         key = key_of(name, taken, f"q{len(self.questions) + 1}")
         self.questions.append({"key": key, **question})
@@ -138,26 +139,30 @@ class Draft:
 
     def outcome(self, name: str) -> str:
         """Return the key of the outcome with this name, which is made if it is new."""
-        return self._named(self.outcomes, name)
+        return self._named(self.outcomes, name, MAX_OUTCOMES)
 
     def category(self, name: str) -> str:
         """Return the key of the category with this name, which is made if it is new."""
-        return self._named(self.categories, name)
+        return self._named(self.categories, name, MAX_CATEGORIES)
 
-    def _named(self, found: dict[str, dict[str, Any]], name: str) -> str:
+    def _named(self, found: dict[str, dict[str, Any]], name: str, most: int) -> str:
         name = clipped(name)
         for key, each in found.items():
             if each["title"][self.language] == name or key == name:
                 return key
+        if len(found) >= most:
+            detail = _("There are more than %(n)s outcomes or categories.") % {"n": most}
+            raise Unusable("too_many", detail)
         key = key_of(name, set(found), f"r{len(found) + 1}")
         found[key] = {"key": key, "title": self.texts(name)}
         return key
 
     def options(self, titles: Iterable[str]) -> list[dict[str, Any]]:
-        """Return options with these titles, whose keys are made from them."""
+        """Return options with these titles, whose keys are made from them. Raise ``Unusable``."""
         options: list[dict[str, Any]] = []
         taken: set[str] = set()
         for title in titles:
+            may_have_another(options)
             key = key_of(title[:60], taken, f"o{len(options) + 1}", most=24)
             taken.add(key)
             options.append({"key": key, "title": self.texts(clipped(title))})
@@ -171,6 +176,15 @@ class Draft:
         ]
         options[0 if right else 1] |= {"points": points, "correct": True}
         return options
+
+
+def may_have_another(options: Sequence[Any]) -> None:
+    """Raise ``Unusable`` if a question has all the options that it may have.
+
+    It is asked before each option is made, because a file may have a hundred thousand.
+    """
+    if len(options) >= MAX_OPTIONS:
+        raise Unusable("too_many", _("A question has at most %(n)s options.") % {"n": MAX_OPTIONS})
 
 
 def key_of(text: str, taken: set[str], otherwise: str, most: int = 40) -> str:

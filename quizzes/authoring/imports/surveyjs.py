@@ -5,6 +5,7 @@ Source: https://surveyjs.io/form-library/documentation/design-survey/create-a-si
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -16,12 +17,13 @@ from quizzes.authoring.imports.building import (
     begin,
     clipped,
     key_of,
+    may_have_another,
     number_of,
     unsupported,
 )
-from quizzes.authoring.imports.conditions import Known, condition_of
+from quizzes.authoring.imports.conditions import MAX_LENGTH, Known, condition_of
 from quizzes.authoring.imports.html_text import text_of
-from quizzes.definition.parse import decoded
+from quizzes.definition.parse import TOO_DEEP, decoded, is_too_deep
 from quizzes.definition.problems import Invalid, Problem
 
 MAX_ELEMENTS = 2000
@@ -47,9 +49,11 @@ def read(data: bytes, language: str) -> Imported:
     """Return what a quiz has of the questions of a form. Raise ``Invalid`` for other files."""
     draft, text = begin(data, language)
     form = decoded(text.encode())
+    if is_too_deep(form):
+        raise Invalid([TOO_DEEP])
     if not isinstance(form, dict) or not any(k in form for k in ("pages", "elements", "questions")):
         raise Invalid([Problem("invalid", "This is not a form of SurveyJS.")])
-    elements = list(_elements(form, None, 0))[:MAX_ELEMENTS]
+    elements = list(islice(_elements(form, None, 0), MAX_ELEMENTS))
     first = form.get("locale")
     draft.language = first if isinstance(first, str) and first else language
     draft.languages = _languages(draft.language, form, [element for element, _ in elements])
@@ -75,9 +79,10 @@ def _elements(
         for element in inside if isinstance(inside, list) else ():
             if not isinstance(element, dict):
                 continue
-            both = [text for text in (shown_if, element.get("visibleIf")) if text]
-            whole = " and ".join(f"({text})" for text in both) if len(both) > 1 else None
-            condition = whole or (str(both[0]) if both else None)
+            both = [str(text) for text in (shown_if, element.get("visibleIf")) if text]
+            whole = " and ".join(f"({text})" for text in both) if len(both) > 1 else "".join(both)
+            # One that is too long is refused later, and until then each question keeps it.
+            condition = whole[: MAX_LENGTH + 1] or None
             if name == "pages" or element.get("type") == "panel":
                 yield from _elements(element, condition, depth + 1)
             else:
@@ -165,6 +170,7 @@ def _choices(draft: Draft, element: Mapping[str, Any], values: dict[str, str]) -
     if element.get("hasNone") is True or element.get("showNoneItem") is True:
         given.append({"value": "none", "text": element.get("noneText", "None")})
     for choice in given:
+        may_have_another(options)
         item = choice if isinstance(choice, dict) else {"value": choice}
         value = _written(item.get("value", ""))
         key = key_of(value, taken, f"o{len(options) + 1}", most=24)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from quizzes.definition.checks import Checked, check
-from quizzes.definition.parse import parse
+from quizzes.definition.parse import TOO_DEEP, is_too_deep, parse
 from quizzes.definition.problems import Invalid, Problem
 from quizzes.definition.structs import MAX_BYTES
 from shop.core.errors import FieldError, ValidationFailed
@@ -19,7 +19,12 @@ def parse_draft(data: Any) -> dict[str, Any]:
     """Return a draft to be stored; its fractions become strings. Raise ``ValidationFailed``."""
     if not isinstance(data, dict):
         raise _unfit("invalid", "Give a definition: a JSON object.")
-    encoded = msgspec.json.encode(data)
+    if is_too_deep(data):
+        raise _unfit(TOO_DEEP.code, TOO_DEEP.detail)
+    try:
+        encoded = msgspec.json.encode(data)
+    except OverflowError:
+        raise _unfit("invalid", "A number is too large.") from None
     if len(encoded) > MAX_BYTES:
         raise _unfit("too_large", f"A definition has at most {MAX_BYTES // 1024} KiB.")
     if _NUL.search(encoded):

@@ -41,9 +41,13 @@ def role_of(user: Any, company: Company) -> Role | None:
 
 def companies_for(user: Any) -> QuerySet[Company]:
     """Return the companies that this request's user reaches."""
-    if allows(user.permissions, Permission.QUIZZES_READ_ALL):
+    if allows(user.permissions, Permission.QUIZZES_READ_ALL) or allows(
+        user.permissions, Permission.QUIZZES_WRITE_ALL
+    ):
         shop_company()
         return Company.objects.all()
+    if not allows(user.permissions, Permission.QUIZZES_READ):
+        return Company.objects.none()
     return Company.objects.filter(team__memberships__user=user.pk)
 
 

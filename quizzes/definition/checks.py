@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from quizzes.definition import reaching, wording
@@ -27,6 +28,7 @@ MAX_QUESTIONS, MAX_OPTIONS, MAX_OUTCOMES, MAX_CATEGORIES = 200, 50, 20, 30
 MAX_BANDS, MAX_BLOCKS, MAX_CONSENTS = 20, 50, 5
 MAX_DEPTH, MAX_LEAVES = 3, 20
 MAX_STEPS = 100
+MAX_PROBLEMS = 1000
 MAX_NUMBER = 1000
 
 
@@ -47,28 +49,26 @@ def check(quiz: Quiz, types: Mapping[str, str] | None = None) -> Checked:
 
     ``types`` are those that earlier versions gave to the keys of questions.
     """
-    errors = [
-        *_sizes(quiz),
-        *_keys(quiz),
-        *_kept_types(quiz, types or {}),
-        *(
-            problem
-            for place, question in _questions(quiz)
-            for problem in _question(question, place)
-        ),
-        *_conditions(quiz),
-        *_numbers(quiz),
-        *_references(quiz),
-        *_bands(quiz.bands, "bands"),
-        *(
+    found = chain(
+        _sizes(quiz),
+        _keys(quiz),
+        _kept_types(quiz, types or {}),
+        (problem for place, question in _questions(quiz) for problem in _question(question, place)),
+        _conditions(quiz),
+        _numbers(quiz),
+        _references(quiz),
+        _bands(quiz.bands, "bands"),
+        (
             problem
             for n, category in enumerate(quiz.categories)
             for problem in _bands(category.bands, f"categories.{n}.bands")
         ),
-        *_headline(quiz),
-        *wording.errors(quiz),
-    ]
-    warnings = list(wording.warnings(quiz))
+        _headline(quiz),
+        wording.errors(quiz),
+    )
+    # A few letters of a definition may be wrong in forty languages.
+    errors = list(islice(found, MAX_PROBLEMS))
+    warnings = list(islice(wording.warnings(quiz), MAX_PROBLEMS))
     if not errors:
         # These follow references, so they need sound ones.
         errors += reaching.errors(quiz)

@@ -26,6 +26,9 @@ from quizzes.definition.structs import (
 )
 
 MAX_PROBLEMS = 100
+MAX_LEVELS = 40
+"""Three times as many as a definition that can be published has."""
+TOO_DEEP = Problem("too_deep", "This is nested too deeply.")
 
 # The lists whose elements are looked at one by one, so that each tells its own fault.
 _PARTS: dict[str, Any] = {
@@ -53,11 +56,33 @@ def parse(data: bytes | Any) -> Quiz:
     """
     if isinstance(data, bytes):
         data = decoded(data)
+    if is_too_deep(data):
+        raise Invalid([TOO_DEEP])
     try:
         return _convert(data, Quiz)
-    except (msgspec.ValidationError, RecursionError):
-        problems = list(dict.fromkeys(_problems(data, Quiz, "")))
-        raise Invalid(problems[:MAX_PROBLEMS]) from None
+    except msgspec.ValidationError:
+        # Each once. A definition of nothing but faults is not read to its end.
+        found: dict[Problem, None] = {}
+        for problem in _problems(data, Quiz, ""):
+            found[problem] = None
+            if len(found) == MAX_PROBLEMS:
+                break
+        raise Invalid([*found]) from None
+
+
+def is_too_deep(data: Any) -> bool:
+    """Return whether there are more levels in it than whatever walks through it can take."""
+    level = [data]
+    for _ in range(MAX_LEVELS):
+        level = [
+            inside
+            for part in level
+            if isinstance(part, dict | list)
+            for inside in (part.values() if isinstance(part, dict) else part)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def decoded(data: bytes) -> Any:
@@ -106,8 +131,6 @@ def _problems(data: Any, kind: Any, place: str) -> Iterator[Problem]:
         _convert(shell, kind)
     except msgspec.ValidationError as error:
         yield problem_of(str(error), place)
-    except RecursionError:
-        yield Problem("too_deep", "This is nested too deeply.", place.rstrip(".") or None)
 
 
 def _is_list_of_parts(name: str, value: Any) -> bool:

@@ -135,8 +135,11 @@ class Consent(models.Model):
     class Meta:
         ordering = ["pk"]
         constraints = [
+            # One that was taken back may be given again.
             models.UniqueConstraint(
-                fields=["result", "lead", "purpose", "text"], name="quizzes_consent_once"
+                fields=["result", "lead", "purpose", "text"],
+                condition=models.Q(withdrawn_at=None),
+                name="quizzes_consent_open",
             ),
         ]
 

@@ -120,12 +120,6 @@ def contact_give(*, result: Result, given: Given) -> None:
             return
         lead, key, is_new = _lead_of(company, index, given.address)
         counted = may_mail(company=company.pk, quiz=quiz.pk, address=given.address)
-        earlier = _only_result(quiz, lead, result.pk)
-        if earlier is not None:
-            # Who comes back gets what is there already.
-            if counted:
-                _mail(lead, earlier.result, MAIL, given.address, counted=True)
-            return
         name = closed(given.name, key=key, lead_id=lead.pk, column="name") if given.name else None
         if contact is None:
             LeadResult.objects.create(result=result, lead=lead, name=name)
@@ -134,8 +128,15 @@ def contact_give(*, result: Result, given: Given) -> None:
         _consents_keep(lead, result, given)
         if is_new:
             _emit(LEAD_CREATED, lead, company, quiz.pk, result.pk)
-        if counted:
+        if not counted:
+            return
+        # Who comes back gets what is there already. The device is shown its result as with any
+        # address, or it would tell who has answered the quiz.
+        earlier = _only_result(quiz, lead, result.pk)
+        if earlier is None:
             _mail(lead, result, CONFIRM, given.address, counted=True)
+        else:
+            _mail(lead, earlier.result, MAIL, given.address, counted=True)
 
 
 def _lock_contact(result: UUID) -> None:
@@ -176,6 +177,10 @@ def _only_result(quiz: Quiz, lead: Lead, result: UUID) -> LeadResult | None:
 
 def _consents_keep(lead: Lead, result: Result, given: Given) -> None:
     texts = {key: consent_digest(text) for key, text in given.texts.items()}
+    # What was ticked before and is not any more must not be confirmed with the rest.
+    Consent.objects.filter(lead=lead, result=result, confirmed_at=None, withdrawn_at=None).exclude(
+        purpose__in=[*texts]
+    ).update(withdrawn_at=Now())
     ConsentText.objects.bulk_create(
         [
             ConsentText(sha256=texts[key], language=given.language, text=text)

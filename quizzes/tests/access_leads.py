@@ -6,6 +6,7 @@ from accounts.models import User
 from quizzes.answering.models import Attempt, Result
 from quizzes.authoring.models import Quiz, Version
 from quizzes.companies.access import shop_company
+from quizzes.companies.models import Company
 from quizzes.leads.models import Lead
 from quizzes.leads.sealing import closed, index_of, new_key
 from quizzes.tests.access_answering import NO_SECRET
@@ -22,9 +23,9 @@ READ_PAGE = page(403, author=200, analyst=200, auditor=200, admin=200)
 WRONG_TOKEN = {"default": 404}
 
 
-def make_lead(address: str = "lead@example.org") -> Lead:
-    """Return a lead of the shop."""
-    company, id = shop_company(), uuid7()
+def make_lead(address: str = "lead@example.org", company: Company | None = None) -> Lead:
+    """Return a lead of a company, else of the shop."""
+    company, id = company or shop_company(), uuid7()
     key, sealed = new_key(id)
     return Lead.objects.create(
         id=id,

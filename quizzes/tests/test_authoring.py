@@ -5,14 +5,19 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.test import Client
 
+from accounts.models import User
 from accounts.permissions import Permission as P
 from events.models import Outbox
+from people.folding import fold
 from people.models import Membership, Role
 from people.tests.conftest import Api, make
 from quizzes.authoring.models import Version
+from quizzes.companies.models import Company
 from quizzes.events import QUIZ_PUBLISHED
 from quizzes.tests.access_authoring import DEFINITION
+from quizzes.tests.access_leads import make_lead
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +47,14 @@ def made(owner: Api, place: str, slug: str = "coffee", definition: Any = DEFINIT
 
 def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["errors"][0]["code"]
+
+
+def found_by(user: User) -> list[str]:
+    """Return the leads with an address that the search shows somebody."""
+    client = Client()
+    client.force_login(user)
+    answer = client.get("/search/?q=lead@example.org", headers={"Accept": "application/json"})
+    return [hit["url"] for hit in answer.json()["hits"]]
 
 
 def test_two_companies_are_nothing_to_each_other_and_roles_hold() -> None:
@@ -76,6 +89,14 @@ def test_two_companies_are_nothing_to_each_other_and_roles_hold() -> None:
         "id-eve": "editor",
         "id-look": "owner",
     }
+    # Who may not read quizzes does not find their leads, member or not.
+    lead = make_lead("lead@example.org", Company.objects.get(slug="roastery"))
+    assert found_by(eve.user) == found_by(ann.user) == [f"/quizzes/leads/roastery/{lead.pk}/"]
+    assert found_by(bob.user) == []
+    for roles, leads in (([], 0), (["maker"], 1)):
+        User.objects.filter(pk=eve.user.pk).update(roles=roles)
+        fold([eve.user.pk])
+        assert len(found_by(eve.user)) == leads
     # Leaving the team, whoever does it, ends everything at once.
     Membership.objects.filter(user=look.user).delete()
     assert look("GET", quiz).status_code == 404
@@ -125,6 +146,17 @@ def test_drafts_are_anything_and_versions_never_change() -> None:
     assert code(ann("PUT", f"{quiz}draft/", [])) == (400, "invalid")
     assert code(ann("PUT", f"{quiz}draft/", {"a": "\x00"})) == (400, "invalid")
     assert code(ann("PUT", f"{quiz}draft/", {"a": "x" * 300_000})) == (400, "too_large")
+    deep: Any = {}
+    for _ in range(300):
+        deep = {"all": [deep]}
+    assert code(ann("PUT", f"{quiz}draft/", deep)) == (400, "too_deep")
+    told = ann("POST", f"{quiz}check/", {"definition": {"questions": [{}] * 50_000}}).json()
+    assert len(told["errors"]) == 100
+    many = {**DEFINITION, "languages": [f"{a}{b}" for a in "abcdef" for b in "abcdef"]}
+    options = [{"key": f"k{n}", "title": {}} for n in range(5000)]
+    many["questions"] = [{**DEFINITION["questions"][0], "options": options}]
+    told = ann("POST", f"{quiz}check/", {"definition": many}).json()
+    assert len(told["errors"]) == 1000
     assert ann("POST", f"{quiz}check/").json()["errors"] == []
     broken = copy.deepcopy(DEFINITION)
     broken["questions"][0]["options"][1]["key"] = "dark"

@@ -314,6 +314,14 @@ def test_surveyjs() -> None:
     assert score(quiz, {}).path == ["hello", "civilwar"]
 
 
+def test_surveyjs_choices_with_a_value_before_a_bar() -> None:
+    element = {"type": "radiogroup", "name": "a", "choices": ["no|Not yet", "yes"]}
+    form = {"elements": [{**element, "correctAnswer": "no"}]}
+    (question,) = definition_import("surveyjs", json.dumps(form).encode()).definition["questions"]
+    told = [(one["key"], one["title"]["en"], one.get("correct")) for one in question["options"]]
+    assert told == [("no", "Not yet", True), ("yes", "yes", None)]
+
+
 def test_our_own_format_comes_back_as_it_was() -> None:
     for format, text in (("gift", GIFT), ("csv", CSV), ("surveyjs", json.dumps(FORM))):
         whole = canonical(

@@ -171,7 +171,7 @@ def _choices(draft: Draft, element: Mapping[str, Any], values: dict[str, str]) -
         given.append({"value": "none", "text": element.get("noneText", "None")})
     for choice in given:
         may_have_another(options)
-        item = choice if isinstance(choice, dict) else {"value": choice}
+        item = choice if isinstance(choice, dict) else _item(choice)
         value = _written(item.get("value", ""))
         key = key_of(value, taken, f"o{len(options) + 1}", most=24)
         taken.add(key)
@@ -188,6 +188,14 @@ def _choices(draft: Draft, element: Mapping[str, Any], values: dict[str, str]) -
     if right is not None and not any(option.get("correct") for option in options):
         raise Unusable("no_answer", _("The right answer is none of the choices."))
     return options
+
+
+def _item(choice: Any) -> dict[str, Any]:
+    """Return the value and the text of a choice that is written as one text, as ``no|Not yet``."""
+    if isinstance(choice, str) and "|" in choice:
+        value, _bar, text = choice.partition("|")
+        return {"value": value, "text": text}
+    return {"value": choice}
 
 
 def _single(draft: Draft, element: Mapping[str, Any], values: dict[str, str]) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def test_saves_and_finish(fast: bool) -> None:
     assert [(one["answer"], one["correct"]) for one in result["answers"]] == [
         ("Option dark (de)", None),
         ("7", None),
-        ("94.5", True),
+        ("94,5", True),
         (f"addis  {MARK}", True),
         ("Option milk (de)", None),
     ]

@@ -76,7 +76,7 @@ def test_a_page_is_the_same_for_everybody_and_framed_by_its_origins_only() -> No
 def test_what_the_player_loads_is_small() -> None:
     found: dict[str, int] = {}
     _modules(PLAYER, found)
-    assert len(found) == 9
+    assert len(found) == 8
     sources = [Path(str(finders.find(name))).read_bytes() for name in found]
     assert sum(len(gzip.compress(source)) for source in sources) <= 40_000
 

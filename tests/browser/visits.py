@@ -43,7 +43,6 @@ NO_PAGES = {
     "q/<str:slug>/brand.css",
     "q/<str:slug>/logo.png",
     "q/<str:slug>/embed.js",
-    "q/<str:slug>/worker.js",
 }
 """Routes that answer with text, JSON, a file, a part of a page or a redirect to the page."""
 PATHS: dict[str, Callable[[Goods], str]] = {

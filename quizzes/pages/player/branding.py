@@ -70,24 +70,6 @@ def embed(request: HttpRequest, slug: str) -> HttpResponseBase:
     return response
 
 
-@require_safe
-@requires(GET=OPEN)
-def worker(request: HttpRequest, slug: str) -> HttpResponseBase:
-    """Send the service worker of a quiz, whose scope is the quiz's address."""
-    if not Quiz.objects.filter(slug=slug, version__isnull=False).exists():
-        return error_response(request, NotFound())
-    context = {"cache": cache_of(slug)}
-    response = render(request, "quizzes/player/worker.js", context, content_type="text/javascript")
-    # A browser asks for it at each visit, so that a new one takes over.
-    response["Cache-Control"] = "no-cache"
-    return response
-
-
-def cache_of(slug: str) -> str:
-    """Return the name of the cache in which a device keeps the quiz's page."""
-    return f"quiz-{slug}"
-
-
 def _brand(slug: str) -> Brand | None:
     quiz = Quiz.objects.select_related("company").defer("draft").filter(slug=slug).first()
     return None if quiz is None else brand_of(quiz.company)

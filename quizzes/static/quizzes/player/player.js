@@ -2,7 +2,6 @@
 import { element, elements } from "./blocks.js";
 import { Fault, mark, missing, read, shuffle, write } from "./fields.js";
 import { tellHeight } from "./frame.js";
-import { forgetPage, keepPage } from "./offline.js";
 import { outlook, path } from "./path.js";
 import { shown } from "./result.js";
 import { newId, newSecret, Sender } from "./sender.js";
@@ -51,7 +50,6 @@ const fresh = () => ({
 
 // Change what is kept, as the next state. Another window may have finished it meanwhile.
 async function keep(change) {
-  const isFirst = record === null;
   record = await store.update((now) => {
     const next = now ?? fresh();
     if (next.state !== "open") return undefined;
@@ -59,7 +57,6 @@ async function keep(change) {
     next.rev += 1;
     return next;
   });
-  if (isFirst && !data.preview) keepPage(data);
   tell();
 }
 
@@ -200,7 +197,6 @@ function end() {
   $("intro").hidden = true;
   tell();
   if (record.state !== "finished") return;
-  if (!record.contact) forgetPage(data);
   const place = $("result");
   const isNew = place.hidden;
   const isGated = result.headline === null;
@@ -419,7 +415,6 @@ async function start() {
     tell();
   }
   document.body.classList.add("ready");
-  if (record && !isOver() && !data.preview) keepPage(data);
   sender?.wake();
   if (!data.preview && !record) fetch(`${data.api}views/`, { method: "POST", credentials: "omit", keepalive: true, headers: { "Content-Type": "application/json" }, body: JSON.stringify(data.source.ref ? { ref: data.source.ref } : {}) }).catch(() => {});
 }

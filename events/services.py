@@ -1,6 +1,5 @@
 """:func:`emit`, the only way for an app to write an event."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -11,10 +10,9 @@ from django.db import connection, transaction
 from events.models import Outbox
 from events.teams import number_of
 from events.types import EventType, numbered
+from shop.core.text import holds_nul
 
 PAYLOAD_MAX_BYTES = 16 * 1024
-# NUL as JSON escapes it: the one character that PostgreSQL does not store.
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _EMIT = f"""
 INSERT INTO {Outbox._meta.db_table} (id, type, customer_id, recorder_id, payload)
@@ -100,6 +98,6 @@ def _checked(type: EventType, data: Any) -> str:
     encoded = msgspec.json.encode(msgspec.convert(plain, type.data))
     if len(encoded) > PAYLOAD_MAX_BYTES:
         raise ValueError(f"{type.name}: the data take {len(encoded)} bytes.")
-    if _NUL.search(encoded):
+    if holds_nul(encoded):
         raise ValueError(f"{type.name}: the data hold a NUL.")
     return encoded.decode()

@@ -1,6 +1,5 @@
 """Drafts as they are stored: any JSON object, because whoever writes one is not done yet."""
 
-import re
 from typing import Any
 
 import msgspec
@@ -10,9 +9,7 @@ from quizzes.definition.parse import TOO_DEEP, is_too_deep, parse
 from quizzes.definition.problems import Invalid, Problem
 from quizzes.definition.structs import MAX_BYTES
 from shop.core.errors import FieldError, ValidationFailed
-
-# NUL as JSON escapes it: the one character that PostgreSQL does not store.
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+from shop.core.text import holds_nul
 
 
 def parse_draft(data: Any) -> dict[str, Any]:
@@ -27,7 +24,7 @@ def parse_draft(data: Any) -> dict[str, Any]:
         raise _unfit("invalid", "A number is too large.") from None
     if len(encoded) > MAX_BYTES:
         raise _unfit("too_large", f"A definition has at most {MAX_BYTES // 1024} KiB.")
-    if _NUL.search(encoded):
+    if holds_nul(encoded):
         raise _unfit("invalid", "A text must not hold the character NUL.")
     return dict(msgspec.to_builtins(data))
 

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+# NUL as JSON escapes it.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 # Control characters, and lone surrogates, which stand for bytes that are not UTF-8.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -30,3 +32,8 @@ def composed(text: str) -> str:
 def printable(text: str) -> bool:
     """Return whether the text has no control character and is valid Unicode."""
     return not UNPRINTABLE.search(text)
+
+
+def holds_nul(encoded: bytes) -> bool:
+    """Return whether JSON holds NUL, the one character that PostgreSQL does not store."""
+    return _NUL.search(encoded) is not None

@@ -247,7 +247,10 @@ def spawn(
     cwd: Path,
     output: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start ``command`` in a session of its own, recorded before its first instruction."""
+    """Start ``command`` in a session of its own, recorded before its first instruction.
+
+    Raise ``OSError``, with nothing left running, if it cannot be started or recorded.
+    """
     process = subprocess.Popen(
         [*GATE, *command],
         stdin=subprocess.PIPE,
@@ -257,8 +260,16 @@ def spawn(
         cwd=cwd,
         start_new_session=True,
     )
-    record.add(process.pid, stop_signal=stop_signal, stage=stage)
     assert process.stdin is not None
+    try:
+        record.add(process.pid, stop_signal=stop_signal, stage=stage)
+    except BaseException:
+        # It waits at the gate, and nobody else would know that it is to be stopped.
+        kill_group(process.pid)
+        process.stdin.close()
+        process.wait()
+        record.remove(process.pid)
+        raise
     with contextlib.suppress(BrokenPipeError), process.stdin as gate:
         gate.write(b"\n")
     return process

@@ -2,7 +2,8 @@
 
 ``python -m shop.local.supervisor`` reads PORT (8000) and DATA_DIR (var/ in the checkout) from the
 environment. DATABASE_URL and REDIS_URL replace an embedded server. The exit status is 0 after a
-stop by a signal, and 1, with one line of explanation, if the site cannot be started.
+stop by a signal, and 1, with one line of explanation, if the site cannot be started or its data
+folder is gone.
 
 However this process ends, nothing that it started is left. Every child leads a session of its own
 and is in the record of ``shop.local.processes``. The guard stops what is in the record, or else
@@ -124,6 +125,8 @@ class Supervisor:
         try:
             await self._start()
             await self.stopping.wait()
+            if not self.data_dir.is_dir():
+                raise StartError(f"{self.data_dir} is gone")
         finally:
             self.stopping.set()
             for task in (watching, *self._tasks):
@@ -247,6 +250,9 @@ class Supervisor:
                 fate = process.fate
             except (EmbeddedError, OSError) as error:
                 fate = f"cannot be started: {said(error)}"
+                if not self.data_dir.is_dir():
+                    self._stop_because("its data folder is gone")
+                    return
             if time.monotonic() - began >= STEADY:
                 delay = FIRST_DELAY
             self.console.say(f"{process.name} {fate}; starting it again in {delay:.1f} s")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -160,9 +161,24 @@ def test_what_dies_while_the_disk_is_full_comes_back_once_there_is_room(
         site.process.send_signal(signal.SIGCONT)
         assert gone(pids)
         time.sleep(1)
+        # No try has left anything, so the guard is the only process.
+        assert wait_until(lambda: len(site.pids()) == 1, 5), site.text()
         (folder / "filler").unlink()
         site.wait_for(r"child (\d+)", 2)
         site.wait_for(r"cousin (\d+)", 2)
+
+
+def test_a_site_whose_data_folder_is_gone_ends(make_site: MakeSite) -> None:
+    site = make_site(FAMILY)
+    site.start(**ELSEWHERE)
+    site.wait_for(r"child \d+")
+    everything = [site.process.pid, *site.pids()]
+    (family,) = site.recorded()
+    shutil.rmtree(site.data_dir)
+    os.kill(family, signal.SIGKILL)
+    assert site.process.wait(10) == 1
+    assert site.text().endswith(f"\nmake run: {site.data_dir} is gone\n")
+    assert gone(everything, 1)
 
 
 def test_the_guard_comes_back_and_does_its_work(make_site: MakeSite) -> None:

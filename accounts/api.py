@@ -6,7 +6,7 @@ from allauth.account.models import EmailAddress
 from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib.auth import logout
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
@@ -28,6 +28,7 @@ from accounts.serializers import (
 )
 from accounts.services import account_create, token_create, token_end
 from shop.core.admission import network_of
+from shop.core.schema import envelope
 
 SIGN_UP_SECONDS = 3600.0
 
@@ -119,10 +120,9 @@ class TokenView(APIView):
         request=SignInSerializer,
         responses={
             200: TokenSerializer,
-            401: OpenApiResponse(
-                {"$ref": "#/components/schemas/ErrorEnvelope"},
-                description="`invalid_credentials`: username, password or code is wrong. "
-                "`mfa_required`: the account has a second factor, and the code is missing.",
+            401: envelope(
+                "`invalid_credentials`: username, password or code is wrong. "
+                "`mfa_required`: the account has a second factor, and the code is missing."
             ),
         },
         examples=[

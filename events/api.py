@@ -6,7 +6,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
-    OpenApiResponse,
     extend_schema,
 )
 from rest_framework.request import Request
@@ -21,7 +20,7 @@ from events.serializers import EventPageSerializer, EventTypeSerializer
 from events.teams import audience_for
 from events.types import declared
 from shop.core.errors import FieldError, ValidationFailed
-from shop.core.schema import ACCEPTED_PERMISSIONS, Answer, answers
+from shop.core.schema import ACCEPTED_PERMISSIONS, Answer, answers, envelope
 
 EVENTS_LIMIT = 500
 EVENTS_LIMIT_MAX = 5000
@@ -111,10 +110,7 @@ class EventListView(APIView):
         ],
         responses={
             200: EventPageSerializer,
-            409: OpenApiResponse(
-                {"$ref": "#/components/schemas/ErrorEnvelope"},
-                description="`after` is a position that was never given out (`position_unknown`).",
-            ),
+            409: envelope("`after` is a position that was never given out (`position_unknown`)."),
         },
         examples=[
             OpenApiExample(

@@ -25,9 +25,8 @@ from personal.serializers import (
 from shop.core.admission import account_holder
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
-from shop.core.schema import REPLAYED, Answer, answers
+from shop.core.schema import REPLAYED, Answer, answers, envelope
 
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _EXPORT = {
     "id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",
@@ -101,7 +100,7 @@ class ExportListView(APIView):
         ),
         responses={
             202: ExportSerializer,
-            429: OpenApiResponse(_ENVELOPE, description="Too many exports today."),
+            429: envelope("Too many exports today."),
         },
         examples=[OpenApiExample("the export", _EXPORT, response_only=True)],
     )
@@ -144,10 +143,10 @@ class ArchiveView(APIView):
             (200, "application/zip"): OpenApiTypes.BINARY,
             (206, "application/zip"): OpenApiTypes.BINARY,
             304: OpenApiResponse(description="The client's copy is current (`If-None-Match`)."),
-            409: OpenApiResponse(_ENVELOPE, description="It is not ready yet (`not_ready`)."),
-            410: OpenApiResponse(_ENVELOPE, description="It is over seven days old (`gone`)."),
-            412: OpenApiResponse(_ENVELOPE, description="The file differs from `If-Match`."),
-            416: OpenApiResponse(_ENVELOPE, description="The range is beyond the end of the file."),
+            409: envelope("It is not ready yet (`not_ready`)."),
+            410: envelope("It is over seven days old (`gone`)."),
+            412: envelope("The file differs from `If-Match`."),
+            416: envelope("The range is beyond the end of the file."),
         },
     )
     def get(self, request: Request, id: str) -> Any:
@@ -174,7 +173,7 @@ class OwnErasureView(APIView):
         summary="Show whether your account is to be erased",
         responses={
             200: ErasureSerializer,
-            404: OpenApiResponse(_ENVELOPE, description="It is not."),
+            404: envelope("It is not."),
         },
         examples=[OpenApiExample("the erasure", _ERASURE, response_only=True)],
     )
@@ -196,10 +195,9 @@ class OwnErasureView(APIView):
         request=ErasureInputSerializer,
         responses={
             202: ErasureSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description="The law asks for the data (`held`), or nobody else may administer "
-                "accounts (`last_admin`).",
+            409: envelope(
+                "The law asks for the data (`held`), or nobody else may administer "
+                "accounts (`last_admin`)."
             ),
         },
         examples=[
@@ -218,7 +216,7 @@ class OwnErasureView(APIView):
         tags=["accounts"],
         summary="Keep your account",
         request=None,
-        responses={204: None, 404: OpenApiResponse(_ENVELOPE, description="None is scheduled.")},
+        responses={204: None, 404: envelope("None is scheduled.")},
     )
     def delete(self, request: Request) -> Response:
         services.erasure_cancel(user=_caller(request))
@@ -242,10 +240,9 @@ class ErasureView(APIView):
         request=ErasureOrderSerializer,
         responses={
             202: ErasureSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description="The law asks for the data (`held`), nobody else may administer "
-                "accounts (`last_admin`), or it is done (`already_erased`).",
+            409: envelope(
+                "The law asks for the data (`held`), nobody else may administer "
+                "accounts (`last_admin`), or it is done (`already_erased`)."
             ),
         },
         examples=[

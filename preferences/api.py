@@ -26,15 +26,11 @@ from preferences.serializers import (
 from shop.core.errors import FieldError, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, REPLAYED, Answer, answers, envelope
 
 READ = needs(P.SETTINGS_READ_ALL)
 WRITE = needs(P.SETTINGS_WRITE_ALL)
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
-_CHANGED = OpenApiResponse(
-    _ENVELOPE,
-    description="The version is another one than `If-Match` says (`version_changed`).",
-)
+_CHANGED = envelope("The version is another one than `If-Match` says (`version_changed`).")
 _ETAG = {"description": "The version, in quotes.", "schema": {"type": "string"}}
 _IF_MATCH = OpenApiParameter(
     "If-Match",
@@ -76,9 +72,7 @@ class SettingsView(APIView):
         request={"application/json": changes_schema()},
         responses={
             200: SettingsSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE, description="The environment fixes a setting (`set_by_environment`)."
-            ),
+            409: envelope("The environment fixes a setting (`set_by_environment`)."),
             412: _CHANGED,
         },
         examples=[
@@ -142,7 +136,7 @@ class RestoreView(APIView):
         responses={
             200: SettingsSerializer,
             412: _CHANGED,
-            422: OpenApiResponse(_ENVELOPE, description="The key was used with another body."),
+            422: KEY_REUSED,
         },
         examples=[OpenApiExample("version 15", {"version": 15}, request_only=True)],
     )

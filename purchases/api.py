@@ -46,7 +46,7 @@ from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.merged import Merged
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from shop.core.replica import database_for
-from shop.core.schema import LOCATION, REPLAYED, Answer, answers
+from shop.core.schema import LOCATION, REPLAYED, Answer, answers, envelope
 
 _PRICE: dict[str, Any] = {
     "type": "string",
@@ -159,14 +159,8 @@ class PurchaseListView(APIView):
         responses={
             201: PurchaseSerializer,
             200: OpenApiResponse(PurchaseSerializer, description="It was recorded before."),
-            409: OpenApiResponse(
-                {"$ref": "#/components/schemas/ErrorEnvelope"},
-                description="The userid belongs to another username.",
-            ),
-            422: OpenApiResponse(
-                {"$ref": "#/components/schemas/ErrorEnvelope"},
-                description="The Idempotency-Key was used before with another body.",
-            ),
+            409: envelope("The userid belongs to another username."),
+            422: envelope("The Idempotency-Key was used before with another body."),
         },
     )
     def post(self, request: Request) -> Response:
@@ -292,10 +286,7 @@ class BulkView(APIView):
                     )
                 ],
             ),
-            422: OpenApiResponse(
-                {"$ref": "#/components/schemas/ErrorEnvelope"},
-                description="The Idempotency-Key was used before with another body.",
-            ),
+            422: envelope("The Idempotency-Key was used before with another body."),
         },
     )
     def post(self, request: Request) -> Response:

@@ -24,7 +24,7 @@ from shop.core.admission import account_holder
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, REPLAYED, Answer, answers, envelope
 
 EXAMPLE = {
     "id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",
@@ -39,7 +39,6 @@ EXAMPLE = {
     "pdf": None,
     "error": "",
 }
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 
 
 def _report(request: Request, id: str) -> Report:
@@ -98,9 +97,9 @@ class ReportListView(APIView):
         request=ReportInputSerializer,
         responses={
             202: ReportSerializer,
-            409: OpenApiResponse(_ENVELOPE, description="The account's address is not verified."),
-            422: OpenApiResponse(_ENVELOPE, description="The key was used with another body."),
-            429: OpenApiResponse(_ENVELOPE, description="Too many of your reports are under way."),
+            409: envelope("The account's address is not verified."),
+            422: KEY_REUSED,
+            429: envelope("Too many of your reports are under way."),
         },
         examples=[
             OpenApiExample(
@@ -163,10 +162,10 @@ class ReportPDFView(APIView):
             (200, "application/pdf"): OpenApiTypes.BINARY,
             (206, "application/pdf"): OpenApiTypes.BINARY,
             304: OpenApiResponse(description="The client's copy is current (`If-None-Match`)."),
-            409: OpenApiResponse(_ENVELOPE, description="The PDF is not ready yet (`not_ready`)."),
-            410: OpenApiResponse(_ENVELOPE, description="The PDF is no longer kept (`gone`)."),
-            412: OpenApiResponse(_ENVELOPE, description="The PDF differs from `If-Match`."),
-            416: OpenApiResponse(_ENVELOPE, description="The range is beyond the end of the PDF."),
+            409: envelope("The PDF is not ready yet (`not_ready`)."),
+            410: envelope("The PDF is no longer kept (`gone`)."),
+            412: envelope("The PDF differs from `If-Match`."),
+            416: envelope("The range is beyond the end of the PDF."),
         },
     )
     def get(self, request: Request, id: str) -> Any:

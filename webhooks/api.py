@@ -15,7 +15,15 @@ from people.idempotency import answer_once
 from shop.core.errors import FieldError, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import ACCEPTED_PERMISSIONS, LOCATION, REPLAYED, Answer, answers
+from shop.core.schema import (
+    ACCEPTED_PERMISSIONS,
+    KEY_REUSED,
+    LOCATION,
+    REPLAYED,
+    Answer,
+    answers,
+    envelope,
+)
 from shop.core.times import iso
 from webhooks import addresses, services
 from webhooks.models import Delivery, Endpoint
@@ -52,16 +60,11 @@ EXAMPLE = {
     "created_at": "2026-05-01T08:00:00.000000Z",
 }
 _SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # noqa: S105
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _DELIVERY = OpenApiParameter("delivery", OpenApiTypes.UUID, OpenApiParameter.PATH)
-_REUSED = OpenApiResponse(_ENVELOPE, description="The key was used before with another body.")
 _REPLAYED = {"Idempotent-Replayed": REPLAYED}
 _NEEDED = Answer(headers={"Accepted-Permissions": ACCEPTED_PERMISSIONS})
-_STATE = OpenApiResponse(
-    _ENVELOPE,
-    description="It is disabled (`webhook_disabled`), or busy with such (`replay_limit`).",
-)
+_STATE = envelope("It is disabled (`webhook_disabled`), or busy with such (`replay_limit`).")
 
 
 def _user(request: Request) -> User:
@@ -109,12 +112,11 @@ class WebhookListView(APIView):
         request=WebhookInputSerializer,
         responses={
             201: WebhookMadeSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description="The account has too many (`webhook_limit`), or `after` was never "
-                "given out (`position_unknown`).",
+            409: envelope(
+                "The account has too many (`webhook_limit`), or `after` was never "
+                "given out (`position_unknown`)."
             ),
-            422: _REUSED,
+            422: KEY_REUSED,
         },
         examples=[
             OpenApiExample(
@@ -221,7 +223,7 @@ class TestView(APIView):
         parameters=[_ID, IDEMPOTENCY_KEY],
         extensions=answers({"202": Answer(headers=_REPLAYED)}),
         request=None,
-        responses={202: DeliverySerializer, 409: _STATE, 422: _REUSED},
+        responses={202: DeliverySerializer, 409: _STATE, 422: KEY_REUSED},
     )
     def post(self, request: Request, id: str) -> Response:
         endpoint = endpoint_of(_user(request), id, to_change=True)
@@ -242,7 +244,7 @@ class RotateView(APIView):
         parameters=[_ID, IDEMPOTENCY_KEY],
         extensions=answers({"200": Answer(headers=_REPLAYED)}),
         request=RotateSerializer,
-        responses={200: SecretSerializer, 422: _REUSED},
+        responses={200: SecretSerializer, 422: KEY_REUSED},
     )
     def post(self, request: Request, id: str) -> Response:
         endpoint = endpoint_of(_user(request), id, to_change=True)
@@ -276,7 +278,7 @@ class ReplayView(APIView):
         parameters=[_ID, IDEMPOTENCY_KEY],
         extensions=answers({"202": Answer(headers=_REPLAYED), "403": _NEEDED}),
         request=ReplaySerializer,
-        responses={202: ReplayedSerializer, 409: _STATE, 422: _REUSED},
+        responses={202: ReplayedSerializer, 409: _STATE, 422: KEY_REUSED},
         examples=[OpenApiExample("a range", {"after": 100, "until": 200}, request_only=True)],
     )
     def post(self, request: Request, id: str) -> Response:
@@ -349,12 +351,11 @@ class RetryView(APIView):
         request=None,
         responses={
             202: DeliverySerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description="It was delivered (`already_delivered`), or the webhook is disabled "
-                "(`webhook_disabled`).",
+            409: envelope(
+                "It was delivered (`already_delivered`), or the webhook is disabled "
+                "(`webhook_disabled`)."
             ),
-            422: _REUSED,
+            422: KEY_REUSED,
         },
     )
     def post(self, request: Request, id: str, delivery: str) -> Response:

@@ -22,6 +22,7 @@ from audit.sealing import checkpoint_latest
 from audit.verification import verify
 from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.pagination import PAGE_PARAMETERS
+from shop.core.schema import envelope
 
 VERIFIED_AT_ONCE = 5000
 _READERS = needs(P.AUDIT_READ_ALL)
@@ -207,9 +208,7 @@ class AuditCheckpointView(APIView):
         ),
         responses={
             (200, "text/plain"): OpenApiTypes.STR,
-            404: OpenApiResponse(
-                {"$ref": "#/components/schemas/ErrorEnvelope"}, description="The chain is empty."
-            ),
+            404: envelope("The chain is empty."),
         },
     )
     def get(self, request: Request) -> HttpResponse:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,9 +22,8 @@ from accounts.rules import OPEN, requires
 from accounts.serializers import SignInSerializer, TextField
 from shop.core.bodies import Body
 from shop.core.errors import FieldError, ValidationFailed
-from shop.core.schema import BODY_OPTIONAL
+from shop.core.schema import BODY_OPTIONAL, envelope
 
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _PAIR = {
     "access": "eyJhbGciOiJFZERTQSIs…",
     "expires_in": 300,
@@ -91,8 +90,8 @@ class JwtView(APIView):
         request=JwtSerializer,
         responses={
             200: PairSerializer,
-            401: OpenApiResponse(_ENVELOPE, description="Name, password, code or token is wrong."),
-            403: OpenApiResponse(_ENVELOPE, description="The request is signed in by a JWT."),
+            401: envelope("Name, password, code or token is wrong."),
+            403: envelope("The request is signed in by a JWT."),
         },
         examples=[
             OpenApiExample(
@@ -148,7 +147,7 @@ class JwtRefreshView(APIView):
         request=RefreshSerializer,
         responses={
             200: PairSerializer,
-            401: OpenApiResponse(_ENVELOPE, description="`refresh_reused` or `refresh_invalid`."),
+            401: envelope("`refresh_reused` or `refresh_invalid`."),
         },
         examples=[OpenApiExample("refresh", {"refresh": "shr_8cI0…"}, request_only=True), EXAMPLE],
     )

@@ -1,6 +1,6 @@
 """The API of keys, for browser sessions only: no token, key or JWT changes what may sign in."""
 
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
@@ -24,9 +24,8 @@ from accounts.sessions.recent import ReauthenticationRequired, is_recent
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, REPLAYED, Answer, answers, envelope
 
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 EXAMPLE = {
     "id": "0197f3c0-7a51-7c21-9c3e-0a4f6d2b9f10",
@@ -98,8 +97,8 @@ class KeyListView(APIView):
         request=KeyInputSerializer,
         responses={
             201: NewKeySerializer,
-            422: OpenApiResponse(_ENVELOPE, description="The key was used with another body."),
-            409: OpenApiResponse(_ENVELOPE, description="The account has too many keys."),
+            422: KEY_REUSED,
+            409: envelope("The account has too many keys."),
         },
         examples=[
             OpenApiExample(
@@ -206,8 +205,8 @@ class KeyRotationView(APIView):
         request=RotationSerializer,
         responses={
             201: NewKeySerializer,
-            422: OpenApiResponse(_ENVELOPE, description="The key was used with another body."),
-            409: OpenApiResponse(_ENVELOPE, description="It was rotated before."),
+            422: KEY_REUSED,
+            409: envelope("It was rotated before."),
         },
         examples=[OpenApiExample("a day", {"overlap": 86400}, request_only=True), NEW],
     )

@@ -36,7 +36,7 @@ from purchases.validation import parse_purchase
 from shop.core.errors import FieldError, Forbidden, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import LOCATION, REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, LOCATION, REPLAYED, Answer, answers, envelope
 
 COUPONS = "/api/v1/billing/coupons/"
 EXAMPLE = {
@@ -70,19 +70,14 @@ _PURCHASE = {
     "discount": "119.53",
     "payable": "1075.77",
 }
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _ID = OpenApiParameter(
     "id", OpenApiTypes.STR, OpenApiParameter.PATH, description="The coupon's id, or its code."
 )
-_REUSED = OpenApiResponse(_ENVELOPE, description="The key was used before with another body.")
-_REFUSED = OpenApiResponse(
-    _ENVELOPE,
-    description=(
-        "The coupon is not taken: `coupon_invalid` (unknown, inactive or somebody else's), "
-        "`coupon_not_started`, `coupon_expired`, `coupon_exhausted`, `coupon_used`, "
-        "`coupon_minimum`, `coupon_currency`, `coupon_not_applicable`. Or nobody can be billed in "
-        "the currency (`currency_not_billable`)."
-    ),
+_REFUSED = envelope(
+    "The coupon is not taken: `coupon_invalid` (unknown, inactive or somebody else's), "
+    "`coupon_not_started`, `coupon_expired`, `coupon_exhausted`, `coupon_used`, "
+    "`coupon_minimum`, `coupon_currency`, `coupon_not_applicable`. Or nobody can be billed in "
+    "the currency (`currency_not_billable`)."
 )
 
 
@@ -135,12 +130,11 @@ class CouponListView(APIView):
         request=CouponSerializer,
         responses={
             201: CouponSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description="The code is taken (`code_taken`), or nobody can be billed in the "
-                "currency (`currency_not_billable`).",
+            409: envelope(
+                "The code is taken (`code_taken`), or nobody can be billed in the "
+                "currency (`currency_not_billable`)."
             ),
-            422: _REUSED,
+            422: KEY_REUSED,
         },
         examples=[
             OpenApiExample(
@@ -210,11 +204,10 @@ class CouponView(APIView):
         request=CouponSerializer(partial=True),
         responses={
             200: CouponSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description="It was redeemed before (`coupon_in_use`), the code is taken "
+            409: envelope(
+                "It was redeemed before (`coupon_in_use`), the code is taken "
                 "(`code_taken`), or nobody can be billed in the currency "
-                "(`currency_not_billable`).",
+                "(`currency_not_billable`)."
             ),
         },
     )
@@ -306,13 +299,12 @@ class CouponPurchaseView(APIView):
             200: OpenApiResponse(
                 CouponPurchaseSerializer, description="It was recorded before, with this coupon."
             ),
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description=f"{_REFUSED.description} Or the same purchase was recorded before "
+            409: envelope(
+                f"{_REFUSED.description} Or the same purchase was recorded before "
                 "without this coupon (`recorded_without_coupon`), or the userid belongs to another "
-                "username.",
+                "username."
             ),
-            422: _REUSED,
+            422: KEY_REUSED,
         },
         examples=[
             OpenApiExample(

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,7 +13,7 @@ from accounts.rules import needs
 from billing.credits.serializers import CreditedSerializer, CreditSerializer, VoidSerializer
 from billing.credits.services import credit_note_create, invoice_void
 from billing.credits.shares import Asked
-from billing.invoices.api import ENVELOPE, ID
+from billing.invoices.api import ID
 from billing.invoices.models import Document, Draft
 from billing.invoices.representation import credit_note_data
 from billing.invoices.selectors import invoice_of
@@ -21,7 +21,7 @@ from billing.invoices.serializers import CreditNoteSerializer
 from billing.payments.errors import NotIssued
 from people.idempotency import answer_once
 from shop.core.idempotency import IDEMPOTENCY_KEY
-from shop.core.schema import LOCATION, REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, LOCATION, MADE_ONCE, REPLAYED, Answer, answers, envelope
 
 _HEADERS = answers(
     {
@@ -29,8 +29,6 @@ _HEADERS = answers(
         "201": Answer(headers={"Idempotent-Replayed": REPLAYED, "Location": LOCATION}),
     }
 )
-_MADE = answers({"201": Answer(headers={"Idempotent-Replayed": REPLAYED, "Location": LOCATION})})
-_REUSED = OpenApiResponse(ENVELOPE, description="The key was used before with another body.")
 
 
 def _invoice(request: Request, id: str) -> Document:
@@ -62,15 +60,12 @@ class CreditView(APIView):
             "then is asked back from its payments."
         ),
         parameters=[ID, IDEMPOTENCY_KEY],
-        extensions=_MADE,
+        extensions=MADE_ONCE,
         request=CreditSerializer,
         responses={
             201: CreditedSerializer,
-            409: OpenApiResponse(
-                ENVELOPE,
-                description="More than is left (`exceeds_invoice`), or a draft (`not_issued`).",
-            ),
-            422: _REUSED,
+            409: envelope("More than is left (`exceeds_invoice`), or a draft (`not_issued`)."),
+            422: KEY_REUSED,
         },
         examples=[
             OpenApiExample(
@@ -132,11 +127,8 @@ class VoidView(APIView):
         responses={
             200: CreditNoteSerializer,
             201: CreditNoteSerializer,
-            409: OpenApiResponse(
-                ENVELOPE,
-                description="Money was received (`refund_first`), or a draft (`not_issued`).",
-            ),
-            422: _REUSED,
+            409: envelope("Money was received (`refund_first`), or a draft (`not_issued`)."),
+            422: KEY_REUSED,
         },
     )
     def post(self, request: Request, id: str) -> Response:

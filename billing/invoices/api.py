@@ -33,9 +33,8 @@ from people.idempotency import answer_once
 from shop.core.errors import FieldError, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import LOCATION, REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, LOCATION, REPLAYED, Answer, answers, envelope
 
-ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _DAY = "A day of the issue, inclusive; of the making for drafts."
 FILTERS = [
@@ -45,14 +44,11 @@ FILTERS = [
     OpenApiParameter("username", OpenApiTypes.STR, description="One customer only."),
 ]
 _STATUS = OpenApiParameter("status", OpenApiTypes.STR, enum=STATUSES)
-_REFUSED = OpenApiResponse(
-    ENVELOPE,
-    description=(
-        "`nothing_to_invoice`, `too_many_lines` (over 5000), `currency_not_billable`, "
-        "`already_invoiced`, which names the purchases, or an error of a coupon (`coupon_…`)."
-    ),
+_REFUSED = envelope(
+    "`nothing_to_invoice`, `too_many_lines` (over 5000), `currency_not_billable`, "
+    "`already_invoiced`, which names the purchases, or an error of a coupon (`coupon_…`)."
 )
-_ISSUED = OpenApiResponse(ENVELOPE, description="It is issued, so nobody changes it (`issued`).")
+_ISSUED = envelope("It is issued, so nobody changes it (`issued`).")
 
 
 def _actor(request: HttpRequest) -> User:
@@ -114,7 +110,7 @@ class InvoiceListView(APIView):
         responses={
             201: InvoiceSerializer,
             409: _REFUSED,
-            422: OpenApiResponse(ENVELOPE, description="The key was used with another body."),
+            422: KEY_REUSED,
         },
     )
     def post(self, request: HttpRequest) -> Response:

@@ -31,9 +31,8 @@ from people.idempotency import answer_once
 from shop.core.admission import account_holder
 from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY
-from shop.core.schema import REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, REPLAYED, Answer, answers, envelope
 
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _RANGE = OpenApiParameter(
     "Range",
@@ -42,7 +41,7 @@ _RANGE = OpenApiParameter(
     examples=[OpenApiExample("the first kilobyte", "bytes=0-1023")],
 )
 _NOT_READY = "A worker writes it (`not_ready`); ask again shortly."
-_ERASED = OpenApiResponse(_ENVELOPE, description="The customer's name is erased (`gone`).")
+_ERASED = envelope("The customer's name is erased (`gone`).")
 _CURRENT = OpenApiResponse(description="The client's copy is current (`If-None-Match`).")
 _SYNTAX = OpenApiParameter("syntax", OpenApiTypes.STR, enum=SYNTAXES, default="cii")
 
@@ -155,10 +154,10 @@ def _paper(start: str, words: str) -> Any:
             (200, "application/pdf"): OpenApiTypes.BINARY,
             (206, "application/pdf"): OpenApiTypes.BINARY,
             304: _CURRENT,
-            409: OpenApiResponse(_ENVELOPE, description=_NOT_READY),
+            409: envelope(_NOT_READY),
             410: _ERASED,
-            412: OpenApiResponse(_ENVELOPE, description="The PDF differs from `If-Match`."),
-            416: OpenApiResponse(_ENVELOPE, description="The range is beyond the end of the PDF."),
+            412: envelope("The PDF differs from `If-Match`."),
+            416: envelope("The range is beyond the end of the PDF."),
         },
     )
 
@@ -173,12 +172,9 @@ def _xml(start: str, words: str) -> Any:
         responses={
             (200, "application/xml"): OpenApiTypes.BINARY,
             304: _CURRENT,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description=(
-                    "Business terms are missing, each is named (`not_an_einvoice`), or the "
-                    f"document is long: {_NOT_READY}"
-                ),
+            409: envelope(
+                "Business terms are missing, each is named (`not_an_einvoice`), or the "
+                f"document is long: {_NOT_READY}"
             ),
             410: _ERASED,
         },
@@ -199,15 +195,12 @@ def _send(start: str, words: str) -> Any:
         extensions=answers({"202": Answer(headers={"Idempotent-Replayed": REPLAYED})}),
         responses={
             202: MailSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description=(
-                    "The customer has no verified address (`email_not_verified`), or the invoice "
-                    "is a draft (`not_ready`)."
-                ),
+            409: envelope(
+                "The customer has no verified address (`email_not_verified`), or the invoice "
+                "is a draft (`not_ready`)."
             ),
             410: _ERASED,
-            422: OpenApiResponse(_ENVELOPE, description="The key was used with another body."),
+            422: KEY_REUSED,
         },
     )
 

@@ -6,7 +6,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
-    OpenApiResponse,
     extend_schema,
 )
 from rest_framework.request import Request
@@ -19,9 +18,9 @@ from accounts.rules import needs
 from billing.parties.profiles import account_of, profile_of, profile_set
 from billing.parties.serializers import ProfileSerializer, profile_data
 from shop.core.errors import FieldError, ValidationFailed
+from shop.core.schema import envelope
 
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
-_UNKNOWN = OpenApiResponse(_ENVELOPE, description="There is no such account for you.")
+_UNKNOWN = envelope("There is no such account for you.")
 _WHOSE = [
     OpenApiParameter("username", OpenApiTypes.STR, description="Whose profile; else your own."),
     OpenApiParameter("userid", OpenApiTypes.STR),

@@ -34,11 +34,9 @@ from billing.payments.serializers import (
 from people.idempotency import answer_once
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, REPLAYED, Answer, answers, envelope
 
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
-_REUSED = OpenApiResponse(_ENVELOPE, description="The key was used before with another body.")
 _REPLAYED = Answer(headers={"Idempotent-Replayed": REPLAYED})
 _DATA: dict[str, Callable[[Any], dict[str, Any]]] = {
     "payments": payment_data,
@@ -92,14 +90,11 @@ class PayView(APIView):
         responses={
             200: PayAnswerSerializer,
             201: PayAnswerSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description=(
-                    "Nothing is due (`nothing_due`), the invoice is a draft (`not_issued`), or the "
-                    "provider refuses it (`provider_refused`)."
-                ),
+            409: envelope(
+                "Nothing is due (`nothing_due`), the invoice is a draft (`not_issued`), or the "
+                "provider refuses it (`provider_refused`)."
             ),
-            422: _REUSED,
+            422: KEY_REUSED,
         },
         examples=[OpenApiExample("by bank", {"provider": "bank"}, request_only=True)],
     )
@@ -136,14 +131,11 @@ class BookView(APIView):
         responses={
             200: PaymentSerializer,
             201: PaymentSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description=(
-                    "The reference was booked with another amount or day (`reference_used`), or "
-                    "the invoice is a draft (`not_issued`)."
-                ),
+            409: envelope(
+                "The reference was booked with another amount or day (`reference_used`), or "
+                "the invoice is a draft (`not_issued`)."
             ),
-            422: _REUSED,
+            422: KEY_REUSED,
         },
         examples=[
             OpenApiExample(
@@ -284,14 +276,11 @@ class RefundRequestView(APIView):
         request=RefundRequestSerializer,
         responses={
             202: RefundSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description=(
-                    "More than is overpaid (`exceeds_overpaid`: credit first) or left of the "
-                    "payment (`exceeds_payment`), or it is in an open dispute (`disputed`)."
-                ),
+            409: envelope(
+                "More than is overpaid (`exceeds_overpaid`: credit first) or left of the "
+                "payment (`exceeds_payment`), or it is in an open dispute (`disputed`)."
             ),
-            422: _REUSED,
+            422: KEY_REUSED,
         },
         examples=[
             OpenApiExample(
@@ -324,10 +313,8 @@ class RefundFailedView(APIView):
         request=RefundFailedSerializer,
         responses={
             200: RefundSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE, description="The provider tells of it itself (`provider_decides`)."
-            ),
-            422: _REUSED,
+            409: envelope("The provider tells of it itself (`provider_decides`)."),
+            422: KEY_REUSED,
         },
         examples=[OpenApiExample("sent back", {"reason": "Account closed."}, request_only=True)],
     )
@@ -357,14 +344,11 @@ class ChargebackOpenView(APIView):
         responses={
             200: ChargebackSerializer,
             201: ChargebackSerializer,
-            409: OpenApiResponse(
-                _ENVELOPE,
-                description=(
-                    "More than is left of the payment (`exceeds_payment`), or the provider tells "
-                    "of its disputes itself (`provider_decides`)."
-                ),
+            409: envelope(
+                "More than is left of the payment (`exceeds_payment`), or the provider tells "
+                "of its disputes itself (`provider_decides`)."
             ),
-            422: _REUSED,
+            422: KEY_REUSED,
         },
     )
     def post(self, request: Request, id: str) -> Response:
@@ -393,10 +377,7 @@ class _VerdictView(APIView):
         return answer_once(request, work)
 
 
-_CLOSED = OpenApiResponse(
-    _ENVELOPE,
-    description="It has the other verdict (`closed`), or the provider's (`provider_decides`).",
-)
+_CLOSED = envelope("It has the other verdict (`closed`), or the provider's (`provider_decides`).")
 
 
 class WonView(_VerdictView):

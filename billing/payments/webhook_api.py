@@ -1,9 +1,7 @@
 """The API that payment providers call."""
 
-from typing import Any
-
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -14,8 +12,7 @@ from billing.payments.providers.registry import webhook_provider
 from billing.payments.serializers import ReceiptSerializer
 from billing.routes import WEBHOOK_MAX_BYTES
 from shop.core.errors import PayloadTooLarge
-
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
+from shop.core.schema import envelope
 
 
 class WebhookView(APIView):
@@ -35,7 +32,7 @@ class WebhookView(APIView):
         request=OpenApiTypes.OBJECT,
         responses={
             200: ReceiptSerializer,
-            400: OpenApiResponse(_ENVELOPE, description="It is not signed (`bad_signature`)."),
+            400: envelope("It is not signed (`bad_signature`)."),
         },
     )
     def post(self, request: Request, provider: str) -> Response:

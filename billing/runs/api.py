@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.rules import needs
-from billing.invoices.api import ENVELOPE, ID
+from billing.invoices.api import ID
 from billing.invoices.selectors import key_of
 from billing.runs.models import Run
 from billing.runs.serializers import RunRequestSerializer, RunSerializer, runs_data
@@ -19,7 +19,7 @@ from people.idempotency import answer_once
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import LOCATION, REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, LOCATION, REPLAYED, Answer, answers
 
 
 class RunListView(APIView):
@@ -52,7 +52,7 @@ class RunListView(APIView):
         request=RunRequestSerializer,
         responses={
             202: RunSerializer,
-            422: OpenApiResponse(ENVELOPE, description="The key was used with another body."),
+            422: KEY_REUSED,
         },
     )
     def post(self, request: Request) -> Response:

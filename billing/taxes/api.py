@@ -22,12 +22,11 @@ from billing.taxes.serializers import (
 from people.idempotency import answer_once
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY
-from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import REPLAYED, Answer, answers
+from shop.core.pagination import PAGE_PARAMETERS, ByKey, page_schema
+from shop.core.schema import KEY_REUSED, REPLAYED, Answer, answers, envelope
 from shop.core.text import printable
 
 READ, WRITE = needs(P.BILLING_READ_ALL), needs(P.BILLING_WRITE_ALL)
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 RATE = {
     "id": 1,
     "code": "standard",
@@ -38,14 +37,8 @@ RATE = {
 }
 
 
-class _Newest(KeysetPagination):
-    """Pages in the order of keys, the newest first."""
-
-    number_field = "pk"
-
-
 def _page(request: Request, view: APIView, rows: Any, data: Any) -> Response:
-    paginator = _Newest()
+    paginator = ByKey()
     found = paginator.paginate_queryset(rows, request, view)
     return paginator.get_paginated_response([data(each) for each in found])
 
@@ -79,10 +72,8 @@ class TaxRateListView(APIView):
         request=TaxRateSerializer,
         responses={
             201: TaxRateSerializer,
-            409: OpenApiResponse(_ENVELOPE, description="`rate_exists` or `too_many_rates`."),
-            422: OpenApiResponse(
-                _ENVELOPE, description="The key was used before with another body."
-            ),
+            409: envelope("`rate_exists` or `too_many_rates`."),
+            422: KEY_REUSED,
         },
         examples=[OpenApiExample("19 %", RATE)],
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -43,11 +43,11 @@ from quizzes.authoring.models import Quiz
 from quizzes.definition.problems import Problem
 from shop.core.admission import address_holder
 from shop.core.errors import ApplicationError, NotFound
+from shop.core.schema import envelope
 
-ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
-NO_SECRET = OpenApiResponse(ENVELOPE, description="The secret is missing or malformed.")
-_CLOSED = OpenApiResponse(ENVELOPE, description="`quiz_closed`")
-_WORK = OpenApiResponse(ENVELOPE, description="`challenge_required`: solve one, and send it along.")
+NO_SECRET = envelope("The secret is missing or malformed.")
+_CLOSED = envelope("`quiz_closed`")
+_WORK = envelope("`challenge_required`: solve one, and send it along.")
 _REVISION = "`stale_revision`, `revision_conflict` or `already_finished`."
 _NEEDS = "Needs `Authorization: Attempt <32 random bytes in base64url>`."
 _ID = OpenApiParameter(
@@ -130,7 +130,7 @@ class AttemptView(RespondentView):
             200: AttemptSavedSerializer,
             201: AttemptSavedSerializer,
             401: NO_SECRET,
-            409: OpenApiResponse(ENVELOPE, description=_REVISION),
+            409: envelope(_REVISION),
             410: _CLOSED,
             428: _WORK,
         },
@@ -164,7 +164,7 @@ class FinishView(RespondentView):
             200: AttemptResultSerializer,
             201: AttemptResultSerializer,
             401: NO_SECRET,
-            409: OpenApiResponse(ENVELOPE, description=_REVISION),
+            409: envelope(_REVISION),
             410: _CLOSED,
             428: _WORK,
         },
@@ -201,8 +201,8 @@ class AttemptResultView(RespondentView):
         responses={
             200: AttemptResultSerializer,
             401: NO_SECRET,
-            403: OpenApiResponse(ENVELOPE, description="`contact_required`: leave an address."),
-            409: OpenApiResponse(ENVELOPE, description="`not_ready`: it is not finished."),
+            403: envelope("`contact_required`: leave an address."),
+            409: envelope("`not_ready`: it is not finished."),
         },
     )
     def get(self, request: Request, slug: str, id: UUID) -> Response:

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.authentication import actor_of
 from people.idempotency import answer_once
 from quizzes.authoring import services
 from quizzes.authoring.drafts import checked, parse_draft
@@ -28,21 +29,13 @@ from quizzes.authoring.serializers import (
     version_data,
 )
 from quizzes.companies.access import Role, company_for
-from quizzes.companies.api import (
-    COMPANY,
-    ENVELOPE,
-    MADE,
-    READ,
-    REUSED,
-    WRITE,
-    actor_of,
-    read,
-)
+from quizzes.companies.api import COMPANY, READ, WRITE
 from quizzes.definition.structs import FORMAT
+from shop.core.bodies import read
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import BODY_OPTIONAL, Answer, answers
+from shop.core.schema import BODY_OPTIONAL, KEY_REUSED, MADE_ONCE, Answer, answers, envelope
 
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 DEFINITION: Any = {"type": "object", "example": {"format": FORMAT, "languages": ["en"]}}
@@ -80,15 +73,12 @@ class QuizListView(APIView):
         operation_id="quizzes_create",
         summary="Make a quiz with a draft",
         parameters=[COMPANY, IDEMPOTENCY_KEY],
-        extensions=MADE,
+        extensions=MADE_ONCE,
         request=QuizInputSerializer,
         responses={
             201: QuizSerializer,
-            409: OpenApiResponse(
-                ENVELOPE,
-                description="The slug is taken (`slug_taken`), or there are 1000 (`quiz_limit`).",
-            ),
-            422: REUSED,
+            409: envelope("The slug is taken (`slug_taken`), or there are 1000 (`quiz_limit`)."),
+            422: KEY_REUSED,
         },
     )
     def post(self, request: Request, company: str) -> Response:
@@ -125,7 +115,7 @@ class QuizView(APIView):
         request=QuizChangeSerializer,
         responses={
             200: QuizSerializer,
-            409: OpenApiResponse(ENVELOPE, description="It has no version (`not_published`)."),
+            409: envelope("It has no version (`not_published`)."),
         },
         examples=[OpenApiExample("close it", {"state": "closed"}, request_only=True)],
     )
@@ -167,7 +157,7 @@ class DraftView(APIView):
         request={"application/json": DEFINITION},
         responses={
             200: OpenApiResponse(DEFINITION),
-            412: OpenApiResponse(ENVELOPE, description="It was changed since (`draft_changed`)."),
+            412: envelope("It was changed since (`draft_changed`)."),
         },
     )
     def put(self, request: Request, company: str, id: str) -> Response:
@@ -210,8 +200,8 @@ class PublishView(APIView):
         ),
         parameters=[COMPANY, ID, IDEMPOTENCY_KEY],
         request=None,
-        extensions=MADE,
-        responses={200: VersionSerializer, 201: VersionSerializer, 422: REUSED},
+        extensions=MADE_ONCE,
+        responses={200: VersionSerializer, 201: VersionSerializer, 422: KEY_REUSED},
     )
     def post(self, request: Request, company: str, id: str) -> Response:
         quiz = quiz_for(request.user, company, id, Role.EDITOR)

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.authentication import actor_of
 from people.idempotency import keep_once, route_of
 from quizzes.authoring.api import ID
 from quizzes.authoring.drafts import refusal
@@ -22,7 +23,7 @@ from quizzes.authoring.models import Quiz
 from quizzes.authoring.selectors import quiz_for, version_of
 from quizzes.authoring.services import quiz_create
 from quizzes.companies.access import Role, company_for
-from quizzes.companies.api import COMPANY, ENVELOPE, READ, REUSED, WRITE, actor_of
+from quizzes.companies.api import COMPANY, READ, WRITE
 from quizzes.companies.models import SLUG_MAX_LENGTH
 from quizzes.definition.canonical import canonical
 from quizzes.definition.parse import parse
@@ -30,7 +31,7 @@ from quizzes.definition.problems import Invalid
 from quizzes.definition.structs import MAX_BYTES
 from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
-from shop.core.schema import REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, REPLAYED, Answer, answers, envelope
 
 LANGUAGE_MAX_LENGTH = 12
 _SKIPPED = {
@@ -101,8 +102,8 @@ class ImportView(APIView):
         responses={
             200: OpenApiResponse(IMPORTED, description="A dry run."),
             201: OpenApiResponse(IMPORTED),
-            409: OpenApiResponse(ENVELOPE, description="The slug is taken (`slug_taken`)."),
-            422: REUSED,
+            409: envelope("The slug is taken (`slug_taken`)."),
+            422: KEY_REUSED,
         },
         examples=[OpenApiExample("GIFT", "The Nile is in Africa.{TRUE}\n", request_only=True)],
     )

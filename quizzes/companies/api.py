@@ -1,6 +1,6 @@
 """The API of companies: their brand and their people."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from people.idempotency import answer_once
@@ -26,36 +26,17 @@ from quizzes.companies.serializers import (
     company_data,
     member_data,
 )
+from shop.core.bodies import read
 from shop.core.idempotency import IDEMPOTENCY_KEY
-from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
-from shop.core.schema import LOCATION, REPLAYED, Answer, answers
+from shop.core.pagination import PAGE_PARAMETERS, ByKey, KeysetPagination, page_schema
+from shop.core.schema import KEY_REUSED, MADE_ONCE, envelope
 
 READ, WRITE = needs(P.QUIZZES_READ), needs(P.QUIZZES_WRITE)
-ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 COMPANY = OpenApiParameter("company", OpenApiTypes.STR, OpenApiParameter.PATH)
-MADE = answers({"201": Answer(headers={"Idempotent-Replayed": REPLAYED, "Location": LOCATION})})
-REUSED = OpenApiResponse(ENVELOPE, description="The key was used before with another body.")
 _USERID = OpenApiParameter("userid", OpenApiTypes.STR, OpenApiParameter.PATH)
-_OWNERS = OpenApiResponse(
-    ENVELOPE,
-    description="Nobody would own it (`last_owner`), or it has no people of its own (`no_team`).",
+_OWNERS = envelope(
+    "Nobody would own it (`last_owner`), or it has no people of its own (`no_team`)."
 )
-
-
-def actor_of(request: Request) -> User:
-    """Return the account that makes a request."""
-    return cast(User, request.user)
-
-
-def read(serializer: Any, request: Request) -> dict[str, Any]:
-    """Return the body as the serializer reads it. Raise REST framework's ``ValidationError``."""
-    given = serializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    return dict(given.validated_data)
-
-
-class _ByKey(KeysetPagination):
-    number_field = "pk"
 
 
 class CompanyListView(APIView):
@@ -83,12 +64,12 @@ class CompanyListView(APIView):
         summary="Make a company, which you own",
         description="Its people are the members of its team.",
         parameters=[IDEMPOTENCY_KEY],
-        extensions=MADE,
+        extensions=MADE_ONCE,
         request=CompanyInputSerializer,
         responses={
             201: CompanySerializer,
-            409: OpenApiResponse(ENVELOPE, description="The slug is taken (`slug_taken`)."),
-            422: REUSED,
+            409: envelope("The slug is taken (`slug_taken`)."),
+            422: KEY_REUSED,
         },
         examples=[
             OpenApiExample(
@@ -155,7 +136,7 @@ class CompanyMemberListView(APIView):
         responses={200: OpenApiResponse(page_schema("CompanyMember"))},
     )
     def get(self, request: Request, company: str) -> Response:
-        paginator = _ByKey()
+        paginator = ByKey()
         members = members_of(company_for(request.user, company))
         found = paginator.paginate_queryset(members, request, self)
         roles = roles_of(found)

@@ -27,9 +27,9 @@ from quizzes.leads.serializers import ErasureStartedSerializer, LeadDetailSerial
 from shop.core.admission import account_holder
 from shop.core.errors import NotFound
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
+from shop.core.schema import envelope
 
 READ, WRITE = needs(P.QUIZZES_READ), needs(P.QUIZZES_WRITE)
-_ENVELOPE: Any = {"$ref": "#/components/schemas/ErrorEnvelope"}
 _COMPANY = OpenApiParameter("company", OpenApiTypes.STR, OpenApiParameter.PATH)
 _ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _RESULT = OpenApiParameter("result", OpenApiTypes.UUID, OpenApiParameter.PATH)
@@ -162,7 +162,7 @@ class CompanyResultPdfView(APIView):
         parameters=[_COMPANY, _ID, _RESULT],
         responses={
             (200, "application/pdf"): OpenApiTypes.BINARY,
-            409: OpenApiResponse(_ENVELOPE, description="`not_ready`: ask again shortly."),
+            409: envelope("`not_ready`: ask again shortly."),
         },
     )
     def get(self, request: Request, company: str, id: str, result: str) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,7 +12,7 @@ from accounts.rules import OPEN
 from documents.downloads import Gone, NotReady, download
 from documents.upkeep import document_again
 from quizzes.answering import hooks
-from quizzes.answering.api import ENVELOPE, NO_SECRET, RespondentView
+from quizzes.answering.api import NO_SECRET, RespondentView
 from quizzes.answering.models import Result
 from quizzes.answering.selectors import attempt_get, result_of
 from quizzes.leads import services
@@ -27,12 +27,11 @@ from quizzes.leads.serializers import (
 )
 from shop.core.admission import address_holder
 from shop.core.errors import NotFound
+from shop.core.schema import envelope
 
 _ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _NEEDS = "Needs `Authorization: Attempt <32 random bytes in base64url>`."
-_OVER = OpenApiResponse(
-    ENVELOPE, description="The token is unknown, used up or too old: one text for all."
-)
+_OVER = envelope("The token is unknown, used up or too old: one text for all.")
 
 
 class ContactView(RespondentView):
@@ -53,14 +52,11 @@ class ContactView(RespondentView):
         responses={
             202: QuizContactTakenSerializer,
             401: NO_SECRET,
-            409: OpenApiResponse(
-                ENVELOPE,
-                description=(
-                    "The attempt has no result yet (`not_finished`), a text is not that of this "
-                    "version (`consent_changed`), or the quiz asks for no address (`no_contact`)."
-                ),
+            409: envelope(
+                "The attempt has no result yet (`not_finished`), a text is not that of this "
+                "version (`consent_changed`), or the quiz asks for no address (`no_contact`)."
             ),
-            428: OpenApiResponse(ENVELOPE, description="`challenge_required`"),
+            428: envelope("`challenge_required`"),
         },
         examples=[
             OpenApiExample("an address", {"email": "joe@example.com"}, request_only=True),
@@ -97,8 +93,8 @@ class ResultPdfView(RespondentView):
         responses={
             (200, "application/pdf"): OpenApiTypes.BINARY,
             401: NO_SECRET,
-            403: OpenApiResponse(ENVELOPE, description="`contact_required`"),
-            409: OpenApiResponse(ENVELOPE, description="`not_ready`: ask again shortly."),
+            403: envelope("`contact_required`"),
+            409: envelope("`not_ready`: ask again shortly."),
         },
     )
     def get(self, request: Request, slug: str, id: UUID) -> Any:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
+from rest_framework.request import Request
 from rest_framework.utils import html
 
 NAMED_MAX = 20
@@ -35,3 +36,13 @@ class Body(serializers.Serializer[Any]):
         except serializers.ValidationError as error:
             faults |= cast(dict[str, Any], error.detail)
         raise serializers.ValidationError(faults)
+
+
+def read(serializer: Any, request: Request, **options: Any) -> dict[str, Any]:
+    """Return the body of a request as a class of serializers reads it.
+
+    Raise REST framework's ``ValidationError``, which names every fault.
+    """
+    given = serializer(data=request.data, **options)
+    given.is_valid(raise_exception=True)
+    return dict(given.validated_data)

@@ -269,6 +269,17 @@ class KeysetPagination(BasePagination):
         )
 
 
+class ByKey(KeysetPagination):
+    """Pages in the order of keys, which grow with time."""
+
+    number_field = "pk"
+
+
+def one_page(results: Sequence[Any]) -> Response:
+    """Answer with a list so short that it is one page."""
+    return Response({"next": None, "previous": None, "results": results})
+
+
 PAGE_PARAMETERS = [
     OpenApiParameter(
         "cursor",

@@ -6,6 +6,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.plumbing import force_instance
+from drf_spectacular.utils import OpenApiResponse
 
 from shop.core.apps import error_dialects
 from shop.core.bodies import Body
@@ -84,6 +85,18 @@ class Answer:
 def answers(by_status: Mapping[str, Answer]) -> dict[str, Any]:
     """Return ``extensions`` for ``extend_schema``: what an operation's answers have."""
     return {_ANSWERS: by_status}
+
+
+def envelope(description: str) -> OpenApiResponse:
+    """Return what ``extend_schema`` takes for an answer that is the error envelope."""
+    return OpenApiResponse({"$ref": "#/components/schemas/ErrorEnvelope"}, description)
+
+
+KEY_REUSED = envelope("The key was used before with another body.")
+MADE_ONCE = answers(
+    {"201": Answer(headers={"Idempotent-Replayed": REPLAYED, "Location": LOCATION})}
+)
+"""The ``extensions`` of a POST that takes an idempotency key and answers with a new address."""
 
 
 class AutoSchema(SpectacularAutoSchema):

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 from knox.models import get_digest_token
 from knox.settings import CONSTANTS
 
@@ -102,7 +103,7 @@ class EmailAddressAdmin(RecentFirst, _OwnedAdmin, AllauthEmailAddressAdmin):
                 user_id=request.user.pk or 0,
                 queryset=addresses,
                 action_flag=CHANGE,
-                change_message="Marked as verified.",
+                change_message=gettext_noop("Marked as verified."),
             )
 
     @transaction.atomic

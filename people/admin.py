@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from accounts.admin_recent import RecentFirst
 from accounts.models import Token, User
@@ -169,7 +170,7 @@ class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
         revoked = Token.objects.filter(user__in=users).delete()[0]
         for user in users:
             record("token.ended", object=f"account:{user.pk}", actor_id=request.user.pk)
-        self._log(request, users, "Revoked all tokens.")
+        self._log(request, users, gettext_noop("Revoked all tokens."))
         self.message_user(request, _("Revoked tokens: %(count)d.") % {"count": revoked})
 
     @admin.action(
@@ -183,7 +184,7 @@ class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
             user.set_unusable_password()
             user.save(update_fields=["password"])
         Token.objects.filter(user__in=users).delete()
-        self._log(request, users, "Disabled the password and revoked all tokens.")
+        self._log(request, users, gettext_noop("Disabled the password and revoked all tokens."))
         self.message_user(request, _("Passwords disabled: %(count)d.") % {"count": len(users)})
 
     @admin.action(description=_("Deactivate the selected users"), permissions=["change"])
@@ -193,7 +194,9 @@ class UserAdmin(RecentFirst, LargeTableAdmin, DjangoUserAdmin):
         users = self._reached(request, queryset.filter(is_active=True), but_oneself=True)
         for user in users:
             account_change(actor=cast(User, request.user), account_id=user.pk, is_active=False)
-        self._log(request, users, "Deactivated, and ended all sessions, tokens and keys.")
+        self._log(
+            request, users, gettext_noop("Deactivated, and ended all sessions, tokens and keys.")
+        )
         self.message_user(request, _("Users deactivated: %(count)d.") % {"count": len(users)})
 
     def _reached(

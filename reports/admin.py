@@ -7,6 +7,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from accounts.models import User
 from documents.upkeep import documents_requeue
@@ -35,7 +36,7 @@ class ReportAdmin(ReadOnlyAdmin):
                 user_id=request.user.pk or 0,
                 queryset=reports,
                 action_flag=CHANGE,
-                change_message="Asked to be queued again.",
+                change_message=gettext_noop("Asked to be queued again."),
             )
         self.message_user(
             request, _("Queued again: %(count)d.") % {"count": count}, messages.SUCCESS

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import flatten_fieldsets, label_for_field
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
@@ -140,6 +141,12 @@ def test_the_admin_is_in_the_readers_language(client: Client, alice: User):
     request.user = User.objects.get(pk=alice.pk)
     english, german = (_names_in_the_admin(request, language) for language in (None, "de"))
     assert {name for name, other in zip(english, german, strict=True) if name == other} <= ALIKE
+    # The history of an object has messages of our actions and of Django's forms.
+    for message in ("Revoked all tokens.", [{"changed": {"fields": ["Password"]}}]):
+        LogEntry.objects.log_actions(alice.pk, [alice], CHANGE, change_message=message)
+    history = client.get(f"/admin/accounts/user/{alice.pk}/history/").content.decode()
+    for text in ("Alle Token widerrufen.", "Passwort geändert."):
+        assert text in history, text
 
 
 def _names_in_the_admin(request: Any, language: str | None) -> list[str]:

@@ -113,14 +113,26 @@ def _style(language: str, currency: str) -> _Style:
     return _Style(before, after, symbols["group"], symbols["decimal"])
 
 
+class Parts(NamedTuple):
+    """An amount as it is written: ``$1,195`` and ``.30``, or ``1.195``, ``,30`` and `` €``."""
+
+    whole: str
+    fraction: str
+    after: str
+
+
 def _written(plain: str, style: _Style, decimals: int) -> str:
+    return "".join(_parts(plain, style, decimals))
+
+
+def _parts(plain: str, style: _Style, decimals: int) -> Parts:
     sign = "-" if plain.startswith("-") else ""
     whole, _point, fraction = plain.lstrip("+-").partition(".")
     fraction = fraction.rstrip("0").ljust(decimals, "0")
     text = f"{int(whole):,}".replace(",", style.thousands)
-    if fraction:
-        text += style.decimal + fraction
-    return f"{sign}{style.before}{text}{style.after}"
+    return Parts(
+        f"{sign}{style.before}{text}", style.decimal + fraction if fraction else "", style.after
+    )
 
 
 def shown(amount: str | Decimal, currency: str) -> str:
@@ -128,8 +140,13 @@ def shown(amount: str | Decimal, currency: str) -> str:
 
     It has the decimals of its currency, and more where it is more exact: nothing is rounded.
     """
+    return "".join(parts(amount, currency))
+
+
+def parts(amount: str | Decimal, currency: str) -> Parts:
+    """Return what :func:`shown` does in parts, so that a column can align them."""
     plain = amount if isinstance(amount, str) else format(amount, "f")
-    return _written(plain, _style(get_language() or "en", currency), decimals_of(currency))
+    return _parts(plain, _style(get_language() or "en", currency), decimals_of(currency))
 
 
 def figures(amount: Decimal, currency: str) -> str:

@@ -26,13 +26,15 @@ export function style(currency) {
   return formats.get(key);
 }
 
-export function written(amount, { before, after, thousands, decimal }, decimals) {
+function parts(amount, { before, after, thousands, decimal }, decimals) {
   const [whole, fraction = ""] = String(amount).replace(/^[+-]/, "").split(".");
   const grouped = whole.replace(/^0+(?=[0-9])/, "").replace(/\B(?=([0-9]{3})+$)/g, thousands);
   const shownFraction = fraction.replace(/0+$/, "").padEnd(decimals, "0");
   const sign = String(amount).startsWith("-") ? "-" : "";
-  return `${sign}${before}${grouped}${shownFraction && decimal + shownFraction}${after}`;
+  return [sign + before + grouped, shownFraction && decimal + shownFraction, after];
 }
+
+export const written = (amount, style, decimals) => parts(amount, style, decimals).join("");
 
 export const decimalsOf = (currency) => (WITHOUT_CENTS.has(currency) ? 0 : (MORE_DECIMALS[currency] ?? 2));
 
@@ -47,6 +49,9 @@ export function money(amount, currency) {
   const data = document.createElement("data");
   data.className = "money";
   data.value = amount;
-  data.textContent = shown(amount, currency);
+  const [whole, fraction, after] = parts(amount, style(currency), decimalsOf(currency));
+  const span = (name, text) => Object.assign(document.createElement("span"), { className: name, textContent: text });
+  data.append(whole, span(`d${Math.max(fraction.length - 1, 0)}`, fraction));
+  if (after) data.append(span(`s${after.trim().length}`, after));
   return data;
 }

@@ -99,6 +99,20 @@ def test_an_amount_is_copied_as_a_plain_decimal(windows: Windows) -> None:
     assert copied == "1195.30"
 
 
+@pytest.mark.parametrize("language", ["en", "de-DE"])
+def test_decimal_points_of_a_column_stand_below_each_other(windows: Windows, language: str) -> None:
+    page = _guide(windows, locale=language)
+    edges = page.evaluate(
+        """() => {
+          const edges = (name) => [...document.querySelectorAll(`td.tail .money [class^=${name}]`)]
+            .map((part) => Math.round(part.getBoundingClientRect().left * 4));
+          return [edges("d"), edges("s")];
+        }"""
+    )
+    assert [len(places) for places in edges] == [6, 6 if language == "de-DE" else 0]
+    assert [len(set(places)) for places in edges] == [1, 1 if language == "de-DE" else 0]
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 def test_menu_dialog_and_panel_open(windows: Windows, scripts: bool) -> None:
     page = _guide(windows, java_script_enabled=scripts)

@@ -68,12 +68,19 @@ def day(value: date | str | None) -> SafeString | str:
 
 @register.simple_tag
 def money(amount: Any, currency: str) -> SafeString | str:
-    """Return an amount and its currency; the machine reads the plain decimal."""
+    """Return an amount and its currency; the machine reads the plain decimal.
+
+    Decimals and what follows them have a width that the whole column shares.
+    """
     if amount in (None, ""):
         return "–"
     plain = str(amount)
+    whole, fraction, after = amounts.parts(plain, currency)
+    decimals, sign = max(len(fraction) - 1, 0), len(after.strip())
+    unit = format_html('<span class="s{}">{}</span>', sign, after) if after else ""
     return format_html(
-        '<data class="money" value="{}">{}</data>', plain, amounts.shown(plain, currency)
+        '<data class="money" value="{}">{}<span class="d{}">{}</span>{}</data>',
+        *(plain, whole, decimals, fraction, unit),
     )
 
 

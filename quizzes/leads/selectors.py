@@ -1,14 +1,18 @@
 """Leads, for the people of their company."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextChoices
 
+from documents.models import Document
 from quizzes.companies.models import Company
-from quizzes.leads.models import Consent, Lead, LeadResult
+from quizzes.leads import papers
+from quizzes.leads.models import Consent, Lead, LeadMail, LeadResult
 from quizzes.leads.sealing import known_index, normalized, opened
 from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.times import iso
@@ -64,6 +68,55 @@ def consents_of(lead: Lead) -> list[Consent]:
     return list(Consent.objects.filter(lead=lead).select_related("text"))
 
 
+class MailState(TextChoices):
+    """What is known of a mail. ``UNKNOWN``: it may have been sent, so it is not sent again."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """A mail to a lead: ``kind`` is ``confirm`` or ``result``."""
+
+    kind: str
+    result: UUID
+    state: MailState
+    created_at: datetime
+    sent_at: datetime | None
+
+
+_KINDS = {papers.CONFIRM: "confirm", papers.MAIL: "result"}
+
+
+def mails_of(lead: Lead) -> list[Mailed]:
+    """Return the mails to a lead, newest first."""
+    rows = list(LeadMail.objects.filter(lead=lead, kind__in=_KINDS).order_by("-created_at", "-pk"))
+    documents = Document.objects.in_bulk([row.document for row in rows])
+    return [
+        Mailed(
+            kind=_KINDS[row.kind],
+            result=row.result_id,
+            state=_state(document),
+            created_at=row.created_at,
+            sent_at=document.emailed_at,
+        )
+        for row in rows
+        if (document := documents.get(row.document))
+    ]
+
+
+def _state(document: Document) -> MailState:
+    if document.status == Document.Status.SENT:
+        return MailState.SENT
+    if document.status != Document.Status.FAILED:
+        return MailState.WAITING
+    # A mail that failed while it was sent keeps the claim of its worker.
+    return MailState.FAILED if document.claim is None else MailState.UNKNOWN
+
+
 def lead_data(lead: Lead) -> dict[str, Any]:
     """Return a lead in JSON's types. Raise ``Unsealable``."""
     email, name = opened(lead)
@@ -84,6 +137,7 @@ def lead_detail(lead: Lead) -> dict[str, Any]:
         **lead_data(lead),
         "results": [_result_data(contact) for contact in results_of(lead)],
         "consents": consents_data(consents_of(lead)),
+        "mails": [_mail_data(each) for each in mails_of(lead)],
     }
 
 
@@ -98,6 +152,16 @@ def _result_data(contact: LeadResult) -> dict[str, Any]:
         "outcome": result.outcome or None,
         "given_at": iso(contact.given_at),
         "confirmed_at": _iso(contact.confirmed_at),
+    }
+
+
+def _mail_data(mailed: Mailed) -> dict[str, Any]:
+    return {
+        "kind": mailed.kind,
+        "result": str(mailed.result),
+        "state": mailed.state.value,
+        "created_at": iso(mailed.created_at),
+        "sent_at": _iso(mailed.sent_at),
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from quizzes.leads.models import Lead
+from quizzes.leads.selectors import MailState
 from shop.core.bodies import Body
 
 
@@ -81,9 +82,20 @@ class LeadConsentSerializer(serializers.Serializer[Any]):
     holds = serializers.BooleanField()
 
 
+class LeadMailSerializer(serializers.Serializer[Any]):
+    """A mail to a lead. One whose outcome is `unknown` may have come, and is not sent again."""
+
+    kind = serializers.ChoiceField(["confirm", "result"])
+    result = serializers.UUIDField()
+    state = serializers.ChoiceField(MailState.choices)
+    created_at = serializers.DateTimeField()
+    sent_at = serializers.DateTimeField(allow_null=True)
+
+
 class LeadDetailSerializer(LeadSerializer):
     results = LeadResultSerializer(many=True)
     consents = LeadConsentSerializer(many=True)
+    mails = LeadMailSerializer(many=True)
 
 
 class ErasureStartedSerializer(serializers.Serializer[Any]):

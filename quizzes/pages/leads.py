@@ -21,7 +21,14 @@ from quizzes.companies.models import Company
 from quizzes.leads.acts import lead_erase
 from quizzes.leads.models import Lead, LeadResult
 from quizzes.leads.sealing import opened
-from quizzes.leads.selectors import consents_of, lead_of, leads_of, results_of
+from quizzes.leads.selectors import (
+    MailState,
+    consents_of,
+    lead_of,
+    leads_of,
+    mails_of,
+    results_of,
+)
 from quizzes.pages.titles import title_in, words_in
 from shop.core.errors import ApplicationError, NotFound, error_response
 from shop.core.pagination import paginate
@@ -30,6 +37,16 @@ STATES = {
     Lead.State.NEW.value: (gettext_lazy("Not confirmed"), "warn", "hourglass"),
     Lead.State.CONFIRMED.value: (gettext_lazy("Confirmed"), "good", "circle-check"),
     Lead.State.WITHDRAWN.value: (gettext_lazy("Withdrawn"), "bad", "ban"),
+}
+MAILS = {
+    MailState.WAITING.value: (gettext_lazy("Waiting"), "", "hourglass"),
+    MailState.SENT.value: (gettext_lazy("Sent"), "good", "circle-check"),
+    MailState.FAILED.value: (gettext_lazy("Not sent"), "bad", "ban"),
+    MailState.UNKNOWN.value: (gettext_lazy("Outcome unknown"), "warn", "triangle-alert"),
+}
+KINDS = {
+    "confirm": gettext_lazy("Asks to confirm the address"),
+    "result": gettext_lazy("Brings the result"),
 }
 COMPANIES_MAX = 50
 
@@ -94,6 +111,7 @@ def lead(request: HttpRequest, company: str, id: UUID) -> HttpResponse:
     except ApplicationError as error:
         return error_response(request, error)
     email, name = opened(row)
+    mails = mails_of(row)
     context: dict[str, Any] = {
         "company": found,
         "lead": row,
@@ -102,6 +120,8 @@ def lead(request: HttpRequest, company: str, id: UUID) -> HttpResponse:
         "state": STATES[row.state],
         "results": [_result(contact) for contact in results_of(row)],
         "consents": consents_of(row),
+        "mails": [(each, KINDS[each.kind], MAILS[each.state]) for each in mails],
+        "is_unknown": any(each.state == MailState.UNKNOWN for each in mails),
         "may_erase": role_of(user, found) == Role.OWNER,
     }
     return render(request, "quizzes/leads/lead.html", context)

@@ -41,6 +41,7 @@ PAGES: Rows = {
     f"{ONE}preview/": {"GET": page(403, author=302, admin=302), "POST": OPEN_NO_METHOD},
     f"{ONE}results/": {"GET": SEEN, "POST": OPEN_NO_METHOD},
     f"{ONE}results/<uuid:rid>/": {"GET": SEEN, "POST": OPEN_NO_METHOD},
+    f"{ONE}results/<uuid:rid>/pdf/": {"GET": SEEN, "POST": OPEN_NO_METHOD},
     f"{ONE}export.json": {"GET": SEEN, "POST": OPEN_NO_METHOD},
 }
 BODIES: dict[str, Any] = {

@@ -8,4 +8,5 @@ PAGES: Rows = {
     "q/<str:slug>/brand.css": READ_ONLY,
     "q/<str:slug>/logo.png": {"GET": {"default": 404}, "POST": OPEN_NO_METHOD},
     "q/<str:slug>/embed.js": READ_ONLY,
+    "q/<str:slug>/worker.js": READ_ONLY,
 }

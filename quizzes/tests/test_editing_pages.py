@@ -8,6 +8,8 @@ import pytest
 from django.test import Client
 
 from accounts.permissions import Permission as P
+from documents import queue
+from documents.models import Document
 from people.models import Role
 from people.tests.conftest import make
 from quizzes.authoring.models import Quiz, Version
@@ -102,7 +104,15 @@ def test_a_quiz_is_made_published_opened_and_read_without_scripts() -> None:
     assert "No result is like this" in ann.get(f"{results}?band=other").text
     assert ann.get(f"{results}?since=x").status_code == 400
     assert "Which roast?" in ann.get(f"{results}{quiz.pk}/").text
+    assert f"{results}{quiz.pk}/pdf/" in ann.get(f"{results}{quiz.pk}/").text
     assert eve.get(f"{results}{quiz.pk}/").status_code == 404
+    # The PDF is rendered when it is asked for, and the page waits for it.
+    assert eve.get(f"{results}{quiz.pk}/pdf/").status_code == 404
+    assert not Document.objects.exists()
+    assert "is being made" in ann.get(f"{results}{quiz.pk}/pdf/").text
+    queue.work()
+    file = ann.get(ann.get(f"{results}{quiz.pk}/pdf/")["Location"])
+    assert (file.status_code, file["Content-Type"]) == (200, "application/pdf")
 
 
 def test_a_company_has_a_brand_and_people_and_takes_files() -> None:

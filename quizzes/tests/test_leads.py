@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -24,6 +25,7 @@ from audit.models import Waiting
 from documents import queue
 from documents.models import Document
 from documents.storage import store
+from documents.upkeep import documents_sweep
 from events.models import Outbox
 from personal.archive import archive_write
 from personal.erasing import erase
@@ -164,6 +166,45 @@ def test_from_an_address_to_the_result_in_the_mail() -> None:
     assert click("again", again).json()["state"] == "sent"
     queue.work()
     assert len(mail.outbox) == 3
+
+
+def test_a_mail_whose_worker_died_is_told_as_unknown_and_never_sent_again(owner: Client) -> None:
+    publish(gated())
+    device = finished()
+    give(device)
+    lead = Lead.objects.get()
+    place = f"{LEADS}{lead.pk}/"
+
+    def told() -> list[str]:
+        return [f"{each['kind']} {each['state']}" for each in owner.get(place).json()["mails"]]
+
+    assert told() == ["confirm waiting"]
+    queue.work()
+    assert click("confirm", token_in(mail.outbox[-1], "confirm")).status_code == 200
+    assert told() == ["result waiting", "confirm sent"]
+    # A worker that dies while it sends leaves this; the sweep finds it.
+    paper = Document.objects.get(kind="quiz_mail")
+    long_ago = timezone.now() - timedelta(days=1)
+    Document.objects.filter(pk=paper.pk).update(
+        status=Document.Status.SENDING, claim=uuid4(), claimed_at=long_ago
+    )
+    for _ in range(2):
+        documents_sweep()
+        queue.work()
+    assert told() == ["result unknown", "confirm sent"]
+    page = owner.get(f"/quizzes/leads/roasters/{lead.pk}/").text
+    assert "Outcome unknown" in page
+    assert "nobody knows" in page
+    assert len(mail.outbox) == 1
+    # One that died before, while it rendered, costs nothing: the mail comes, once.
+    Document.objects.filter(pk=paper.pk).update(
+        status=Document.Status.RENDERING, claim=uuid4(), claimed_at=long_ago
+    )
+    for _ in range(2):
+        documents_sweep()
+        queue.work()
+    assert told() == ["result sent", "confirm sent"]
+    assert len(mail.outbox) == 2
 
 
 def test_what_is_refused_and_what_is_only_pretended() -> None:

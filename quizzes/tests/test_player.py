@@ -17,6 +17,7 @@ from quizzes.answering.models import Attempt, Result
 from quizzes.authoring.models import Quiz
 from quizzes.leads.models import Consent, Lead
 from quizzes.management.commands.demo_quizzes import SAMPLES
+from quizzes.pages import player
 from quizzes.pages.player.preview import preview_address
 from quizzes.tests.answering import MARK, coffee, publish, texts
 from shop.tests.test_style import _modules
@@ -24,6 +25,7 @@ from shop.tests.test_style import _modules
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PLAYER = "quizzes/player/player.js"
+WORKER = Path(player.__file__).parents[2] / "templates/quizzes/player/worker.js"
 FORM = {"a.roast": "dark", "a.cups": "7", "a.boil": "94,5", "a.capital": "<b>Here</b>"}
 
 
@@ -48,7 +50,13 @@ def test_a_page_is_the_same_for_everybody_and_framed_by_its_origins_only() -> No
     quiz = publish()
     client = Client(enforce_csrf_checks=True)
     client.cookies.load({"sessionid": "x" * 32, "shop_language": "de", "shop_theme": "dark"})
-    for path in ("/q/coffee/", "/q/coffee/brand.css", "/q/coffee/embed.js", "/api/v1/q/coffee/"):
+    for path in (
+        "/api/v1/q/coffee/",
+        "/q/coffee/",
+        "/q/coffee/brand.css",
+        "/q/coffee/embed.js",
+        "/q/coffee/worker.js",
+    ):
         page = client.get(path)
         assert page.status_code == 200, path
         assert not page.cookies, path
@@ -76,8 +84,9 @@ def test_a_page_is_the_same_for_everybody_and_framed_by_its_origins_only() -> No
 def test_what_the_player_loads_is_small() -> None:
     found: dict[str, int] = {}
     _modules(PLAYER, found)
-    assert len(found) == 8
+    assert len(found) == 9
     sources = [Path(str(finders.find(name))).read_bytes() for name in found]
+    sources.append(WORKER.read_bytes())
     assert sum(len(gzip.compress(source)) for source in sources) <= 40_000
 
 

@@ -32,6 +32,18 @@ _PATHS = """async (text) => {
   const { path } = await import("/static/quizzes/player/path.js");
   return cases.map(([questions, answers]) => path(questions, answers));
 }"""
+_KEPT = """async () => {
+  const found = [];
+  for (const name of await caches.keys()) {
+    const requests = await (await caches.open(name)).keys();
+    found.push(...requests.map(({ url }) => new URL(url).pathname));
+  }
+  return found;
+}"""
+_IS_FORGOTTEN = """async () => {
+  const workers = await navigator.serviceWorker.getRegistrations();
+  return workers.length + (await caches.keys()).length === 0;
+}"""
 # As in a frame whose browser blocks storage.
 _NO_STORAGE = """
 for (const name of ["indexedDB", "localStorage"]) {
@@ -106,6 +118,22 @@ def choose(page: Page, title: str) -> None:
     page.locator(".question.now").get_by_label(title, exact=True).check()
 
 
+def until(page: Page, condition: Callable[[], Any]) -> None:
+    """Wait for the condition. Routes are only asked while the test is inside of Playwright."""
+
+    def is_so() -> Any:
+        page.wait_for_timeout(50)
+        return condition()
+
+    wait_for(is_so)
+
+
+def kept(page: Page) -> list[str]:
+    """Return the paths of what the page keeps for a start without a connection."""
+    found: list[str] = page.evaluate(_KEPT)
+    return found
+
+
 def lose(page: Page, method: str, times: int) -> list[str]:
     """Let so many requests reach the site, and lose their answers."""
     lost: list[str] = []
@@ -138,9 +166,14 @@ def test_offline_from_the_second_question_and_closed_is_one_attempt_with_every_a
     context, page = device()
     first = lose(page, "PUT", 1)
     begin(page, quiz, "?ref=letter")
+    # Nothing is kept on the device of somebody who only looks.
+    assert kept(page) == []
     choose(page, "Coffee, black")
     go_on(page, "cups")
-    wait_for(lambda: first)
+    until(page, lambda: first and f"/q/{quiz.slug}/" in kept(page))
+    assert [
+        path for path in kept(page) if not path.startswith(("/static/", f"/q/{quiz.slug}/"))
+    ] == []
     context.set_offline(True)
     choose(page, "2")
     go_on(page, "time")
@@ -156,10 +189,12 @@ def test_offline_from_the_second_question_and_closed_is_one_attempt_with_every_a
     expect(page.locator("#q-cups").get_by_label("2", exact=True)).to_be_checked()
     context.close()
 
+    # The page opens without a connection, at the same question.
     context, page = device()
+    context.set_offline(True)
     begin(page, quiz)
     at(page, "cups")
-    context.set_offline(True)
+    expect(page.locator("#q-cups").get_by_label("2", exact=True)).to_be_checked()
     go_on(page, "time")
     choose(page, "Five minutes")
     go_on(page, "have")
@@ -173,8 +208,11 @@ def test_offline_from_the_second_question_and_closed_is_one_attempt_with_every_a
     context.close()
 
     context, page = device()
-    lost = lose(page, "POST", 1)
+    context.set_offline(True)
     page.goto(quiz.address)
+    expect(page.locator("#sending")).to_be_visible()
+    lost = lose(page, "POST", 1)
+    context.set_offline(False)
     heading = page.locator("#result h2").first
     expect(heading).to_have_text("Filter coffee, slowly")
     assert [url for url in lost if url.endswith("finish/")]
@@ -183,6 +221,8 @@ def test_offline_from_the_second_question_and_closed_is_one_attempt_with_every_a
     other.goto(quiz.address)
     expect(other.locator("#result h2").first).to_have_text("Filter coffee, slowly")
     assert context.cookies() == []
+    # Nothing is kept for an attempt that is over.
+    until(page, lambda: page.evaluate(_IS_FORGOTTEN))
     context.close()
     answers = {"drink": "black", "cups": 2, "time": "five", "have": ["kettle", "nothing"]}
     assert quiz.rows() == [answers]

@@ -39,10 +39,12 @@ NO_PAGES = {
     "billing/invoices/<uuid:id>/pdf/",
     "billing/credit-notes/<uuid:id>/pdf/",
     "quizzes/<uuid:id>/export.json",
+    "quizzes/<uuid:id>/results/<uuid:rid>/pdf/",
     "quizzes/<uuid:id>/preview/",
     "q/<str:slug>/brand.css",
     "q/<str:slug>/logo.png",
     "q/<str:slug>/embed.js",
+    "q/<str:slug>/worker.js",
 }
 """Routes that answer with text, JSON, a file, a part of a page or a redirect to the page."""
 PATHS: dict[str, Callable[[Goods], str]] = {

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -14,10 +14,12 @@ from django.views.decorators.http import require_safe
 
 from accounts.permissions import Permission as P
 from accounts.rules import needs, requires
+from documents.models import Document
 from quizzes.answering.definitions import definition
 from quizzes.answering.results import FILTERS, result_at, result_data, results_of
 from quizzes.authoring.models import Quiz
 from quizzes.authoring.selectors import definition_of, versions_of
+from quizzes.leads.papers import paper_of
 from quizzes.pages.editing.reaching import above, by_field, quiz_at
 from quizzes.pages.titles import band_in, language_name, title_in, words_in
 from shop.core.errors import ApplicationError, ValidationFailed, error_response
@@ -107,6 +109,26 @@ def quiz_result(request: HttpRequest, id: UUID, rid: UUID) -> HttpResponse:
         ],
     }
     return render(request, "quizzes/editing/result.html", context)
+
+
+@never_cache
+@require_safe
+@requires(GET=needs(P.QUIZZES_READ))
+def quiz_result_pdf(request: HttpRequest, id: UUID, rid: UUID) -> HttpResponse:
+    """Lead to the PDF of a result, or say that it is being made, and look again."""
+    try:
+        quiz = quiz_at(request, id)
+        paper = paper_of(result_at(quiz, rid).pk)
+    except ApplicationError as error:
+        return error_response(request, error)
+    if paper.is_stored:
+        return redirect("api_quiz_result_pdf", quiz.company.slug, quiz.pk, rid)
+    context = above(request, quiz, "quiz_results")
+    context |= {
+        "back": reverse("quiz_result", args=[quiz.pk, rid]),
+        "failed": paper.status == Document.Status.FAILED,
+    }
+    return render(request, "quizzes/editing/pdf.html", context)
 
 
 def _paragraphs(blocks: list[dict[str, Any]]) -> list[str]:

@@ -14,4 +14,5 @@ urlpatterns = [
     path("<uuid:id>/opening/", opening.quiz_opening, name="quiz_opening"),
     path("<uuid:id>/results/", results.quiz_results, name="quiz_results"),
     path("<uuid:id>/results/<uuid:rid>/", results.quiz_result, name="quiz_result"),
+    path("<uuid:id>/results/<uuid:rid>/pdf/", results.quiz_result_pdf, name="quiz_result_pdf"),
 ]

@@ -7,6 +7,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from accounts.rules import OPEN, requires
@@ -68,6 +69,24 @@ def embed(request: HttpRequest, slug: str) -> HttpResponseBase:
     # Other sites' pages load it.
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
+
+
+@require_safe
+@requires(GET=OPEN)
+def worker(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Send the service worker of a quiz, whose scope is the quiz's address."""
+    if not Quiz.objects.filter(slug=slug, version__isnull=False).exists():
+        return error_response(request, NotFound())
+    context = {"cache": cache_of(slug), "page": reverse("quiz_player", args=[slug])}
+    response = render(request, "quizzes/player/worker.js", context, content_type="text/javascript")
+    # A browser asks for it at each visit, so that a new one takes over.
+    response["Cache-Control"] = "no-cache"
+    return response
+
+
+def cache_of(slug: str) -> str:
+    """Return the name of the cache in which a device keeps the quiz's page."""
+    return f"quiz-{slug}"
 
 
 def _brand(slug: str) -> Brand | None:

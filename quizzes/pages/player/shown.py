@@ -11,6 +11,7 @@ from django.utils import translation
 from quizzes.definition.structs import Quiz
 from quizzes.definition.texts import direction, text_in
 from quizzes.leads.services import consent_digest
+from quizzes.pages.player.branding import cache_of
 from quizzes.pages.player.texts import definition_of, html_of, pick
 from quizzes.pages.player.words import spoken_for, words_in
 from shop.core.languages import site_language
@@ -49,6 +50,9 @@ def data_of(request: HttpRequest, opened: Any, language: str) -> dict[str, Any]:
         },
         "embed": list(quiz.embed),
         "solver": static("accounts/solving.js"),
+        "page": reverse("quiz_player", args=[quiz.slug]),
+        "offline": reverse("quiz_worker", args=[quiz.slug]),
+        "cache": cache_of(quiz.slug),
         "worker": static("accounts/captcha-worker.js"),
     }
 

@@ -9,4 +9,5 @@ urlpatterns = [
     path("<str:slug>/brand.css", branding.brand, name="quiz_brand"),
     path("<str:slug>/logo.png", branding.logo, name="quiz_logo"),
     path("<str:slug>/embed.js", branding.embed, name="quiz_embed"),
+    path("<str:slug>/worker.js", branding.worker, name="quiz_worker"),
 ]

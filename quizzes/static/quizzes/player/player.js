@@ -2,6 +2,7 @@
 import { element, elements } from "./blocks.js";
 import { Fault, mark, missing, read, shuffle, write } from "./fields.js";
 import { tellHeight } from "./frame.js";
+import { forgetPage, keepPage } from "./offline.js";
 import { outlook, path } from "./path.js";
 import { shown } from "./result.js";
 import { newId, newSecret, Sender } from "./sender.js";
@@ -57,7 +58,15 @@ async function keep(change) {
     next.rev += 1;
     return next;
   });
+  hold();
   tell();
+}
+
+// The page opens without a connection as long as an attempt is open.
+function hold() {
+  if (data.preview || !data.definition) return;
+  if (record && record.state !== "finished") keepPage(data, record.version);
+  else forgetPage(data);
 }
 
 function keepAnswer(key, value) {
@@ -247,6 +256,7 @@ function give(event) {
 }
 
 async function again() {
+  await forgetPage(data);
   await store.update(() => null);
   // The page has a new id for a new attempt.
   location.replace(data.address);
@@ -337,6 +347,7 @@ function choose(event) {
 async function reread() {
   const before = record;
   record = await store.read();
+  hold();
   if (isOver()) return end();
   if (before && !record) return location.reload();
   // The server refused to finish.
@@ -415,6 +426,7 @@ async function start() {
     tell();
   }
   document.body.classList.add("ready");
+  hold();
   sender?.wake();
   if (!data.preview && !record) fetch(`${data.api}views/`, { method: "POST", credentials: "omit", keepalive: true, headers: { "Content-Type": "application/json" }, body: JSON.stringify(data.source.ref ? { ref: data.source.ref } : {}) }).catch(() => {});
 }

@@ -26,8 +26,11 @@ from shop.core.lookups import DatabaseThreads
 
 logger = structlog.get_logger(__name__)
 
-# The relay polls this often after seconds without an event, so the first event waits so long.
+# The poll interval after seconds without an event. It grows to a thousandth of the silence, up to a
+# limit, because each poll of a shop that sells nothing now is processor time for nothing.
 IDLE_SECONDS = 0.02
+LONGEST_IDLE_SECONDS = 0.1
+IDLE_SHARE = 0.001
 # The shortest and the longest poll interval while events come. The interval grows with the rate, so
 # that few events are announced at once, and many share a frame.
 SHORTEST_SECONDS = 0.005
@@ -51,7 +54,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._rate = 0.0
-        self._at = time.monotonic()
+        self._at = self._last = time.monotonic()
 
     def found(self, events: int) -> float:
         """Count the events of one poll; return the seconds from its start to the next poll."""
@@ -59,8 +62,10 @@ class Pace:
         # Events a second, as an exponentially decaying average.
         self._rate = self._rate * math.exp(self._at - now) + events
         self._at = now
+        if events:
+            self._last = now
         if self._rate < 0.01:
-            return IDLE_SECONDS
+            return min(max(IDLE_SHARE * (now - self._last), IDLE_SECONDS), LONGEST_IDLE_SECONDS)
         wanted = LONGEST_SECONDS * self._rate / LONGEST_FROM_RATE
         return min(max(wanted, SHORTEST_SECONDS), LONGEST_SECONDS)
 

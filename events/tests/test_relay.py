@@ -11,7 +11,7 @@ from accounts.access import Caller
 from accounts.models import User
 from events.models import Event, Outbox
 from events.numbering import BATCH, MOVE_IN_TURN, MOVE_OLDEST, Numbering
-from events.relay import IDLE_SECONDS, LONGEST_SECONDS, Pace
+from events.relay import IDLE_SECONDS, LONGEST_IDLE_SECONDS, LONGEST_SECONDS, Pace
 from events.tests.log import number
 from purchases.entries import Entry
 from purchases.services import record_purchases
@@ -144,3 +144,6 @@ def test_the_relay_looks_often_while_few_events_come_and_seldom_for_many(
     assert 0.01 < rest(100) < 0.03
     assert rest(1000) == LONGEST_SECONDS
     assert rest(0, seconds=15) == IDLE_SECONDS
+    assert IDLE_SECONDS < rest(0, seconds=35) < LONGEST_IDLE_SECONDS
+    assert rest(0, seconds=3600) == LONGEST_IDLE_SECONDS
+    assert rest(20) < 0.01

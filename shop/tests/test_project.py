@@ -80,6 +80,30 @@ def test_files_that_the_documents_name_exist():
             assert (ROOT / path).exists(), f"{document.name}: {path}"
 
 
+def _anchors(document: Path) -> set[str]:
+    """Return what a link may name in a document, as code hosts make it of its headings."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.M | re.S)
+    headings = re.findall(r"^#+ +(.*?) *$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_links_of_the_documents_lead_somewhere():
+    dead = []
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    for document in documents:
+        text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.M | re.S)
+        links = re.findall(r"\]\(([^()\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", text)
+        for link in filter(None, (one or other for one, other in links)):
+            if re.match(r"[a-z]+:|/", link):
+                continue
+            path, _, anchor = link.partition("#")
+            target = (document.parent / path).resolve() if path else document
+            if not target.exists() or (anchor and anchor not in _anchors(target)):
+                dead.append(f"{document.relative_to(ROOT)}: {link}")
+    assert len(documents) > 100
+    assert dead == []
+
+
 # A stack has servers of its own, so the addresses of others are not passed on.
 ELSEWHERE = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "POSTGRES_PORT", "VALKEY_PORT"}
 

@@ -26,6 +26,8 @@ class Proxy:
         self.mode = "through"
         # How many requests get the mode; the next ones pass.
         self.left = 10**9
+        # What a deploy changes: bytes of the site's answers, and what stands there now.
+        self.deployed: tuple[bytes, bytes] = (b"", b"")
         # The item and the key of every purchase that was sent, in order.
         self.sent: list[tuple[str, str]] = []
         proxy = self
@@ -96,7 +98,12 @@ class _Handler(BaseHTTPRequestHandler):
         if mode == "deaf":
             self.close_connection = True
             return
-        headers = [(name, value) for name, value in answer.getheaders()]
+        before, now = self.network.deployed
+        content = content.replace(before, now) if before else content
+        headers = [
+            (name, value.replace(before.decode(), now.decode()) if before else value)
+            for name, value in answer.getheaders()
+        ]
         self._answer(answer.status, headers, content)
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:

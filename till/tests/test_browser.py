@@ -271,6 +271,39 @@ def test_many_wait_and_are_sent_in_order_by_one_of_two_windows(
     assert recorded_since(system, position) == expected
 
 
+def test_a_deploy_while_entries_wait_sends_each_once(
+    system: System, net: Proxy, till: Page
+) -> None:
+    """A window of the old version stays open beside one of the new, and both have typed."""
+    old = till
+    old.evaluate(CONTROLLED)
+    (name,) = old.evaluate("caches.keys()")
+    items = [new_item("deploy") for _ in range(3)]
+    net.be("away")
+    type_entry(old, items[0])
+    counted(old, "waiting", 1)
+    net.deployed = (name.removeprefix("till-").encode(), b"another-version")
+    net.be("busy")
+    new = window(till.context, net)
+    wait_for(lambda: new.evaluate("caches.keys()") == ["till-another-version"])
+    counted(new, "waiting", 1)
+    for page, item in ((new, items[1]), (old, items[2])):
+        page.bring_to_front()
+        type_entry(page, item)
+    counted(new, "waiting", 3)
+    net.be("through")
+    new.click("#send-now")
+    for page in (new, old):
+        counted(page, "waiting", 0)
+    assert [len(rows(system, item)) for item in items] == [1, 1, 1]
+    assert [item for item, _ in net.sent] == items
+    # The new version starts without a connection.
+    net.be("away")
+    new.reload()
+    ready(new)
+    counted(new, "sent", 3)
+
+
 def test_what_is_refused_stops_nothing_and_is_mended_or_dropped(
     system: System, net: Proxy, till: Page
 ) -> None:

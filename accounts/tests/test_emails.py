@@ -202,7 +202,10 @@ def test_a_completed_reset_drops_other_addresses_and_tells_them(sent_mail: SentM
 def test_of_fifty_who_use_one_link_at_once_one_does(alice: User, sent_mail: SentMail) -> None:
     ask_for_reset(alice.email)
     link = link_to(alice.email, "/accounts/password/reset/key/", sent_mail)
-    clients = [Client() for _ in range(50)]
+    # An address has only so many tries, and whoever waits too long is told so by 503.
+    clients = [
+        Client(raise_request_exception=False, REMOTE_ADDR=f"192.0.2.{place}") for place in range(50)
+    ]
     form = {client.get(link)["Location"] for client in clients}.pop()
 
     def use(place: int) -> tuple[str, str]:
@@ -231,12 +234,12 @@ def test_of_fifty_who_confirm_by_one_link_at_once_none_ends_what_came_after(
 
     def confirm(_: int) -> int:
         try:
-            return Client().post(link).status_code
+            return Client(raise_request_exception=False).post(link).status_code
         finally:
             connection.close()
 
     with ThreadPoolExecutor(10) as pool:
-        assert set(pool.map(confirm, range(50))) <= {200, 302}
+        assert set(pool.map(confirm, range(50))) - {429, 503} == {302}
     assert EmailAddress.objects.get(email=alice.email).verified
     told = Waiting.objects.filter(action="address.verified").count()
     assert told == 1

@@ -87,18 +87,17 @@ class Rate:
     more: bool
 
 
-_ITEMS = f"""
+_ITEMS = """
 WITH sold AS (
-    SELECT item, currency, count(*) AS purchases, sum(quantity) AS quantity,
-           sum(price * quantity) AS amount
-    FROM {_PURCHASES} WHERE "timestamp" >= %(day)s AND "timestamp" < %(until)s
-    GROUP BY item, currency
+    SELECT key AS item, currency, sum(purchases) AS purchases, sum(quantity) AS quantity,
+           sum(revenue) AS amount
+    FROM {rows} GROUP BY key, currency HAVING sum(purchases) > 0
 )
 SELECT item, sum(purchases)::bigint, sum(quantity)::bigint,
        array_agg(currency ORDER BY purchases DESC, currency),
        array_agg(amount ORDER BY purchases DESC, currency)
-FROM sold GROUP BY item ORDER BY 2 DESC, 3 DESC, item LIMIT {ITEMS}
-"""  # noqa: S608
+FROM sold GROUP BY item ORDER BY 2 DESC, 3 DESC, item LIMIT %(limit)s
+"""
 # Ids of accounts grow with time, so the newest accounts have the highest.
 _CUSTOMERS = f"""
 WITH newest AS (
@@ -169,7 +168,11 @@ def turnover(using: str, period: Period) -> Turnover:
     sums: dict[str, Sum] = {}
     begins = {period.since, period.day, *map(period.hour_begins, range(HOURS))}
     bounds = [*sorted(each for each in begins if each < period.until), period.until]
-    for place, currency, count, amount in _rolled_up(using, bounds):
+    statement = (
+        "SELECT period, currency, sum(purchases)::bigint, sum(revenue)"
+        " FROM {rows} GROUP BY period, currency"
+    )
+    for place, currency, count, amount in _rolled_up(using, statement, bounds):
         start = bounds[place - 1]
         hour = (start - period.hours) // _HOUR
         # On a day of 25 hours the day begins before the 24 hours do.
@@ -180,28 +183,29 @@ def turnover(using: str, period: Period) -> Turnover:
     return Turnover(sorted(sums.values(), key=lambda one: (-one.purchases, one.currency)), hours)
 
 
-def _rolled_up(using: str, bounds: Sequence[datetime]) -> Sequence[tuple[int, str, int, Decimal]]:
-    """Return the number of the period, from 1, the currency, the purchases and their amount."""
+def top_items(using: str, period: Period) -> list[ItemSum]:
+    """Return what was bought most often on the period's day; raise ``TooMany``."""
+    bounds = [period.day, period.until]
+    return [
+        ItemSum(item, purchases, quantity, list(zip(currencies, amounts, strict=True)))
+        for item, purchases, quantity, currencies, amounts in _rolled_up(
+            using, _ITEMS, bounds, key="item"
+        )
+    ]
+
+
+def _rolled_up(
+    using: str, statement: str, bounds: Sequence[datetime], key: str = ""
+) -> Sequence[tuple[Any, ...]]:
+    """Return the rows of a statement over the purchases between the bounds, its ``{rows}``."""
     try:
         with snapshot(using, DEADLINE_SECONDS) as (cursor, state):
-            rows = facts(state, Scope(), bounds)
-            cursor.execute(
-                "SELECT period, currency, sum(purchases)::bigint, sum(revenue)"  # noqa: S608
-                f" FROM {rows.sql} GROUP BY period, currency",
-                rows.values,
-            )
-            found: Sequence[tuple[int, str, int, Decimal]] = cursor.fetchall()
+            rows = facts(state, Scope(), bounds, key=key)
+            cursor.execute(statement.format(rows=rows.sql), {**rows.values, "limit": ITEMS})
+            found: Sequence[tuple[Any, ...]] = cursor.fetchall()
     except TooMuch as error:
         raise TooMany from error
     return found
-
-
-def top_items(using: str, period: Period) -> list[ItemSum]:
-    """Return what was bought most often on the period's day; raise ``TooMany``."""
-    return [
-        ItemSum(item, purchases, quantity, list(zip(currencies, amounts, strict=True)))
-        for item, purchases, quantity, currencies, amounts in _rows(using, _ITEMS, period)
-    ]
 
 
 def new_customers(using: str, period: Period) -> NewCustomers:

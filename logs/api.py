@@ -85,8 +85,8 @@ class LogListView(APIView):
         summary="Search the log, newest first",
         description=(
             "The lines that all processes wrote, some seconds later. A page may have fewer lines "
-            "than asked for, even none, and still a `next`: a search reads for about a second, "
-            "and goes on there. More than 31 days are `400 search_too_wide`."
+            "than asked for, even none, and still a `next`: a search reads for less than half a "
+            "second, and goes on there. More than 31 days are `400 search_too_wide`."
         ),
         parameters=[*_FILTERS, *PAGE_PARAMETERS],
         responses={200: LogPageSerializer},

@@ -2,6 +2,10 @@
 
 Each statement reads one span, which grows while they are answered quickly. A page whose time is
 over ends where it has come to, and its cursor goes on from there.
+
+The first span is read by time. If a page is not full after it, its words are rare, and the next
+spans are read by the index of words. PostgreSQL would go on by time, because it expects any
+beginning of a word in every 200th line.
 """
 
 import json
@@ -30,7 +34,7 @@ FIRST_SPAN = timedelta(hours=1)
 SMALLEST_SPAN = timedelta(minutes=1)
 QUICK_SECONDS = 0.03
 SLOW_SECONDS = 0.2
-PAGE_SECONDS = 1.0
+PAGE_SECONDS = 0.35
 _COLUMNS = "at, id, level, part, instance, logger, event, message, request_id, user_id, fields"
 _TICK = timedelta(microseconds=1)
 
@@ -89,13 +93,18 @@ def walk(
         )
     rows: list[Row] = []
     span = FIRST_SPAN
+    took = 0.0
     edge = start = first if upwards else last
     while (edge < last if upwards else edge > first) and len(rows) <= limit:
         asked = time.monotonic()
         if edge != start and asked - began > seconds:
             return Found([_line(row) for row in rows[:limit]], (edge, NOBODY))
         low, high = (edge, min(last, edge + span)) if upwards else (max(first, edge - span), edge)
-        rows += yield _statement(search, low, high, after, upwards, limit + 1 - len(rows))
+        # Where many lines have the words, taking the first ones by time is quicker after all.
+        by_words = search.has_words and edge != start and took < SLOW_SECONDS
+        rows += yield _statement(
+            search, low, high, after, upwards, limit + 1 - len(rows), by_words=by_words
+        )
         edge = high if upwards else low
         took = time.monotonic() - asked
         if took < QUICK_SECONDS:
@@ -107,7 +116,14 @@ def walk(
 
 
 def _statement(
-    search: Search, low: datetime, high: datetime, after: Place | None, upwards: bool, limit: int
+    search: Search,
+    low: datetime,
+    high: datetime,
+    after: Place | None,
+    upwards: bool,
+    limit: int,
+    *,
+    by_words: bool,
 ) -> Statement:
     conditions = ["at >= %s", "at < %s", *search.conditions]
     values: list[Any] = [low, high, *search.values]
@@ -116,6 +132,8 @@ def _statement(
         values += after
     order = "at, id" if upwards else "at DESC, id DESC"
     text = f"SELECT {_COLUMNS} FROM logs_entry WHERE {' AND '.join(conditions)}"  # noqa: S608
+    if by_words:
+        text = f"WITH found AS MATERIALIZED ({text}) SELECT * FROM found"  # noqa: S608
     return f"{text} ORDER BY {order} LIMIT {limit}", values
 
 

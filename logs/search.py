@@ -22,6 +22,7 @@ TEXT_MAX = 200
 FIELDS_MAX = 5
 FILTERS = ("since", "until", "level", "part", "event", "request_id", "user", "instance", "q")
 FIELD = "field."
+_WORDS = "words @@ %s::tsquery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class Search:
     conditions: tuple[str, ...] = ()
     values: tuple[Any, ...] = ()
     given: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_words(self) -> bool:
+        """Return whether the lines are to have certain words."""
+        return _WORDS in self.conditions
 
 
 def search_of(parameters: Mapping[str, str]) -> Search:
@@ -141,4 +147,4 @@ class _Made:
         # Each may be the beginning of a longer word.
         lexemes = [f"'{word}'" + ("" if whole else ":*") for word in words]
         if lexemes:
-            self._where("words @@ %s::tsquery", " & ".join(lexemes))
+            self._where(_WORDS, " & ".join(lexemes))

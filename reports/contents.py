@@ -64,6 +64,8 @@ class StatementHeader:
 
     `account` and the balances before and after the period are there only where the shop bills.
 
+    `logo` is a PNG, empty for none.
+
     `since` and `until` are both part of the period; `generated_at` is aware. `months` and `totals`
     are shown in this order, without entries for months or currencies that have no purchases.
     """
@@ -81,6 +83,7 @@ class StatementHeader:
     account: Iterable[AccountLine] = ()
     before: Sequence[AccountBalance] = ()
     after: Sequence[AccountBalance] = ()
+    logo: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,7 @@ class SalesHeader:
     generated_at: datetime
     months: Sequence[MonthTotal]
     totals: Sequence[CurrencyTotal]
+    logo: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -225,7 +225,7 @@ def _write_front(
     pages: Pages, header: StatementHeader | SalesHeader, facts: Iterable[Sequence[str]]
 ) -> None:
     """Put the letterhead and the summary, months before totals, onto the first page."""
-    pages.add_letterhead(header.shop_name, facts)
+    pages.add_letterhead(header.shop_name, facts, header.logo)
     check = _Check(header.totals)
     for entry in header.months:
         check.add(entry.currency, entry.purchases, entry.total)

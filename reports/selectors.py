@@ -31,7 +31,7 @@ from reports.models import Kind, Report
 from shop.core.errors import NotFound
 from shop.core.merged import Merged
 from shop.core.replica import database_that_has
-from shop.core.site_settings.general import SITE_NAME
+from shop.core.site_settings.general import SITE_NAME, logo_file
 
 _AMOUNT = ExpressionWrapper(
     F("price") * F("quantity"), output_field=DecimalField(max_digits=30, decimal_places=2)
@@ -143,6 +143,7 @@ def statement_header(report: Document) -> StatementHeader:
     return StatementHeader(
         report_id=report.pk,
         shop_name=SITE_NAME.value,
+        logo=logo_file(),
         username=customer.username,
         userid=customer.userid,
         # Who asks for somebody else's statement need not be allowed to see the address.
@@ -190,6 +191,7 @@ def sales_header(report: Document) -> SalesHeader:
     return SalesHeader(
         report_id=report.pk,
         shop_name=SITE_NAME.value,
+        logo=logo_file(),
         since=since,
         until=until,
         generated_at=timezone.now(),

@@ -18,7 +18,7 @@ from documents.rendered import Rendered, RenderingFailed
 from documents.storage import store
 from documents.upkeep import document_again
 from shop.core.money import shown
-from shop.core.site_settings.general import SITE_NAME
+from shop.core.site_settings.general import SITE_NAME, logo_file
 from shop.core.times import day
 
 _UNPAID = (Balance.Status.OPEN, Balance.Status.PARTIALLY_PAID)
@@ -86,6 +86,7 @@ class Paper(_OfDocument):
             language=document.parameters["language"],
             site_url=settings.SITE_URL,
             site_name=SITE_NAME.value,
+            logo=logo_file(),
         )
 
 

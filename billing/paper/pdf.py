@@ -45,10 +45,13 @@ def render_paper(
     language: str,
     site_url: str,
     site_name: str,
+    logo: bytes = b"",
 ) -> Rendered:
     """Write a document's PDF to ``output``. Raise what ``documents.compile`` raises."""
     with translation.override(language):
-        sheet = sheet_of(content, buyer, hash_=hash_, site_url=site_url, site_name=site_name)
+        sheet = sheet_of(
+            content, buyer, hash_=hash_, site_url=site_url, site_name=site_name, logo=logo
+        )
         try:
             xml = xml_of(content, buyer)
         except TermsMissing:

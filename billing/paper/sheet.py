@@ -26,8 +26,10 @@ EXEMPTIONS = {
 }
 
 
-def sheet_of(content: Content, buyer: Buyer, *, hash_: str, site_url: str, site_name: str) -> Any:
-    """Return the data of the template. ``hash_`` is the document's, in hex."""
+def sheet_of(
+    content: Content, buyer: Buyer, *, hash_: str, site_url: str, site_name: str, logo: bytes
+) -> Any:
+    """Return the data of the template. ``hash_`` is the document's, in hex, and ``logo`` a PNG."""
     seller, is_invoice = content.seller, content.corrects is None
     shop = seller.name or site_name
     kind = _("Invoice") if is_invoice else _("Credit note")
@@ -38,6 +40,7 @@ def sheet_of(content: Content, buyer: Buyer, *, hash_: str, site_url: str, site_
         "lang": (get_language() or "en").partition("-")[0],
         "title": f"{kind} {content.number}",
         "shop": shop,
+        "logo": list(logo) or None,
         "kind": kind,
         "number": content.number,
         "sender": " · ".join(_lines_of(shop, seller)),

@@ -10,6 +10,7 @@ from typing import Any
 import pikepdf
 import pytest
 from lxml import etree
+from PIL import Image
 from pypdf import PdfReader
 
 from billing.codes import AMOUNTS, transfer_code
@@ -34,7 +35,7 @@ def children() -> Iterator[None]:
 @pytest.fixture
 def paper(tmp_path: Path) -> Any:
     def make(
-        content: Content, buyer: Buyer = BUYER, language: str = "en"
+        content: Content, buyer: Buyer = BUYER, language: str = "en", logo: bytes = b""
     ) -> tuple[Rendered, bytes, str]:
         output = tmp_path / "paper.pdf"
         done = render_paper(
@@ -45,6 +46,7 @@ def paper(tmp_path: Path) -> Any:
             language=language,
             site_url="https://shop.example",
             site_name="The shop",
+            logo=logo,
         )
         pdf = output.read_bytes()
         pages = PdfReader(io.BytesIO(pdf)).pages
@@ -119,6 +121,12 @@ def test_the_same_content_gives_the_same_bytes(paper: Any) -> None:
     short._children[False]._stop()
     assert paper(make_content())[0].sha256 == first
     assert paper(make_content(), language="de")[0].sha256 != first
+    picture = io.BytesIO()
+    Image.new("RGBA", (90, 30), (0, 128, 128, 200)).save(picture, "PNG")
+    with_logo = [paper(make_content(), logo=picture.getvalue()) for _ in range(2)]
+    assert with_logo[0][0].sha256 == with_logo[1][0].sha256 != first
+    shown = PdfReader(io.BytesIO(with_logo[0][1])).pages[0].images
+    assert (90, 30) in [image.image.size for image in shown]
     assert paper(make_content([L("book", 3, "9.98", "3.00")]))[0].sha256 != first
 
 

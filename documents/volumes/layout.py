@@ -21,6 +21,7 @@ HEADER_HEIGHT = 16.0
 HEADING_HEIGHT = 30.0
 GAP_HEIGHT = 14.0
 SHOP_SIZE = 14.0
+LOGO_WIDTH, LOGO_HEIGHT = 130.0, 42.0
 TITLE_HEIGHT = 52.0
 FACT_WIDTHS = (70.0, 190.0, 60.0, 185.0)
 
@@ -87,10 +88,10 @@ class Pages:
         self._pieces.append({"kind": kind, **content})
         self._left -= height
 
-    def add_letterhead(self, shop: str, facts: Iterable[Sequence[str]]) -> None:
+    def add_letterhead(self, shop: str, facts: Iterable[Sequence[str]], logo: bytes = b"") -> None:
         """Put the letterhead onto the first page: the shop, the heading, and facts below it.
 
-        A fact is four cells: a label and its value, twice.
+        A fact is four cells: a label and its value, twice. The logo, a PNG, stands beside the shop.
         """
         rows, heights = [], []
         for fact in facts:
@@ -101,13 +102,17 @@ class Pages:
             rows.append(["\n".join(lines) for lines in cells])
             heights.append(_height(max(map(len, cells))))
         # The bold cut is up to a tenth wider than the regular one, which wrap measures.
-        name = wrap(self.show(shop), BODY_WIDTH * 0.9, SHOP_SIZE)[:6]
+        room = BODY_WIDTH - (LOGO_WIDTH if logo else 0)
+        name = wrap(self.show(shop), room * 0.9, SHOP_SIZE)[:6]
         shop_height = len(name) * (SHOP_SIZE + LEADING) + 6
+        if logo:
+            shop_height = max(shop_height, LOGO_HEIGHT + 6)
         self.add(
             "letterhead",
             shop_height + TITLE_HEIGHT + sum(heights),
             shop="\n".join(name),
             shop_height=shop_height,
+            logo=list(logo) or None,
             rows=rows,
             heights=heights,
         )
@@ -196,6 +201,8 @@ def lengths() -> dict[str, object]:
         "heading_height": HEADING_HEIGHT,
         "gap_height": GAP_HEIGHT,
         "shop_size": SHOP_SIZE,
+        "logo_width": LOGO_WIDTH,
+        "logo_height": LOGO_HEIGHT,
         "title_height": TITLE_HEIGHT,
         "fact_widths": FACT_WIDTHS,
     }

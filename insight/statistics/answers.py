@@ -1,13 +1,15 @@
 """The answers of the statistics: what the API returns, and what pages and files are made of.
 
 An answer is remembered by what it depends on: the position, the question and whose purchases they
-are. So a remembered one is never wrong, and its ``ETag`` names all of it.
+are. So a remembered one is never wrong, and its ``ETag`` names all of it. Sales are remembered in
+``insight.statistics.sales``, where they grow with the log.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any
 
 import redis
@@ -45,9 +47,11 @@ def answer(name: str, question: Question, using: str, known: str = "") -> Answer
         etag = _etag(name, question, cut, state)
         if name != "customers" and _has(known, etag):
             return Answer(etag, None)
-        if (body := _remembered(etag)) is None:
+        body = None if name == "sales" else _remembered(etag)
+        if body is None:
             body = _head(name, question, state) | _BODIES[name](cursor, state, question, cut)
-            _remember(etag, body)
+            if name != "sales":
+                _remember(etag, body)
         if name == "customers":
             body, etag = _named(cursor, body, etag)
             if _has(known, etag):
@@ -74,12 +78,12 @@ def _named(cursor: Any, body: Json, etag: str) -> tuple[Json, str]:
     return body | {"top": top}, f'{etag.removesuffix(chr(34))}-{digest}"'
 
 
-def _cut(name: str, question: Question) -> list[Period]:
+def _cut(name: str, question: Question) -> Sequence[Period]:
     if name == "sales":
         return question.periods()
     if name == "cohorts":
         return periods(question.since, question.until, Interval.MONTH, question.zone)
-    return []
+    return ()
 
 
 def _etag(name: str, question: Question, cut: Sequence[Period], state: State) -> str:
@@ -144,15 +148,11 @@ def _totals(sums: Sum) -> Json:
     return _sums(sums) | {"average": f"{sums.average:.2f}", "customers": sums.customers}
 
 
-def _period(period: Period, sums: Sum, question: Question, at: datetime) -> Json:
-    return {
-        "start": local(period.start, question.zone),
-        "end": local(period.end, question.zone),
-        **_sums(sums),
-        "customers": sums.customers,
-        "partial": period.partial,
-        "complete": period.end <= at,
-    }
+@lru_cache(maxsize=64)
+def _edges(cut: Sequence[Period], zone: tzinfo) -> Sequence[tuple[str, str]]:
+    """Return the start and the end of each period, as the answer tells them."""
+    starts = [local(each.start, zone) for each in cut]
+    return list(zip(starts, [*starts[1:], local(cut[-1].end, zone)], strict=True))
 
 
 def _series(found: Sales | None, cut: Sequence[Period], question: Question, at: datetime) -> Json:
@@ -160,17 +160,28 @@ def _series(found: Sales | None, cut: Sequence[Period], question: Question, at: 
     return {
         "totals": _totals(found.totals),
         "periods": [
-            _period(period, sums, question, at)
-            for period, sums in zip(cut, found.periods, strict=True)
+            {
+                "start": start,
+                "end": end,
+                "purchases": sums.purchases,
+                "quantity": sums.quantity,
+                "revenue": f"{sums.revenue:.2f}",
+                "customers": sums.customers,
+                "partial": period.partial,
+                "complete": period.end <= at,
+            }
+            for period, (start, end), sums in zip(
+                cut, _edges(cut, question.zone), found.periods, strict=True
+            )
         ],
     }
 
 
-def _sales(cursor: Any, state: State, question: Question, cut: list[Period]) -> Json:
+def _sales(cursor: Any, state: State, question: Question, cut: Sequence[Period]) -> Json:
     found = sales(cursor, state, question, cut)
     earlier_question = question.compared()
     earlier: dict[str, Sales] = {}
-    earlier_cut: list[Period] = []
+    earlier_cut: Sequence[Period] = ()
     if earlier_question is not None:
         earlier_cut = earlier_question.periods()
         earlier = sales(cursor, state, earlier_question, earlier_cut)
@@ -188,7 +199,7 @@ def _sales(cursor: Any, state: State, question: Question, cut: list[Period]) -> 
     return {"currencies": currencies}
 
 
-def _items(cursor: Any, state: State, question: Question, cut: list[Period]) -> Json:
+def _items(cursor: Any, state: State, question: Question, cut: Sequence[Period]) -> Json:
     return {
         "order": question.order,
         "currencies": [
@@ -203,7 +214,7 @@ def _items(cursor: Any, state: State, question: Question, cut: list[Period]) -> 
     }
 
 
-def _customers(cursor: Any, state: State, question: Question, cut: list[Period]) -> Json:
+def _customers(cursor: Any, state: State, question: Question, cut: Sequence[Period]) -> Json:
     found = rankings.customers(cursor, state, question)
     return {
         "customers": found.count,
@@ -223,7 +234,7 @@ def _customers(cursor: Any, state: State, question: Question, cut: list[Period])
     }
 
 
-def _cohorts(cursor: Any, state: State, question: Question, cut: list[Period]) -> Json:
+def _cohorts(cursor: Any, state: State, question: Question, cut: Sequence[Period]) -> Json:
     return {
         "months": [_month(each, question) for each in cut],
         "cohorts": [
@@ -245,7 +256,7 @@ def _month(period: Period, question: Question) -> str:
     return f"{rankings.day_of(period.start, question.zone):%Y-%m}"
 
 
-def _weekdays(cursor: Any, state: State, question: Question, cut: list[Period]) -> Json:
+def _weekdays(cursor: Any, state: State, question: Question, cut: Sequence[Period]) -> Json:
     names = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
     first = question.week_start
     return {
@@ -274,7 +285,7 @@ def limits(question: Question, using: str) -> Json:
     }
 
 
-_Body = Callable[[Any, State, Question, list[Period]], Json]
+_Body = Callable[[Any, State, Question, Sequence[Period]], Json]
 _BODIES: Mapping[str, _Body] = {
     "sales": _sales,
     "items": _items,

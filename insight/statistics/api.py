@@ -26,6 +26,7 @@ from insight.statistics.serializers import (
     WeekdaysSerializer,
 )
 from shop.core.errors import NotFound
+from shop.core.renderers import Plain
 from shop.core.replica import database_for
 
 READ = {"GET": needs(P.INSIGHT_READ)}
@@ -91,7 +92,8 @@ class _View(APIView):
     def get(self, request: Request) -> Response:
         found = _answer(request, self.kind)
         status = 304 if found.body is None else 200
-        return Response(found.body, status=status, headers=_headers(found))
+        body = None if found.body is None else Plain(found.body)
+        return Response(body, status=status, headers=_headers(found))
 
 
 def _described(kind: str, summary: str, text: str, serializer: Any, *parameters: Any) -> Any:

@@ -6,9 +6,10 @@ where the clock's offset changes, so a repeated hour is two periods.
 """
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from itertools import pairwise
 
 from shop.core.errors import ApplicationError
@@ -62,13 +63,15 @@ def whole(since: datetime, until: datetime) -> list[Period]:
     return [Period(since, until)]
 
 
+# Most questions are asked again and again, and a year of days takes some milliseconds.
+@lru_cache(maxsize=64)
 def periods(
     since: datetime,
     until: datetime,
     interval: Interval,
     zone: tzinfo,
     week_start: WeekStart = WeekStart.MONDAY,
-) -> list[Period]:
+) -> Sequence[Period]:
     """Return the periods of a range, oldest first; raise ``TooManyPeriods``.
 
     They touch each other and cover the range exactly, so the first and the last may be partial.
@@ -84,7 +87,7 @@ def periods(
         cut = start < since or end > until
         found.append(Period(max(start, since), min(end, until), cut))
         if end >= until:
-            return found
+            return tuple(found)
     raise AssertionError("Time has no end.")
 
 

@@ -31,11 +31,11 @@ AT_ONCE = 500_000
 STALE = 500
 """After how many events a count is remembered anew, because writing takes longer than adding."""
 # PostgreSQL expects many more new customers than there are, and would read the whole ledger.
-_BY_INDEX = (
+BY_INDEX = (
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
     " SET LOCAL enable_seqscan = off"
 )
-_ANY_PLAN = _BY_INDEX.replace("off", "on")
+ANY_PLAN = BY_INDEX.replace("off", "on")
 # It changes with what is remembered, because two versions run during a deploy.
 _VERSION = 1
 
@@ -137,7 +137,7 @@ def _grow(
     statement = _GROWN.format(
         bought=scope.conditions("bought"), earlier=scope.conditions("earlier")
     )
-    cursor.execute(_BY_INDEX)
+    cursor.execute(BY_INDEX)
     cursor.execute(
         statement,
         {
@@ -150,7 +150,7 @@ def _grow(
         },
     )
     grown = cursor.fetchall()
-    cursor.execute(_ANY_PLAN)
+    cursor.execute(ANY_PLAN)
     for n, currency, count in grown:
         counts = found[windows[n]]
         counts[currency] = counts.get(currency, 0) + count

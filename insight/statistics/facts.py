@@ -5,7 +5,8 @@ their follower, and the events after it are added to them. So every figure is ex
 of the answer, also while the follower lags.
 
 A row of a roll-up belongs to a quarter of an hour or a day of UTC. If a bound of the wanted periods
-falls inside such a unit, the unit is read from the ledger instead.
+falls inside such a unit, the unit is read from the ledger instead. If a day of items is cut by one
+bound, the ledger is read for the shorter part of it, which is added or taken away.
 """
 
 import time
@@ -178,6 +179,11 @@ class Facts:
     values: Mapping[str, Any]
 
 
+def moments(bounds: Sequence[datetime]) -> str:
+    """Return the literal of an array of times; psycopg would quote each of them by itself."""
+    return "{" + ",".join([each.isoformat() for each in bounds]) + "}"
+
+
 def floor(moment: datetime, unit: timedelta) -> datetime:
     """Return the start of the unit of UTC that a moment is in."""
     return moment - (moment - _EPOCH) % unit
@@ -202,6 +208,30 @@ def pieces(
         else:
             merged.append((start, end))
     return merged
+
+
+def _cut_days(
+    first: datetime, last: datetime, now: datetime
+) -> tuple[list[tuple[datetime, datetime]], list[datetime], list[tuple[datetime, datetime]]]:
+    """Return what the ledger is read for, where the days of UTC at both ends are not whole.
+
+    The shorter part of each such day is read, and the future is short, because hardly anything is
+    bought there. Return the parts to add; the days that are taken from the roll-up nevertheless;
+    and the parts to take away from these.
+    """
+    added, whole, less = [], [], []
+    for day in dict.fromkeys(floor(each, _DAY) for each in (first, last) if _inside(each, _DAY)):
+        start, end = max(day, first), min(day + _DAY, last)
+        rest = [(day, start), (end, day + _DAY)]
+        passed = sum(
+            (max(min(until, now) - since, timedelta()) for since, until in rest), timedelta()
+        )
+        if passed < min(end, now) - start:
+            whole.append(day)
+            less += [each for each in rest if each[0] < each[1]]
+        else:
+            added.append((start, end))
+    return added, whole, less
 
 
 def _inside(moment: datetime, unit: timedelta) -> bool:
@@ -238,13 +268,16 @@ def facts(
     elif wanted == {"customer_id"} and scope.customer is None:
         table, unit, at = "insight_customer_day", _DAY, "day"
     ledger = pieces(bounds, unit, from_ledger) if table else [(first, last)]
+    whole, less = [], []
+    if table == "insight_item_day" and len(bounds) == 2:
+        ledger, whole, less = _cut_days(first, last, state.at)
     selected = (
         "{period} AS period, {at} AS at, {key} AS key, currency, purchases, quantity, revenue"
     )
     name = key or "NULL"
     values: dict[str, Any] = {
         **scope.values,
-        "bounds": list(bounds),
+        "bounds": moments(bounds),
         "first": first,
         "last": last,
         "version": state.version,
@@ -252,6 +285,8 @@ def facts(
         "latest": state.latest,
         "starts": [start for start, _end in ledger],
         "ends": [end for _start, end in ledger],
+        "less_starts": [start for start, _end in less],
+        "less_ends": [end for _start, end in less],
     }
     parts = []
     if table and ledger != [(first, last)]:
@@ -262,6 +297,8 @@ def facts(
         inner = list(ledger)
         start = inner.pop(0)[1] if inner and inner[0][0] == first else first
         end = inner.pop()[0] if inner and inner[-1][1] == last else last
+        start = floor(start, unit) if floor(start, unit) in whole else start
+        end = floor(end, unit) + unit if floor(end, unit) in whole else end
         values |= {
             "from_unit": _unit(start, unit, up=True, day=at == "day"),
             "to_unit": _unit(end, unit, up=False, day=at == "day"),
@@ -288,6 +325,18 @@ def facts(
             JOIN {PURCHASES} AS row
               ON row."timestamp" >= piece.start AND row."timestamp" < piece.until
             WHERE {state.has("row")} {scope.conditions("row")}"""  # noqa: S608
+        )
+    if less:
+        negative = single.replace("1 AS purchases, quantity, price", "-1, -quantity, -price")
+        parts.append(
+            f"""SELECT {negative}
+            FROM unnest(%(less_starts)s::timestamptz[], %(less_ends)s::timestamptz[])
+                AS piece (start, until)
+            JOIN {PURCHASES} AS row
+              ON row."timestamp" >= piece.start AND row."timestamp" < piece.until
+            JOIN {EVENTS} AS told ON told.id = row.id AND told.type = {PURCHASE_RECORDED}
+              AND told.position <= %(rolled)s
+            WHERE true {scope.conditions("row")}"""  # noqa: S608
         )
     if table and state.adds_tail and state.latest > state.rolled:
         parts.append(

@@ -6,7 +6,7 @@ whole. A time has an offset; the range ends before it.
 
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -69,7 +69,7 @@ class Question:
     order: str = "revenue"
     limit: int = 20
 
-    def periods(self) -> list[Period]:
+    def periods(self) -> Sequence[Period]:
         """Return the periods of the range; raise ``TooManyPeriods``."""
         return periods(self.since, self.until, self.interval, self.zone, self.week_start)
 

@@ -31,7 +31,7 @@ def items(cursor: Any, state: State, question: Question) -> dict[str, Ranked]:
         f"""WITH sold AS (
             SELECT currency, key AS item, sum(purchases)::bigint AS purchases,
                    sum(quantity)::bigint AS quantity, sum(revenue) AS revenue
-            FROM {rows.sql} GROUP BY currency, key
+            FROM {rows.sql} GROUP BY currency, key HAVING sum(purchases) > 0
         ), ranked AS (
             SELECT *, row_number() OVER (
                 PARTITION BY currency ORDER BY {question.order} DESC, item) AS n

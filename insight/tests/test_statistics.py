@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from events.models import FollowerCursor
-from insight.statistics import facts
-from insight.tests.test_rollups import bought, follow_now, some
+from insight.statistics import distinct, facts, sales
+from insight.tests.test_rollups import START, bought, follow_now, some
 
 ZONES = [
     *("UTC", "Europe/Amsterdam", "America/New_York", "Asia/Kathmandu", "Pacific/Chatham"),
@@ -416,18 +416,56 @@ def test_names_of_customers_are_the_present_ones_and_never_remembered(staff: Cli
 
 
 @pytest.mark.django_db
-def test_counts_of_customers_grow_with_the_log(staff: Client) -> None:
+@pytest.mark.parametrize(("grown_max", "stale"), [(3000, 300), (3000, 0), (-1, 0)])
+def test_what_is_remembered_grows_with_the_log(
+    staff: Client, monkeypatch: pytest.MonkeyPatch, grown_max: int, stale: int
+) -> None:
+    # Without growth, sales are added up, and only the numbers of customers are remembered.
+    monkeypatch.setattr(sales, "GROWN_MAX", grown_max)
+    monkeypatch.setattr(sales, "STALE", stale)
+    monkeypatch.setattr(distinct, "STALE", stale)
     query = {"since": "2024-02-20", "until": "2024-03-10", "interval": "week"}
+    query |= {"time_zone": "Asia/Kathmandu"}
     for seed in range(4):
         some(6, seed)
         if seed % 2:
             follow_now()
-        for item in ("", "book"):
-            more = {"item": item} if item else {}
-            answer = get(staff, "sales", **query, **more)
-            assert_equals_ledger(answer, f"AND item = '{item}'" if item else "")
+        buyer = User.objects.get(username="buyer 1").pk
+        for more, condition in (
+            ({}, ""),
+            ({"item": "book"}, "AND item = 'book'"),
+            ({"username": "buyer 1"}, f"AND customer_id = {buyer}"),
+        ):
+            for _ in range(2):
+                answer = get(staff, "sales", **query, **more)
+                assert_equals_ledger(answer, condition)
     cache.clear()
-    assert_equals_ledger(get(staff, "sales", **query))
+    assert answer == get(staff, "sales", **query, **more) | {"as_of": answer["as_of"]}
+
+
+@pytest.mark.django_db
+def test_items_of_a_part_of_a_day_are_those_of_the_ledger(staff: Client) -> None:
+    some(150, start=START.replace(hour=0, minute=0), days=2)
+    follow_now()
+    some(10, seed=2, start=START, days=1)
+    day = START.replace(hour=0, minute=0)
+    for first, last in ((1, 47), (22, 26), (3, 21), (11, 13), (0, 24), (2, 24), (23, 48), (30, 31)):
+        since, until = (day + timedelta(hours=each, minutes=7) for each in (first, last))
+        answer = get(staff, "items", since=since.isoformat(), until=until.isoformat())
+        found = {
+            (block["currency"], each["item"], each["purchases"], each["quantity"], each["revenue"])
+            for block in answer["currencies"]
+            for each in block["items"]
+        }
+        expected = rows(
+            """SELECT currency, item, count(*), sum(quantity), sum(price * quantity)::text
+            FROM purchases_purchase WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2""",
+            since,
+            until,
+        )
+        assert found == set(expected)
+        one = {"since": since.isoformat(), "until": until.isoformat(), "interval": "year"}
+        assert_equals_ledger(get(staff, "sales", item="book", **one), "AND item = 'book'")
 
 
 @pytest.mark.django_db

@@ -149,12 +149,17 @@ def test_pages_hold_every_line_once_in_order(
     rows = list(Entry.objects.order_by("-at", "-uuid").values_list("uuid", flat=True))
     expected = [str(row) for row in rows]
     since = (NOW - timedelta(days=2)).isoformat()
-    for cursor, link in ((None, "next"), ("last", "previous")):
+    for cursor, link, words in ((None, "next", ""), ("last", "previous", ""), (None, "next", "su")):
+        if hurried and words:
+            # Only the first span of a request is read by time.
+            continue
         seen: list[str] = []
         query: dict[str, Any] = {"since": since, "page_size": 40}
         address = f"{API}?page_size=40&since={since.replace('+', '%2B')}"
         if cursor:
             address += f"&cursor={cursor}"
+        if words:
+            address += f"&q={words}"
         for _ in range(300):
             answer = operator.get(address)
             assert answer.status_code == 200, (answer.content, query)

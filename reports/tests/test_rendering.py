@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from PIL import Image
 from pypdf import PdfReader
 
 from documents import measure
@@ -431,9 +433,23 @@ def test_no_sales(tmp_path):
         totals=[],
     )
     render_sales(header=header, lines=[], output=tmp_path / "sales.pdf")
-    text = PdfReader(tmp_path / "sales.pdf").pages[0].extract_text()
-    assert "No purchases in this period." in text
-    assert "1 May 2024" in text
+    (page,) = PdfReader(tmp_path / "sales.pdf").pages
+    assert "No purchases in this period." in page.extract_text()
+    assert "1 May 2024" in page.extract_text()
+    assert not page.images
+
+
+def test_the_logo_stands_beside_the_shop(tmp_path):
+    for number, size in enumerate([(256, 20), (20, 256), (1, 1)]):
+        file = io.BytesIO()
+        Image.new("RGBA", size, (0, 128, 128, 200)).save(file, "PNG")
+        header = replace(make_header([]), logo=file.getvalue(), shop_name="W" * 200)
+        output = tmp_path / f"{number}.pdf"
+        render_statement(header=header, lines=[], output=output)
+        reader = PdfReader(output, strict=True)
+        assert [image.image.size for image in reader.pages[0].images] == [size]
+        assert_tagged(reader)
+        assert "W" * 20 in reader.pages[0].extract_text()
 
 
 def test_what_was_billed_stands_before_the_purchases(tmp_path):

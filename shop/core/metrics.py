@@ -101,6 +101,11 @@ def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), SECONDS.labels(method, route)
 
 
+def task_queue_length() -> int:
+    """Return how many tasks wait for a worker. Raise Valkey's errors."""
+    return int(connect_valkey().llen("celery"))
+
+
 class StateCollector:
     """Figures of the whole system, read at each scrape: those of Valkey and of the apps."""
 
@@ -122,7 +127,7 @@ class StateCollector:
                 else:
                     yield from families
         try:
-            length = connect_valkey().llen("celery")
+            length = task_queue_length()
         except Exception:
             up.add_metric(["valkey"], 0)
         else:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from shop.core.site_settings.kinds import Boolean, Choice, Setting, Text, Unfit
-from shop.core.site_settings.logo import Logo
+from shop.core.site_settings.logo import Logo, file_of
 
 
 @cache
@@ -61,7 +61,9 @@ LOGO = Logo(
     "",
     section="shop",
     label=_("Logo"),
-    help=_("Beside the name on every page. A PNG, JPEG or WebP of up to 64 KiB."),
+    help=_(
+        "Beside the name on every page, statement and invoice. A PNG, JPEG or WebP of up to 64 KiB."
+    ),
     variable="",
 )
 SOURCE_URL = Text(
@@ -175,3 +177,8 @@ def site_zone() -> ZoneInfo:
 def site_today() -> date:
     """Return the present day in the shop's time zone."""
     return datetime.now(site_zone()).date()
+
+
+def logo_file() -> bytes:
+    """Return the PNG of the shop's logo; empty for none."""
+    return file_of(LOGO.value) if LOGO.value else b""

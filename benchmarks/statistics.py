@@ -54,12 +54,11 @@ _GOLDEN: list[tuple[dict[str, str], str, tuple[Any, ...]]] = [
 
 def follow() -> int:
     """Let the roll-ups come to the end of the log; return how many batches that took."""
-    from events.followers import IDLE_SECONDS
     from events.followers import follow as follow_once
     from insight.statistics.follower import Statistics
 
     follower, batches = Statistics(), 0
-    while follow_once(follower) != IDLE_SECONDS:
+    while follow_once(follower) != follower.pause:
         batches += 1
     return batches
 

@@ -67,6 +67,8 @@ class Follower(ABC):
     name: ClassVar[str]
     types: ClassVar[Sequence[EventType]]
     batch: ClassVar[int] = BATCH
+    pause: ClassVar[float] = IDLE_SECONDS
+    """How many seconds it waits where it has applied everything."""
     reads_events: ClassVar[bool] = True
     """Whether ``apply`` needs the events. If not, it gets only the positions of a batch."""
     versions: ClassVar[bool] = False
@@ -152,7 +154,7 @@ def _apply_next(follower: Follower) -> float:
                 more = True
                 if not follower.discard(cursor, [row.version]):
                     row.note_leftovers(False)
-            return 0 if more else IDLE_SECONDS
+            return 0 if more else follower.pause
     _make_row(follower)
     return 0
 

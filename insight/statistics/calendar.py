@@ -58,11 +58,6 @@ class Period:
     partial: bool = False
 
 
-def whole(since: datetime, until: datetime) -> list[Period]:
-    """Return the range as its only period."""
-    return [Period(since, until)]
-
-
 # Most questions are asked again and again, and a year of days takes some milliseconds.
 @lru_cache(maxsize=64)
 def periods(

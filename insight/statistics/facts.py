@@ -269,7 +269,7 @@ def facts(
         table, unit, at = "insight_customer_day", _DAY, "day"
     ledger = pieces(bounds, unit, from_ledger) if table else [(first, last)]
     whole, less = [], []
-    if table == "insight_item_day" and len(bounds) == 2:
+    if table == "insight_item_day" and len(bounds) == 2 and state.adds_tail:
         ledger, whole, less = _cut_days(first, last, state.at)
     selected = (
         "{period} AS period, {at} AS at, {key} AS key, currency, purchases, quantity, revenue"
@@ -334,9 +334,10 @@ def facts(
                 AS piece (start, until)
             JOIN {PURCHASES} AS row
               ON row."timestamp" >= piece.start AND row."timestamp" < piece.until
-            JOIN {EVENTS} AS told ON told.id = row.id AND told.type = {PURCHASE_RECORDED}
-              AND told.position <= %(rolled)s
-            WHERE true {scope.conditions("row")}"""  # noqa: S608
+            WHERE {state.has("row")} AND row.id NOT IN (
+                SELECT id FROM {EVENTS} WHERE type = {PURCHASE_RECORDED}
+                  AND position > %(rolled)s AND position <= %(latest)s)
+            {scope.conditions("row")}"""  # noqa: S608
         )
     if table and state.adds_tail and state.latest > state.rolled:
         parts.append(

@@ -59,7 +59,7 @@ class Plans:
             plan = json.loads(plan) if isinstance(plan, str) else plan
             self.count += 1
             for node in _nodes(plan[0]["Plan"]):
-                assert not _reads_all(node), (sql, json.dumps(plan, indent=1))
+                assert not _reads_all(node), (_drawn(plan[0]["Plan"]), sql)
         return execute(sql, params, many, context)
 
 
@@ -67,6 +67,15 @@ def _nodes(plan: dict[str, Any], limited: bool = False) -> Iterator[dict[str, An
     yield plan | {"limited": limited}
     for each in plan.get("Plans", ()):
         yield from _nodes(each, limited or plan["Node Type"] == "Limit")
+
+
+def _drawn(plan: dict[str, Any], depth: int = 0) -> str:
+    """Return the plan in a form that is read once."""
+    names = ("Node Type", "Relation Name", "Index Name", "Index Cond", "Plan Rows", "Total Cost")
+    line = " ".join(str(plan[name]) for name in names if name in plan)
+    return "\n".join(
+        [depth * " " + line, *(_drawn(each, depth + 1) for each in plan.get("Plans", ()))]
+    )
 
 
 def _reads_all(node: dict[str, Any]) -> bool:

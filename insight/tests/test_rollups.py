@@ -19,7 +19,6 @@ from django.db import connection
 
 from accounts.models import User
 from events.followers import (
-    IDLE_SECONDS,
     StandingBy,
     _apply_batch,
     _make_row,
@@ -83,7 +82,7 @@ def some(count: int, seed: int = 1, *, start: datetime = START, days: int = 5) -
 def follow_all() -> None:
     """Let the follower come to the end of the log, of a rebuild and of what it has to remove."""
     for _ in range(200):
-        if follow(FOLLOWER) == IDLE_SECONDS:
+        if follow(FOLLOWER) == FOLLOWER.pause:
             return
     pytest.fail("The follower does not come to the end.")
 

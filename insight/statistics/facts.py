@@ -268,7 +268,8 @@ def facts(
     elif wanted == {"customer_id"} and scope.customer is None:
         table, unit, at = "insight_customer_day", _DAY, "day"
     ledger = pieces(bounds, unit, from_ledger) if table else [(first, last)]
-    whole, less = [], []
+    whole: list[datetime] = []
+    less: list[tuple[datetime, datetime]] = []
     if table == "insight_item_day" and len(bounds) == 2 and state.adds_tail:
         ledger, whole, less = _cut_days(first, last, state.at)
     selected = (

@@ -1,4 +1,4 @@
-"""A mail server that stores: SMTP with a sign-in, each mail a file in /mail."""
+"""A server that stores: SMTP with a sign-in, each mail a file in /mail, and webhooks by HTTP."""
 
 import asyncio
 import base64
@@ -47,7 +47,20 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
     writer.close()
 
 
+async def _receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take one webhook, whose body becomes a line of /mail/hooks.jsonl."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+    length = int(head.partition("content-length:")[2].split()[0])
+    body = await reader.readexactly(length)
+    with (FOLDER / "hooks.jsonl").open("ab") as file:
+        file.write(body + b"\n")
+    writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+    await writer.drain()
+    writer.close()
+
+
 async def _main() -> None:
+    await asyncio.start_server(_receive, "0.0.0.0", 9000)
     server = await asyncio.start_server(_converse, "0.0.0.0", 2525)
     await server.serve_forever()
 

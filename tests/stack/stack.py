@@ -3,6 +3,7 @@
 import email
 import email.policy
 import itertools
+import json
 import os
 import resource
 import shutil
@@ -127,6 +128,15 @@ class Stack:
             # The tests act as a proxy in front, which has an address of the engine.
             "TRUSTED_PROXIES": f"{front}.0/24",
             "NGINX_TRANSFERS": "4",
+            # Networks that the engine makes. The mail server receives webhooks, too.
+            "WEBHOOK_ALLOW": "172.16.0.0/12,192.168.0.0/16",
+            "BILLING": "true",
+            "BILLING_SELLER_NAME": "Shop",
+            "BILLING_SELLER_ADDRESS": "Street 1",
+            "BILLING_SELLER_POSTCODE": "10115",
+            "BILLING_SELLER_CITY": "Berlin",
+            "BILLING_SELLER_COUNTRY": "DE",
+            "BILLING_SELLER_VAT_ID": "DE136695976",
             "CERTIFICATES_DIR": str(folder / "certificates"),
             "IMAGE": IMAGE,
             "BUILD_NETWORK": os.environ.get("BUILD_NETWORK", "default"),
@@ -255,6 +265,12 @@ class Stack:
                 raw = subprocess.run(words, check=True, capture_output=True).stdout
                 found.append(email.message_from_bytes(raw, policy=email.policy.default))
         return found
+
+    def posted(self) -> list[Any]:
+        """Return the bodies of the webhooks that were received, in order."""
+        one = self.containers("mail")[0]
+        lines = docker("exec", one, "sh", "-c", "cat /mail/hooks.jsonl 2>/dev/null || true")
+        return [json.loads(line) for line in lines.splitlines()]
 
     # --- from outside ------------------------------------------------------------------------
 

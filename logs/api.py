@@ -29,7 +29,7 @@ from logs.serializers import (
     LogStatusSerializer,
     LogTailSerializer,
 )
-from logs.streams import Export, Tail, place_of
+from logs.streams import Export, Tail, place_of, tails
 from shop.core.errors import FieldError, NotFound, ValidationFailed
 from shop.core.pagination import PAGE_PARAMETERS
 from shop.core.times import iso
@@ -211,7 +211,8 @@ class LogTailView(APIView):
             ) from None
         wait = whole_number(request, "wait", 20, WAIT_MAX)
         tail = Tail(_holder(request), search_of(asked), after, wait)
-        return streamed(request._request, tail, **{"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        return streamed(request._request, tail, room=tails, **headers)
 
 
 class LogExportView(APIView):

@@ -21,7 +21,7 @@ from django.db import connection
 
 from logs.levels import level_name
 from logs.search import WIDEST, Search
-from shop.core.database import connect
+from shop.core import kept
 from shop.core.times import iso
 
 Row = tuple[Any, ...]
@@ -171,12 +171,14 @@ class Reader:
 
 @asynccontextmanager
 async def reading() -> AsyncIterator[Reader]:
-    """Yield a reader whose connection is closed at the end."""
-    raw = await connect()
+    """Yield a reader."""
+    raw = await kept.take("default")
     try:
         yield Reader(raw)
-    finally:
+    except BaseException:
         await raw.close()
+        raise
+    kept.keep("default", raw)
 
 
 def line_of(id: UUID) -> Line | None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from logs.lines import Found, Place, Reader, reading, run, walk
+from logs.lines import Found, Place, reading, run, walk
 from logs.search import Search
+from shop.core import pace
+from shop.core.admission import Room
 
 EXPORT_LINES = 1_000
 EXPORT_MAX = 1_000_000
@@ -20,6 +23,8 @@ SETTLED = timedelta(seconds=3)
 """A tail shows lines of this age, because no process brings one that is older."""
 ASK_SECONDS = 1.0
 _FOR_EVER = 1e9
+
+tails = Room("log_tails", total=64, share=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,14 @@ class Export:
         place: Place | None = None
         async with reading() as reader:
             for _ in range(EXPORT_MAX // EXPORT_LINES):
+                began = time.monotonic()
                 found = await reader.run(self._next(place))
-                yield _json_lines(found)
+                block = _json_lines(found)
+                await pace.rested(time.monotonic() - began, self.holder)
+                yield block
                 place = found.end
                 if place is None:
-                    return
+                    break
 
     def blocks_here(self) -> Iterator[bytes]:
         place: Place | None = None
@@ -66,22 +74,20 @@ class Tail:
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         ends = asyncio.get_running_loop().time() + self.wait
-        async with reading() as reader:
-            while True:
-                until = _settled()
-                found = await self._look(reader, until)
-                left = ends - asyncio.get_running_loop().time()
-                if found.lines or self.after is None or left <= 0:
-                    yield self._body(found, until)
-                    return
-                await asyncio.sleep(min(ASK_SECONDS, left))
+        while True:
+            until = _settled()
+            # Between two looks it holds no connection, because many may wait.
+            async with reading() as reader:
+                found = await reader.run(self._steps(until))
+            left = ends - asyncio.get_running_loop().time()
+            if found.lines or self.after is None or left <= 0:
+                yield self._body(found, until)
+                return
+            await asyncio.sleep(min(ASK_SECONDS, left))
 
     def blocks_here(self) -> Iterator[bytes]:
         until = _settled()
         yield self._body(run(self._steps(until)), until)
-
-    async def _look(self, reader: Reader, until: datetime) -> Found:
-        return await reader.run(self._steps(until))
 
     def _steps(self, until: datetime) -> Any:
         if self.after is None:

@@ -24,9 +24,9 @@ from psycopg.waiting import Wait
 from accounts.access import Caller
 from purchases.formats import Format
 from purchases.models import Purchase
-from shop.core import pace
+from shop.core import kept, pace
 from shop.core.admission import account_holder
-from shop.core.database import Unanswered, connect, no_statement_timeout
+from shop.core.database import Unanswered, no_statement_timeout
 from shop.core.merged import Merged
 from shop.server.streaming import streamed
 
@@ -56,6 +56,8 @@ SETTINGS = (
     " SET LOCAL max_parallel_workers_per_gather = 0;"
     " SET LOCAL client_connection_check_interval = '1s';"
 )
+# Whoever looks at PostgreSQL's connections sees what an idle one is for.
+OVER = "COMMIT -- of an export; kept for the next"
 # An index must give the order, because a sort of a large ledger would take an equally large
 # temporary file. Only the few rows that an index of prices finds are sorted.
 _IN_ORDER = f"{SETTINGS} SET LOCAL enable_sort = off"
@@ -79,15 +81,12 @@ def answer(
         headers["Content-Disposition"] = f'attachment; filename="{format.filename}"'
     if request.method == "HEAD":
         return StreamingHttpResponse(iter(()), headers=headers)
-    if keys_first:
-        whole = Purchase.objects.using(purchases.db).order_by(*purchases.order)
-        found = whole.filter(pk__in=purchases.first_keys(AT_ONCE + 1))[: AT_ONCE + 1]
-    else:
-        found = purchases.first_rows(AT_ONCE + 1)
-    with connections[purchases.db].cursor() as cursor:
-        cursor.execute(_statement(found, format))
-        rows = [row.encode() for (row,) in cursor.fetchall()]
-    if len(rows) > AT_ONCE:
+    # To count keys costs less than to write rows that are thrown away where more follow.
+    rows: list[bytes] = []
+    streams = purchases.first_keys(AT_ONCE + 1).count() > AT_ONCE
+    if not streams:
+        rows = _first_rows(purchases, format, keys_first=keys_first)
+    if streams or len(rows) > AT_ONCE:
         export = Export(
             holder=account_holder(caller.id),
             statement=COPY.format(_statement(purchases.whole(), format)),
@@ -99,6 +98,18 @@ def answer(
     encoder = format.encoder()
     body = [encoder.begin(), encoder.add(rows) if rows else b"", encoder.end()]
     return HttpResponse(b"".join(body), headers=headers)
+
+
+def _first_rows(purchases: Merged[Purchase], format: Format, *, keys_first: bool) -> list[bytes]:
+    """Return the first rows, one more than are answered at once."""
+    if keys_first:
+        whole = Purchase.objects.using(purchases.db).order_by(*purchases.order)
+        found = whole.filter(pk__in=purchases.first_keys(AT_ONCE + 1))[: AT_ONCE + 1]
+    else:
+        found = purchases.first_rows(AT_ONCE + 1)
+    with connections[purchases.db].cursor() as cursor:
+        cursor.execute(_statement(found, format))
+        return [row.encode() for (row,) in cursor.fetchall()]
 
 
 def _statement(queryset: QuerySet[Purchase], format: Format) -> str:
@@ -130,7 +141,7 @@ class Export:
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """Yield the export, over a connection of its own; raise PostgreSQL's errors."""
-        connection = await connect(self.using)
+        connection = await kept.take(self.using)
         copy = connection.cursor().copy(self.statement)
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -147,13 +158,16 @@ class Export:
                         yield block
                         block = b""
                         began = time.monotonic()
-                    yield block + encoder.end()
                 except BaseException:
                     # Otherwise psycopg would read the rest of PostgreSQL's output.
                     await _end(connection)
                     raise
-        finally:
+            await _answered(connection.execute(OVER), ANSWER_SECONDS)
+        except BaseException:
             await connection.close()
+            raise
+        kept.keep(self.using, connection)
+        yield block + encoder.end()
 
     def blocks_here(self) -> Iterator[bytes]:
         """Yield the export over the calling thread's connection."""

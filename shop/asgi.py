@@ -60,7 +60,7 @@ from purchases.routes import BULK
 from quizzes.answering.fast import AnsweringMiddleware
 from quizzes.answering.requests import MAX_BYTES as QUIZ_MAX_BYTES
 from quizzes.answering.routes import Q
-from shop.core import process
+from shop.core import kept, process
 from shop.core.addresses import forwarded
 from shop.core.errors import ApplicationError, error_shape, send_error
 from shop.core.garbage import collect_rarely
@@ -109,6 +109,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             hub.start()
             ingest.start()
             last_uses.start()
+            kept.start()
             await asyncio.to_thread(process.start, os.environ.get("APPLICATION_NAME", "web"))
             collect_rarely()
             await send({"type": "lifespan.startup.complete"})
@@ -116,6 +117,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             await ingest.stop()
             await hub.stop()
             await last_uses.stop()
+            kept.stop()
             await asyncio.to_thread(process.stop)
             await send({"type": "lifespan.shutdown.complete"})
             return

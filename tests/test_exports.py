@@ -17,6 +17,8 @@ from tests.wires import head
 pytestmark = pytest.mark.system
 
 LINES = 50_000
+SHORT = 1_001
+"""The shortest export that is streamed."""
 PATH = "/api/v1/purchases/export.jsonl?username=exported"
 
 
@@ -29,11 +31,12 @@ def staff(system: System) -> str:
         f"exported,exported,{'a long name ' * 5}{number},1.5,2024-05-31T15:54:32Z"
         for number in range(LINES)
     )
-    body = "\n".join(["username,userid,item,price,timestamp", *lines]).encode()
+    short = (f"shortly,shortly,{number},1.5,2024-05-31T15:54:32Z" for number in range(SHORT))
+    body = "\n".join(["username,userid,item,price,timestamp", *lines, *short]).encode()
     answer = system.request(
         "POST", "/api/v1/purchases/bulk/", body, till, timeout=120, Content_Type="text/csv"
     )
-    assert answer.json()["recorded"] == LINES, answer.body[:1000]
+    assert answer.json()["recorded"] == LINES + SHORT, answer.body[:1000]
     return system.token("staff")
 
 
@@ -107,6 +110,32 @@ def test_clients_that_leave_at_once_leave_nothing_running(system: System, staff:
         wait_for(lambda: copies(system))
     wait_for(lambda: not copies(system))
     assert system.request("GET", PATH, token=staff, timeout=120).body.count(b"\n") == LINES
+
+
+def test_exports_one_after_another_share_a_connection(system: System, staff: str) -> None:
+    """More of them than psycopg leaves unprepared, and one after PostgreSQL has ended it."""
+
+    def kept() -> list[int]:
+        with psycopg.connect(system.servers()["DATABASE_OWNER_URL"]) as connection:
+            rows = connection.execute(
+                "SELECT pid FROM pg_stat_activity WHERE query LIKE 'COMMIT -- of an export%%'"
+            ).fetchall()
+            return [pid for (pid,) in rows]
+
+    path = "/api/v1/purchases/export.csv?username=shortly"
+    first = system.request("GET", path, token=staff)
+    assert first.headers["Transfer-Encoding"] == "chunked"
+    assert first.body.count(b"\n") == SHORT + 1
+    before = kept()
+    assert len(before) in (1, 2)
+    for _ in range(7):
+        assert system.request("GET", path, token=staff).body == first.body
+    assert kept() == before
+    with psycopg.connect(system.servers()["DATABASE_OWNER_URL"]) as database:
+        for pid in before:
+            database.execute("SELECT pg_terminate_backend(%s)", [pid])
+    wait_for(lambda: not kept())
+    assert system.request("GET", path, token=staff).body == first.body
 
 
 def test_asking_for_headers_only_costs_nothing(system: System, staff: str) -> None:

@@ -59,11 +59,17 @@ class Source(Protocol):
         """Yield the same in the calling thread, for servers without an event loop."""
 
 
-def streamed(request: HttpRequest, source: Source, **headers: str) -> StreamingHttpResponse:
-    """Return the answer whose body is ``source``, which is streamed once its thread is free."""
+def streamed(
+    request: HttpRequest, source: Source, room: Room = room, **headers: str
+) -> StreamingHttpResponse:
+    """Return the answer whose body is ``source``, which is streamed once its thread is free.
+
+    A source that waits rather than works has a ``room`` of its own, so that it takes no place from
+    those that work.
+    """
     scope = request.META.get("asgi.scope", {})
     if _KEY in scope:
-        scope[_KEY].append(source)
+        scope[_KEY].append((source, room))
         body: Iterator[bytes] = iter(())
     else:
         body = source.blocks_here()
@@ -80,7 +86,7 @@ class Streams:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
-        sources: list[Source] = []
+        sources: list[tuple[Source, Room]] = []
         start: Any = None
 
         async def send_or_hold(message: Any) -> None:
@@ -93,7 +99,7 @@ class Streams:
         await self.app(scope | {_KEY: sources}, receive, send_or_hold)
         if start is None:
             return
-        sending = asyncio.ensure_future(_Answer(scope, send, start).stream(sources[0]))
+        sending = asyncio.ensure_future(_Answer(scope, send, start).stream(*sources[0]))
         leaving = asyncio.ensure_future(_left(receive))
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -122,10 +128,13 @@ class _Answer:
         self._bytes = 0
         self._seconds = 0.0
 
-    async def stream(self, source: Source) -> None:
+    async def stream(self, source: Source, place: Room) -> None:
         """Send headers and body, or an error if one occurs before the first block."""
         try:
-            await room.enter(source.holder)
+            if place is room:
+                await room.enter(source.holder)
+            else:
+                place.take(source.holder)
             began = time.monotonic()
             try:
                 async with contextlib.aclosing(source.blocks()) as blocks:
@@ -134,9 +143,12 @@ class _Answer:
                             await self._begin()
                         await self._write(block)
             finally:
-                # A client that leaves and asks again costs as much as one that stays.
-                worked = time.monotonic() - began - self._seconds
-                pace.leave(room, source.holder, worked)
+                if place is room:
+                    # A client that leaves and asks again costs as much as one that stays.
+                    worked = time.monotonic() - began - self._seconds
+                    pace.leave(room, source.holder, worked)
+                else:
+                    place.give_back(source.holder)
             await self._end()
         except TimeoutError:
             logger.info("stream.client_too_slow", path=self._scope["path"], bytes=self._bytes)

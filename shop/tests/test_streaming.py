@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shop.core.admission import Room
 from shop.core.errors import Unavailable
 from shop.server import streaming
 from shop.server.streaming import Streams
@@ -57,9 +58,9 @@ class Client:
         await self.left.wait()
         return {"type": "http.disconnect"}
 
-    async def get(self, source: Source) -> None:
+    async def get(self, source: Source, room: Room = streaming.room) -> None:
         async def view(scope: Any, receive: Any, send: Any) -> None:
-            scope["shop.streamed"].append(source)
+            scope["shop.streamed"].append((source, room))
             await send(START)
             await send({"type": "http.response.body", "body": b""})
 
@@ -156,5 +157,25 @@ def test_a_client_that_leaves_ends_the_source() -> None:
         assert source.closed
         assert not client.aborted
         assert source.made <= 3
+
+    asyncio.run(scenario())
+
+
+def test_sources_that_wait_take_no_place_from_those_that_work() -> None:
+    async def scenario() -> None:
+        room = Room("test-waits", total=20, share=12)
+        waits = [Client(reads=lambda number: False) for _ in range(12)]
+        waiting = [asyncio.create_task(one.get(Source(1), room)) for one in waits]
+        while room.used < 12:
+            await asyncio.sleep(0)
+        client, one_more = Client(), Client()
+        await client.get(Source(5))
+        assert client.complete
+        await one_more.get(Source(5), room)
+        assert one_more.messages[0]["status"] == 429
+        for one in waits:
+            one.left.set()
+        await asyncio.gather(*waiting)
+        assert room.used == 0
 
     asyncio.run(scenario())

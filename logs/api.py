@@ -212,7 +212,7 @@ class LogTailView(APIView):
         wait = whole_number(request, "wait", 20, WAIT_MAX)
         tail = Tail(_holder(request), search_of(asked), after, wait)
         headers = {"Content-Type": "application/json"}
-        return streamed(request._request, tail, room=tails, **headers)
+        return streamed(request._request, tail, tails, **headers)
 
 
 class LogExportView(APIView):

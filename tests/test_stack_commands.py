@@ -17,6 +17,7 @@ from deploy import backup, rollout
 from deploy.backup import TAR_REPORTS
 from deploy.compose import Failure, Stack
 from deploy.make_env import fresh_env
+from tests.world import ROUTES
 
 ROOT = Path(settings.BASE_DIR)
 
@@ -81,6 +82,25 @@ def test_nginx_gives_up_an_idle_connection_long_before_a_replica_does() -> None:
     for file in ("Dockerfile", "Procfile"):
         words = re.sub(r'[",]', " ", (ROOT / file).read_text()).split()
         assert int(words[words.index("--timeout-keep-alive") + 1]) >= int(kept[1]) + 10
+
+
+def test_nginx_lets_every_export_wait_for_its_client() -> None:
+    """And counts it among the transfers of an address, whatever app it belongs to."""
+    locations = (ROOT / "nginx" / "locations.inc.template").read_text()
+    unbuffered = re.search(r"location ~ (\S+) \{\n[^}]*proxy_buffering off;[^}]*300s", locations)
+    transfers = re.search(
+        r"\$transfer \{[^}]*", (ROOT / "nginx" / "shop.conf.template").read_text()
+    )
+    assert unbuffered
+    assert transfers
+    patterns = re.findall(r'"~(\S.*)" \$network', transfers[0])
+    exports = [route for route in ROUTES if "export." in route]
+    assert len(exports) >= 12, exports
+    for route in exports:
+        path = "/" + re.sub("<[^>]*>", "one", route)
+        assert re.search(unbuffered[1], path), path
+        asked = f"{path} HTTP/1.1 GET  "
+        assert any(re.search(pattern, asked) for pattern in patterns), path
 
 
 def test_no_service_can_take_the_host_or_more_rights_than_it_needs() -> None:

@@ -60,7 +60,7 @@ class Source(Protocol):
 
 
 def streamed(
-    request: HttpRequest, source: Source, room: Room = room, **headers: str
+    request: HttpRequest, source: Source, room: Room = room, /, **headers: str
 ) -> StreamingHttpResponse:
     """Return the answer whose body is ``source``, which is streamed once its thread is free.
 

@@ -36,7 +36,7 @@ TABLES = (
     ),
     nobody(
         "quizzes_attempt",
-        "id quiz_id version_id rev language answers at seen times source state test suspect"
+        "id quiz_id version_id rev language answers written at seen times source state test suspect"
         " started_at saved_at",
         hidden="secret_sha256 digest private",
     ),
@@ -47,7 +47,7 @@ TABLES = (
     ),
     nobody(
         "quizzes_quiz",
-        "id company_id slug state draft draft_rev version opens_at closes_at embed arms"
+        "id company_id slug state draft draft_rev version opens_at closes_at embed arms retired"
         " max_results finished per_address created_at",
     ),
     nobody("quizzes_seat", "membership_id role"),

@@ -49,6 +49,7 @@ NO_SECRET = envelope("The secret is missing or malformed.")
 _CLOSED = envelope("`quiz_closed`")
 _WORK = envelope("`challenge_required`: solve one, and send it along.")
 _REVISION = "`stale_revision`, `revision_conflict` or `already_finished`."
+_CHANGED = "For a first save `quiz_changed`; else " + _REVISION
 _NEEDS = "Needs `Authorization: Attempt <32 random bytes in base64url>`."
 _ID = OpenApiParameter(
     "id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="A UUIDv7 that the device makes."
@@ -130,7 +131,7 @@ class AttemptView(RespondentView):
             200: AttemptSavedSerializer,
             201: AttemptSavedSerializer,
             401: NO_SECRET,
-            409: envelope(_REVISION),
+            409: envelope(_CHANGED),
             410: _CLOSED,
             428: _WORK,
         },

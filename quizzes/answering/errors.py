@@ -16,6 +16,13 @@ class QuizClosed(ApplicationError):
     detail = gettext_noop("This quiz is closed.")
 
 
+class QuizChanged(Conflict):
+    """The version that an attempt would begin with is not published any more."""
+
+    code = "quiz_changed"
+    detail = gettext_noop("The quiz has changed since its page was opened. Load it again.")
+
+
 class StaleRevision(Conflict):
     """A newer state of the attempt was saved before."""
 

@@ -60,9 +60,9 @@ SELECT a.id, a.quiz_id, a.version_id, a.secret_sha256, a.rev, a.language, a.answ
 _END = """
 UPDATE quizzes_attempt AS a
    SET state = 'finished', rev = t.rev, answers = t.answers, private = t.private,
-       suspect = t.suspect, saved_at = now()
+       written = t.written, suspect = t.suspect, saved_at = now()
   FROM json_to_recordset(%s::json) AS t
-       (id uuid, rev int, answers jsonb, private text, suspect boolean)
+       (id uuid, rev int, answers jsonb, private text, written text[], suspect boolean)
  WHERE a.id = t.id
 """
 # The counter is the limit, so those who come at once cannot pass it together.
@@ -242,6 +242,7 @@ def _made(row: _Row, version: Definition, answers: Mapping[str, Any], finish: Fi
         "rev": finish.rev,
         "answers": kept,
         "private": sealed(texts, row.id, ATTEMPT),
+        "written": [*texts],
         "suspect": suspect,
     }
     return _New(result, version, end, row.team)

@@ -14,7 +14,8 @@ class Attempt(models.Model):
 
     It stays under the version that it began on. ``digest`` is that of the saved body, and tells
     a repeated save from another one with the same ``rev``. ``answers`` are keys of options and
-    numbers; what the respondent wrote is sealed in ``private``. ``at`` is the question being
+    numbers; what the respondent wrote is sealed in ``private``, and ``written`` are the questions
+    that have a text. ``at`` is the question being
     shown, ``seen`` are those of the path so far, and ``times`` the milliseconds at each. ``test``
     is a preview, which nothing counts. ``suspect`` was faster than people are.
     """
@@ -37,6 +38,7 @@ class Attempt(models.Model):
     language = models.CharField(max_length=LANGUAGE_MAX_LENGTH)
     answers = models.JSONField(default=dict)
     private = models.TextField(blank=True, default="", db_default="")
+    written = ArrayField(models.CharField(max_length=KEY_MAX_LENGTH), default=list, db_default=[])
     at = models.CharField(max_length=KEY_MAX_LENGTH, blank=True, default="", db_default="")
     seen = ArrayField(models.CharField(max_length=KEY_MAX_LENGTH), default=list, db_default=[])
     times = models.JSONField(default=dict, db_default={})

@@ -79,8 +79,13 @@ def result_represent(
 
 
 def without_content(represented: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a respondent is told of a result before leaving an address: no word of it."""
-    return {**represented, "headline": None, "blocks": [], "item": None, "answers": []}
+    """Return what a respondent is told of a result before leaving an address: only figures."""
+    return {
+        **represented,
+        **dict.fromkeys(("band", "outcome", "headline", "item")),
+        **{name: [] for name in ("tied_with", "blocks", "answers")},
+        "categories": [{**each, "band": None} for each in represented["categories"]],
+    }
 
 
 class _View:

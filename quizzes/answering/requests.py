@@ -82,6 +82,7 @@ class Save(msgspec.Struct):
     id: UUID
     quiz_id: UUID
     version_id: int
+    version: int
     secret: Secret
     rev: int
     digest: bytes
@@ -166,6 +167,7 @@ def save_of(id: UUID, secret: Secret, body: SaveBody, version: Definition) -> Sa
         id=id,
         quiz_id=version.quiz_id,
         version_id=version.id,
+        version=version.number,
         secret=secret,
         rev=body.rev,
         digest=secret.digest_of(

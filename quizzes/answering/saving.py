@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 
 from quizzes.answering.errors import (
     AlreadyFinished,
+    QuizChanged,
     QuizClosed,
     RevisionConflict,
     StaleRevision,
@@ -42,6 +43,11 @@ IS_OPEN = """
 (q.state = 'open' AND (q.opens_at IS NULL OR q.opens_at <= now())
  AND (q.closes_at IS NULL OR q.closes_at > now()))
 """
+# Whoever has a page open may begin with what was published when it was loaded.
+IS_LIVE = """
+(q.version = t.number OR q.arms @> json_build_array(json_build_object('version', t.number))::jsonb
+ OR (q.retired ->> t.number::text)::timestamptz > now() - interval '24 hours')
+"""
 # A quiz that somebody closed has no time of its end, so the attempt's own beginning counts.
 MAY_GO_ON = f"""
 ({IS_OPEN} OR CASE WHEN q.closes_at <= now() THEN now() < q.closes_at + {GRACE}
@@ -49,21 +55,22 @@ MAY_GO_ON = f"""
 """
 _SAVE = f"""
 INSERT INTO quizzes_attempt AS a
-    (id, quiz_id, version_id, secret_sha256, rev, digest, language, answers, private, at, seen,
-     times, source, test)
+    (id, quiz_id, version_id, secret_sha256, rev, digest, language, answers, private, written, at,
+     seen, times, source, test)
 SELECT t.id, t.quiz_id, t.version_id, t.secret, t.rev, t.digest, t.language, t.answers, t.private,
-       t.at, t.seen, t.times, t.source, t.test
+       t.written, t.at, t.seen, t.times, t.source, t.test
   FROM json_to_recordset(%s::json) AS t
-       (id uuid, quiz_id uuid, version_id bigint, secret bytea, rev int, digest bytea,
-        language text, answers jsonb, private text, at text, seen text[], times jsonb,
-        source jsonb, test boolean)
+       (id uuid, quiz_id uuid, version_id bigint, number int, secret bytea, rev int, digest bytea,
+        language text, answers jsonb, private text, written text[], at text, seen text[],
+        times jsonb, source jsonb, test boolean)
   JOIN quizzes_quiz AS q ON q.id = t.quiz_id
- WHERE {IS_OPEN}
+ WHERE ({IS_OPEN} AND {IS_LIVE})
     OR EXISTS (SELECT FROM quizzes_attempt AS a WHERE a.id = t.id AND {MAY_GO_ON})
  ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
     rev = excluded.rev, digest = excluded.digest, language = excluded.language,
-    answers = excluded.answers, private = excluded.private, at = excluded.at,
+    answers = excluded.answers, private = excluded.private, written = excluded.written,
+    at = excluded.at,
     seen = excluded.seen, times = excluded.times, saved_at = now()
  WHERE a.secret_sha256 = excluded.secret_sha256 AND a.state = 'open' AND a.rev < excluded.rev
    AND a.quiz_id = excluded.quiz_id AND a.version_id = excluded.version_id
@@ -73,6 +80,7 @@ _WHY = """
 SELECT id, quiz_id, version_id, secret_sha256, rev, digest, state
   FROM quizzes_attempt WHERE id = ANY(%s)
 """
+_OPEN = f"SELECT q.id FROM quizzes_quiz AS q WHERE q.id = ANY(%s) AND {IS_OPEN}"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +147,25 @@ def _save(saves: Sequence[Save]) -> list[Outcome]:
         cursor.execute(_SAVE, [rows])
         created = dict(cursor.fetchall())
         missed = [save.id for save in saves if save.id not in created]
-        found = {}
+        found, still_open = {}, set()
         if missed:
             cursor.execute(_WHY, [missed])
             found = {row[0]: row for row in cursor.fetchall()}
+        if unknown := [save.quiz_id for save in saves if save.id in {*missed} - found.keys()]:
+            cursor.execute(_OPEN, [unknown])
+            still_open = {id for (id,) in cursor.fetchall()}
     return [
         Saved(save.id, save.rev, save.path_length, created[save.id])
         if save.id in created
-        else _why(save, found.get(save.id))
+        else _why(save, found.get(save.id), is_open=save.quiz_id in still_open)
         for save in saves
     ]
 
 
-def _why(save: Save, row: Any) -> Outcome:
+def _why(save: Save, row: Any, *, is_open: bool) -> Outcome:
     """Return why a state was not saved; the same state again is saved already."""
     if row is None:
-        return QuizClosed()
+        return QuizChanged() if is_open else QuizClosed()
     _id, quiz_id, version_id, secret, rev, digest, state = row
     if bytes(secret) != save.secret.sha256 or quiz_id != save.quiz_id:
         return NotFound()
@@ -176,12 +187,14 @@ def _row(save: Save) -> dict[str, Any]:
         "id": save.id,
         "quiz_id": save.quiz_id,
         "version_id": save.version_id,
+        "number": save.version,
         "secret": f"\\x{save.secret.sha256.hex()}",
         "rev": save.rev,
         "digest": f"\\x{save.digest.hex()}",
         "language": save.language,
         "answers": save.answers,
         "private": sealed(save.texts, save.id, ATTEMPT),
+        "written": [*save.texts],
         "at": save.at,
         "seen": save.seen,
         "times": save.times,

@@ -17,8 +17,9 @@ class Quiz(models.Model):
 
     ``draft`` may be incomplete; ``draft_rev`` grows with each of its changes. ``version`` is the
     number of the newest published version. ``arms`` are objects of ``version`` and ``weight``,
-    among which attempts are divided; without arms all get the newest version. ``finished`` counts
-    finished attempts, so that the database itself keeps the limit of ``max_results``.
+    among which attempts are divided; without arms all get the newest version. ``retired`` has the
+    time when a version stopped being one of those, because pages are still open. ``finished``
+    counts finished attempts, so that the database itself keeps the limit of ``max_results``.
     """
 
     class State(models.TextChoices):
@@ -45,6 +46,7 @@ class Quiz(models.Model):
     closes_at = models.DateTimeField(null=True)
     embed = ArrayField(models.CharField(max_length=ORIGIN_MAX_LENGTH), default=list, db_default=[])
     arms = models.JSONField(default=list, db_default=[])
+    retired = models.JSONField(default=dict, db_default={})
     max_results = models.PositiveIntegerField(null=True)
     finished = models.PositiveIntegerField(default=0, db_default=0)
     per_address = models.CharField(
@@ -80,6 +82,11 @@ class Quiz(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def live(self) -> set[int]:
+        """Return the numbers of the versions that new attempts may get."""
+        return {arm["version"] for arm in self.arms} | ({self.version} if self.version else set())
 
 
 class Version(models.Model):

@@ -1,12 +1,13 @@
 """Writes to quizzes: made, drafted, published, opened and closed."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from accounts.models import User
@@ -27,6 +28,8 @@ from shop.core.errors import ApplicationError, Conflict, FieldError, ValidationF
 QUIZZES_MAX = 1000
 ARMS_MAX, WEIGHT_MAX = 4, 100
 ORIGINS_MAX = 20
+RETIRED_KEPT = timedelta(days=2)
+"""Longer than a page that is open may begin with a version that was live."""
 
 
 class DraftChanged(ApplicationError):
@@ -127,10 +130,12 @@ def quiz_publish(*, actor: User, quiz: Quiz) -> Published:
                 ),
                 ignore_conflicts=True,
             )
+        live = quiz.live
         before, quiz.version = quiz.version, version.number
+        _retire(quiz, live)
         if quiz.state == Quiz.State.DRAFT:
             quiz.state = Quiz.State.OPEN
-        quiz.save(update_fields=["version", "state"])
+        quiz.save(update_fields=["version", "retired", "state"])
         sha256 = bytes(version.sha256).hex()
         emit(
             QUIZ_PUBLISHED,
@@ -161,7 +166,7 @@ def quiz_change(*, actor: User, quiz: Quiz, changes: dict[str, Any]) -> Quiz:
     """
     with transaction.atomic():
         quiz = Quiz.objects.select_for_update(no_key=True, of=("self",)).get(pk=quiz.pk)
-        before = _facts(quiz)
+        before, live = _facts(quiz), quiz.live
         if "state" in changes and quiz.version is None:
             raise NotPublished()
         if "embed" in changes:
@@ -169,10 +174,23 @@ def quiz_change(*, actor: User, quiz: Quiz, changes: dict[str, Any]) -> Quiz:
         for name, value in changes.items():
             setattr(quiz, name, value)
         _check(quiz)
-        quiz.save(update_fields=[*changes] or None)
+        _retire(quiz, live)
+        quiz.save(update_fields=[*changes, "retired"])
         if (after := _facts(quiz)) != before:
             _record("quiz.changed", quiz, actor, before=before, after=after)
     return quiz
+
+
+def _retire(quiz: Quiz, before: set[int]) -> None:
+    """Note when versions stopped being live. What is older than a page stays open is dropped."""
+    now = timezone.now()
+    kept = {
+        number: at
+        for number, at in quiz.retired.items()
+        if now - datetime.fromisoformat(at) < RETIRED_KEPT
+    }
+    kept |= dict.fromkeys(map(str, before), now.isoformat())
+    quiz.retired = {number: at for number, at in kept.items() if int(number) not in quiz.live}
 
 
 def parse_origins(given: Sequence[str]) -> list[str]:

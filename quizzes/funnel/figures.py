@@ -15,7 +15,6 @@ from uuid import UUID
 from django.db import connection
 
 from quizzes.answering.models import Attempt, Result
-from quizzes.authoring.models import QuestionKey
 from quizzes.funnel.models import Attribution, View
 from quizzes.leads.models import LeadResult
 
@@ -24,7 +23,7 @@ LEFT_AFTER = "interval '30 minutes'"
 
 _COHORT = f"""
 cohort AS MATERIALIZED (
-    SELECT a.id, a.answers, a.private, a.at, a.seen, a.times, a.saved_at,
+    SELECT a.id, a.answers, a.private, a.written, a.at, a.seen, a.times, a.saved_at,
            r.attempt_id IS NOT NULL AS finished, r.answers AS final, r.path, r.outcome, r.band
     FROM {Attempt._meta.db_table} a
     LEFT JOIN {Result._meta.db_table} r ON r.attempt_id = a.id
@@ -62,13 +61,11 @@ SELECT
         SELECT band, count(*) AS n FROM cohort WHERE band <> '' GROUP BY band) AS sums)
 """  # noqa: S608
 # What is sorted for the medians is narrow, because each question of each attempt is a row.
-# Texts are sealed. So a question that asks for one counts as answered by those who went past it.
+# Texts are sealed; an attempt tells which of them are there, and a result which ones count.
 _QUESTIONS = f"""
-WITH {_COHORT}, texts AS (
-    SELECT question FROM {QuestionKey._meta.db_table}
-    WHERE quiz_id = %(quiz)s AND type = 'text'
-), shown AS MATERIALIZED (
-    SELECT key, coalesce(final, answers) ? key AS in_answers, is_last, saved_at,
+WITH {_COHORT}, shown AS MATERIALIZED (
+    SELECT key, coalesce(final, answers) ? key OR NOT finished AND key = ANY(written) AS in_answers,
+           is_last, saved_at,
            (times ->> key)::int AS spent
     FROM cohort CROSS JOIN LATERAL (
         SELECT key, key = CASE WHEN at = ANY(seen) THEN at ELSE seen[cardinality(seen)] END
@@ -77,8 +74,7 @@ WITH {_COHORT}, texts AS (
     ) AS each
 )
 SELECT key, count(*),
-    count(*) FILTER (WHERE in_answers
-                        OR key IN (SELECT question FROM texts) AND NOT is_last),
+    count(*) FILTER (WHERE in_answers),
     count(*) FILTER (WHERE is_last AND saved_at < now() - {LEFT_AFTER}),
     round((percentile_cont(0.5) WITHIN GROUP (ORDER BY spent) / 1000)::numeric, 1)
 FROM shown GROUP BY key

@@ -198,13 +198,22 @@ def test_questions_are_counted_on_the_path_that_was_really_shown(author: Api, qu
     # One left at the question that only dark roast leads to; one never saw it, and one went back.
     makes.begin(answers={"roast": "dark"}, seen=["roast", "cups"], at="cups", saved_at=old)
     light = makes.begin(answers={"roast": "light", "cups": "3"}, private="x", seen=["roast", "why"])
-    makes.finish(light, answers={"roast": "light"}, path=["roast", "why"], private="x")
+    said = {"roast": "light", "why": None}
+    makes.finish(light, answers=said, path=["roast", "why"], private="x")
     makes.begin(answers={"roast": "light", "cups": "2"}, seen=["roast", "why"], at="why")
+    # A text that is there is an answer; a question that was passed without one is none.
+    written = {"written": ["why"], "private": "x", "at": "why"}
+    makes.begin(answers={"roast": "light"}, seen=["roast", "why"], **written)
+    makes.finish(
+        makes.begin(answers={"roast": "light"}, seen=["roast", "why"]),
+        answers={"roast": "light"},
+        path=["roast", "why"],
+    )
     counts = {
         each["key"]: (each["seen"], each["answered"], each["left"])
         for each in funnel(author, quiz, "?version=2")["questions"]
     }
-    assert counts == {"roast": (3, 3, 0), "cups": (1, 0, 1), "why": (2, 1, 0)}
+    assert counts == {"roast": (5, 5, 0), "cups": (1, 0, 1), "why": (4, 2, 0)}
     assert list(counts) == ["roast", "cups", "why"]
 
 

@@ -120,12 +120,25 @@ def test_the_plain_form_is_one_attempt_however_often_it_is_sent() -> None:
     forged = send(client, {**FORM, "attempt": given["attempt"][:-2] + "xx"})
     assert forged.status_code == 400
     assert send(client, {"a.capital": "x" * 70_000}).status_code == 413
+    # The form is of the arm that its page had, whatever another page would get.
+    publish(coffee(intro=texts("Hello")), arms=[{"version": n, "weight": 1} for n in (1, 2)])
+    for _ in range(6):
+        arm = send(client, {**FORM, "attempt": ticket(client.get("/q/coffee/"))})
+        assert (arm.status_code, "Espresso" in arm.content.decode()) == (200, True)
+    # One that was open until its version was gone is shown anew, with what was typed.
+    old = {**FORM, "attempt": ticket(client.get("/q/coffee/?v=1"))}
+    Quiz.objects.update(arms=[], retired={})
+    changed = send(client, old)
+    assert (changed.status_code, "has changed since" in changed.content.decode()) == (409, True)
+    assert "&lt;b&gt;Here&lt;/b&gt;" in changed.content.decode()
+    assert send(client, {**FORM, "attempt": ticket(changed)}).status_code == 200
     # An attempt that has begun is not stopped by the end of the quiz.
     quiz.refresh_from_db()
     quiz.state = Quiz.State.CLOSED
     quiz.save()
     closed = client.get("/q/coffee/")
     assert closed.status_code == 410
+    assert send(client, {**FORM, "attempt": ticket(changed)[:-1]}).status_code == 410
     assert told(closed)["version"] is None
     assert told(client.get("/q/coffee/?v=1"))["version"] == 1
     assert client.get("/q/coffee/?v=9").status_code == 404

@@ -231,6 +231,24 @@ def test_offline_from_the_second_question_and_closed_is_one_attempt_with_every_a
     assert quiz.rows("private <> ''", "result") == [True]
 
 
+def test_a_time_limit_is_counted_down_in_minutes(
+    system: System, window: Callable[..., Page]
+) -> None:
+    settings = {"headline": "outcome", "time_limit": 90}
+    quiz = Played(system, "coffee", definition={"settings": settings})
+    page = window()
+    page.clock.install()
+    begin(page, quiz)
+    expect(page.locator("#left")).to_be_hidden()
+    choose(page, "Coffee, black")
+    page.clock.run_for(2_000)
+    expect(page.locator("#left")).to_have_text("2 minutes are left.")
+    page.clock.run_for(30_000)
+    expect(page.locator("#left")).to_have_text("Less than a minute is left.")
+    page.clock.run_for(60_000)
+    expect(page.locator("#left")).to_contain_text("The time is over.")
+
+
 def test_two_windows_share_an_attempt_and_one_without_storage_says_so(
     system: System, window: Callable[..., Page]
 ) -> None:

@@ -1,8 +1,9 @@
 """Load on a running system, and what must hold afterwards, all seen from outside.
 
 A ``Load`` posts purchases on both routes, and repeats what got no answer under the same key. It
-reads the feed on sockets that resume, and asks for statements. ``Load.verdict`` then compares what
-was acknowledged with the ledger, the event log, what every socket saw, and what was mailed.
+reads the feed on sockets that resume, asks for statements, and answers a quiz. ``Load.verdict``
+then compares what was acknowledged with the ledger, the event log, what every socket saw, what was
+mailed, and the attempts.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
+from tests.faults.respondents import Respondents
 from tests.smtp import SMTPServer
 from tests.system import ROOT, System, wait_for
 
@@ -102,6 +104,7 @@ class Load:
             for number in range(buyers)
         ]
         self._reporter = threading.Thread(target=self._report, daemon=True)
+        self.respondents = Respondents(system)
         self.readers = {
             "everything": Reader(system, self.tokens["staff"], "&scope=all", self.after),
             "joe": Reader(system, self.tokens["joe"], "", self.after),
@@ -110,7 +113,7 @@ class Load:
 
     def start(self) -> None:
         """Start everything, and wait until purchases are recorded and delivered."""
-        for thread in (*self._buyers, self._reporter, *self.readers.values()):
+        for thread in (*self._buyers, self._reporter, self.respondents, *self.readers.values()):
             thread.start()
         self.progress()
         wait_for(lambda: all(reader.seen for reader in self.readers.values()), 20)
@@ -130,7 +133,8 @@ class Load:
     def stop(self) -> None:
         """Stop buying. Purchases without an answer are repeated until they have one."""
         self._stop.set()
-        for thread in (*self._buyers, self._reporter):
+        self.respondents.stop()
+        for thread in (*self._buyers, self._reporter, self.respondents):
             thread.join(60)
             assert not thread.is_alive(), "A request is not answered even now."
 
@@ -266,6 +270,7 @@ class Load:
         for reader in self.readers.values():
             reader.join(10)
         self._look_at_reports()
+        wrong += self.respondents.look()
         if lost or doubled:
             wrong.append(f"{lost} purchases are lost, {doubled} doubled.")
         if self.slowest_refusal > ANSWER_SECONDS * self.system.slowness:

@@ -76,6 +76,11 @@ def ticket_read(text: str) -> Ticket | None:
     return Ticket(UUID(id), secret_of(f"Attempt {secret}"), version)
 
 
+def ticket_sent(request: HttpRequest) -> Ticket | None:
+    """Return the attempt of the form that a request sends. Raise ``ApplicationError``."""
+    return ticket_read(fields_sent(request).get(TOKEN, [""])[0])
+
+
 def fields_sent(request: HttpRequest) -> Fields:
     """Return the fields of a form. Raise ``PayloadTooLarge`` or ``ApplicationError``."""
     # Django's own reader has a limit of fields that is right for other forms.

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.rules import OPEN, requires
 from quizzes.answering.definitions import Definition, version_of
-from quizzes.answering.errors import QuizClosed, refused
+from quizzes.answering.errors import QuizChanged, QuizClosed, refused
 from quizzes.answering.opening import quiz_open
 from quizzes.authoring.models import Quiz
 from quizzes.companies.brand import brand_of
@@ -74,6 +74,8 @@ def player(request: HttpRequest, slug: str) -> HttpResponseBase:
             response = _answered(request, opened, language)
         else:
             response = _page(request, opened, language, Said())
+    except QuizClosed:
+        return _closed(request, slug)
     except ApplicationError as error:
         return error_response(request, error)
     return _framed(response, opened.quiz, language)
@@ -85,6 +87,9 @@ def _opened(request: HttpRequest, slug: str) -> Opened:
         quiz, draft = draft_in(slug, token)
         return Opened(quiz, draft, None, attempt)
     number = request.GET.get("v", "")
+    if request.method == "POST" and not number and (ticket := plain.ticket_sent(request)):
+        # The form is of the version that its page had; with arms another page may have another.
+        number = str(ticket.version)
     if number.isdecimal() and len(number) < 10:
         # An attempt stays under its version, also when the quiz has closed.
         found = version_of(slug, int(number))
@@ -152,6 +157,12 @@ def _answered(request: HttpRequest, opened: Opened, language: str) -> HttpRespon
             result = plain.answers_finish(request, opened.version, ticket, language, answers)
     except Invalid as invalid:
         return _again(request, opened, language, answers, refused(invalid.errors))
+    except QuizChanged as error:
+        now = quiz_open(opened.quiz.slug, opened.attempt)
+        newer = Opened(now.quiz, now.version.quiz, now.version, opened.attempt)
+        return _page(request, newer, language, Said(answers, {}, words["changed"], error.status))
+    except QuizClosed:
+        raise
     except ApplicationError as error:
         return _again(request, opened, language, answers, error)
     kept = sent.get(plain.TOKEN, [""])[0] if opened.version else ""

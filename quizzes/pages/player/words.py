@@ -21,6 +21,9 @@ WORDS = {
     "time_limit": _(
         "There are {n} minutes from your first answer on. A result that comes later is marked."
     ),
+    "left": _("{n} minutes are left."),
+    "left_little": _("Less than a minute is left."),
+    "left_none": _("The time is over. A result that comes now is marked."),
     "optional": _("optional"),
     "conditional": _("Leave this out if it does not follow from your answers above."),
     "required": _("Please answer this question."),
@@ -36,6 +39,7 @@ WORDS = {
     "sending": _("Your answers are being sent. Your result comes next."),
     "is_closed": _("This quiz is closed. Thank you for coming."),
     "closed": _("This quiz has closed meanwhile. Your answers were not sent."),
+    "changed": _("This quiz has changed since this page was opened. Please begin again."),
     "refused": _("Your answers could not be sent. They are still on this device."),
     "again": _("Answer it again"),
     "points": _("{points} of {max} points"),

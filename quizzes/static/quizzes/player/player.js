@@ -40,6 +40,7 @@ const fresh = () => ({
   language,
   rev: 0,
   sent: 0,
+  began: Date.now(),
   answers: {},
   at,
   times: {},
@@ -95,18 +96,21 @@ function say(kind, sentence, button) {
   if (note.textContent !== wanted) note.replaceChildren(sentence, ...(button ? [button] : []));
 }
 
-function retry() {
-  const made = element("button", { type: "button", className: "secondary small", textContent: word("retry") });
-  made.addEventListener("click", () => sender.wake(true));
+function button(name, act) {
+  const made = element("button", { type: "button", className: "secondary small", textContent: word(name) });
+  made.addEventListener("click", act);
   return made;
 }
+
+const retry = () => button("retry", () => sender.wake(true));
 
 // Say where the answers are, if they are not where they should be.
 function tell(errors) {
   if (errors) refused(errors);
   const waits = record && record.state !== "finished" && (record.rev > record.sent || record.state === "finishing");
   const { state } = sender ?? {};
-  if (state === "closed") say("warn", word("closed"));
+  if (state === "changed") say("warn", word("changed"), button("again", again));
+  else if (state === "closed") say("warn", word("closed"));
   else if (state === "refused") say("bad", word("refused"), retry());
   else if (waits && !store.isKept) say("warn", word("unkept"), state === "offline" ? retry() : null);
   else if (waits && (state === "offline" || state === "busy")) say("warn", word("kept"), retry());
@@ -156,6 +160,16 @@ function progress() {
   $("progress-bar").value = Math.max(0, n - 1);
   const isLast = keys.at(-1) === at;
   $("next").textContent = word(isLast ? "send" : "next");
+}
+
+// Say how many minutes are left, when their number changes. The server's clock decides.
+function countDown() {
+  const place = $("left");
+  place.hidden = record?.state !== "open" || !record.began;
+  if (place.hidden) return;
+  const n = Math.ceil(data.definition.settings.time_limit / 60 - (Date.now() - record.began) / 60_000);
+  const sentence = word(n > 1 ? "left" : n === 1 ? "left_little" : "left_none", { n });
+  if (place.textContent !== sentence) place.textContent = sentence;
 }
 
 function textAt(place) {
@@ -427,6 +441,7 @@ async function start() {
   }
   document.body.classList.add("ready");
   hold();
+  if ($("left")) setInterval(countDown, 1000);
   sender?.wake();
   if (!data.preview && !record) fetch(`${data.api}views/`, { method: "POST", credentials: "omit", keepalive: true, headers: { "Content-Type": "application/json" }, body: JSON.stringify(data.source.ref ? { ref: data.source.ref } : {}) }).catch(() => {});
 }

@@ -7,6 +7,8 @@
 const LONGEST_PAUSE = 60;
 const ANSWER_SECONDS = 20;
 const LOSSES_MAX = 3;
+// What no further request would change.
+const FINAL = new Set(["changed", "closed", "refused"]);
 // Browsers let a request outlive its page only if it is small.
 const KEPT_ALIVE_MAX = 60_000;
 
@@ -34,7 +36,7 @@ class Pause extends Error {
 
 export class Sender {
   // "idle", "sending", or why nothing is sent now: "offline" (no answer), "busy" (the server asks to
-  // wait), "closed", or "refused".
+  // wait), "changed", "closed", or "refused".
   state = "idle";
   #address;
   #store;
@@ -90,7 +92,7 @@ export class Sender {
   #pause(error) {
     const { state, seconds } = error instanceof Pause ? error : new Pause("offline");
     this.#become(state);
-    if (state === "closed" || state === "refused") return;
+    if (FINAL.has(state)) return;
     this.#failures += 1;
     const wait = Math.min(LONGEST_PAUSE, seconds ?? 2 ** Math.min(6, this.#failures)) * (0.75 + Math.random() / 2);
     this.#until = performance.now() + 1000 * wait;
@@ -121,6 +123,7 @@ export class Sender {
     if (status === 200 || status === 201) await this.#update(record, (now) => (now.sent = Math.max(now.sent, rev)));
     else if (code === "already_finished") await this.#show(record);
     else if (code === "stale_revision" || code === "revision_conflict") await this.#overtake(record);
+    else if (code === "quiz_changed") throw new Pause("changed");
     else if (status === 404) await this.#lose(record, { id: newId(), sent: 0 });
     else if (status === 400) await this.#refuse(record, errors);
     else throw new Pause(status === 410 ? "closed" : "refused");

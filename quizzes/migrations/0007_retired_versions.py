@@ -1,6 +1,5 @@
-"""When versions stopped being those of new attempts, and which texts an attempt has."""
+"""When versions stopped being those of new attempts."""
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import migrations, models
 
 
@@ -8,9 +7,4 @@ class Migration(migrations.Migration):
     dependencies = [("quizzes", "0006_consents_again")]
     operations = [
         migrations.AddField("quiz", "retired", models.JSONField(default=dict, db_default={})),
-        migrations.AddField(
-            "attempt",
-            "written",
-            ArrayField(models.CharField(max_length=40), default=list, db_default=[]),
-        ),
     ]

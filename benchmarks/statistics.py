@@ -5,8 +5,8 @@
 
 Every request goes through the whole of Django, and finds no remembered answer, because each time
 another purchase has been recorded. Beside the time it takes there is that of the processor, of this
-process and of PostgreSQL's, because other programs may keep the machine busy. ``--golden`` imports a file of real purchases instead, and
-compares the figures with known ones.
+process and of PostgreSQL's, because other programs may keep the machine busy. ``--golden`` imports
+a file of real purchases instead, and compares the figures with known ones.
 """
 
 import argparse

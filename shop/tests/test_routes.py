@@ -50,10 +50,14 @@ def _client(user: User | None) -> Client:
 def test_api_routes_answer_alike_with_and_without_their_trailing_slash(joe: User) -> None:
     assert len(API) > 15
     for user in (None, joe):
-        for path in API:
+        for number, path in enumerate(API):
             # A session for each spelling, because some routes end one.
             clients = {spelling: _client(user) for spelling in (path, other_spelling(path))}
-            for method in ("get", "head", "options", *WRITES):
+            methods = ["get", "head", "options", *WRITES]
+            if user is None:
+                # A path is spelled before anybody is known, so a look and one write stand for all.
+                methods = ["get", WRITES[number % len(WRITES)]]
+            for method in methods:
                 as_written, other = (
                     getattr(client, method)(spelling) for spelling, client in clients.items()
                 )
@@ -94,14 +98,16 @@ def test_a_write_to_anything_else_is_not_found(joe: User, path: str) -> None:
     assert not Purchase.objects.exists()
 
 
-@pytest.mark.parametrize("who", ["guest", "joe", "boss"])
-def test_no_write_to_any_route_is_redirected_elsewhere(joe: User, who: str) -> None:
+@pytest.mark.parametrize(("turn", "who"), list(enumerate(["guest", "joe", "boss"])))
+def test_no_write_to_any_route_is_redirected_elsewhere(joe: User, turn: int, who: str) -> None:
     """An accepted form may lead to another page, which does not say that the address moved."""
     boss = User.objects.create_superuser("boss", password="x", userid="1")
     client = _client({"guest": None, "joe": joe, "boss": boss}[who])
-    for path in PATHS:
-        for spelling in (path, other_spelling(path)):
-            for method in WRITES:
+    for number, path in enumerate(PATHS):
+        # The other spelling is dealt with before any view, so each caller sends another write.
+        one = WRITES[(number + turn) % len(WRITES)]
+        for spelling, methods in ((path, WRITES), (other_spelling(path), (one,))):
+            for method in methods:
                 answer = getattr(client, method)(spelling)
                 assert answer.status_code not in (301, 307, 308), (method, spelling)
                 if answer.status_code == 302:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.goods import Goods, stock
@@ -74,8 +75,11 @@ def visitors(sessions: Sessions, browser: Browser, system: System) -> Callable[[
     def visitor(who: str) -> Visitor:
         if who not in found:
             windows = Windows(browser, system.url, [])
-            found[who] = Visitor(sessions(who).new_page(), windows.problems)
-            windows.watch(found[who].page)
+            page = sessions(who).new_page()
+            # Each page has axe from the start, because to send it takes longer than a check.
+            page.add_init_script(AXE_SCRIPT)
+            found[who] = Visitor(page, windows.problems)
+            windows.watch(page)
         return found[who]
 
     return visitor

@@ -16,7 +16,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# The same engine without windows needs a third less processor time, and so it is the first.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

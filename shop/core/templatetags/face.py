@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,10 +35,16 @@ def block_text(context: Context, name: str) -> str:
 def icon(name: str, label: str = "") -> SafeString:
     """Return an icon of the sprite. It is decoration unless a label says what it means."""
     href = f"{static('icons.svg')}#{name}"
-    if label:
-        return format_html(
-            '<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>', label, href
-        )
+    if not label:
+        return _decoration(href)
+    return format_html(
+        '<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>', label, href
+    )
+
+
+@lru_cache(maxsize=512)
+def _decoration(href: str) -> SafeString:
+    # A page has thirty of these.
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}"></use></svg>', href)
 
 

@@ -150,8 +150,8 @@ def _chart(search: Search) -> Chart | None:
         return None
     return bar_chart(
         [_point(bucket) for bucket in buckets],
-        title=_("Lines"),
-        headings=[_("Time"), _("Lines")],
+        title=_("Log lines"),
+        headings=[_("Time"), _("Log lines")],
     )
 
 

@@ -217,8 +217,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 
 # Proxies whose X-Forwarded-For and X-Forwarded-Proto count; see shop.core.addresses.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", instead_of="NUM_PROXIES")
-# The log, too, uses the address that shop.core.addresses has found.
-IPWARE_META_PRECEDENCE_ORDER = ("REMOTE_ADDR",)
 
 # --- Accounts ------------------------------------------------------------------------------
 
@@ -467,6 +465,7 @@ SPECTACULAR_SETTINGS = {
         "ReportKindEnum": "reports.models.Kind",
         "DocumentKindEnum": ["invoice", "credit_note"],
         "CreditNoteStatusEnum": ["issued"],
+        "BankCreditStatusEnum": "billing.payments.bank_statements.models.BankCredit.Status",
         "WebhookStateEnum": ["active", "disabled"],
         "DeliveryStateEnum": ["pending", "delivered", "failed"],
     },

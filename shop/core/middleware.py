@@ -36,7 +36,7 @@ from shop.core.errors import (
 )
 from shop.core.headers import check_body_headers
 from shop.core.metrics import Metrics
-from shop.core.paths import other_spelling
+from shop.core.paths import any_id, other_spelling
 from shop.core.site_settings.general import READ_ONLY
 
 PATH_AND_QUERY_MAX = 8192
@@ -257,14 +257,9 @@ class SignedOut(Forbidden):
     detail = gettext_noop("You are signed out, and nothing was done. Sign in, then send it again.")
 
 
-# An id as we write it. Every route takes any of them, so one stands for all.
-_ID = re.compile(r"(?<=/)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=/|$)")
-_SOME_ID = "00000000-0000-7000-8000-000000000000"
-
-
 def _spelled(path: str) -> str:
     """Return the path as its route has it, with or without a trailing slash."""
-    known = _known_spelling(_ID.sub(_SOME_ID, path))
+    known = _known_spelling(any_id(path))
     return path if known.endswith("/") == path.endswith("/") else other_spelling(path)
 
 

@@ -42,6 +42,12 @@ TABLES = (
         about="t.customer_id = %(account)s",
         section="payments",
     ),
+    # Who paid is here only while nobody knows for whom.
+    nobody(
+        "billing_bankcredit",
+        "id identity account bank_reference booked_on currency amount reference text payer status"
+        " why reason payment_id imported_by_id created_at",
+    ),
     nobody("billing_providerevent", "id provider event_id kind facts waits_for received_at"),
     nobody("billing_series", "code kind year generation next_number last_hash last_issued_on"),
     Table(

@@ -12,12 +12,14 @@ from billing.invoices.models import (
     Tax,
 )
 from billing.parties.models import Party, Profile
+from billing.payments.bank_statements.models import BankCredit
 from billing.payments.models import Chargeback, Payment, ProviderEvent, Refund
 from billing.runs.models import Run, RunInvoice
 from billing.taxes.models import ItemTax, TaxRate
 
 __all__ = [
     "Balance",
+    "BankCredit",
     "Chargeback",
     "Claim",
     "Coupon",

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.access import Caller
 from accounts.permissions import Permission as P
 from accounts.permissions import allows
+from billing.payments.bank_statements.models import BankCredit
 from billing.payments.models import Chargeback, Refund
 from shop.core.panels import Attention
 
@@ -20,16 +21,19 @@ SELECT (SELECT count(*) FROM (SELECT FROM billing_draft LIMIT %(most)s) drafts),
        (SELECT count(*) FROM (SELECT FROM billing_chargeback WHERE status = %(opened)s
                               LIMIT %(most)s) disputes),
        (SELECT count(*) FROM (SELECT FROM billing_refund WHERE status = %(unknown)s
-                              LIMIT %(most)s) refunds)
+                              LIMIT %(most)s) refunds),
+       (SELECT count(*) FROM (SELECT FROM billing_bankcredit WHERE status = %(waiting)s
+                              LIMIT %(most)s) credits)
 """
 
 
 class Waits(NamedTuple):
-    """How many drafts, open disputes, and refunds of unknown outcome there are."""
+    """How many drafts, open disputes, refunds of unknown outcome, and unmatched credits wait."""
 
     drafts: int
     disputes: int
     refunds: int
+    credits: int
 
 
 def count_drafts(user: Any) -> int:
@@ -38,11 +42,11 @@ def count_drafts(user: Any) -> int:
 
 
 def count_money(user: Any) -> int:
-    """Return how many disputes are open, and how many refunds have an unknown outcome."""
+    """Return how many disputes, refunds of unknown outcome and unmatched credits there are."""
     if not _may_act(user):
         return 0
     waits = _waits(user)
-    return waits.disputes + waits.refunds
+    return waits.disputes + waits.refunds + waits.credits
 
 
 def find_attention(caller: Caller) -> list[Attention]:
@@ -54,6 +58,7 @@ def find_attention(caller: Caller) -> list[Attention]:
     return [
         Attention(_("Open disputes"), waits.disputes, f"{disputes}?status=opened"),
         Attention(_("Refunds of unknown outcome"), waits.refunds, f"{refunds}?status=unknown"),
+        Attention(_("Bank transfers to assign"), waits.credits, reverse("billing_bank")),
     ]
 
 
@@ -74,6 +79,7 @@ def _counted() -> Waits:
         "most": COUNTED,
         "opened": Chargeback.Status.OPENED.value,
         "unknown": Refund.Status.UNKNOWN.value,
+        "waiting": BankCredit.Status.WAITING.value,
     }
     with connection.cursor() as cursor:
         cursor.execute(_SQL, values)

@@ -85,7 +85,7 @@ def _list(request: HttpRequest, kind: str) -> HttpResponse:
         wrong, status = _(error.errors[0].detail), ""
     query = {"status": status} if status else {}
     context = {
-        "tabs": _tabs(route),
+        "tabs": payment_tabs(route),
         "title": title,
         "kind": kind,
         "states": [
@@ -103,8 +103,10 @@ def _list(request: HttpRequest, kind: str) -> HttpResponse:
     return render(request, "billing/movements.html", context, status=400 if wrong else 200)
 
 
-def _tabs(current: str) -> list[dict[str, Any]]:
-    return tabs(current, *((route, title) for route, title, _words in KINDS.values()))
+def payment_tabs(current: str) -> list[dict[str, Any]]:
+    """Return the pages about money."""
+    kinds = ((route, title) for route, title, _words in KINDS.values())
+    return tabs(current, *kinds, ("billing_bank", _("Bank statements")))
 
 
 def _row(row: Any, words: dict[str, Word]) -> dict[str, Any]:
@@ -148,7 +150,7 @@ def payment(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     by_hand = not provider_named(found.provider).books_itself
     refundable = min(overpaid, left)
     context = {
-        "tabs": _tabs(""),
+        "tabs": payment_tabs(""),
         "payment": found,
         "amount": found.received or found.amount,
         "word": PAYMENTS[found.status],

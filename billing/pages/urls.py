@@ -3,6 +3,7 @@
 from django.urls import path
 
 from billing.pages import (
+    bank,
     checking,
     correcting,
     coupons,
@@ -43,6 +44,7 @@ urlpatterns = [
     path("manage/drafts/<uuid:id>/discard/", drafts.discard, name="billing_draft_discard"),
     path("manage/payments/", movements.payments, name="billing_payments"),
     path("manage/payments/<uuid:id>/", movements.payment, name="billing_payment"),
+    path("manage/bank/", bank.bank, name="billing_bank"),
     path("manage/refunds/", movements.refunds, name="billing_refunds"),
     path("manage/disputes/", movements.disputes, name="billing_disputes"),
     path("manage/disputes/<uuid:id>/", movements.verdict, name="billing_dispute_verdict"),

@@ -33,6 +33,12 @@ CHECKS = (
               CASE WHEN c.status IN ('opened', 'lost') THEN c.amount ELSE 0 END""",  # noqa: S608
     ),
     no_rows(
+        "Every credit of a bank statement that is booked is a payment of the same money.",
+        """SELECT c.id FROM billing_bankcredit AS c
+             JOIN billing_payment AS p ON p.id = c.payment_id
+            WHERE p.status <> 'succeeded' OR p.received <> c.amount OR p.currency <> c.currency""",
+    ),
+    no_rows(
         "Every payment, refund and chargeback is of its invoice, customer and currency.",
         """SELECT m.id FROM (
              SELECT id, document_id, customer_id, currency, document_id AS paid FROM billing_payment

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from billing.payments import api, webhook_api
+from billing.payments.bank_statements import api as bank
 
 urlpatterns = [
     path("invoices/<str:id>/pay/", api.PayView.as_view(), name="api_pay"),
@@ -22,5 +23,14 @@ urlpatterns = [
     path("chargebacks/<str:id>/", api.ChargebackView.as_view(), name="api_chargeback"),
     path("chargebacks/<str:id>/won/", api.WonView.as_view(), name="api_chargeback_won"),
     path("chargebacks/<str:id>/lost/", api.LostView.as_view(), name="api_chargeback_lost"),
+    path("bank-statements/", bank.StatementView.as_view(), name="api_bank_statements"),
+    path("bank-credits/", bank.CreditListView.as_view(), name="api_bank_credits"),
+    path("bank-credits/<str:id>/", bank.CreditView.as_view(), name="api_bank_credit"),
+    path("bank-credits/<str:id>/assign/", bank.AssignView.as_view(), name="api_assign_credit"),
+    path(
+        "bank-credits/<str:id>/set-aside/",
+        bank.SetAsideView.as_view(),
+        name="api_set_credit_aside",
+    ),
     path("webhooks/<str:provider>/", webhook_api.WebhookView.as_view(), name="api_payment_webhook"),
 ]

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
+from billing.payments.bank_statements.models import BankCredit
 from billing.payments.chargebacks import chargeback_open
 from billing.payments.paying import payment_begin, payment_book
 from billing.payments.refunds import refund_request
@@ -37,6 +38,11 @@ API: Rows = {
     f"{B}chargebacks/<str:id>/": ONE,
     f"{B}chargebacks/<str:id>/won/": _written(200),
     f"{B}chargebacks/<str:id>/lost/": _written(200),
+    f"{B}bank-statements/": _written(400),
+    f"{B}bank-credits/": {"GET": api(403, **READ), "POST": NO_METHOD},
+    f"{B}bank-credits/<str:id>/": {"GET": api(403, **READ), "POST": NO_METHOD},
+    f"{B}bank-credits/<str:id>/assign/": _written(400),
+    f"{B}bank-credits/<str:id>/set-aside/": _written(200),
     # Whoever comes, the signature is missing.
     f"{B}webhooks/<str:provider>/": {"GET": OPEN_NO_METHOD, "POST": {"default": 400}},
 }
@@ -48,6 +54,8 @@ PAGES: Rows = {
     }
 }
 BODIES = {
+    f"{B}bank-credits/<str:id>/assign/": {"invoice": "INV-1999-000001"},
+    f"{B}bank-credits/<str:id>/set-aside/": {"reason": "interest"},
     "billing/test-payment/<uuid:id>/": {"choice": "pay"},
     f"{B}invoices/<str:id>/pay/": {"provider": "test"},
     f"{B}invoices/<str:id>/payments/": {
@@ -85,7 +93,11 @@ def objects(owner: User) -> dict[str, Any]:
         reference="",
         opened_on=today,
     )
+    credit = BankCredit.objects.create(
+        identity="1", account="DE89", booked_on=today, currency="EUR", amount=1, imported_by=owner
+    )
     return {
+        f"{B}bank-credits/": credit.pk,
         f"{B}invoices/": open.pk,
         f"{B}payments/": payments[0].pk,
         f"{B}refunds/": refund.pk,

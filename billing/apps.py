@@ -60,6 +60,7 @@ class BillingConfig(ShopAppConfig):
         searches = ("billing.pages.searches.find_documents",)
         customer_panels = ("billing.pages.panels.customer_panel",)
         purchase_panels = ("billing.pages.panels.purchase_panel",)
+        metrics = ("billing.metrics.collect_billing",)
         attention = ("billing.pages.attention.find_attention",)
         navigation = (
             NavigationEntry(

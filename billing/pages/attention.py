@@ -1,5 +1,6 @@
 """What waits for finance: beside the navigation, and on the dashboard."""
 
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -11,8 +12,11 @@ from accounts.permissions import Permission as P
 from accounts.permissions import allows
 from billing.payments.bank_statements.models import BankCredit
 from billing.payments.models import Chargeback, Refund
+from billing.runs.models import Run
 from shop.core.panels import Attention
 
+LATE = timedelta(hours=1)
+"""A run issues thousands of invoices a minute, so one of this age stands still."""
 COUNTED = 100
 """How many of each are counted at most."""
 
@@ -23,17 +27,20 @@ SELECT (SELECT count(*) FROM (SELECT FROM billing_draft LIMIT %(most)s) drafts),
        (SELECT count(*) FROM (SELECT FROM billing_refund WHERE status = %(unknown)s
                               LIMIT %(most)s) refunds),
        (SELECT count(*) FROM (SELECT FROM billing_bankcredit WHERE status = %(waiting)s
-                              LIMIT %(most)s) credits)
+                              LIMIT %(most)s) credits),
+       (SELECT count(*) FROM (SELECT FROM billing_run WHERE status <> %(done)s
+                                 AND created_at < now() - %(late)s LIMIT %(most)s) runs)
 """
 
 
 class Waits(NamedTuple):
-    """How many drafts, open disputes, refunds of unknown outcome, and unmatched credits wait."""
+    """How many drafts, disputes, refunds of unknown outcome, unmatched credits, late runs wait."""
 
     drafts: int
     disputes: int
     refunds: int
     credits: int
+    runs: int
 
 
 def count_drafts(user: Any) -> int:
@@ -59,6 +66,7 @@ def find_attention(caller: Caller) -> list[Attention]:
         Attention(_("Open disputes"), waits.disputes, f"{disputes}?status=opened"),
         Attention(_("Refunds of unknown outcome"), waits.refunds, f"{refunds}?status=unknown"),
         Attention(_("Bank transfers to assign"), waits.credits, reverse("billing_bank")),
+        Attention(_("Runs that do not come to an end"), waits.runs, reverse("billing_runs")),
     ]
 
 
@@ -75,10 +83,12 @@ def _waits(user: Any) -> Waits:
 
 
 def _counted() -> Waits:
-    values: dict[str, str | int] = {
+    values: dict[str, str | int | timedelta] = {
         "most": COUNTED,
         "opened": Chargeback.Status.OPENED.value,
         "unknown": Refund.Status.UNKNOWN.value,
+        "done": Run.Status.DONE.value,
+        "late": LATE,
         "waiting": BankCredit.Status.WAITING.value,
     }
     with connection.cursor() as cursor:

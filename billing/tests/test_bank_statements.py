@@ -1,6 +1,7 @@
 """Bank statements: what is booked, once, what waits for somebody, and files that lie."""
 
 import io
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,16 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from accounts.access import Caller
 from accounts.models import User
 from audit.models import Waiting
 from billing.invoices.models import Balance, Document
+from billing.metrics import collect_billing
+from billing.pages.attention import find_attention
 from billing.payments.bank_statements.models import BankCredit
 from billing.payments.models import Payment
 from billing.reference import reference_of
+from billing.runs.models import Run
 from billing.tests.conftest import Api, make
 from billing.tests.ledger import broken, make_invoice
 
@@ -256,6 +261,24 @@ def test_files_that_lie_book_nothing(customer: User, finance: Api) -> None:
 
 def paid_of_all() -> Decimal:
     return sum((each.paid for each in Balance.objects.all()), Decimal(0))
+
+
+def test_what_waits_is_counted(customer: User, finance: Api) -> None:
+    send(finance, camt(old("3.00", "a gift", "A1")))
+    for hours in (0, 2):
+        run = Run.objects.create(requested_by=finance.user, until="2024-05-01")
+        Run.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(hours=hours))
+    waits = {each.url: each.count for each in find_attention(Caller.of(finance.user))}
+    assert (waits["/billing/manage/bank/"], waits["/billing/manage/runs/"]) == (1, 1)
+    found = {
+        (family.name, sample.labels["what"]): sample.value
+        for family in collect_billing()
+        for sample in family.samples
+    }
+    assert found["shop_billing_waiting", "runs"] == 2
+    assert found["shop_billing_waiting_seconds", "runs"] > 7000
+    assert found["shop_billing_waiting", "bank_credits"] == 1
+    assert found["shop_billing_waiting", "refunds_unknown"] == 0
 
 
 def test_the_command_and_the_page(customer: User, finance: Api, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def _waits(user: Any) -> Waits:
 
 
 def _counted() -> Waits:
-    values: dict[str, str | int | timedelta] = {
+    values: dict[str, Any] = {
         "most": COUNTED,
         "opened": Chargeback.Status.OPENED.value,
         "unknown": Refund.Status.UNKNOWN.value,

@@ -53,7 +53,7 @@ class _FileParser(BaseParser):
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None
-    ) -> bytes:
+    ) -> Any:
         body = stream.read(BODY_MAX_BYTES + 1)
         if len(body) > BODY_MAX_BYTES:
             raise PayloadTooLarge()
@@ -100,7 +100,8 @@ class StatementView(APIView):
         asked = request.query_params.get("dry_run", "").lower()
         if asked not in _TRUE:
             raise ValidationFailed([FieldError("invalid", "Give true or false.", "dry_run")])
-        body = request.data if isinstance(request.data, bytes) else b""
+        # Without a body nothing is parsed.
+        body: Any = request.data or b""
         lines = read_statement(io.BytesIO(body), most=SHOWN_MAX)
         done = statement_import(actor=_actor(request), lines=lines, dry_run=_TRUE[asked])
         return Response(imported_data(done))

@@ -46,7 +46,7 @@ class BankCreditSerializer(serializers.Serializer[Any]):
 
 
 class TakenCreditSerializer(BankCreditSerializer):
-    """A credit of an import. ``known`` was taken by an import before."""
+    """A credit of an import, and what became of it."""
 
     outcome = serializers.ChoiceField(choices=_OUTCOMES)
 

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.rules import needs
-from billing.invoices.api import ENVELOPE, ID
+from billing.invoices.api import ID
 from billing.payments.bank_statements.importing import (
     credit_assign,
     credit_set_aside,
@@ -35,9 +35,8 @@ from shop.core.errors import FieldError, PayloadTooLarge, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from shop.core.parsers import BODY_MAX_BYTES
-from shop.core.schema import REPLAYED, Answer, answers
+from shop.core.schema import KEY_REUSED, REPLAYED, Answer, answers, envelope
 
-_REUSED = OpenApiResponse(ENVELOPE, description="The key was used before with another body.")
 _REPLAYED = Answer(headers={"Idempotent-Replayed": REPLAYED})
 _TRUE = {"true": True, "1": True, "false": False, "0": False, "": False}
 
@@ -84,14 +83,13 @@ class StatementView(APIView):
         },
         responses={
             200: ImportedStatementSerializer,
-            400: OpenApiResponse(
-                ENVELOPE,
+            400: envelope(
                 description=(
                     "Not readable (`statement_not_readable`), or its balances do not add up "
                     "(`wrong_sums`). Nothing was booked."
                 ),
             ),
-            413: OpenApiResponse(ENVELOPE, description="More lines than that (`too_many_lines`)."),
+            413: envelope(description="More lines than that (`too_many_lines`)."),
         },
     )
     def post(self, request: Request) -> Response:
@@ -154,15 +152,14 @@ class AssignView(APIView):
         request=AssignSerializer,
         responses={
             200: BankCreditSerializer,
-            409: OpenApiResponse(
-                ENVELOPE,
+            409: envelope(
                 description=(
                     "It is booked for another invoice (`credit_booked`), in another currency "
                     "(`other_currency`), the invoice is a draft (`not_issued`), or has another "
                     "payment under the bank's reference (`reference_used`)."
                 ),
             ),
-            422: _REUSED,
+            422: KEY_REUSED,
         },
     )
     def post(self, request: Request, id: str) -> Response:
@@ -200,8 +197,8 @@ class SetAsideView(APIView):
         request=SetAsideSerializer,
         responses={
             200: BankCreditSerializer,
-            409: OpenApiResponse(ENVELOPE, description="It is booked (`credit_booked`)."),
-            422: _REUSED,
+            409: envelope(description="It is booked (`credit_booked`)."),
+            422: KEY_REUSED,
         },
     )
     def post(self, request: Request, id: str) -> Response:

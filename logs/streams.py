@@ -25,6 +25,8 @@ ASK_SECONDS = 1.0
 _FOR_EVER = 1e9
 
 tails = Room("log_tails", total=64, share=8)
+_looks = asyncio.Semaphore(4)
+"""How many tails look at once, because each look needs a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Tail:
         while True:
             until = _settled()
             # Between two looks it holds no connection, because many may wait.
-            async with reading() as reader:
+            async with _looks, reading() as reader:
                 found = await reader.run(self._steps(until))
             left = ends - asyncio.get_running_loop().time()
             if found.lines or self.after is None or left <= 0:

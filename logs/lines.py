@@ -34,7 +34,7 @@ FIRST_SPAN = timedelta(hours=1)
 SMALLEST_SPAN = timedelta(minutes=1)
 QUICK_SECONDS = 0.03
 SLOW_SECONDS = 0.2
-PAGE_SECONDS = 0.35
+PAGE_SECONDS = 0.3
 _COLUMNS = "at, id, level, part, instance, logger, event, message, request_id, user_id, fields"
 _TICK = timedelta(microseconds=1)
 

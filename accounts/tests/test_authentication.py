@@ -161,3 +161,11 @@ def test_purge_deletes_what_has_ended(alice: User, monkeypatch: Any) -> None:
     assert [token.digest for token in Token.objects.all()] == [kept]
     assert LiveTicket.objects.count() == 1
     assert ticket_redeem(ticket) is not None
+
+
+def test_what_a_token_finds_needs_no_converter() -> None:
+    """The prepared statement hands values to the models as PostgreSQL's driver gives them."""
+    for model in (Token, User):
+        for field in model._meta.concrete_fields:
+            converters = connection.ops.get_db_converters(field.get_col("any"))
+            assert not [*field.get_db_converters(connection), *converters], field

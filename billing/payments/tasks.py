@@ -5,6 +5,7 @@ from uuid import UUID
 import structlog
 from celery import shared_task
 
+from billing.payments.bank_statements.importing import credits_purge
 from billing.payments.paying import payment_close
 from billing.payments.refund_job import refund_send
 from billing.payments.sweep import events_purge, payments_sweep
@@ -32,5 +33,5 @@ def sweep() -> None:
 
 @shared_task(name="billing.payments_purge")
 def purge() -> None:
-    """Delete the providers' messages of long ago."""
-    logger.info("payments.purged", events=events_purge())
+    """Delete the providers' messages of long ago, and who sent money that nobody assigned."""
+    logger.info("payments.purged", events=events_purge(), credits=credits_purge())

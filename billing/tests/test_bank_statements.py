@@ -17,6 +17,7 @@ from audit.models import Waiting
 from billing.invoices.models import Balance, Document
 from billing.metrics import collect_billing
 from billing.pages.attention import find_attention
+from billing.payments.bank_statements.importing import credits_purge
 from billing.payments.bank_statements.models import BankCredit
 from billing.payments.models import Payment
 from billing.reference import reference_of
@@ -199,6 +200,13 @@ def test_what_is_not_known_waits_for_somebody(customer: User, finance: Api) -> N
     # What was set aside can still turn out to be for an invoice.
     late = finance("POST", f"bank-credits/{second['id']}/assign/", {"invoice": other.label})
     assert (late.json()["status"], paid(other)[1]) == ("booked", "paid")
+    # Who paid is not kept for long, and what was forgotten is still known when it comes again.
+    assert credits_purge() == 0
+    BankCredit.objects.filter(pk=fifth["id"]).update(booked_on="2020-01-31")
+    assert (credits_purge(), credits_purge()) == (1, 0)
+    forgotten = finance("GET", f"bank-credits/{fifth['id']}/").json()
+    assert (forgotten["payer"], forgotten["text"], forgotten["why"]) == ("", "", "several_invoices")
+    assert send(finance, data).json()["known"] == 8
     assert broken() == []
 
 

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -25,6 +27,8 @@ from shop.core.site_settings.general import site_today
 
 Status = BankCredit.Status
 KNOWN = "known"
+FORGOTTEN_AFTER = timedelta(days=180)
+"""So long a credit that nobody assigns keeps who paid and what for."""
 
 
 class OtherCurrency(Conflict):
@@ -158,6 +162,14 @@ def credit_set_aside(*, actor: User, credit_id: UUID, reason: str) -> BankCredit
             credit.save(update_fields=["status", "reason"])
             _record("bankcredit.setaside", actor, credit, {"amount": str(credit.amount)})
     return credit
+
+
+def credits_purge() -> int:
+    """Forget who sent money that nobody assigned for long; return of how many credits."""
+    day = timezone.localdate() - FORGOTTEN_AFTER
+    unbooked = BankCredit.objects.filter(payment=None, booked_on__lt=day)
+    told = Q(payer__gt="") | Q(text__gt="") | Q(reference__gt="")
+    return unbooked.filter(told).update(payer="", text="", reference="")
 
 
 def _locked(id: UUID) -> BankCredit:

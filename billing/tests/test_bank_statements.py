@@ -205,7 +205,7 @@ def test_what_is_not_known_waits_for_somebody(customer: User, finance: Api) -> N
     BankCredit.objects.filter(pk=fifth["id"]).update(booked_on="2020-01-31")
     assert (credits_purge(), credits_purge()) == (1, 0)
     forgotten = finance("GET", f"bank-credits/{fifth['id']}/").json()
-    assert (forgotten["payer"], forgotten["text"], forgotten["why"]) == ("", "", "several_invoices")
+    assert (forgotten["payer"], forgotten["text"], forgotten["why"]) == ("", "", "other_currency")
     assert send(finance, data).json()["known"] == 8
     assert broken() == []
 

@@ -111,8 +111,9 @@ def test_a_quiz_is_made_published_opened_and_read_without_scripts() -> None:
     assert not Document.objects.exists()
     assert "is being made" in ann.get(f"{results}{quiz.pk}/pdf/").text
     queue.work()
-    file = ann.get(ann.get(f"{results}{quiz.pk}/pdf/")["Location"])
+    file: Any = ann.get(ann.get(f"{results}{quiz.pk}/pdf/")["Location"])
     assert (file.status_code, file["Content-Type"]) == (200, "application/pdf")
+    assert b"".join(file.streaming_content).startswith(b"%PDF")
 
 
 def test_a_company_has_a_brand_and_people_and_takes_files() -> None:

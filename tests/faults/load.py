@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -104,7 +105,7 @@ class Load:
             for number in range(buyers)
         ]
         self._reporter = threading.Thread(target=self._report, daemon=True)
-        self.respondents = Respondents(system)
+        self.respondents = Respondents(system, self.tokens["staff"])
         self.readers = {
             "everything": Reader(system, self.tokens["staff"], "&scope=all", self.after),
             "joe": Reader(system, self.tokens["joe"], "", self.after),
@@ -212,7 +213,15 @@ class Load:
 
     # --- looking -----------------------------------------------------------------------------
 
-    def _events(self, after: int, limit: int, name: str, *, last: bool = False) -> Any:
+    def _events(
+        self,
+        after: int,
+        limit: int,
+        name: str,
+        types: str = "purchase.recorded",
+        *,
+        last: bool = False,
+    ) -> Any:
         if last:
             # A feed without a position would start at the end of the log.
             with connect(
@@ -221,21 +230,25 @@ class Load:
                 proxy=None,
             ) as socket:
                 return json.loads(socket.recv(timeout=10))["position"]
-        path = f"/api/v1/events/?after={after}&limit={limit}"
+        path = f"/api/v1/events/?after={after}&limit={limit}&types={types}"
         return self.system.request("GET", path, token=self.tokens[name]).json()
 
-    def _log(self, name: str) -> list[tuple[int, str, str]]:
-        """Return position, purchase and item of every event since the load began."""
-        found, position = [], self.after
+    def _since(self, name: str, types: str) -> Iterator[Any]:
+        """Yield the events of some types since the load began."""
+        position = self.after
         while True:
-            page = self._events(position, 5000, name)
-            found += [
-                (event["position"], event["purchase"]["id"], event["purchase"]["item"])
-                for event in page["events"]
-            ]
+            page = self._events(position, 5000, name, types)
+            yield from page["events"]
             if len(page["events"]) < 5000:
-                return found
+                return
             position = page["position"]
+
+    def _log(self, name: str) -> list[tuple[int, str, str]]:
+        """Return position, purchase and item of every purchase since the load began."""
+        return [
+            (event["position"], event["purchase"]["id"], event["purchase"]["item"])
+            for event in self._since(name, "purchase.recorded")
+        ]
 
     def verdict(self) -> Verdict:
         """Stop, wait until all is settled, and return what holds and what does not."""
@@ -253,7 +266,7 @@ class Load:
         )
         if len(ids) != len(self.acknowledged):
             wrong.append("Two requests with different keys were given one purchase.")
-        positions = [row[0] for row in log]
+        positions = [event["position"] for event in self._since("staff", "*")]
         if positions != list(range(self.after + 1, self.after + 1 + len(positions))):
             wrong.append("The positions of the log do not follow each other.")
         disordered = 0

@@ -1,5 +1,6 @@
 """Respondents of a quiz under a load: what was acknowledged to them must be there afterwards."""
 
+import json
 import os
 import threading
 import time
@@ -8,7 +9,7 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 from shop.core.ids import uuid7
-from tests.system import Answer, System
+from tests.system import ROOT, Answer, System
 
 SLUG = "coffee"
 ANSWERS: list[dict[str, Any]] = [
@@ -25,10 +26,10 @@ PAUSE = 0.5
 class Respondents(threading.Thread):
     """One attempt after the other, each sent as the player sends it: until it is answered."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, staff: str) -> None:
         super().__init__(daemon=True)
         self.system = system
-        self.version = system.request("GET", f"/api/v1/q/{SLUG}/").json()["version"]
+        self.version = _published(system, staff)
         self.wrong: list[str] = []
         self.refused = 0
         # The secret, the newest acknowledged state, and the result of each attempt.
@@ -81,3 +82,19 @@ class Respondents(threading.Thread):
             if result and (again.status, again.body) != (200, result):
                 self.wrong.append(f"A finished attempt answers {again.status} {again.body!r}.")
         return self.wrong
+
+
+def _published(system: System, token: str) -> int:
+    """Publish the sample quiz unless it is; return its version."""
+    quizzes = "/api/v1/companies/shop/quizzes/"
+    definition = json.loads((ROOT / "quizzes" / "samples" / f"{SLUG}.json").read_text())
+    made = system.request("POST", quizzes, {"slug": SLUG, "definition": definition}, token)
+    if made.status == 201:
+        quiz = f"{quizzes}{made.json()['id']}/"
+        published = system.request("POST", f"{quiz}publish/", None, token)
+        assert published.status == 201, published.body
+        opened = system.request("PATCH", quiz, {"state": "open"}, token)
+        assert opened.status == 200, opened.body
+    else:
+        assert made.status == 409, made.body
+    return int(system.request("GET", f"/api/v1/q/{SLUG}/").json()["version"])

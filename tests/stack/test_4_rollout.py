@@ -226,12 +226,16 @@ def test_a_backup_goes_into_an_empty_stack(stack: Stack, tmp_path: Path):
             wait_for(lambda: item in follower.items, 10)
             assert follower.events[0]["position"] > lost
             assert len(follower.events) == 1
+            bought = follower.events[0]["purchase"]["id"]
     # A number that was given out after the backup is on paper, so numbers begin anew.
     with stack.client("staff") as client:
         path = "/api/v1/billing/invoices/"
-        draft = client.post(path, json={"username": "joe"}).json()["id"]
-        issued = client.post(f"{path}{draft}/issue/", json={}).json()
-    assert re.fullmatch(r"INV-\d{4}-R1-0*1", issued["number"])
+        # The tests before have let joe buy more than one invoice holds.
+        answer = client.post(path, json={"username": "joe", "purchases": [bought]})
+        assert answer.status_code == 201, answer.text
+        issued = client.post(f"{path}{answer.json()['id']}/issue/", json={})
+        assert issued.status_code == 200, issued.text
+    assert re.fullmatch(r"INV-\d{4}-R1-0*1", issued.json()["number"])
     # The gap that the restore has made is no fault of the log.
     for command in ("verify_ledger", "verify_billing", "verify_quizzes", "verify_audit"):
         said = stack.compose("exec", "-T", "worker", "python", "manage.py", command)

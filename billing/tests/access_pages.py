@@ -55,7 +55,7 @@ PAGES: Rows = {
     "billing/manage/payments/": {"GET": READ_ALL, **NO_POST},
     "billing/manage/payments/<uuid:id>/": {"GET": READ_ALL, "POST": _written()},
     # Nothing was sent, so nobody is led on.
-    "billing/manage/bank/": {"GET": READ_ALL, "POST": _written(400)},
+    "billing/manage/payments/bank/": {"GET": READ_ALL, "POST": _written(400)},
     "billing/manage/refunds/": {"GET": READ_ALL, **NO_POST},
     "billing/manage/disputes/": {"GET": READ_ALL, **NO_POST},
     "billing/manage/disputes/<uuid:id>/": {**NO_GET, "POST": _written()},

@@ -277,7 +277,7 @@ def test_what_waits_is_counted(customer: User, finance: Api) -> None:
         run = Run.objects.create(requested_by=finance.user, until="2024-05-01")
         Run.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(hours=hours))
     waits = {each.url: each.count for each in find_attention(Caller.of(finance.user))}
-    assert (waits["/billing/manage/bank/"], waits["/billing/manage/runs/"]) == (1, 1)
+    assert (waits["/billing/manage/payments/bank/"], waits["/billing/manage/runs/"]) == (1, 1)
     found = {
         (family.name, sample.labels["what"]): sample.value
         for family in collect_billing()
@@ -304,7 +304,7 @@ def test_the_command_and_the_page(customer: User, finance: Api, tmp_path: Path) 
         call_command("import_bank_statement", file, username=customer.username)
     browser = Client()
     browser.force_login(finance.user)
-    page = "/billing/manage/bank/"
+    page = "/billing/manage/payments/bank/"
     data = camt(old("7.00", reference_of(second.label), "A2") + old("3.00", "a gift", "A3"))
     shown = browser.post(
         page, {"action": "preview", "file": io.BytesIO(data)}, headers={"Accept-Language": "en"}

@@ -1,7 +1,7 @@
 """The API of payments, refunds and chargebacks."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from billing.payments import selectors
@@ -32,6 +32,7 @@ from billing.payments.serializers import (
     refund_data,
 )
 from people.idempotency import answer_once
+from shop.core.bodies import read
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from shop.core.schema import KEY_REUSED, REPLAYED, Answer, answers, envelope
@@ -50,18 +51,8 @@ _FILTERS = [
 ]
 
 
-def _actor(request: Request) -> User:
-    return cast(User, request.user)
-
-
-def _read(serializer: Any, request: Request) -> dict[str, Any]:
-    given = serializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    return dict(given.validated_data)
-
-
 def _shown(request: Request, kind: str, id: Any) -> dict[str, Any]:
-    return _DATA[kind](selectors.movement_of(_actor(request), kind, id))
+    return _DATA[kind](selectors.movement_of(actor_of(request), kind, id))
 
 
 def _replayed(response: Response, status: int) -> Response:
@@ -99,11 +90,11 @@ class PayView(APIView):
         examples=[OpenApiExample("by bank", {"provider": "bank"}, request_only=True)],
     )
     def post(self, request: Request, id: str) -> Response:
-        invoice = selectors.invoice_to_pay(_actor(request), id)
-        given = _read(PaySerializer, request)
+        invoice = selectors.invoice_to_pay(actor_of(request), id)
+        given = read(PaySerializer, request)
 
         def work() -> tuple[int, Any]:
-            payment, is_new = payment_begin(actor=_actor(request), document=invoice, **given)
+            payment, is_new = payment_begin(actor=actor_of(request), document=invoice, **given)
             return 201 if is_new else 200, {"payment": str(payment.pk)}
 
         # The provider is asked afterwards, because nothing slow is done inside the transaction.
@@ -146,11 +137,11 @@ class BookView(APIView):
         ],
     )
     def post(self, request: Request, id: str) -> Response:
-        invoice = selectors.invoice_to_pay(_actor(request), id)
-        given = _read(BookSerializer, request)
+        invoice = selectors.invoice_to_pay(actor_of(request), id)
+        given = read(BookSerializer, request)
 
         def work() -> tuple[int, Any]:
-            payment, is_new = payment_book(actor=_actor(request), document=invoice, **given)
+            payment, is_new = payment_book(actor=actor_of(request), document=invoice, **given)
             return 201 if is_new else 200, _shown(request, "payments", payment.pk)
 
         return _replayed(answer_once(request, work), 200)
@@ -162,7 +153,7 @@ class _MovementListView(APIView):
 
     def listed(self, request: Request) -> Response:
         """Return a page of the kind."""
-        rows = selectors.movements_for(_actor(request), self.kind, request.query_params.dict())
+        rows = selectors.movements_for(actor_of(request), self.kind, request.query_params.dict())
         paginator = KeysetPagination()
         page = paginator.paginate_keys([rows], request)
         return paginator.get_paginated_response([_DATA[self.kind](row) for row in page])
@@ -289,11 +280,11 @@ class RefundRequestView(APIView):
         ],
     )
     def post(self, request: Request, id: str) -> Response:
-        payment = selectors.movement_of(_actor(request), "payments", id)
-        given = _read(RefundRequestSerializer, request)
+        payment = selectors.movement_of(actor_of(request), "payments", id)
+        given = read(RefundRequestSerializer, request)
 
         def work() -> tuple[int, Any]:
-            refund = refund_request(actor=_actor(request), payment=payment, **given)
+            refund = refund_request(actor=actor_of(request), payment=payment, **given)
             return 202, _shown(request, "refunds", refund.pk)
 
         return answer_once(request, work)
@@ -319,11 +310,11 @@ class RefundFailedView(APIView):
         examples=[OpenApiExample("sent back", {"reason": "Account closed."}, request_only=True)],
     )
     def post(self, request: Request, id: str) -> Response:
-        refund = selectors.movement_of(_actor(request), "refunds", id)
-        given = _read(RefundFailedSerializer, request)
+        refund = selectors.movement_of(actor_of(request), "refunds", id)
+        given = read(RefundFailedSerializer, request)
 
         def work() -> tuple[int, Any]:
-            refund_fail(actor=_actor(request), refund=refund, **given)
+            refund_fail(actor=actor_of(request), refund=refund, **given)
             return 200, _shown(request, "refunds", refund.pk)
 
         return answer_once(request, work)
@@ -352,11 +343,11 @@ class ChargebackOpenView(APIView):
         },
     )
     def post(self, request: Request, id: str) -> Response:
-        payment = selectors.movement_of(_actor(request), "payments", id)
-        given = _read(ChargebackRequestSerializer, request)
+        payment = selectors.movement_of(actor_of(request), "payments", id)
+        given = read(ChargebackRequestSerializer, request)
 
         def work() -> tuple[int, Any]:
-            chargeback, is_new = chargeback_open(actor=_actor(request), payment=payment, **given)
+            chargeback, is_new = chargeback_open(actor=actor_of(request), payment=payment, **given)
             return 201 if is_new else 200, _shown(request, "chargebacks", chargeback.pk)
 
         return _replayed(answer_once(request, work), 200)
@@ -368,10 +359,10 @@ class _VerdictView(APIView):
 
     def close(self, request: Request, id: str) -> Response:
         """Book the verdict."""
-        chargeback = selectors.movement_of(_actor(request), "chargebacks", id)
+        chargeback = selectors.movement_of(actor_of(request), "chargebacks", id)
 
         def work() -> tuple[int, Any]:
-            chargeback_close(actor=_actor(request), chargeback=chargeback, verdict=self.verdict)
+            chargeback_close(actor=actor_of(request), chargeback=chargeback, verdict=self.verdict)
             return 200, _shown(request, "chargebacks", chargeback.pk)
 
         return answer_once(request, work)

@@ -1,7 +1,7 @@
 """The API of bank statements."""
 
 import io
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from billing.invoices.api import ID
@@ -31,6 +31,7 @@ from billing.payments.bank_statements.serializers import (
     imported_data,
 )
 from people.idempotency import answer_once
+from shop.core.bodies import read
 from shop.core.errors import FieldError, PayloadTooLarge, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -39,10 +40,6 @@ from shop.core.schema import KEY_REUSED, REPLAYED, Answer, answers, envelope
 
 _REPLAYED = Answer(headers={"Idempotent-Replayed": REPLAYED})
 _TRUE = {"true": True, "1": True, "false": False, "0": False, "": False}
-
-
-def _actor(request: Request) -> User:
-    return cast(User, request.user)
 
 
 class _FileParser(BaseParser):
@@ -84,12 +81,10 @@ class StatementView(APIView):
         responses={
             200: ImportedStatementSerializer,
             400: envelope(
-                description=(
-                    "Not readable (`statement_not_readable`), or its balances do not add up "
-                    "(`wrong_sums`). Nothing was booked."
-                ),
+                "Not readable (`statement_not_readable`), or its balances do not add up "
+                "(`wrong_sums`). Nothing was booked."
             ),
-            413: envelope(description="More lines than that (`too_many_lines`)."),
+            413: envelope("More lines than that (`too_many_lines`)."),
         },
     )
     def post(self, request: Request) -> Response:
@@ -101,7 +96,7 @@ class StatementView(APIView):
         # Without a body nothing is parsed.
         body: Any = request.data or b""
         lines = read_statement(io.BytesIO(body), most=SHOWN_MAX)
-        done = statement_import(actor=_actor(request), lines=lines, dry_run=_TRUE[asked])
+        done = statement_import(actor=actor_of(request), lines=lines, dry_run=_TRUE[asked])
         return Response(imported_data(done))
 
 
@@ -153,26 +148,23 @@ class AssignView(APIView):
         responses={
             200: BankCreditSerializer,
             409: envelope(
-                description=(
-                    "It is booked for another invoice (`credit_booked`), in another currency "
-                    "(`other_currency`), the invoice is a draft (`not_issued`), or has another "
-                    "payment under the bank's reference (`reference_used`)."
-                ),
+                "It is booked for another invoice (`credit_booked`), in another currency "
+                "(`other_currency`), the invoice is a draft (`not_issued`), or has another "
+                "payment under the bank's reference (`reference_used`)."
             ),
             422: KEY_REUSED,
         },
     )
     def post(self, request: Request, id: str) -> Response:
         credit = credit_of(id)
-        given = AssignSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = read(AssignSerializer, request)
         again = False
 
         def work() -> tuple[int, Any]:
             nonlocal again
-            invoice = invoice_named(given.validated_data["invoice"])
+            invoice = invoice_named(given["invoice"])
             _credit, is_new = credit_assign(
-                actor=_actor(request), credit_id=credit.pk, invoice=invoice
+                actor=actor_of(request), credit_id=credit.pk, invoice=invoice
             )
             again = not is_new
             return 200, credit_data(credit_of(credit.pk))
@@ -197,19 +189,16 @@ class SetAsideView(APIView):
         request=SetAsideSerializer,
         responses={
             200: BankCreditSerializer,
-            409: envelope(description="It is booked (`credit_booked`)."),
+            409: envelope("It is booked (`credit_booked`)."),
             422: KEY_REUSED,
         },
     )
     def post(self, request: Request, id: str) -> Response:
         credit = credit_of(id)
-        given = SetAsideSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = read(SetAsideSerializer, request)
 
         def work() -> tuple[int, Any]:
-            credit_set_aside(
-                actor=_actor(request), credit_id=credit.pk, reason=given.validated_data["reason"]
-            )
+            credit_set_aside(actor=actor_of(request), credit_id=credit.pk, reason=given["reason"])
             return 200, credit_data(credit_of(credit.pk))
 
         return answer_once(request, work)

@@ -75,13 +75,15 @@ def _one_chain_of_middleware() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _fresh_cache() -> None:
-    """Empty the cache, so that no test meets the rate limits of another."""
+    """Empty the cache and what the process remembers, so that no test meets those of another."""
     from django.core.cache import cache
 
     from billing import presence
+    from insight import remembered
 
     cache.clear()
     presence.forget()
+    remembered.forget()
 
 
 class _SiteSettings:

@@ -1,6 +1,5 @@
 """What needs attention, as each role sees it."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
@@ -21,13 +20,6 @@ WAITING_MAILS = "Mails about accounts that wait"
 FAILED_REPORTS = "Reports that failed this week"
 WAITING_REPORTS = "Reports that wait for a worker"
 LATE_FEED = "The live feed is late"
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    remembered.forget()
-    yield
-    remembered.forget()
 
 
 def _page(*roles: str, path: str = "/dashboard/figures/", **fields: object) -> str:

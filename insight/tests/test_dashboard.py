@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -41,13 +40,6 @@ NOWS = [
     ("America/Havana", "2026-03-08T05:30:00+00:00"),
     ("America/Havana", "2026-03-15T04:30:00+00:00"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    remembered.forget()
-    yield
-    remembered.forget()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from accounts.serializers import (
 )
 from accounts.services import account_create, token_create, token_end
 from shop.core.admission import network_of
+from shop.core.bodies import read
 from shop.core.schema import envelope
 
 SIGN_UP_SECONDS = 3600.0
@@ -94,12 +95,11 @@ class AccountListView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        serializer = SignUpSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        captcha = serializer.validated_data.pop("captcha", "")
+        given = read(SignUpSerializer, request)
+        captcha = given.pop("captcha", "")
         if is_asked("sign_up", page=False):
             check(request._request, "sign_up", captcha)
-        user = account_create(request=request._request, **serializer.validated_data)
+        user = account_create(request=request._request, **given)
         return Response(
             {"username": user.username, "userid": user.userid, "email": user.email}, status=201
         )
@@ -137,12 +137,11 @@ class TokenView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        serializer = SignInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        captcha = serializer.validated_data.pop("captcha", "")
+        given = read(SignInSerializer, request)
+        captcha = given.pop("captcha", "")
         if is_asked("sign_in", page=False):
             check(request._request, "sign_in", captcha)
-        token, expires_at = token_create(request=offer(request), **serializer.validated_data)
+        token, expires_at = token_create(request=offer(request), **given)
         return Response({"token": token, "expires_at": expires_at})
 
 

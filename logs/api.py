@@ -1,7 +1,7 @@
 """The REST API of the log."""
 
 import uuid
-from typing import Any, cast
+from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import Caller
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from audit.services import record
@@ -248,7 +248,7 @@ def _record_export(request: HttpRequest, given: Any) -> None:
         record(
             "logs.exported",
             object="export:logs",
-            actor_id=cast(User, request.user).pk,
+            actor_id=actor_of(request).pk,
             personal={"filters": told} if told else None,
         )
 

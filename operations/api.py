@@ -32,6 +32,7 @@ from operations.serializers import (
 )
 from operations.series import METRICS, Query
 from people.idempotency import answer_once
+from shop.core.bodies import read
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -147,14 +148,11 @@ class DeployListView(APIView):
         responses={201: DeploySerializer},
     )
     def post(self, request: Request) -> Response:
-        serializer = DeploySerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        given = read(DeploySerializer, request)
         caller = Caller.of(request.user)
 
         def work() -> tuple[int, Any]:
-            deploy = deploy_record(
-                by=caller.username, actor_id=caller.id, **serializer.validated_data
-            )
+            deploy = deploy_record(by=caller.username, actor_id=caller.id, **given)
             return 201, DeploySerializer(deploy).data
 
         return answer_once(request, work)

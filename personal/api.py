@@ -1,6 +1,6 @@
 """Everything that is stored about an account, and its erasure, in the API."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import ON_PAGES, RECENT, SIGNED_IN, needs
 from documents.downloads import Gone, NotReady, download
@@ -23,6 +23,7 @@ from personal.serializers import (
     ExportSerializer,
 )
 from shop.core.admission import account_holder
+from shop.core.bodies import read
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.schema import REPLAYED, Answer, answers, envelope
@@ -42,10 +43,6 @@ _ERASURE = {
     "requested_at": "2024-06-01T08:00:00.000000Z",
     "due_at": "2024-06-15T08:00:00.000000Z",
 }
-
-
-def _caller(request: Request) -> User:
-    return cast(User, request.user)
 
 
 def _export_data(export: Document) -> Any:
@@ -106,7 +103,7 @@ class ExportListView(APIView):
     )
     def post(self, request: Request) -> Response:
         key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
-        export, replayed = exports.export_request(user=_caller(request), idempotency_key=key)
+        export, replayed = exports.export_request(user=actor_of(request), idempotency_key=key)
         headers = {"Idempotent-Replayed": "true"} if replayed and key else None
         return Response(_export_data(export), status=202, headers=headers)
 
@@ -125,7 +122,7 @@ class ExportView(APIView):
         examples=[OpenApiExample("the export", _EXPORT, response_only=True)],
     )
     def get(self, request: Request, id: str) -> Response:
-        return Response(_export_data(exports.export_of(_caller(request), id)))
+        return Response(_export_data(exports.export_of(actor_of(request), id)))
 
 
 class ArchiveView(APIView):
@@ -150,7 +147,7 @@ class ArchiveView(APIView):
         },
     )
     def get(self, request: Request, id: str) -> Any:
-        user = _caller(request)
+        user = actor_of(request)
         export = exports.export_of(user, id)
         if exports.is_over(export):
             raise Gone("The archive is no longer kept. Ask for another one.")
@@ -178,7 +175,7 @@ class OwnErasureView(APIView):
         examples=[OpenApiExample("the erasure", _ERASURE, response_only=True)],
     )
     def get(self, request: Request) -> Response:
-        erasure = services.erasure_of(_caller(request))
+        erasure = services.erasure_of(actor_of(request))
         if erasure is None:
             raise NotFound()
         return Response(_erasure_data(erasure))
@@ -206,9 +203,8 @@ class OwnErasureView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        serializer = ErasureInputSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        erasure = services.erasure_schedule(user=_caller(request), **serializer.validated_data)
+        given = read(ErasureInputSerializer, request)
+        erasure = services.erasure_schedule(user=actor_of(request), **given)
         return Response(_erasure_data(erasure), status=202)
 
     @extend_schema(
@@ -219,7 +215,7 @@ class OwnErasureView(APIView):
         responses={204: None, 404: envelope("None is scheduled.")},
     )
     def delete(self, request: Request) -> Response:
-        services.erasure_cancel(user=_caller(request))
+        services.erasure_cancel(user=actor_of(request))
         return Response(status=204)
 
 
@@ -255,9 +251,6 @@ class ErasureView(APIView):
         ],
     )
     def post(self, request: Request, userid: str) -> Response:
-        serializer = ErasureOrderSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        erasure = services.erasure_order(
-            actor=_caller(request), userid=userid, **serializer.validated_data
-        )
+        given = read(ErasureOrderSerializer, request)
+        erasure = services.erasure_order(actor=actor_of(request), userid=userid, **given)
         return Response(_erasure_data(erasure), status=202)

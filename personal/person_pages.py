@@ -1,6 +1,6 @@
 """The page on which an administrator erases somebody, or keeps somebody from being erased."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from rest_framework.serializers import Serializer
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs, requires
 from people.guard import may_manage
@@ -24,7 +24,7 @@ from shop.core.errors import ApplicationError, ValidationFailed, error_response
 @requires(GET=needs(P.ACCOUNTS_ADMIN), POST=needs(P.ACCOUNTS_ADMIN, recent=True))
 def erasing(request: HttpRequest, userid: str) -> HttpResponse:
     """Show what is to happen to somebody's data; with POST erase, hold or release the account."""
-    actor = cast(User, request.user)
+    actor = actor_of(request)
     try:
         account = account_of(userid)
         may_manage(actor, account)

@@ -23,6 +23,7 @@ from preferences.serializers import (
     change_data,
     settings_data,
 )
+from shop.core.bodies import read
 from shop.core.errors import FieldError, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -141,13 +142,10 @@ class RestoreView(APIView):
         examples=[OpenApiExample("version 15", {"version": 15}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        given = RestoreSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = read(RestoreSerializer, request)
 
         def work() -> tuple[int, Any]:
-            services.settings_restore(
-                actor=request.user, expected=_expected(request), **given.validated_data
-            )
+            services.settings_restore(actor=request.user, expected=_expected(request), **given)
             return 200, SettingsSerializer(settings_data(*selectors.shown_settings())).data
 
         response = answer_once(request, work)

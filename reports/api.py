@@ -1,6 +1,6 @@
 """The report API."""
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import Caller
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from documents.downloads import download
@@ -21,6 +21,7 @@ from reports.models import Report
 from reports.serializers import ReportInputSerializer, ReportSerializer
 from reports.services import report_request
 from shop.core.admission import account_holder
+from shop.core.bodies import read
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -46,7 +47,7 @@ def _report(request: Request, id: str) -> Report:
         key = UUID(id)
     except ValueError:
         raise NotFound() from None
-    return selectors.report_of(cast(User, request.user), key)
+    return selectors.report_of(actor_of(request), key)
 
 
 class ReportListView(APIView):
@@ -69,7 +70,7 @@ class ReportListView(APIView):
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()
         reports = paginator.paginate_queryset(
-            selectors.reports_for(cast(User, request.user)), request, self
+            selectors.reports_for(actor_of(request)), request, self
         )
         return paginator.get_paginated_response(ReportSerializer(reports, many=True).data)
 
@@ -112,9 +113,8 @@ class ReportListView(APIView):
     )
     def post(self, request: Request) -> Response:
         key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
-        serializer = ReportInputSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        user, given = cast(User, request.user), serializer.validated_data
+        given = read(ReportInputSerializer, request)
+        user = actor_of(request)
         if "customer" in given:
             # Who may not ask does not learn which customers there are.
             check_request(user, given["kind"])
@@ -169,5 +169,5 @@ class ReportPDFView(APIView):
         },
     )
     def get(self, request: Request, id: str) -> Any:
-        user = cast(User, request.user)
+        user = actor_of(request)
         return download(request._request, _report(request, id), account_holder(user.pk))

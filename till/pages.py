@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -23,8 +23,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.authentication import CSRFCheck
 
 from accounts.access import Caller, may_record_for_anyone
-from accounts.authentication import origin_is_ours
-from accounts.models import User
+from accounts.authentication import actor_of, origin_is_ours
 from accounts.permissions import Permission as P
 from accounts.quotas import check_requests
 from accounts.rules import OPEN, needs, requires
@@ -86,7 +85,7 @@ def loses_nothing(view: Page) -> Page:
 @requires(GET=needs(P.PURCHASES_WRITE), POST=needs(P.PURCHASES_WRITE))
 def till(request: HttpRequest) -> HttpResponse:
     """Show the form; record the form's purchase, for who has no JavaScript."""
-    user = cast(User, request.user)
+    user = actor_of(request)
     caller = Caller.of(user)
     given = kept.fields_in(request.GET.get("kept", "")) if request.method != "POST" else {}
     errors: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """The API of webhooks."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -8,10 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from people.idempotency import answer_once
+from shop.core.bodies import read
 from shop.core.errors import FieldError, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -67,16 +68,6 @@ _NEEDED = Answer(headers={"Accepted-Permissions": ACCEPTED_PERMISSIONS})
 _STATE = envelope("It is disabled (`webhook_disabled`), or busy with such (`replay_limit`).")
 
 
-def _user(request: Request) -> User:
-    return cast(User, request.user)
-
-
-def _read(serializer: Any, request: Request) -> dict[str, Any]:
-    given = serializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    return dict(given.validated_data)
-
-
 def _one(delivery: Delivery) -> dict[str, Any]:
     return delivery_data(delivery, list(delivery.log.all()))
 
@@ -94,7 +85,7 @@ class WebhookListView(APIView):
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()
-        found = paginator.paginate_keys([endpoints_for(_user(request))], request)
+        found = paginator.paginate_keys([endpoints_for(actor_of(request))], request)
         return paginator.get_paginated_response([endpoint_data(each) for each in found])
 
     @extend_schema(
@@ -129,14 +120,14 @@ class WebhookListView(APIView):
     )
     def post(self, request: Request) -> Response:
         parse_idempotency_key(request.headers.get("Idempotency-Key"))
-        given = _read(WebhookInputSerializer, request)
+        given = read(WebhookInputSerializer, request)
         types = numbers_of(given["events"])
         # It looks the name up, which no transaction waits for.
         addresses.check(given["url"])
 
         def work() -> tuple[int, Any]:
             endpoint = services.endpoint_create(
-                actor=_user(request),
+                actor=actor_of(request),
                 url=given["url"],
                 types=types,
                 everything=given["scope"] == "all",
@@ -171,7 +162,7 @@ class WebhookView(APIView):
         examples=[OpenApiExample("the webhook", EXAMPLE, response_only=True)],
     )
     def get(self, request: Request, id: str) -> Response:
-        return Response(endpoint_data(endpoint_of(_user(request), id)))
+        return Response(endpoint_data(endpoint_of(actor_of(request), id)))
 
     @extend_schema(
         operation_id="webhooks_update",
@@ -186,12 +177,12 @@ class WebhookView(APIView):
         responses={200: WebhookSerializer},
     )
     def patch(self, request: Request, id: str) -> Response:
-        endpoint = endpoint_of(_user(request), id, to_change=True)
-        given = _read(WebhookChangeSerializer, request)
+        endpoint = endpoint_of(actor_of(request), id, to_change=True)
+        given = read(WebhookChangeSerializer, request)
         if "url" in given:
             addresses.check(given["url"])
         endpoint = services.endpoint_change(
-            actor=_user(request),
+            actor=actor_of(request),
             endpoint=endpoint,
             url=given.get("url"),
             types=numbers_of(given["events"]) if "events" in given else None,
@@ -206,7 +197,7 @@ class WebhookView(APIView):
         responses={204: OpenApiResponse(description="It is deleted, with its deliveries.")},
     )
     def delete(self, request: Request, id: str) -> Response:
-        user = _user(request)
+        user = actor_of(request)
         services.endpoint_delete(actor=user, endpoint=endpoint_of(user, id, to_change=True))
         return Response(status=204)
 
@@ -226,7 +217,7 @@ class TestView(APIView):
         responses={202: DeliverySerializer, 409: _STATE, 422: KEY_REUSED},
     )
     def post(self, request: Request, id: str) -> Response:
-        endpoint = endpoint_of(_user(request), id, to_change=True)
+        endpoint = endpoint_of(actor_of(request), id, to_change=True)
         return answer_once(
             request, lambda: (202, delivery_data(services.test_send(endpoint=endpoint), []))
         )
@@ -247,12 +238,12 @@ class RotateView(APIView):
         responses={200: SecretSerializer, 422: KEY_REUSED},
     )
     def post(self, request: Request, id: str) -> Response:
-        endpoint = endpoint_of(_user(request), id, to_change=True)
-        hours = _read(RotateSerializer, request)["overlap_hours"]
+        endpoint = endpoint_of(actor_of(request), id, to_change=True)
+        hours = read(RotateSerializer, request)["overlap_hours"]
 
         def work() -> tuple[int, Any]:
             rotated = services.secret_rotate(
-                actor=_user(request), endpoint=endpoint, overlap_hours=hours
+                actor=actor_of(request), endpoint=endpoint, overlap_hours=hours
             )
             until = rotated.previous_until
             return 200, {"previous_until": None if until is None else iso(until)}
@@ -282,12 +273,15 @@ class ReplayView(APIView):
         examples=[OpenApiExample("a range", {"after": 100, "until": 200}, request_only=True)],
     )
     def post(self, request: Request, id: str) -> Response:
-        endpoint = endpoint_of(_user(request), id, to_change=True)
-        given = _read(ReplaySerializer, request)
+        endpoint = endpoint_of(actor_of(request), id, to_change=True)
+        given = read(ReplaySerializer, request)
 
         def work() -> tuple[int, Any]:
             first, until = services.replay_start(
-                actor=_user(request), endpoint=endpoint, after=given["after"], until=given["until"]
+                actor=actor_of(request),
+                endpoint=endpoint,
+                after=given["after"],
+                until=given["until"],
             )
             shown = None if first is None else delivery_data(first, [])
             return 202, {"after": given["after"], "until": until, "delivery": shown}
@@ -311,7 +305,7 @@ class DeliveryListView(APIView):
         responses={200: OpenApiResponse(page_schema("Delivery"))},
     )
     def get(self, request: Request, id: str) -> Response:
-        endpoint = endpoint_of(_user(request), id)
+        endpoint = endpoint_of(actor_of(request), id)
         state = request.query_params.get("state", "")
         if state and state not in Delivery.State.values:
             detail = "state is pending, delivered or failed."
@@ -334,7 +328,7 @@ class DeliveryView(APIView):
         responses={200: DeliverySerializer},
     )
     def get(self, request: Request, id: str, delivery: str) -> Response:
-        return Response(_one(delivery_of(endpoint_of(_user(request), id), delivery)))
+        return Response(_one(delivery_of(endpoint_of(actor_of(request), id), delivery)))
 
 
 class RetryView(APIView):
@@ -359,7 +353,7 @@ class RetryView(APIView):
         },
     )
     def post(self, request: Request, id: str, delivery: str) -> Response:
-        endpoint = endpoint_of(_user(request), id, to_change=True)
+        endpoint = endpoint_of(actor_of(request), id, to_change=True)
         found = delivery_of(endpoint, delivery)
         return answer_once(
             request,

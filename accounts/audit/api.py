@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from accounts.audit.exports import AT_ONCE, CSV, JSONL, entries_export
 from accounts.audit.listing import ByNumber, entries_matching, entries_of, shown
 from accounts.audit.serializers import AuditPageSerializer, AuditVerdictSerializer
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from accounts.sessions.api import WHOLE, check_whole
@@ -112,7 +112,7 @@ class AuditCSVView(APIView):
         responses={(200, "text/csv"): OpenApiTypes.STR},
     )
     def get(self, request: Request) -> HttpResponse:
-        return entries_export(request._request, CSV, actor_id=cast(User, request.user).pk)
+        return entries_export(request._request, CSV, actor_id=actor_of(request).pk)
 
 
 class AuditJSONLView(APIView):
@@ -128,7 +128,7 @@ class AuditJSONLView(APIView):
         responses={(200, "application/x-ndjson"): OpenApiTypes.STR},
     )
     def get(self, request: Request) -> HttpResponse:
-        return entries_export(request._request, JSONL, actor_id=cast(User, request.user).pk)
+        return entries_export(request._request, JSONL, actor_id=actor_of(request).pk)
 
 
 class MyAuditView(APIView):
@@ -144,7 +144,7 @@ class MyAuditView(APIView):
         responses={200: _PAGE},
     )
     def get(self, request: Request) -> Response:
-        user = cast(User, request.user)
+        user = actor_of(request)
         check_whole(user)
         paginator = ByNumber()
         rows = paginator.paginate_queryset(entries_of(user), request)

@@ -1,7 +1,7 @@
 """The API of sign-ins by JWTs, and the page of the public keys."""
 
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
@@ -12,15 +12,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api import ByAddressThrottle, SignInThrottle
-from accounts.authentication import TokenAuthentication
+from accounts.authentication import TokenAuthentication, actor_of
 from accounts.captcha.api import offer
 from accounts.captcha.checks import check, is_asked
 from accounts.jwt import services
 from accounts.jwt.signing import public_keys
-from accounts.models import Token, User
+from accounts.models import Token
 from accounts.rules import OPEN, requires
 from accounts.serializers import SignInSerializer, TextField
-from shop.core.bodies import Body
+from shop.core.bodies import Body, read
 from shop.core.errors import FieldError, ValidationFailed
 from shop.core.schema import BODY_OPTIONAL, envelope
 
@@ -103,15 +103,11 @@ class JwtView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        serializer = JwtSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        given = serializer.validated_data
+        given = read(JwtSerializer, request)
         scope = given.get("scope")
         if isinstance(request.auth, Token):
             return _answer(
-                services.grant_by_token(
-                    user=cast(User, request.user), token=request.auth, scope=scope
-                )
+                services.grant_by_token(user=actor_of(request), token=request.auth, scope=scope)
             )
         if missing := [name for name in ("username", "password") if name not in given]:
             detail = "Give a name and a password, or a token."
@@ -152,11 +148,10 @@ class JwtRefreshView(APIView):
         examples=[OpenApiExample("refresh", {"refresh": "shr_8cI0…"}, request_only=True), EXAMPLE],
     )
     def post(self, request: Request) -> Response:
-        serializer = RefreshSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        given = read(RefreshSerializer, request)
         return _answer(
             services.grant_refresh(
-                serializer.validated_data["refresh"],
+                given["refresh"],
                 address=request.META.get("REMOTE_ADDR", ""),
             )
         )
@@ -179,9 +174,7 @@ class JwtRevokeView(APIView):
         examples=[OpenApiExample("revoke", {"refresh": "shr_8cI0…"}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        serializer = RefreshSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        services.grant_revoke(serializer.validated_data["refresh"])
+        services.grant_revoke(read(RefreshSerializer, request)["refresh"])
         return Response(status=204)
 
 

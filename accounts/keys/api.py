@@ -1,6 +1,5 @@
 """The API of keys, for browser sessions only: no token, key or JWT changes what may sign in."""
 
-from typing import cast
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
@@ -9,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.authentication import actor_of
 from accounts.keys import services
 from accounts.keys.serializers import (
     KeyChangeSerializer,
@@ -18,9 +18,9 @@ from accounts.keys.serializers import (
     RotationSerializer,
 )
 from accounts.keys.texts import Made
-from accounts.models import User
 from accounts.rules import ON_PAGES, RECENT
 from accounts.sessions.recent import ReauthenticationRequired, is_recent
+from shop.core.bodies import read
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -79,9 +79,7 @@ class KeyListView(APIView):
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()
-        keys = paginator.paginate_queryset(
-            services.keys_of(cast(User, request.user)), request, self
-        )
+        keys = paginator.paginate_queryset(services.keys_of(actor_of(request)), request, self)
         return paginator.get_paginated_response([KeySerializer(key).data for key in keys])
 
     @extend_schema(
@@ -110,12 +108,10 @@ class KeyListView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        serializer = KeyInputSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        given = serializer.validated_data
+        given = read(KeyInputSerializer, request)
         return _answer(
             services.key_create(
-                user=cast(User, request.user),
+                user=actor_of(request),
                 name=given["name"],
                 permissions=services.parse_permissions(given["permissions"]),
                 expires_at=given["expires_at"],
@@ -138,7 +134,7 @@ class KeyView(APIView):
         examples=[OpenApiExample("a till", EXAMPLE, response_only=True)],
     )
     def get(self, request: Request, id: str) -> Response:
-        return Response(KeySerializer(services.key_of(cast(User, request.user), parse_id(id))).data)
+        return Response(KeySerializer(services.key_of(actor_of(request), parse_id(id))).data)
 
     @extend_schema(
         operation_id="keys_change",
@@ -156,9 +152,7 @@ class KeyView(APIView):
         ],
     )
     def patch(self, request: Request, id: str) -> Response:
-        serializer = KeyChangeSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        given = serializer.validated_data
+        given = read(KeyChangeSerializer, request)
         permissions = given.get("permissions")
         changes = services.Changes(
             name=given.get("name"),
@@ -167,7 +161,7 @@ class KeyView(APIView):
         )
         try:
             key = services.key_change(
-                user=cast(User, request.user),
+                user=actor_of(request),
                 key_id=parse_id(id),
                 changes=changes,
                 may_widen=is_recent(request._request),
@@ -184,7 +178,7 @@ class KeyView(APIView):
         responses={204: None},
     )
     def delete(self, request: Request, id: str) -> Response:
-        services.key_end(user=cast(User, request.user), key_id=parse_id(id))
+        services.key_end(user=actor_of(request), key_id=parse_id(id))
         return Response(status=204)
 
 
@@ -211,13 +205,12 @@ class KeyRotationView(APIView):
         examples=[OpenApiExample("a day", {"overlap": 86400}, request_only=True), NEW],
     )
     def post(self, request: Request, id: str) -> Response:
-        serializer = RotationSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        given = read(RotationSerializer, request)
         return _answer(
             services.key_rotate(
-                user=cast(User, request.user),
+                user=actor_of(request),
                 key_id=parse_id(id),
-                overlap=serializer.validated_data["overlap"],
+                overlap=given["overlap"],
                 idempotency_key=_idempotency_key(request),
             )
         )

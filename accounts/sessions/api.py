@@ -16,6 +16,7 @@ from accounts.rules import CredentialKind, Rule
 from accounts.sessions.ending import end_credentials, end_one
 from accounts.sessions.listing import sessions_of
 from accounts.sessions.serializers import CredentialSerializer, EndedSerializer, EndSerializer
+from shop.core.bodies import read
 from shop.core.errors import Forbidden
 
 WHOLE = Rule(credentials=CredentialKind.SESSION | CredentialKind.TOKEN | CredentialKind.JWT)
@@ -119,9 +120,7 @@ class SessionsEndView(APIView):
     def post(self, request: Request) -> Response:
         user: Any = request.user
         check_whole(user)
-        serializer = EndSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        given = serializer.validated_data
+        given = read(EndSerializer, request)
         own = _own(request) if given["keep_current"] else {}
         with transaction.atomic(durable=True):
             ended = end_credentials(

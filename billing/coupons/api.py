@@ -1,7 +1,7 @@
 """The API of coupons, and of purchases with one."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import Caller, may_record_for_anyone
+from accounts.authentication import actor_of
 from accounts.models import USERNAME_MAX_LENGTH, User
 from accounts.names import same
 from accounts.permissions import Permission as P
@@ -33,6 +34,7 @@ from billing.coupons.services import coupon_change, coupon_create
 from people.idempotency import answer_once
 from purchases.routes import purchase_path
 from purchases.validation import parse_purchase
+from shop.core.bodies import read
 from shop.core.errors import FieldError, Forbidden, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -79,12 +81,6 @@ _REFUSED = envelope(
     "`coupon_minimum`, `coupon_currency`, `coupon_not_applicable`. Or nobody can be billed in "
     "the currency (`currency_not_billable`)."
 )
-
-
-def _read(serializer: Any, request: Request, **options: Any) -> dict[str, Any]:
-    given = serializer(data=request.data, **options)
-    given.is_valid(raise_exception=True)
-    return dict(given.validated_data)
 
 
 def _answer(coupon: Coupon) -> dict[str, Any]:
@@ -146,10 +142,10 @@ class CouponListView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        given = _read(CouponSerializer, request)
+        given = read(CouponSerializer, request)
 
         def work() -> tuple[int, Any]:
-            return 201, _answer(coupon_create(actor=cast(User, request.user), given=given))
+            return 201, _answer(coupon_create(actor=actor_of(request), given=given))
 
         answer = answer_once(request, work)
         answer["Location"] = f"{COUPONS}{answer.data['id']}/"
@@ -213,8 +209,8 @@ class CouponView(APIView):
     )
     def patch(self, request: Request, id: str) -> Response:
         coupon = coupon_of(id)
-        given = _read(CouponSerializer, request, partial=True)
-        actor = cast(User, request.user)
+        given = read(CouponSerializer, request, partial=True)
+        actor = actor_of(request)
         return Response(_answer(coupon_change(actor=actor, id=coupon.pk, given=given)))
 
 
@@ -245,7 +241,7 @@ class CouponCheckView(APIView):
     )
     def post(self, request: Request) -> Response:
         caller = Caller.of(request.user)
-        given = _read(CouponCheckSerializer, request)
+        given = read(CouponCheckSerializer, request)
         with guessing.counted(caller):
             _, discount, total = discounted(
                 given["code"],
@@ -318,7 +314,7 @@ class CouponPurchaseView(APIView):
     def post(self, request: Request) -> Response:
         caller = Caller.of(request.user)
         key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
-        given = _read(PurchaseCouponSerializer, request)
+        given = read(PurchaseCouponSerializer, request)
         purchase = parse_purchase(given["purchase"], now=timezone.now())
         with guessing.counted(caller):
             bought = purchase_with_coupon(

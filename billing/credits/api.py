@@ -1,13 +1,13 @@
 """The API of credit notes and voids. Lists of them are in :mod:`billing.invoices.api`."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from billing.credits.serializers import CreditedSerializer, CreditSerializer, VoidSerializer
@@ -20,6 +20,7 @@ from billing.invoices.selectors import invoice_of
 from billing.invoices.serializers import CreditNoteSerializer
 from billing.payments.errors import NotIssued
 from people.idempotency import answer_once
+from shop.core.bodies import read
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.schema import KEY_REUSED, LOCATION, MADE_ONCE, REPLAYED, Answer, answers, envelope
 
@@ -33,7 +34,7 @@ _HEADERS = answers(
 
 def _invoice(request: Request, id: str) -> Document:
     """Return the invoice to correct. Raise ``NotFound``, and ``NotIssued`` for a draft."""
-    found = invoice_of(cast(User, request.user), id)
+    found = invoice_of(actor_of(request), id)
     if isinstance(found, Draft):
         raise NotIssued
     return found
@@ -80,14 +81,12 @@ class CreditView(APIView):
         ],
     )
     def post(self, request: Request, id: str) -> Response:
-        serializer = CreditSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        given = serializer.validated_data
+        given = read(CreditSerializer, request)
         invoice = _invoice(request, id)
 
         def work() -> tuple[int, Any]:
             note, refunds = credit_note_create(
-                actor=cast(User, request.user),
+                actor=actor_of(request),
                 invoice=invoice,
                 lines=[Asked(**line) for line in given["lines"]],
                 reason=given["reason"],
@@ -132,13 +131,12 @@ class VoidView(APIView):
         },
     )
     def post(self, request: Request, id: str) -> Response:
-        serializer = VoidSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        reason = serializer.validated_data["reason"]
+        given = read(VoidSerializer, request)
+        reason = given["reason"]
         invoice = _invoice(request, id)
 
         def work() -> tuple[int, Any]:
-            actor = cast(User, request.user)
+            actor = actor_of(request)
             note, replayed = invoice_void(actor=actor, invoice=invoice, reason=reason)
             return 200 if replayed else 201, _data(note, invoice)
 

@@ -1,6 +1,6 @@
 """The API of drafts and invoices."""
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from drf_spectacular.types import OpenApiTypes
@@ -9,6 +9,7 @@ from rest_framework.request import Request as HttpRequest
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.authentication import actor_of
 from accounts.models import User
 from accounts.names import normalise
 from accounts.permissions import Permission as P
@@ -30,6 +31,7 @@ from billing.invoices.serializers import (
     InvoiceSerializer,
 )
 from people.idempotency import answer_once
+from shop.core.bodies import read
 from shop.core.errors import FieldError, ValidationFailed
 from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -51,10 +53,6 @@ _REFUSED = envelope(
 _ISSUED = envelope("It is issued, so nobody changes it (`issued`).")
 
 
-def _actor(request: HttpRequest) -> User:
-    return cast(User, request.user)
-
-
 def _customer(given: dict[str, Any]) -> User:
     """Return the customer that a body names, and take the name out of it."""
     name = "username" if "username" in given else "userid"
@@ -68,12 +66,6 @@ def _customer(given: dict[str, Any]) -> User:
         detail = f"There is no customer with this {name}."
         raise ValidationFailed([FieldError("does_not_exist", detail, name)])
     return found
-
-
-def _given(request: HttpRequest, serializer: Any) -> dict[str, Any]:
-    checked = serializer(data=request.data)
-    checked.is_valid(raise_exception=True)
-    return {**checked.validated_data}
 
 
 class InvoiceListView(APIView):
@@ -90,7 +82,7 @@ class InvoiceListView(APIView):
     )
     def get(self, request: HttpRequest) -> Response:
         paginator = KeysetPagination()
-        parts = selectors.invoices_for(_actor(request), Filters.read(request.query_params.dict()))
+        parts = selectors.invoices_for(actor_of(request), Filters.read(request.query_params.dict()))
         rows = selectors.rows_of(paginator.paginate_keys(parts, request))
         return paginator.get_paginated_response(listed_data(rows))
 
@@ -114,13 +106,13 @@ class InvoiceListView(APIView):
         },
     )
     def post(self, request: HttpRequest) -> Response:
-        given = _given(request, DraftSerializer)
+        given = read(DraftSerializer, request)
 
         def work() -> tuple[int, Any]:
             customer = _customer(given)
             wanted = {name: value for name, value in given.items() if value is not None}
             asked = msgspec.convert(wanted, Request)
-            return 201, invoice_data(drafts.draft_create(_actor(request), customer, asked))
+            return 201, invoice_data(drafts.draft_create(actor_of(request), customer, asked))
 
         response = answer_once(request, work)
         response["Location"] = f"/api/v1/billing/invoices/{response.data['id']}/"
@@ -143,7 +135,7 @@ class InvoiceView(APIView):
         responses={200: InvoiceSerializer},
     )
     def get(self, request: HttpRequest, id: str) -> Response:
-        return Response(invoice_data(selectors.invoice_of(_actor(request), id)))
+        return Response(invoice_data(selectors.invoice_of(actor_of(request), id)))
 
     @extend_schema(
         operation_id="invoices_update",
@@ -158,8 +150,8 @@ class InvoiceView(APIView):
     )
     def patch(self, request: HttpRequest, id: str) -> Response:
         key = selectors.key_of(id)
-        changes = _given(request, DraftChangeSerializer)
-        return Response(invoice_data(drafts.draft_change(_actor(request), key, changes)))
+        changes = read(DraftChangeSerializer, request)
+        return Response(invoice_data(drafts.draft_change(actor_of(request), key, changes)))
 
     @extend_schema(
         operation_id="invoices_destroy",
@@ -168,7 +160,7 @@ class InvoiceView(APIView):
         responses={204: None, 409: _ISSUED},
     )
     def delete(self, request: HttpRequest, id: str) -> Response:
-        drafts.draft_delete(_actor(request), selectors.key_of(id))
+        drafts.draft_delete(actor_of(request), selectors.key_of(id))
         return Response(status=204)
 
 
@@ -189,7 +181,7 @@ class IssueView(APIView):
     def post(self, request: HttpRequest, id: str) -> Response:
         # The invoice itself keeps the answer, whatever the key.
         parse_idempotency_key(request.headers.get("Idempotency-Key"))
-        actor = _actor(request)
+        actor = actor_of(request)
         invoice, replayed = drafts.draft_issue(actor, selectors.key_of(id))
         if not replayed:
             return Response(issued_data(invoice))
@@ -214,7 +206,7 @@ class CreditNoteListView(APIView):
         query = request.query_params.dict()
         filters = Filters.read({name: value for name, value in query.items() if name != "status"})
         notes = paginator.paginate_keys(
-            selectors.credit_notes_for(_actor(request), filters), request
+            selectors.credit_notes_for(actor_of(request), filters), request
         )
         return paginator.get_paginated_response(listed_data(notes))
 
@@ -231,5 +223,5 @@ class CreditNoteView(APIView):
         responses={200: CreditNoteSerializer},
     )
     def get(self, request: HttpRequest, id: str) -> Response:
-        note = selectors.document_of(_actor(request), id, Kind.CREDIT_NOTE)
+        note = selectors.document_of(actor_of(request), id, Kind.CREDIT_NOTE)
         return Response(credit_note_data(note))

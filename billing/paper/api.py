@@ -1,6 +1,6 @@
 """The API of the files of invoices and credit notes, and of their mails."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from billing.invoices.models import Document, Draft, Kind
@@ -60,7 +60,7 @@ class _OfDocument(APIView):
 
     def document(self, request: Request, id: str) -> Document:
         """Return the document. Raise ``NotFound``, or ``NotReady`` for a draft."""
-        user = cast(User, request.user)
+        user = actor_of(request)
         if self.kind == Kind.CREDIT_NOTE:
             return document_of(user, id, self.kind)
         found = invoice_of(user, id)
@@ -75,7 +75,7 @@ def _downloaded(request: Request, file: File) -> Any:
         if file.status in (File.Status.SENT, File.Status.FAILED):
             document_again(file.pk)
         raise NotReady()
-    holder = account_holder(cast(User, request.user).pk)
+    holder = account_holder(actor_of(request).pk)
     try:
         return download(request._request, file, holder)
     except (NotFound, Gone):
@@ -130,7 +130,7 @@ class _SendView(_OfDocument):
         document = self.document(request, id)
 
         def work() -> tuple[int, Any]:
-            mail = files.document_send(actor=cast(User, request.user), document=document)
+            mail = files.document_send(actor=actor_of(request), document=document)
             return 202, {"id": str(mail.pk), "status": File.Status.QUEUED.value}
 
         return answer_once(request, work)

@@ -1,6 +1,6 @@
 """The API of profiles: who an account's next invoices are made out to."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
@@ -12,11 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.authentication import actor_of
 from accounts.models import User
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from billing.parties.profiles import account_of, profile_of, profile_set
 from billing.parties.serializers import ProfileSerializer, profile_data
+from shop.core.bodies import read
 from shop.core.errors import FieldError, ValidationFailed
 from shop.core.schema import envelope
 
@@ -44,7 +46,7 @@ class ProfileView(APIView):
 
     def _account(self, request: Request, given: Any, *, change: bool) -> User:
         return account_of(
-            cast(User, request.user),
+            actor_of(request),
             username=given.get("username", "").strip(),
             userid=given.get("userid", "").strip(),
             change=change,
@@ -89,11 +91,9 @@ class ProfileView(APIView):
     def put(self, request: Request) -> Response:
         if not request._request.body:
             raise ValidationFailed([FieldError("required", "Give the profile as an object.")])
-        serializer = ProfileSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        given = dict(serializer.validated_data)
+        given = read(ProfileSerializer, request)
         account = self._account(request, given, change=True)
         given.pop("username", None)
         given.pop("userid", None)
-        profile = profile_set(actor=cast(User, request.user), account=account, **given)
+        profile = profile_set(actor=actor_of(request), account=account, **given)
         return Response(profile_data(account, profile))

@@ -1,13 +1,13 @@
 """The API of runs."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from billing.invoices.api import ID
@@ -16,6 +16,7 @@ from billing.runs.models import Run
 from billing.runs.serializers import RunRequestSerializer, RunSerializer, runs_data
 from billing.runs.services import run_request
 from people.idempotency import answer_once
+from shop.core.bodies import read
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -56,11 +57,10 @@ class RunListView(APIView):
         },
     )
     def post(self, request: Request) -> Response:
-        given = RunRequestSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = read(RunRequestSerializer, request)
 
         def work() -> tuple[int, Any]:
-            run = run_request(cast(User, request.user), **given.validated_data)
+            run = run_request(actor_of(request), **given)
             return 202, runs_data([run])[0]
 
         response = answer_once(request, work)

@@ -1,6 +1,6 @@
 """The API of taxes: rates by the day of supply, and items that are not taxed like most."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from billing.taxes import services
@@ -20,6 +20,7 @@ from billing.taxes.serializers import (
     rate_data,
 )
 from people.idempotency import answer_once
+from shop.core.bodies import read
 from shop.core.errors import NotFound
 from shop.core.idempotency import IDEMPOTENCY_KEY
 from shop.core.pagination import PAGE_PARAMETERS, ByKey, page_schema
@@ -78,11 +79,10 @@ class TaxRateListView(APIView):
         examples=[OpenApiExample("19 %", RATE)],
     )
     def post(self, request: Request) -> Response:
-        serializer = TaxRateSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        given = read(TaxRateSerializer, request)
 
         def work() -> tuple[int, Any]:
-            rate = services.rate_create(actor=cast(User, request.user), **serializer.validated_data)
+            rate = services.rate_create(actor=actor_of(request), **given)
             return 201, rate_data(rate)
 
         return answer_once(request, work)
@@ -103,7 +103,7 @@ class TaxRateView(APIView):
     def delete(self, request: Request, id: str) -> Response:
         if not (id.isascii() and id.isdigit() and len(id) < 19):
             raise NotFound
-        services.rate_delete(actor=cast(User, request.user), id=int(id))
+        services.rate_delete(actor=actor_of(request), id=int(id))
         return Response(status=204)
 
 
@@ -131,10 +131,8 @@ class ItemTaxListView(APIView):
         examples=[OpenApiExample("a book", {"item": "book", "code": "reduced"})],
     )
     def put(self, request: Request) -> Response:
-        serializer = ItemTaxSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        given = services.item_tax_set(actor=cast(User, request.user), **serializer.validated_data)
-        return Response(item_tax_data(given))
+        given = read(ItemTaxSerializer, request)
+        return Response(item_tax_data(services.item_tax_set(actor=actor_of(request), **given)))
 
 
 class ItemTaxView(APIView):
@@ -152,5 +150,5 @@ class ItemTaxView(APIView):
     def delete(self, request: Request, item: str) -> Response:
         if not printable(item):
             raise NotFound
-        services.item_tax_delete(actor=cast(User, request.user), item=item)
+        services.item_tax_delete(actor=actor_of(request), item=item)
         return Response(status=204)

@@ -17,7 +17,7 @@ from quizzes.funnel.challenges import challenge_for
 from quizzes.funnel.models import REF_MAX_LENGTH
 from quizzes.funnel.viewing import view_count
 from shop.core.admission import network_of
-from shop.core.bodies import Body
+from shop.core.bodies import Body, read
 from shop.core.errors import NotFound
 from shop.core.schema import BODY_OPTIONAL
 
@@ -63,10 +63,9 @@ class ViewsView(APIView):
         responses={204: OpenApiResponse(description="Counted, or not.")},
     )
     def post(self, request: Request, slug: str) -> Response:
-        given = ViewSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = read(ViewSerializer, request)
         network = network_of(request.META.get("REMOTE_ADDR", ""))
-        view_count(slug=slug, ref=given.validated_data["ref"], network=network)
+        view_count(slug=slug, ref=given["ref"], network=network)
         return Response(status=204)
 
 

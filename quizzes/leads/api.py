@@ -1,6 +1,6 @@
 """The API of leads for the people of a company."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import actor_of
 from accounts.permissions import Permission as P
 from accounts.rules import needs
 from quizzes.answering.models import Result
@@ -92,7 +92,7 @@ class LeadView(APIView):
     )
     def delete(self, request: Request, company: str, id: str) -> Response:
         lead = lead_of(company_for(request.user, company, Role.OWNER), id)
-        return Response({"erasure": lead_erase(actor=_user(request), lead=lead)}, status=202)
+        return Response({"erasure": lead_erase(actor=actor_of(request), lead=lead)}, status=202)
 
 
 class _ExportView(APIView):
@@ -103,7 +103,7 @@ class _ExportView(APIView):
 
     def get(self, request: Request, company: str) -> Any:
         found = company_for(request.user, company)
-        user = _user(request)
+        user = actor_of(request)
         everybody = request.query_params.get("all") == "1"
         if request.method != "HEAD":
             leads_exported(actor=user, company=found, format=self.format, everybody=everybody)
@@ -169,9 +169,5 @@ class CompanyResultPdfView(APIView):
         quiz = quiz_for(request.user, company, id)
         if not Result.objects.filter(pk=parse_id(result), quiz=quiz).exists():
             raise NotFound()
-        holder = account_holder(_user(request).pk)
+        holder = account_holder(actor_of(request).pk)
         return paper_download(request, parse_id(result), holder)
-
-
-def _user(request: Request) -> User:
-    return cast(User, request.user)

@@ -26,6 +26,7 @@ from quizzes.leads.serializers import (
     QuizContactTakenSerializer,
 )
 from shop.core.admission import address_holder
+from shop.core.bodies import read
 from shop.core.errors import NotFound
 from shop.core.schema import envelope
 
@@ -65,9 +66,7 @@ class ContactView(RespondentView):
     )
     def post(self, request: Request, slug: str, id: UUID) -> Response:
         attempt = attempt_get(slug, id, self.secret(request))
-        given = QuizContactSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        body = dict(given.validated_data)
+        body = read(QuizContactSerializer, request)
         is_trapped = bool(body.pop("website"))
         result = Result.objects.filter(pk=attempt.pk).first()
         if result is None:
@@ -124,9 +123,7 @@ class _LinkView(RespondentView):
 
     def token(self, request: Request) -> str:
         """Return the token of the body."""
-        given = LinkTokenSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        return str(given.validated_data["token"])
+        return str(read(LinkTokenSerializer, request)["token"])
 
     def done(self, contact: LeadResult, state: str) -> Response:
         """Answer what was done, and in which quiz and language."""

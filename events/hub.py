@@ -10,7 +10,6 @@ the repair. These threads also encode the events, because many events would bloc
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from accounts.access import Audience, Caller, audience_of, audiences_of
+from accounts.access import Audience, Caller, audience_of
 from accounts.authentication import callers_by_credential
 from events.channel import Announcement, announcements
 from events.reader import (
@@ -30,6 +29,7 @@ from events.reader import (
     Reader,
     frame,
 )
+from events.recipients import Recipients, Types, Waiting
 from events.representation import Encoded, encode
 from events.selectors import (
     PURCHASES,
@@ -54,36 +54,6 @@ SILENCE_SECONDS = 2.0
 START_SECONDS = 5.0
 PLACES = 50_000
 
-# Numbers of the types of events that a reader wants; ``None`` is every type.
-Types = frozenset[int] | None
-_ByTypes = defaultdict[Types, set[Reader]]
-
-
-class Waiting:
-    """A long poll that waits for its next event.
-
-    It is made before the hub reads the log, or it would miss an event in between. ``events`` are
-    those after ``after`` that the relay has announced since.
-    """
-
-    def __init__(self, after: int, types: Types) -> None:
-        self.after = after
-        self.types = types
-        self.events: list[Encoded] = []
-        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def give(self, events: list[Encoded]) -> None:
-        """Keep the wanted events after ``after``, and wake the poll if there are any."""
-        fresh = [event for event in of_types(events, self.types) if event.position > self.after]
-        if fresh:
-            self.events += fresh
-            self.wake()
-
-    def wake(self) -> None:
-        """End the waiting."""
-        if not self.woken.done():
-            self.woken.set_result(None)
-
 
 class Hub:
     """Every reader of this process, and the position they have been brought to."""
@@ -96,14 +66,7 @@ class Hub:
         self.polls = _room("polls", QUOTA_SOCKETS)
         self.addresses = _room("addresses", QUOTA_ADDRESS_SOCKETS)
         self._heard = 0.0
-        self._readers: set[Reader] = set()
-        # Readers by audience and types; ``None`` is everybody's events, or every type.
-        self._audiences: defaultdict[Audience | None, _ByTypes] = defaultdict(
-            lambda: defaultdict(set)
-        )
-        self._waiting: defaultdict[Audience | None, set[Waiting]] = defaultdict(set)
-        # The audiences with teams of those who read or wait, by each of their parts.
-        self._wider: defaultdict[Audience, set[Audience]] = defaultdict(set)
+        self._recipients = Recipients()
         self._tasks: list[asyncio.Task[None]] = []
         self._catching_up = asyncio.Lock()
         self._started = asyncio.Event()
@@ -125,16 +88,16 @@ class Hub:
     def drain(self) -> None:
         """End every long poll, and let no client wait from now on."""
         self.draining = True
-        self._wake_everybody()
+        self._recipients.wake()
 
     async def stop(self) -> None:
         """Close every socket with 1012, so that clients resume elsewhere."""
         for task in self._tasks:
             task.cancel()
-        for reader in list(self._readers):
+        for reader in list(self._recipients.readers):
             reader.close(CLOSE_RESTARTING)
         deadline = time.monotonic() + 2
-        while self._readers and time.monotonic() < deadline:
+        while self._recipients.readers and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
 
     async def _ready(self) -> None:
@@ -162,7 +125,7 @@ class Hub:
         async with self._catching_up:
             if heard["previous"] <= self.position < heard["position"]:
                 # Without readers only the position counts, and decoding has a cost for each event.
-                some = heard["events"] if self._audiences or self._waiting else ()
+                some = heard["events"] if self._recipients else ()
                 events = [Encoded(*event) for event in some if event[0] > self.position]
                 self._deliver(events, heard["position"])
                 return
@@ -179,7 +142,7 @@ class Hub:
         """Send heartbeats to sockets, without PostgreSQL or Valkey, which may be away."""
         while True:
             await asyncio.sleep(settings.FEED_HEARTBEAT_SECONDS)
-            for reader in list(self._readers):
+            for reader in list(self._recipients.readers):
                 if reader.greeted:
                     position = reader.position
                     if reader.live:
@@ -207,46 +170,15 @@ class Hub:
         """Go on from an earlier position, because an older ledger was restored."""
         logger.warning("hub.set_back", position=self.position, latest=latest)
         self.position = latest
-        for reader in list(self._readers):
+        for reader in list(self._recipients.readers):
             if reader.position > latest:
                 reader.close(CLOSE_POSITION_UNKNOWN)
-        self._wake_everybody()
+        self._recipients.wake()
 
     def _deliver(self, events: list[Encoded], position: int) -> None:
         """Give events, which follow the hub's position, to every live reader, without waiting."""
         self.position = position
-        if not events:
-            return
-        self._deliver_to(None, events)
-        mine: dict[Audience, list[Encoded]] = defaultdict(list)
-        for event in events:
-            for audience in audiences_of(event.customer_id, event.recorder_id):
-                if audience in self._audiences or audience in self._waiting:
-                    mine[audience].append(event)
-                for wider in self._wider.get(audience, ()):
-                    mine[wider].append(event)
-        for audience, own in mine.items():
-            self._deliver_to(audience, own)
-
-    def _deliver_to(self, audience: Audience | None, events: list[Encoded]) -> None:
-        """Give events to one audience: those who get one customer's, or everybody's."""
-        for types, readers in self._audiences.get(audience, {}).items():
-            if wanted := of_types(events, types):
-                whole = frame((event.text for event in wanted), wanted[-1].position)
-                for reader in readers:
-                    self._give(reader, wanted, whole)
-        for waiting in self._waiting.get(audience, ()):
-            waiting.give(events)
-
-    def _give(self, reader: Reader, events: list[Encoded], whole: Frame) -> None:
-        if not reader.live or reader.position >= events[-1].position:
-            return
-        if reader.position >= events[0].position:
-            # The replay has already sent the first of them.
-            fresh = [event for event in events if event.position > reader.position]
-            whole = frame((event.text for event in fresh), fresh[-1].position)
-        reader.position = events[-1].position
-        reader.put(whole)
+        self._recipients.give(events)
 
     # --- readers -------------------------------------------------------------------------
 
@@ -301,9 +233,7 @@ class Hub:
         """
         holder = account_holder(reader.caller.id)
         await self._ready()
-        self._readers.add(reader)
-        self._audiences[reader.audience][reader.types].add(reader)
-        self._widen(reader.audience)
+        self._recipients.add(reader)
         if after is None:
             # Start after the newest position in the log, even if this hub does not know it yet.
             latest = await self._latest.find(holder, None)
@@ -334,30 +264,7 @@ class Hub:
     def leave(self, reader: Reader) -> None:
         """Forget a reader whose socket has closed."""
         reader.cancel()
-        self._readers.discard(reader)
-        audience = self._audiences[reader.audience]
-        audience[reader.types].discard(reader)
-        if not audience[reader.types]:
-            del audience[reader.types]
-        if not audience:
-            del self._audiences[reader.audience]
-            self._narrow(reader.audience)
-
-    def _widen(self, audience: Audience | None) -> None:
-        """Note the parts of an audience that somebody is in."""
-        if audience is not None and audience.teams:
-            for part in audience.parts:
-                self._wider[part].add(audience)
-
-    def _narrow(self, audience: Audience | None) -> None:
-        """Forget the parts of an audience, if nobody is left in it."""
-        if audience is None or not audience.teams:
-            return
-        if audience not in self._audiences and audience not in self._waiting:
-            for part in audience.parts:
-                self._wider[part].discard(audience)
-                if not self._wider[part]:
-                    del self._wider[part]
+        self._recipients.remove(reader)
 
     async def events(
         self,
@@ -381,7 +288,7 @@ class Hub:
         teams = await self.teams_of(caller, everything=everything, types=types)
         audience = audience_of(caller, everything=everything, teams=teams)
         while True:
-            with self._waits(audience, Waiting(after, types)) as waiting:
+            with self._recipients.waiting(audience, Waiting(after, types)) as waiting:
                 await self.check_position(holder, after)
                 if after < self.position:
                     found, waiting.after = await self._clients.run(
@@ -408,22 +315,6 @@ class Hub:
                     return [event.text for event in events], position
                 after = waiting.after
 
-    @contextmanager
-    def _waits(self, audience: Audience | None, waiting: Waiting) -> Iterator[Waiting]:
-        self._waiting[audience].add(waiting)
-        self._widen(audience)
-        try:
-            yield waiting
-        finally:
-            self._waiting[audience].discard(waiting)
-            if not self._waiting[audience]:
-                del self._waiting[audience]
-                self._narrow(audience)
-
-    def _wake_everybody(self) -> None:
-        for waiting in [each for some in self._waiting.values() for each in some]:
-            waiting.wake()
-
     async def _check_credentials(self) -> None:
         """Close the sockets whose credentials have ended or lost a permission that they need.
 
@@ -431,17 +322,17 @@ class Hub:
         """
         while True:
             await asyncio.sleep(settings.FEED_CREDENTIALS_SECONDS)
-            credentials = {reader.credential for reader in self._readers}
+            credentials = {reader.credential for reader in self._recipients.readers}
             if not credentials:
                 continue
             accounts = {
                 reader.caller.id
-                for reader in self._readers
+                for reader in self._recipients.readers
                 if not reader.everything and about_teams(reader.types)
             }
             callers = await self._credentials.run(callers_by_credential, credentials)
             teams = await self._credentials.run(numbers_of, accounts) if accounts else {}
-            for reader in list(self._readers):
+            for reader in list(self._recipients.readers):
                 if reader.credential not in credentials:
                     continue
                 caller = callers.get(reader.credential)
@@ -458,11 +349,6 @@ class Hub:
 def _room(name: str, quota: Setting[int]) -> Room:
     """Return a room for sockets or long polls; a quota of 0 sets no limit."""
     return Room(name, total=PLACES, share=lambda: quota.value or PLACES)
-
-
-def of_types(events: list[Encoded], types: Types) -> list[Encoded]:
-    """Return the events that have one of the types."""
-    return events if types is None else [event for event in events if event.type in types]
 
 
 def _heard(position: int) -> list[Encoded]:

@@ -9,7 +9,7 @@ import pytest
 from accounts.access import Caller
 from accounts.authentication import Credential
 from accounts.permissions import ALL
-from events import hub as module
+from events import recipients as module
 from events.hub import Hub
 from events.reader import Frame, Reader
 from events.representation import Encoded
@@ -66,7 +66,7 @@ def test_readers_of_the_same_events_share_a_frame(monkeypatch: pytest.MonkeyPatc
         hub._deliver([_event(1, 3, 1), _event(2, 5, 7), _event(3, 3, 7), _event(4, None, 7)], 4)
         for reader in readers.values():
             hub.leave(reader)
-        assert not hub._audiences
+        assert not hub._recipients
         return {
             name: [
                 event["position"] for each in frames for event in json.loads(each.text)["events"]

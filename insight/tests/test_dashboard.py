@@ -42,14 +42,6 @@ NOWS = [
 ]
 
 
-@pytest.fixture
-def staff() -> Client:
-    user = User.objects.create(username="boss", userid="boss", is_staff=True)
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def _customer(name: str = "joe") -> User:
     return User.objects.get_or_create(username=name, defaults={"userid": f"id-{name}"})[0]
 

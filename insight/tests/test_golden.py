@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from insight.tests.questions import get
 from insight.tests.test_rollups import bought, follow_now
-from insight.tests.test_statistics import get
 
 pytestmark = pytest.mark.django_db
 WHOLE = {"since": "2017-01", "until": "2018-06"}

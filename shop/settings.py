@@ -101,7 +101,7 @@ MIDDLEWARE = [
     "shop.core.request_log.RequestLog",
     "accounts.audit.middleware.Acting",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.sessions.middleware.SessionUser",
     "accounts.sessions.trace.SessionTrace",
     "accounts.reader.ReaderMiddleware",
     "shop.core.middleware.Slashes",

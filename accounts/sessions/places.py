@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from allauth.account.adapter import get_adapter
+from django.conf import settings
 from django.contrib.auth import user_logged_in
 from django.db import connection, transaction
 from django.http import HttpRequest
@@ -41,9 +42,15 @@ def _network(address: str | None) -> str:
     return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
 
 
-def _digest(user: User, request: HttpRequest) -> bytes:
+def _digests(user: User, request: HttpRequest) -> list[bytes]:
+    """Return the digest of the place by the present key, and those by earlier ones."""
     where = (str(user.pk), _network(address_of(request)), *family(agent_of(request)))
-    return salted_hmac("accounts.sessions.places", "\0".join(where), algorithm="sha256").digest()
+    return [
+        salted_hmac(
+            "accounts.sessions.places", "\0".join(where), secret=key, algorithm="sha256"
+        ).digest()
+        for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    ]
 
 
 def note_sign_in(sender: Any, request: HttpRequest | None, user: User, **kwargs: Any) -> None:
@@ -53,11 +60,12 @@ def note_sign_in(sender: Any, request: HttpRequest | None, user: User, **kwargs:
     """
     if request is None:
         return
+    digest, *older = _digests(user, request)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_NOTE, [user.pk, _digest(user, request)])
+            cursor.execute(_NOTE, [user.pk, digest])
             place, is_new = cursor.fetchone()
-        if is_new:
+        if is_new and not Place.objects.filter(user=user, digest__in=older).exists():
             _tell(user, request, place)
 
 

@@ -1,6 +1,7 @@
 """README and docs: every link leads somewhere, and every command that they name exists."""
 
 import re
+import tomllib
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -62,3 +63,18 @@ def test_pictures_are_small_and_shown_in_both_themes() -> None:
     for path in shown:
         assert path.stat().st_size <= LARGEST, path
         assert path.with_name(path.name.replace("-light", "-dark")) in shown
+
+
+def test_the_rooms_are_told_in_the_order_of_their_layers() -> None:
+    linted = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (whole,) = (each for each in linted["contracts"] if each["name"] == "Imports run one way")
+    layers = [re.findall(r"[\w.]+", layer) for layer in whole["layers"]]
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    told = re.findall(r"^\| `([\w/]+)/` \|", text.partition("## The rooms")[2], re.MULTILINE)
+    places = [
+        next(place for place, layer in enumerate(layers) if room.replace("/", ".") in layer)
+        for room in told
+        if room != "shop"
+    ]
+    assert places == sorted(places)
+    assert {room.partition("/")[0] for room in told} == set(linted["root_packages"])

@@ -20,12 +20,15 @@ run: .venv/.installed ## run the whole site on http://localhost:$PORT (8000), it
 	    --prepare "python manage.py prepare_development --demo"
 
 # The linters need one core for a minute, in which the tests use the others. What they say is shown
-# at the end. There are more processes than two cores, because many tests wait for servers.
+# at the end. There are more processes than two cores, because many tests wait for servers. What
+# fails beside the others is tried once more, alone.
 test: .venv/.installed-dev chromium ## run the linters beside the whole suite; ARGS are passed to pytest
 	@mkdir -p build; $(MAKE) --no-print-directory lint >build/lint.log 2>&1 & lint=$$!; \
 	trap 'kill $$lint 2>/dev/null' EXIT; \
 	$(PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS); tested=$$?; \
-	wait $$lint; linted=$$?; trap - EXIT; cat build/lint.log; exit $$((tested | linted))
+	wait $$lint; linted=$$?; trap - EXIT; cat build/lint.log; \
+	if [ $$tested = 1 ]; then $(PYTHON) -m tests.again $(ARGS); tested=$$?; fi; \
+	exit $$((tested | linted))
 
 soak: .venv/.installed-dev ## break a running site again and again under load; ARGS="--minutes 10"
 	@exec $(EMBEDDED) $(PYTHON) -m tests.faults.soak $(ARGS)

@@ -5,9 +5,12 @@ an outage of the store costs no rendering and no attempt.
 """
 
 import contextlib
+import fcntl
+import os
 import shutil
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +30,9 @@ from shop.core.jobs import backoff, from_now
 
 logger = structlog.get_logger(__name__)
 
+_FOLDERS = "document-"
+_ABANDONED_SECONDS = 1000.0
+"""No task runs for longer, whether it has locked its folder or not."""
 STORE_AWAY = "It cannot be stored at the moment, and is tried again."
 
 
@@ -108,12 +114,32 @@ def render_claimed(document_id: uuid.UUID, claim: uuid.UUID) -> bool:
 
 @contextlib.contextmanager
 def _folder(document: Document) -> Iterator[Path]:
-    """Make a folder to render in, and remove the folders of killed workers."""
-    prefix = f"document-{document.pk}-"
-    for leftover in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
-        yield Path(folder)
+    """Make a folder to render in, which is locked for as long as this process lives."""
+    abandoned_remove(str(document.pk), seconds=0.0)
+    with tempfile.TemporaryDirectory(prefix=f"{_FOLDERS}{document.pk}-") as folder:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield Path(folder)
+        finally:
+            os.close(descriptor)
+
+
+def abandoned_remove(document: str = "", *, seconds: float = _ABANDONED_SECONDS) -> None:
+    """Remove the folders of killed workers, because what they hold may have been erased since.
+
+    They are those of one document or of all, in which nothing was made for some seconds.
+    """
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}{document}*"):
+        # Another user's, one that is gone, or one that a worker that lives has locked.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(descriptor).st_mtime < time.time() - seconds:
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def _rendering_failed(

@@ -8,6 +8,7 @@ import structlog
 from celery import shared_task
 
 from documents import queue, upkeep
+from documents.rendering_job import abandoned_remove
 
 logger = structlog.get_logger(__name__)
 
@@ -23,7 +24,8 @@ def deliver(*, report_id: str = "") -> None:
 
 @shared_task(name="reports.sweep")
 def sweep() -> None:
-    """Announce documents again after a lost message or a dead worker."""
+    """Announce documents again after a lost message or a dead worker, whose files go."""
+    abandoned_remove()
     upkeep.documents_sweep()
 
 

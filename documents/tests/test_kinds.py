@@ -1,5 +1,7 @@
 """A kind of the tests on the short path: rendered, stored and mailed, also in an outage."""
 
+import fcntl
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -20,6 +22,7 @@ from documents.models import Document
 from documents.rendered import Rendered
 from documents.rendering_job import STORE_AWAY
 from documents.storage import store
+from documents.tasks import sweep
 from documents.tests.conftest import use
 from shop.celery import app
 from tests.s3 import S3
@@ -152,12 +155,21 @@ def test_what_a_killed_worker_was_rendering_is_cleared_away(
     use(settings, "file", tmp_path / "stored")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     document = ask(joe)
-    left = tmp_path / f"document-{document.pk}-left"
-    others = tmp_path / "document-of-another"
-    for folder in (left, others):
-        (folder / "volumes").mkdir(parents=True)
+    folders = {}
+    for name in (f"{document.pk}-left", "gone-left", "gone-used", "new-begun"):
+        folders[name] = tmp_path / f"document-{name}"
+        (folders[name] / "volumes").mkdir(parents=True)
+    for name in ("gone-left", "gone-used"):
+        os.utime(folders[name], (1, 1))
+    held = os.open(folders["gone-used"], os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    Note.then = staticmethod(sweep)
     assert work(document).status == "sent"
-    assert sorted(path.name for path in tmp_path.glob("document-*")) == [others.name]
+    assert sorted(tmp_path.glob("document-*")) == [folders["gone-used"], folders["new-begun"]]
+    # Its worker has died.
+    os.close(held)
+    sweep()
+    assert list(tmp_path.glob("document-*")) == [folders["new-begun"]]
 
 
 def test_a_kind_of_another_version_is_left_to_it(joe: User, settings: Any, tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ from csp.constants import NONE, SELF
 
 from shop import connections
 from shop.core import env, identity
+from shop.core.garbage import look_rarely
 from shop.core.logs import configure_structlog, logging_config
+
+look_rarely()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

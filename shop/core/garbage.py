@@ -6,6 +6,14 @@ import gc
 THRESHOLD = 20_000
 
 
+def look_rarely() -> None:
+    """Look for reference cycles rarely from now on.
+
+    What is loaded stays, and to look at it again and again takes an eighth of a start.
+    """
+    gc.set_threshold(THRESHOLD)
+
+
 def collect_rarely() -> None:
     """Keep what is loaded by now for ever, and look for reference cycles in new objects only.
 
@@ -14,4 +22,4 @@ def collect_rarely() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(THRESHOLD)
+    look_rarely()

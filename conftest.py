@@ -44,6 +44,36 @@ def django_db_keepdb() -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _quickly_emptied() -> Iterator[None]:
+    """Delete the rows that a test has committed, where Django would truncate all tables.
+
+    To give 150 tables new files, and to make all permissions anew, takes longer than most tests.
+    """
+    from django.db import connections, transaction
+    from django.test import TransactionTestCase
+
+    kept = {"auth_permission", "django_content_type"}
+
+    def empty(test: TransactionTestCase) -> None:
+        for name in test._databases_names(include_mirrors=False):  # type: ignore[attr-defined]
+            connection = connections[name]
+            tables = connection.introspection.django_table_names(
+                only_existing=True, include_views=False
+            )
+            deletes = [
+                f"DELETE FROM {connection.ops.quote_name(table)}" for table in {*tables} - kept
+            ]
+            with transaction.atomic(name), connection.cursor() as cursor:
+                # No trigger refuses or repeats it, not even those of keys.
+                cursor.execute("SET LOCAL session_replication_role = replica")
+                cursor.execute("; ".join(deletes))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _one_chain_of_middleware() -> Iterator[None]:
     """Let the clients of tests share the middleware, as the requests of a site do.
 
@@ -84,6 +114,31 @@ def _fresh_cache() -> None:
     cache.clear()
     presence.forget()
     remembered.forget()
+
+
+@pytest.fixture
+def patient(transactional_db: None) -> Iterator[None]:
+    """Let statements of this process wait for a minute.
+
+    Many who lock the same rows on a busy machine wait for longer than a site lets its clients wait.
+    """
+    from django.db import connection
+
+    from shop.core.database import connection_class
+
+    options = connection.settings_dict["OPTIONS"]
+    minute = {
+        "options": f"{options['options']} -c statement_timeout=60s -c lock_timeout=60s",
+        "pool": options["pool"] | {"timeout": 60, "connection_class": connection_class(60)},
+    }
+    before = {name: options[name] for name in minute}
+    connection.close()
+    connection.close_pool()
+    options.update(minute)
+    yield
+    connection.close()
+    connection.close_pool()
+    options.update(before)
 
 
 class _SiteSettings:

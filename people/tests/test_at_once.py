@@ -19,7 +19,7 @@ from people.models import Membership
 from people.tests.conftest import make
 from tests.callers import Api
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("patient")]
 AT_ONCE = 50
 
 

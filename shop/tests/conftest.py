@@ -54,16 +54,6 @@ class _Server:
             self._do("DROP ROLE IF EXISTS {}", sql.Identifier(name))
 
 
-@pytest.fixture
-def managed() -> Iterator[dict[str, str]]:
-    """Yield the environment of an empty database whose owner may make roles and nothing else."""
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        server = _Server(connection)
-        yield server.create(f"managed_{server.mark}")
-        server.drop(f"managed_{server.mark}")
-        server.drop_roles()
-
-
 @pytest.fixture(scope="session")
 def _prepared_once() -> Iterator[tuple[_Server, str]]:
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
@@ -77,7 +67,7 @@ def _prepared_once() -> Iterator[tuple[_Server, str]]:
 
 @pytest.fixture
 def prepared(_prepared_once: tuple[_Server, str]) -> Iterator[dict[str, str]]:
-    """Yield the environment of a database like ``managed``, which its owner has prepared.
+    """Yield the environment of a copy of a database that such an owner has prepared when empty.
 
     The tests share its roles.
     """

@@ -20,14 +20,12 @@ from shop.tests.conftest import manage
 
 
 def test_an_owner_without_superuser_prepares_it_and_does_so_again(
-    managed: dict[str, str],
+    prepared: dict[str, str],
 ) -> None:
-    owner = managed | {"DATABASE_ROLE": "owner"}
-    for _ in range(2):
-        manage(owner, "prepare_database", "--verbosity", "0")
-        # What a pod asks before it starts: it reads the migrations as the application's role.
-        manage(managed, "migrate", "--check")
-    with psycopg.connect(managed["DATABASE_URL"]) as connection:
+    manage(prepared | {"DATABASE_ROLE": "owner"}, "prepare_database", "--verbosity", "0")
+    # What a pod asks before it starts: it reads the migrations as the application's role.
+    manage(prepared, "migrate", "--check")
+    with psycopg.connect(prepared["DATABASE_URL"]) as connection:
         rights = connection.execute(
             "SELECT rolsuper, rolcreatedb, rolcreaterole, rolinherit, rolcanlogin"
             " FROM pg_roles WHERE rolname = current_user"

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from moto.server import ThreadedMotoServer
-
 BUCKET = "documents"
 
 
@@ -114,6 +111,10 @@ class S3:
 @contextlib.contextmanager
 def s3_server() -> Iterator[S3]:
     """Run a store with one empty bucket."""
+    # Loading it takes half a second of each process of the suite, and few run a store.
+    import boto3
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

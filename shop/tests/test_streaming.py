@@ -2,11 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from shop.core import pace
 from shop.core.admission import Room
 from shop.core.errors import Unavailable
 from shop.server import streaming
@@ -69,13 +71,51 @@ class Client:
 
         extensions = {"shop.abort": {"abort": abort}}
         scope = {"type": "http", "method": "GET", "path": "/api/x", "extensions": extensions}
-        await asyncio.wait_for(Streams(view)(scope, self.receive, self.send), 10)
+        await asyncio.wait_for(Streams(view)(scope, self.receive, self.send), 60)
         assert streaming.room.used == 0
 
     @property
     def complete(self) -> bool:
         last = self.messages[-1] if self.messages else {}
         return last.get("type") == "http.response.body" and not last.get("more_body", False)
+
+
+class Timeless(asyncio.SelectorEventLoop):
+    """An event loop in which nobody waits: its clock jumps to what comes next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        selector: Any = self._selector  # type: ignore[attr-defined]
+        ready = selector.select
+
+        def jump(timeout: float | None = None) -> Any:
+            self._now += timeout or 0.0
+            return ready(0)
+
+        selector.select = jump
+
+    def time(self) -> float:
+        return self._now
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget who asked in the test before, because streams rest for others."""
+    monkeypatch.setattr(pace, "asked", pace.Asked())
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Return what runs a coroutine on a clock of its own, whatever the machine does meanwhile."""
+    loop = Timeless()
+    monkeypatch.setattr(streaming, "time", SimpleNamespace(monotonic=loop.time))
+
+    def run(scenario: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(scenario)
+
+    return run
 
 
 def test_an_answer_is_sent_whole() -> None:
@@ -113,9 +153,7 @@ def test_what_fails_half_way_is_broken_off() -> None:
     asyncio.run(scenario())
 
 
-def test_a_client_that_does_not_read_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "SEND_SECONDS", 0.05)
-
+def test_a_client_that_does_not_read_is_broken_off(run: Any) -> None:
     async def scenario() -> None:
         client, source = Client(lambda number: number < 3), Source(1000)
         await client.get(source)
@@ -124,32 +162,28 @@ def test_a_client_that_does_not_read_is_broken_off(monkeypatch: pytest.MonkeyPat
         assert source.closed
         assert source.made <= 3
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
-def test_a_client_that_reads_a_little_now_and_then_is_broken_off(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(streaming, "SEND_SECONDS", 0.2)
-    monkeypatch.setattr(streaming, "BYTES_A_SECOND", 100_000)
-
+def test_a_client_that_reads_a_little_now_and_then_is_broken_off(run: Any) -> None:
     async def scenario() -> None:
         client, source = Client(), Source(1000)
 
         async def slowly(message: Any) -> None:
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(3)
             client.messages.append(message)
 
         client.send = slowly  # type: ignore[method-assign]
         await client.get(source)
         assert client.aborted
         assert source.closed
-        assert 3 < source.made < 100
+        # It has read ten blocks of 1 000 bytes when its 30 seconds end.
+        assert source.made == 11
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
-def test_a_client_that_leaves_ends_the_source() -> None:
+def test_a_client_that_leaves_ends_the_source(run: Any) -> None:
     async def scenario() -> None:
         client, source = Client(lambda number: number < 3), Source(1000)
         asyncio.get_running_loop().call_later(0.05, client.left.set)
@@ -158,7 +192,7 @@ def test_a_client_that_leaves_ends_the_source() -> None:
         assert not client.aborted
         assert source.made <= 3
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_sources_that_wait_take_no_place_from_those_that_work() -> None:

@@ -133,11 +133,11 @@ def patient(transactional_db: None) -> Iterator[None]:
     }
     before = {name: options[name] for name in minute}
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]
     options.update(minute)
     yield
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]
     options.update(before)
 
 

@@ -181,10 +181,12 @@ def permission_of(code: str) -> Permission:
 _INCLUDED_IN: dict[int, int] = {
     int(each): int(each | _BY_CODE.get(f"{each.code}_all", NONE)) for each in Permission
 }
+# Whoever may write everybody's quizzes is of the company `shop`, whose people see its quizzes.
+_INCLUDED_IN[int(P.QUIZZES_READ)] |= int(P.QUIZZES_WRITE_ALL)
 
 
 def allows(mask: int, needed: Permission) -> bool:
-    """Return whether the mask has a permission or its ``_all`` form."""
+    """Return whether the mask has a permission or one that includes it, as its ``_all`` form."""
     return mask & _INCLUDED_IN[needed] != 0
 
 

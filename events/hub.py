@@ -39,7 +39,7 @@ from events.selectors import (
     latest_position,
 )
 from events.site_settings import QUOTA_ADDRESS_SOCKETS, QUOTA_SOCKETS
-from events.teams import about_teams, numbers_of
+from events.teams import about_teams, numbers_of, with_stewards
 from shop.core import background
 from shop.core.admission import Room, account_holder, address_holder
 from shop.core.errors import Unavailable
@@ -223,7 +223,8 @@ class Hub:
         """
         if everything or not about_teams(types):
             return ()
-        return await self._teams.find(account_holder(caller.id), caller.id) or ()
+        teams = await self._teams.find(account_holder(caller.id), caller.id)
+        return with_stewards(teams or (), caller.permissions)
 
     async def join(self, reader: Reader, after: int | None) -> None:
         """Register a reader and bring it from ``after`` (``None``: from now) to the present.
@@ -341,7 +342,7 @@ class Hub:
                 elif not reader.may_go_on(caller):
                     reader.close(CLOSE_NOT_ALLOWED)
                 elif reader.caller.id in accounts and reader.has_other_teams(
-                    teams.get(reader.caller.id, ())
+                    with_stewards(teams.get(reader.caller.id, ()), caller.permissions)
                 ):
                     reader.close(CLOSE_RESTARTING)
 

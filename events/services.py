@@ -8,7 +8,7 @@ import msgspec
 from django.db import connection, transaction
 
 from events.models import Outbox
-from events.teams import number_of
+from events.teams import recorder_of
 from events.types import EventType, numbered
 from shop.core.text import holds_nul
 
@@ -39,7 +39,8 @@ def emit(
     """Write an event in the transaction of the change that it reports; return its key.
 
     The event exists exactly if that transaction is committed. ``customer`` is the id of the account
-    that it is about, or ``team`` that of a team, if the type has events about teams. ``data`` is
+    that it is about, or ``team`` that of a team, if the type has events about teams. Such an event
+    without both is for those who may write everybody's things of its part. ``data`` is
     the type's struct, or a mapping with its fields. A type with a loader takes no data but an
     ``id``, by which the loader finds them.
 
@@ -61,7 +62,7 @@ def emit(
     elif data is not None or id is None:
         raise ValueError(f"{type.name} takes an id and no data.")
     with connection.cursor() as cursor:
-        about = None if team is None else number_of(team)
+        about = recorder_of(type, customer=customer, team=team)
         cursor.execute(_EMIT, [id, type.number, customer, about, payload])
         (key,) = cursor.fetchone() or (id,)
     return UUID(str(key))
@@ -76,6 +77,7 @@ def emit_all(type: EventType, events: Sequence[tuple[int | UUID | None, Any]]) -
     if numbered(type.number) is not type or type.load is not None:
         raise LookupError(f"No app declares {type.name}, with data.")
     teams = [about if isinstance(about, UUID) else None for about, _ in events]
+    customers = [None if isinstance(about, UUID) else about for about, _ in events]
     if any(teams) and not type.teams:
         raise ValueError(f"{type.name} is about no team.")
     with connection.cursor() as cursor:
@@ -83,8 +85,11 @@ def emit_all(type: EventType, events: Sequence[tuple[int | UUID | None, Any]]) -
             _EMIT_ALL,
             [
                 type.number,
-                [None if isinstance(about, UUID) else about for about, _ in events],
-                [team and number_of(team) for team in teams],
+                customers,
+                [
+                    recorder_of(type, customer=customer, team=team)
+                    for team, customer in zip(teams, customers, strict=True)
+                ],
                 # One text is many times faster to send than an array of texts.
                 f"[{','.join(_checked(type, data) for _, data in events)}]",
             ],

@@ -35,7 +35,8 @@ class EventType:
     ``msgspec.Struct`` that is stored with each event. A type with ``load`` stores nothing: the
     loader finds, by the events' keys, all that they show beside position and name. ``data`` is then
     any type for which msgspec makes a schema. Events with ``teams`` may be about a team, whose
-    members see them as their own.
+    members see them as their own. Those about no team and no customer are seen so by everybody with
+    the part's ``write_all``.
     """
 
     name: str
@@ -114,7 +115,20 @@ def team_types() -> frozenset[int]:
     return frozenset(type.number for type in declared() if type.teams)
 
 
+@cache
+def team_parts() -> tuple[str, ...]:
+    """Return the parts that have such types, sorted."""
+    return tuple(sorted({type.part for type in declared() if type.teams}))
+
+
 def forget_declared() -> None:
     """Forget the cached types, for tests that declare types of their own."""
-    for remembered in (declared, _by_number, _by_name, readable, team_types):
+    for remembered in (
+        declared,
+        _by_number,
+        _by_name,
+        readable,
+        team_types,
+        team_parts,
+    ):
         remembered.cache_clear()

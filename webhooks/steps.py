@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from events.selectors import latest_position
-from events.teams import NUMBER_IN_SQL
+from events.teams import NUMBER_IN_SQL, stewards
 from events.types import team_types
 from shop.core.jobs import from_now
 from webhooks import services
@@ -54,6 +54,11 @@ def _has_new(more: str = "") -> str:
         SELECT FROM people_membership m
         JOIN events_event v ON v.recorder_id = {NUMBER_IN_SQL.format(team="m.team_id")}
         WHERE m.user_id = e.owner_id AND {wanted})
+      OR e.types && %(team_types)s::smallint[] AND EXISTS (
+        SELECT FROM accounts_user a
+        CROSS JOIN unnest(%(needed)s::bigint[], %(stewards)s::bigint[]) AS s (needed, number)
+        JOIN events_event v ON v.recorder_id = s.number
+        WHERE a.id = e.owner_id AND a.permissions & s.needed <> 0 AND {wanted})
     END
 """  # noqa: S608
 
@@ -152,6 +157,8 @@ def _bounds() -> dict[str, Any]:
         "far_own": FAR_OWN,
         "skip": SKIP_EVENTS,
         "team_types": sorted(team_types()),
+        "needed": [needed for needed, _ in stewards()],
+        "stewards": [number for _, number in stewards()],
     }
 
 

@@ -201,17 +201,29 @@ async def test_a_lost_permission_closes_the_sockets_that_live_on_it(site: System
     with psycopg.connect(site.servers()["DATABASE_OWNER_URL"], autocommit=True) as owner:
         (before,) = owner.execute(mask).fetchone() or (0,)
     change = "UPDATE accounts_user SET role_permissions = %s WHERE username = 'fin'"
-    async with _feed(site, fin, query) as wide, _feed(site, fin, "types=*&scope=mine") as own:
-        for feed in (wide, own):
+    async with (
+        _feed(site, fin, query) as wide,
+        _feed(site, fin, "types=*&scope=mine") as stewards,
+        _feed(site, fin, "types=purchase.recorded&scope=mine") as own,
+    ):
+        for feed in (wide, stewards, own):
             assert json.loads(await feed.recv())["type"] == "hello"
         _write(site, change, 0)
         try:
             await asyncio.wait_for(wide.wait_closed(), 20)
             assert wide.close_code == 4403
             # A customer still sees its own events.
-            number = _invoice(site, "fin")
-            (invoice,) = await _events(own, 1)
-            assert invoice["data"]["number"] == number
+            item = await asyncio.to_thread(_buy, site, fin)
+            (bought,) = await _events(own, 1)
+            assert bought["purchase"]["item"] == item
+            # What is about no team was its own as a steward, so it comes back without.
+            await asyncio.wait_for(stewards.wait_closed(), 20)
+            assert stewards.close_code == 1012
+            async with _feed(site, fin, "types=*&scope=mine") as again:
+                assert json.loads(await again.recv())["type"] == "hello"
+                number = _invoice(site, "fin")
+                (invoice,) = await _events(again, 1)
+                assert invoice["data"]["number"] == number
         finally:
             _write(site, change, before)
 

@@ -24,6 +24,8 @@ TYPES = [
     "lead.erased",
 ]
 NAMES = ",".join(TYPES)
+COMPANIES = ("alpha", "beta", "shop")
+"""The first two have a team; the people of the last one are those with ``quizzes:write_all``."""
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +35,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     with running(folder, FEED_CREDENTIALS_SECONDS="1", WEBHOOK_ALLOW="127.0.0.1") as system:
         staff = Caller(system, "staff")
         staff("POST", "roles/", {"code": "makers", "name": "Makers", "permissions": MAKERS})
-        for name in ("joe", "ann", "eve"):
+        staff("POST", "roles/", {"code": "house", "name": "H", "permissions": [WRITE_ALL]})
+        makers = dict.fromkeys(("joe", "ann", "eve"), "makers")
+        for name, role in {**makers, "fin": "house"}.items():
             (account,) = staff("GET", f"accounts/?search={name}")["results"]
-            roles = [*account["roles"], "makers"]
+            roles = [*account["roles"], role]
             given = [role for role in roles if role != "customer"]
             staff("PATCH", f"accounts/{account['userid']}/", {"roles": given})
         yield system
 
 
-MAKERS = ["quizzes:read", "quizzes:write"]
+MAKERS, WRITE_ALL = ["quizzes:read", "quizzes:write"], "quizzes:write_all"
 
 
 class Watch:
@@ -106,45 +110,47 @@ def kinds(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 async def test_no_way_tells_the_people_of_a_company_of_another(site: System) -> None:
-    joe, ann, eve, staff = (Caller(site, name) for name in ("joe", "ann", "eve", "staff"))
+    joe, ann, eve, fin, staff = (
+        Caller(site, name) for name in ("joe", "ann", "eve", "fin", "staff")
+    )
     for owner, slug in ((joe, "alpha"), (ann, "beta")):
         owner("POST", "companies/", {"slug": slug, "name": slug.title()})
     member = f"companies/alpha/members/{eve('GET', 'accounts/me/')['userid']}/"
     joe("PUT", member, {"role": "viewer"})
-    expected = {slug: sorted((slug, type) for type in TYPES) for slug in ("alpha", "beta")}
+    expected = {slug: sorted((slug, type) for type in TYPES) for slug in COMPANIES}
     with receiving() as receiver:
-        a, b, also_a = (Watch(caller, receiver) for caller in (joe, ann, eve))
+        a, b, also_a, house = (Watch(caller, receiver) for caller in (joe, ann, eve, fin))
         async with (
             feed(joe) as his,
             feed(ann) as hers,
             feed(eve) as members,
+            feed(fin) as houses,
             feed(joe, "", "/ws/purchases/") as his_purchases,
             feed(ann, f"types={NAMES}", "/ws/purchases/") as her_purchases,
         ):
-            polls = [asyncio.to_thread(each.page, 30) for each in (a, b)]
+            polls = [asyncio.to_thread(each.page, 30) for each in (a, b, house)]
             waiting = asyncio.gather(*polls)
             await asyncio.sleep(0.5)
-            for owner, slug in ((joe, "alpha"), (ann, "beta")):
+            for owner, slug in zip((joe, ann, fin), COMPANIES, strict=True):
                 await asyncio.to_thread(owner.publish, slug, slug)
-            await asyncio.gather(
-                *(asyncio.to_thread(live, site, slug) for slug in ("alpha", "beta"))
-            )
+            await asyncio.gather(*(asyncio.to_thread(live, site, slug) for slug in COMPANIES))
             # Purchases come last, so that whatever else was sent has arrived before.
             for owner in (joe, ann):
                 await asyncio.to_thread(owner, "POST", "purchases/", {"item": "tea", "price": "1"})
-            for socket, slug in ((his, "alpha"), (hers, "beta"), (members, "alpha")):
+            sockets = (his, hers, houses, members)
+            for socket, slug in zip(sockets, (*COMPANIES, "alpha"), strict=True):
                 assert kinds(await told(socket, len(TYPES))) == expected[slug]
             for socket in (his_purchases, her_purchases):
                 assert [event["event"] for event in await told(socket, 1)] == ["purchase.recorded"]
             companies = [{event["data"]["company"] for event in got} for got in await waiting]
-            assert companies == [{"alpha"}, {"beta"}]
-        for watch, slug in ((a, "alpha"), (b, "beta"), (also_a, "alpha")):
+            assert companies == [{slug} for slug in COMPANIES]
+        for watch, slug in zip((a, b, house, also_a), (*COMPANIES, "alpha"), strict=True):
             assert kinds(await asyncio.to_thread(watch.page)) == expected[slug]
             await asyncio.to_thread(wait_for, watch.is_complete)
             assert kinds(watch.hooked()) == expected[slug]
         everybodys = f"events/?after={a.after}&limit=5000&scope=all&types={NAMES}"
-        both = await asyncio.to_thread(staff, "GET", everybodys)
-        assert kinds(both["events"]) == sorted(expected["alpha"] + expected["beta"])
+        whole = await asyncio.to_thread(staff, "GET", everybodys)
+        assert kinds(whole["events"]) == sorted(pair for each in expected.values() for pair in each)
         await asyncio.to_thread(_removed, joe, member, also_a, a)
 
 
@@ -175,7 +181,7 @@ async def test_a_socket_ends_when_its_reader_leaves_the_team(site: System) -> No
             await asyncio.wait_for(told(socket, 1), 2)
 
 
-@pytest.mark.parametrize("username", ["joe", "ann"])
+@pytest.mark.parametrize("username", ["joe", "ann", "fin"])
 async def test_everybodys_events_are_not_for_the_people_of_a_company(
     site: System, username: str
 ) -> None:

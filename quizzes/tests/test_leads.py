@@ -22,6 +22,7 @@ from pypdf import PdfReader
 
 from accounts.models import User
 from audit.models import Waiting
+from billing.coupons.models import Coupon
 from documents import queue
 from documents.models import Document
 from documents.storage import store
@@ -33,7 +34,7 @@ from personal.models import Erasure
 from quizzes.answering.models import Attempt, Result
 from quizzes.authoring.models import QuestionKey
 from quizzes.companies.models import Company
-from quizzes.leads import hooks
+from quizzes.funnel.models import Grant
 from quizzes.leads.models import Consent, Lead, LeadMail, LeadResult, MailToken
 from quizzes.leads.services import consent_digest
 from quizzes.leads.upkeep import leads_purge
@@ -433,10 +434,10 @@ def test_what_is_over_is_erased() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_confirmations_are_one(monkeypatch: Any) -> None:
+def test_many_confirmations_are_one() -> None:
     publish(gated())
-    coupons: list[Any] = []
-    monkeypatch.setattr(hooks, "_confirmed", [lambda lead, result: coupons.append(result.pk)])
+    seller = User.objects.create(username="fin")
+    campaign = Coupon.objects.create(code="ROASTERS--ZEBRA", percent=10, created_by=seller)
     give(finished())
     queue.work()
     token = token_in(mail.outbox[-1], "confirm")
@@ -451,6 +452,8 @@ def test_many_confirmations_are_one(monkeypatch: Any) -> None:
         assert set(threads.map(one, range(50))) == {200}
     queue.work()
     assert types() == [42, 43]
-    assert len(coupons) == 1
+    coupon = Coupon.objects.exclude(pk=campaign.pk).get()
+    assert Grant.objects.get().coupon == coupon
     assert len(mail.outbox) == 2
+    assert coupon.code in mail.outbox[-1].body
     assert MailToken.objects.filter(purpose="result").count() == 1

@@ -98,7 +98,8 @@ class _View:
         self._bands = {band.key: band for band in quiz.bands}
         self._outcomes = {outcome.key: outcome for outcome in quiz.outcomes}
         self._categories = {one["key"]: one for one in result.categories}
-        self._fill = filler(self._values(name))
+        self._name = name
+        self._fill = filler(self._value)
 
     def _text(self, texts: Mapping[str, str]) -> str:
         return text_in(texts, self._language, self._quiz.languages)
@@ -110,24 +111,28 @@ class _View:
         with translation.override(site_language(self._language)):
             return number(plain(Decimal(text)))
 
-    def _values(self, name: str) -> dict[str, str]:
+    def _value(self, placeholder: str) -> str:
+        """Return what stands for a placeholder: nothing for one that is not known."""
         result = self._result
-        outcome = self._outcomes.get(result.outcome)
-        values = {
-            "points": self._number(plain(result.points)),
-            "max": self._number(plain(result.max)),
-            "percent": self._number(rounded(result.percent) or ""),
-            "band": self._band_title(self._bands.get(result.band)),
-            "outcome": self._text(outcome.title) if outcome else "",
-            "name": name,
-        }
-        for category in self._quiz.categories:
-            found = self._categories.get(category.key, {})
-            bands = {band.key: band for band in category.bands}
-            values[f"category.{category.key}.percent"] = self._number(found.get("percent") or "")
-            band = bands.get(found.get("band") or "")
-            values[f"category.{category.key}.band"] = self._band_title(band)
-        return values
+        match placeholder.split("."):
+            case ["points" | "max" as name]:
+                return self._number(plain(getattr(result, name)))
+            case ["percent"]:
+                return self._number(rounded(result.percent) or "")
+            case ["band"]:
+                return self._band_title(self._bands.get(result.band))
+            case ["outcome"]:
+                outcome = self._outcomes.get(result.outcome)
+                return self._text(outcome.title) if outcome else ""
+            case ["name"]:
+                return self._name
+            case ["category", key, "percent"]:
+                return self._number(self._categories.get(key, {}).get("percent") or "")
+            case ["category", key, "band"]:
+                reached = self._categories.get(key, {}).get("band")
+                bands = (b for c in self._quiz.categories if c.key == key for b in c.bands)
+                return self._band_title(next((b for b in bands if b.key == reached), None))
+        return ""
 
     def _band_title(self, band: Band | None) -> str:
         return "" if band is None else self._text(band.title) or band.key

@@ -36,9 +36,9 @@ def is_known(placeholder: str) -> bool:
     return placeholder in _SIMPLE or _CATEGORY.fullmatch(placeholder) is not None
 
 
-def filler(values: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what replaces placeholders by their values; one without a value becomes nothing."""
-    return lambda text: _PLACEHOLDER.sub(lambda match: values.get(match[1], ""), text)
+def filler(value_of: Callable[[str], str]) -> Callable[[str], str]:
+    """Return what replaces placeholders by their values."""
+    return lambda text: _PLACEHOLDER.sub(lambda match: value_of(match[1]), text)
 
 
 def text_sha256(text: str) -> str:

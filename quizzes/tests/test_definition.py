@@ -178,7 +178,7 @@ def test_markdown_is_one_tree_and_never_html():
         "# Hi\nthere **{{name}}** [a](https://x.example) [b](javascript:x) <b>\n\n"
         "- one\n  - two *x*\n\n1. a\n\n![i](http://x.example)"
     )
-    tree = blocks(text, filler({"name": "*evil* [x](https://evil.example) <i>"}))
+    tree = blocks(text, filler({"name": "*evil* [x](https://evil.example) <i>"}.__getitem__))
     assert [block["type"] for block in tree] == [
         "heading",
         "paragraph",

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from quizzes.pages import links
 from quizzes.pages.funnel import quiz_funnel
+from quizzes.pages.schema import schema
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # Before quizzes, because these have no slug.
@@ -13,5 +14,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("quizzes/leads/", include("quizzes.pages.leads_urls")),
     path("q/", include("quizzes.pages.player.urls")),
     path("quizzes/", include("quizzes.pages.editing.urls")),
+    path("documentation/quiz.schema.json", schema, name="quiz_schema"),
     path("quizzes/<uuid:id>/funnel/", quiz_funnel, name="quiz_funnel"),
 ]

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 MAX_DECIMALS = 3
-_PLAIN = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,3})?")
+PLAIN = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,3})?")
 
 
 class Number(Decimal):
@@ -29,7 +29,7 @@ def exact(value: Any) -> Decimal:
         value = plain(value)
     if not isinstance(value, str):
         raise ValueError("A number is needed here.")
-    if not _PLAIN.fullmatch(value):
+    if not PLAIN.fullmatch(value):
         raise ValueError("Write a number as 12.5: at most 9 digits and 3 decimals.")
     return Decimal(value)
 

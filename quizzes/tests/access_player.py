@@ -1,4 +1,4 @@
-"""The access to the player: everybody, signed in or not."""
+"""The access to the player and the format: everybody, signed in or not."""
 
 from tests.access import OPEN, OPEN_NO_METHOD, READ_ONLY, Rows
 
@@ -9,4 +9,5 @@ PAGES: Rows = {
     "q/<str:slug>/logo.png": {"GET": {"default": 404}, "POST": OPEN_NO_METHOD},
     "q/<str:slug>/embed.js": READ_ONLY,
     "q/<str:slug>/worker.js": READ_ONLY,
+    "documentation/quiz.schema.json": READ_ONLY,
 }

@@ -23,6 +23,7 @@ NO_PAGES = {
     "robots.txt",
     "documentation/",
     "documentation/openapi.json",
+    "documentation/quiz.schema.json",
     "jsi18n/",
     "dashboard/figures/",
     "operations/figures/",

@@ -92,3 +92,71 @@ def test_a_newcomer_makes_a_quiz_and_answers_it(windows: Windows) -> None:
     page.locator("main a[href^='/q/which-coffee']").click()
     page.get_by_text("Mild").click()
     expect(page.get_by_text("How strong?")).to_be_visible()
+
+
+def test_groups_of_conditions_are_made_by_keyboard_and_kept_as_written(windows: Windows) -> None:
+    page = windows.sign_in("staff", viewport={"width": 390, "height": 844})
+    page.goto("/quizzes/?company=shop")
+    page.fill("#title", "Groups")
+    page.locator("select[name=headline]").select_option("band")
+    page.get_by_role("button", name="Make the quiz").click()
+    choices = [{"key": key, "title": {"en": key}} for key in ("yes", "no")]
+    asked = [
+        {"key": f"q{n}", "type": "single", "title": {"en": f"Q{n}"}, "options": choices}
+        for n in (1, 2, 3)
+    ]
+    looks = [{"q": "q1", "is": ["yes"]}, {"q": "q2", "not": ["no"]}]
+    asked[2]["show_if"] = {"all": [{"q": "q1", "answered": True}, {"any": looks}]}
+    definition = _draft(page) | {"questions": asked}
+    _as_json(page, definition)
+    _saved(page)
+    assert _draft(page)["questions"] == asked
+    page.locator(_at(page, "questions.2")).locator("summary").first.click()
+    shown = page.locator(_at(page, "questions.2.show_if"))
+    expect(shown.get_by_role("group", name="A group of conditions")).to_have_count(1)
+    expect(page.locator(_at(page, "questions.2.show_if:1:join"))).to_have_value("any")
+    # One more look in the group, another joining, and a second group: all by keyboard.
+    _press(page, "questions.2.show_if:1:add")
+    expect(page.locator(_at(page, "questions.2.show_if:1:2:q"))).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.locator(_at(page, "questions.2.show_if:1:join")).focus()
+    page.keyboard.type("All")
+    page.keyboard.press("Enter")
+    _press(page, "questions.2.show_if:group")
+    expect(page.locator(_at(page, "questions.2.show_if:2:join"))).to_be_focused()
+    expect(shown.get_by_role("group", name="A group of conditions")).to_have_count(2)
+    # A group in a group has no group inside, because that would be too deep.
+    expect(page.get_by_role("button", name="A group of conditions")).to_have_count(1)
+    _saved(page)
+    added = {"q": "q2", "is": ["yes"]}
+    assert _draft(page)["questions"][2]["show_if"] == {
+        "all": [{"q": "q1", "answered": True}, {"all": [*looks, added]}, {"any": [added]}]
+    }
+    expect(page.locator("#problems")).not_to_contain_text("levels")
+    # Whatever is taken away leaves the focus at what comes next; the last one leaves "Always".
+    _press(page, "questions.2.show_if:2:0:delete")
+    expect(page.locator(_at(page, "questions.2.show_if:1:delete"))).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(_at(page, "questions.2.show_if:0:delete"))).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(_at(page, "questions.2.show_if:join"))).to_be_focused()
+    _saved(page)
+    assert "show_if" not in _draft(page)["questions"][2]
+    # What the form cannot say stays as it is.
+    asked[2]["show_if"] = deep = {"all": [{"any": [{"all": looks}]}]}
+    _as_json(page, {**definition, "questions": asked})
+    page.locator(_at(page, "questions.2")).locator("summary").first.click()
+    expect(shown).to_contain_text("Change it as JSON")
+    _saved(page)
+    assert _draft(page)["questions"][2]["show_if"] == deep
+
+
+def _press(page: Page, place: str) -> None:
+    page.locator(_at(page, place)).focus()
+    page.keyboard.press("Enter")
+
+
+def _as_json(page: Page, definition: Any) -> None:
+    page.get_by_role("button", name="JSON").click()
+    page.fill("#definition", json.dumps(definition))
+    page.get_by_role("button", name="Form", exact=True).click()

@@ -1,36 +1,75 @@
-// When a question is shown: by earlier questions and their answers.
+// When a question is shown: by earlier questions and their answers, in groups within groups.
 import { t } from "../../js/texts.js";
 import { get, isMap, listOf } from "./model.js";
 import { h } from "./elements.js";
 
 const CHOICES = ["single", "multiple"];
 const NUMBERS = ["scale", "number"];
+// Groups may be in each other as deep as the check of a definition allows.
+const LEVELS = 2;
 
-// Return how conditions are joined and the conditions, or null if they are nested.
+const isLeaf = (part) => isMap(part) && part.q !== undefined;
+const joinOf = (part) => (Array.isArray(part?.any) ? "any" : "all");
+
+// Return how conditions are joined and the conditions, or null for what only JSON can say.
 function read(condition) {
   if (condition === undefined) return ["", []];
-  if (condition?.q !== undefined) return ["all", [condition]];
-  const join = condition?.any ? "any" : "all";
+  if (isLeaf(condition)) return ["all", [condition]];
+  const join = joinOf(condition);
   const parts = listOf(condition?.[join]);
-  return parts.length && parts.every((part) => isMap(part) && part.q !== undefined) ? [join, parts] : null;
+  return isShown(condition, 1) ? [join, parts] : null;
+}
+function isShown(part, level) {
+  if (isLeaf(part)) return true;
+  const parts = isMap(part) ? listOf(part[joinOf(part)]) : [];
+  return level <= LEVELS && parts.length > 0 && parts.every((each) => isShown(each, level + 1));
 }
 
 export function conditionField(form, field, path, owner) {
   const earlier = listOf(form.model.questions).slice(0, listOf(form.model.questions).indexOf(owner)).filter((each) => isMap(each) && each.type !== "info");
   const found = read(get(form.model, path));
   if (!earlier.length && found?.[1].length === 0) return null;
-  const write = (join, parts) => (form.put(path, parts.length ? { [join || "all"]: parts } : undefined), form.redraw());
-  const box = h("fieldset", { id: path }, h("legend", {}, field.l));
-  if (!found) {
-    box.append(h("p", { class: "hint" }, t("This condition has conditions inside. Change it as JSON.")));
-    return box;
-  }
+  if (!found) return h("fieldset", { id: path }, h("legend", {}, field.l), h("p", { class: "hint" }, t("This condition is not complete, or too deep. Change it as JSON.")));
+  const write = (condition, focus) => {
+    form.put(path, condition);
+    if (focus) form.draw(condition ? focus : `${path}:join`);
+    else form.redraw();
+  };
   const [join, parts] = found;
   const joins = [["", t("Always")], ["all", t("Only if all of these hold")], ["any", t("Only if one of these holds")]];
-  box.append(pick(form, `${path}:join`, t("Shown"), joins, join, (value) => write(value, value ? (parts.length ? parts : [fresh(earlier.at(-1))]) : [])));
-  parts.forEach((leaf, place) => box.append(row(form, `${path}:${place}`, earlier, leaf, (now) => write(join, parts.toSpliced(place, 1, ...(now ? [now] : []))))));
-  if (parts.length) box.append(h("button", { type: "button", class: "quiet small", id: `${path}:add`, click: () => write(join, [...parts, fresh(earlier.at(-1))]) }, t("One more condition")));
+  const choose = (value) => write(value ? { [value]: parts.length ? parts : [fresh(earlier.at(-1))] } : undefined);
+  const box = h("fieldset", { id: path }, h("legend", {}, field.l), pick(form, `${path}:join`, t("Shown"), joins, join, choose));
+  if (parts.length) box.append(...group(form, path, earlier, join, parts, 1, write));
   return box;
+}
+
+// The conditions of a group, each of which may be a group again, and the buttons below them.
+// `write` takes the group as it is now, undefined if nothing is left, and where the focus goes.
+function group(form, id, earlier, join, parts, level, write) {
+  const put = (now, focus) => write(now.length ? { [join]: now } : undefined, focus);
+  const made = parts.map((part, place) => {
+    const change = (now, focus) => put(parts.toSpliced(place, 1, ...(now ? [now] : [])), now ? focus : parts.length > 1 ? `${id}:${Math.min(place, parts.length - 2)}:delete` : `${id}:add`);
+    return isLeaf(part) ? row(form, `${id}:${place}`, earlier, part, change) : inner(form, `${id}:${place}`, earlier, part, level + 1, change);
+  });
+  const last = `${id}:${parts.length}`;
+  const add = (name, label, part, focus) => h("button", { type: "button", class: "quiet small", id: `${id}:${name}`, click: () => put([...parts, part], focus) }, label);
+  const one = add("add", t("One more condition"), fresh(earlier.at(-1)), `${last}:q`);
+  const several = level < LEVELS ? add("group", t("A group of conditions"), { [join === "all" ? "any" : "all"]: [fresh(earlier.at(-1))] }, `${last}:join`) : null;
+  return [...made, h("div", { class: "buttons" }, ...[one, several].filter(Boolean))];
+}
+function inner(form, id, earlier, part, level, change) {
+  const join = joinOf(part);
+  const joins = [["all", t("All of these hold")], ["any", t("One of these holds")]];
+  const choose = (value) => change({ [value]: part[join] });
+  const write = (now, focus) => change(now ?? null, focus);
+  return h(
+    "fieldset",
+    { class: "inner", id },
+    h("legend", {}, t("A group of conditions")),
+    pick(form, `${id}:join`, t("It holds if"), joins, join, choose),
+    ...group(form, id, earlier, join, part[join], level, write),
+    h("button", { type: "button", class: "quiet small", id: `${id}:delete`, click: () => change(null) }, t("Take this group away")),
+  );
 }
 
 const fresh = (question) => (CHOICES.includes(question?.type) ? { q: question.key, is: listOf(question.options).slice(0, 1).map((each) => each.key) } : { q: question?.key ?? "", answered: true });

@@ -61,7 +61,7 @@ def read(data: bytes, language: str) -> Imported:
         try:
             row = dict(zip(names, (c.strip() for c in _cells(record, delimiter)), strict=False))
         except csv.Error:
-            draft.skip(line, "line", "This line cannot be read.")
+            draft.skip(line, "line", _("This line cannot be read."))
             continue
         if not any(row.values()):
             continue
@@ -85,11 +85,12 @@ def _records(draft: Draft, lines: list[str], start: int) -> Iterator[tuple[int, 
         while record.count('"') % 2 and end < min(len(lines), place + MAX_QUOTED_LINES):
             record, end = f"{record}\n{lines[end]}", end + 1
         if record.count('"') % 2:
-            draft.skip(place + 1, "quote", "A quotation mark is not closed.")
+            draft.skip(place + 1, "quote", _("A quotation mark is not closed."))
             place += 1
             continue
         if len(record) > MAX_LINE:
-            draft.skip(place + 1, "too_long", f"A line has more than {MAX_LINE} characters.")
+            detail = _("A line has more than %(n)s characters.") % {"n": MAX_LINE}
+            draft.skip(place + 1, "too_long", detail)
         else:
             yield place + 1, record
         place = end

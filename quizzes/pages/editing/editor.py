@@ -26,6 +26,7 @@ from quizzes.definition.parse import decoded
 from quizzes.definition.problems import Invalid
 from quizzes.pages.editing.fields import fields
 from quizzes.pages.editing.reaching import above, by_field, quiz_at
+from quizzes.pages.editing.sentences import translated
 from quizzes.pages.editing.words import PARTS, WORDS, sentence, told
 from shop.core.errors import ApplicationError, FieldError, ValidationFailed, error_response
 
@@ -97,6 +98,7 @@ def _data(request: HttpRequest, quiz: Quiz) -> dict[str, Any]:
         },
         "fields": fields(),
         "words": {code: str(words) for code, words in WORDS.items()},
+        "sentences": translated(),
         "parts": {name: str(words) for name, words in PARTS.items()},
         "languages": LANGUAGES,
     }

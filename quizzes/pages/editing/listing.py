@@ -26,12 +26,16 @@ from quizzes.authoring.services import quiz_create
 from quizzes.companies.access import Role, companies_for, company_for, role_of
 from quizzes.companies.models import NAME_MAX_LENGTH, SLUG_MAX_LENGTH, Company
 from quizzes.companies.services import company_create
+from quizzes.definition.problems import Problem
 from quizzes.definition.structs import FORMAT, MAX_BYTES
 from quizzes.pages.editing.reaching import STATES, by_field, title_of, user_of
+from quizzes.pages.editing.sentences import in_words
+from quizzes.pages.editing.words import told
 from shop.core.errors import ApplicationError, FieldError, NotFound, ValidationFailed
 from shop.core.pagination import paginate_keys
 
 COMPANIES_SHOWN = 50
+FAULTS_SHOWN = 5
 LABELS = {
     "title": gettext_lazy("Title"),
     "slug": gettext_lazy("Name in addresses"),
@@ -167,13 +171,28 @@ def _slug(text: str, most: int) -> str:
     return re.sub("_+", "-", key).strip("-")
 
 
+def _at_the_file(refused: ValidationFailed) -> ValidationFailed:
+    """Return the error as the form tells it: its first faults, with their places in the quiz."""
+    found = [
+        # What is wrong with the file itself says more than the words for its code.
+        in_words(each.detail)
+        if each.attr is None or each.attr in LABELS
+        else told(Problem(each.code, each.detail, each.attr))
+        for each in refused.errors[:FAULTS_SHOWN]
+    ]
+    return ValidationFailed([FieldError(refused.errors[0].code, " ".join(found), "file")])
+
+
 def _imported(request: HttpRequest, company: Company) -> Quiz:
     file = request.FILES.get("file")
     if file is None:
         raise ValidationFailed([FieldError("required", _("Choose a file."), "file")])
     data = file.read(MAX_BYTES + 1)
     language = (get_language() or "en").split("-")[0]
-    imported = file_read(request.POST.get("format", ""), data, language)
+    try:
+        imported = file_read(request.POST.get("format", ""), data, language)
+    except ValidationFailed as refused:
+        raise _at_the_file(refused) from None
     slug = slug_of(imported, data)
     quiz = quiz_create(
         actor=user_of(request), company=company, slug=slug, definition=imported.definition

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from quizzes.authoring.models import Quiz
 from quizzes.companies.access import Role, company_for, role_of
+from quizzes.pages.editing.sentences import in_words
 from shop.core.errors import ApplicationError, NotFound
 
 TABS = {
@@ -82,7 +83,7 @@ def title_of(draft: Any) -> str:
 
 def by_field(error: ApplicationError) -> dict[str, str]:
     """Return the messages of an error by the fields of a form."""
-    return {item.attr or "": gettext(item.detail) for item in error.errors}
+    return {item.attr or "": in_words(item.detail) for item in error.errors}
 
 
 def lines(given: Mapping[str, Any], name: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from quizzes.definition.problems import Problem
+from quizzes.pages.editing.sentences import in_words
 
 WORDS: dict[str, Any] = {
     "required": _("This is missing."),
@@ -52,7 +53,8 @@ _PART = re.compile(r"([a-z]+)\.([0-9]+)")
 
 def sentence(problem: Problem) -> str:
     """Return what a problem is, in the reader's language where there are words for it."""
-    return str(WORDS.get(problem.code, problem.detail))
+    words = WORDS.get(problem.code)
+    return in_words(problem.detail) if words is None else str(words)
 
 
 def told(problem: Problem) -> str:

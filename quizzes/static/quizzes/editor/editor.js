@@ -144,7 +144,17 @@ const told = (problem) => {
   const places = [...(problem.attr ?? "").matchAll(/([a-z]+)\.(\d+)/g)].filter(([, part]) => data.parts[part]).map(([, part, number]) => `${data.parts[part]} ${Number(number) + 1}`);
   return [places.join(", "), words(problem)].filter(Boolean).join(": ");
 };
-const words = (problem) => data.words[problem.code] ?? problem.detail;
+const words = (problem) => data.words[problem.code] ?? inWords(problem.detail);
+// The check tells faults in English. Each sentence comes with the reader's, and with names for what it is about.
+const BLANK = /%\((\w+)\)s/;
+const patterns = data.sentences.map(([english, said]) => [new RegExp(`^${english.split(BLANK).map((part, n) => (n % 2 ? `(?<${part}>[^]+)` : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))).join("")}$`), said]);
+function inWords(detail) {
+  for (const [pattern, said] of patterns) {
+    const found = pattern.exec(detail);
+    if (found) return said.replace(new RegExp(BLANK, "g"), (_, name) => found.groups[name]);
+  }
+  return detail;
+}
 
 // Find what a place names, or the nearest thing around it.
 function nearest(attr) {

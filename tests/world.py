@@ -18,7 +18,6 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
-from django.db import connection
 from django.db.models import OuterRef, QuerySet
 from django.db.models.functions import JSONArray
 from django.test import Client
@@ -32,6 +31,7 @@ from purchases.models import Purchase
 from reports.models import Report
 from shop.celery import app as celery_app
 from shop.core.apps import shop_apps
+from shop.core.database import fetch_prepared
 from tests.access import PASSWORD, ROLE_ACTORS, Access
 
 
@@ -116,11 +116,9 @@ class World:
     def state(self) -> tuple[Any, ...]:
         """Return the state that only the owner, client programs and admins may change.
 
-        It is one statement, because the access table asks for it after each of its requests.
+        It is one prepared statement, because the access table asks for it after each request.
         """
-        with connection.cursor() as cursor:
-            cursor.execute(*self._state_query)
-            (row,) = cursor.fetchall()
+        (row,) = fetch_prepared(*self._state_query)
         return tuple(row)
 
 

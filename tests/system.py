@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -166,9 +166,35 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def launch(data_dir: Path, port: int, **extra: str) -> System:
-    """Start the system on a folder with servers of its own. Return at once."""
+FEED = ("web", "relay")
+"""The processes that record purchases and tell of them: half of all, and of what a start takes."""
+
+
+def _supervisor(data_dir: Path, processes: Collection[str]) -> list[str]:
+    """Return the command of a supervisor that runs only these processes of the Procfile."""
+    lines = (ROOT / "Procfile").read_text().splitlines(keepends=True)
+    manage = str(ROOT / "manage.py")
+    procfile = data_dir.with_suffix(".procfile")
+    procfile.write_text(
+        "".join(line for line in lines if line.partition(":")[0] in processes).replace(
+            "manage.py", manage
+        )
+    )
+    words = ["--procfile", str(procfile), "--prepare", f"python {manage} prepare_development"]
+    return [sys.executable, "-m", "shop.local.supervisor", *words]
+
+
+def launch(data_dir: Path, port: int, processes: Collection[str] = (), **extra: str) -> System:
+    """Start the system on a folder with servers of its own. Return at once.
+
+    ``processes`` are all that it runs, if they are given.
+    """
     log = data_dir.with_suffix(".log")
+    command = [sys.executable, "-m", "shop.local.supervisor"]
+    if processes:
+        command = _supervisor(data_dir, processes)
+        # The supervisor works in the folder of the Procfile.
+        extra = {"PYTHONPATH": str(ROOT), **extra}
     if "DATABASE_URL" not in extra:
         template.copy(data_dir)
     environment = {
@@ -185,7 +211,7 @@ def launch(data_dir: Path, port: int, **extra: str) -> System:
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "shop.local.supervisor"],
+            command,
             cwd=ROOT,
             env=environment,
             stdout=output,
@@ -196,13 +222,13 @@ def launch(data_dir: Path, port: int, **extra: str) -> System:
 
 
 @contextmanager
-def running(data_dir: Path, **extra: str) -> Iterator[System]:
+def running(data_dir: Path, processes: Collection[str] = (), **extra: str) -> Iterator[System]:
     """Run the system on an empty folder with servers of its own, during the block.
 
-    ``extra`` are environment variables.
+    ``processes`` are those of ``launch``; ``extra`` are environment variables.
     """
     started = time.monotonic()
-    system = launch(data_dir, free_port(), **extra)
+    system = launch(data_dir, free_port(), processes, **extra)
     try:
         wait_for(lambda: system.process.poll() is not None or system.healthy(), 60)
         assert system.process.poll() is None, system.log.read_text()

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.system import Answer, System, running, wait_for
+from tests.system import FEED, Answer, System, running, wait_for
 
 pytestmark = pytest.mark.system
 
@@ -27,7 +27,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system whose accounts may have few long polls."""
     folder: Path = tmp_path_factory.mktemp("feed") / "data"
     with running(
-        folder, QUOTA_SOCKETS="20", QUOTA_ADDRESS_SOCKETS="30", QUOTA_REQUESTS_PER_MINUTE="600"
+        folder,
+        FEED,
+        QUOTA_SOCKETS="20",
+        QUOTA_ADDRESS_SOCKETS="30",
+        QUOTA_REQUESTS_PER_MINUTE="600",
     ) as system:
         yield system
 

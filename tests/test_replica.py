@@ -15,7 +15,7 @@ import pytest
 
 from shop.local.pair import run_pair
 from shop.local.postgres import Postgres
-from tests.system import System, running, wait_for
+from tests.system import FEED, System, running, wait_for
 
 
 @dataclass
@@ -78,6 +78,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicated]:
                 wait_for(standby.ready, 20)
                 with running(
                     folder / "site",
+                    FEED,
                     DATABASE_URL=pair.database_url,
                     REDIS_URL=pair.redis_url,
                     DATABASE_REPLICA_URL=standby.url,

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from events.teams import number_of
 from events.tests.toy.types import INVOICE, QUIZ, RESTARTED
-from tests.system import System, running
+from tests.system import FEED, System, running
 
 pytestmark = pytest.mark.system
 
@@ -25,7 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A site of its own, with the toy app's types of events."""
     folder: Path = tmp_path_factory.mktemp("types") / "data"
     settings = {"DJANGO_SETTINGS_MODULE": "events.tests.toy.settings"}
-    with running(folder, FEED_CREDENTIALS_SECONDS="1", **settings) as system:
+    with running(folder, FEED, FEED_CREDENTIALS_SECONDS="1", **settings) as system:
         yield system
 
 

@@ -79,7 +79,7 @@ class BillingConfig(ShopAppConfig):
                 group="bill",
                 icon="receipt-text",
                 count="billing.pages.attention.count_drafts",
-                covers="billing_home",
+                covers=("billing_home",),
             ),
             NavigationEntry(
                 _("Coupons"),
@@ -97,5 +97,6 @@ class BillingConfig(ShopAppConfig):
                 group="bill",
                 icon="banknote",
                 count="billing.pages.attention.count_money",
+                covers=("billing_refunds", "billing_disputes"),
             ),
         )

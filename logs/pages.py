@@ -100,7 +100,8 @@ def log_line(request: HttpRequest, id: UUID) -> HttpResponse:
     context = {
         "line": line,
         "kind": KINDS[line.level],
-        "user": user,
+        # "user" is the reader, in every template.
+        "account": user,
         "trace": fields.pop("exception", ""),
         "fields": [
             {

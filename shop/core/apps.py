@@ -57,7 +57,7 @@ class NavigationEntry:
     The entries of all apps are sorted by ``group``, one of ``GROUPS``, and by ``place``. ``icon``
     is in the sprite. ``count`` is the dotted name of a callable that returns how much waits there
     for a user; 0 is not shown. Who sees an entry that ``lands`` is led there after signing in.
-    ``covers`` is the route of an address whose pages, too, are those of the entry.
+    ``covers`` are the routes of other addresses whose pages, too, are those of the entry.
     """
 
     label: str | Promise
@@ -68,7 +68,7 @@ class NavigationEntry:
     icon: str = "circle"
     count: str = ""
     lands: bool = False
-    covers: str = ""
+    covers: Sequence[str] = ()
 
 
 class ShopAppConfig(AppConfig):

@@ -67,7 +67,7 @@ def navigation_of(request: HttpRequest) -> list[Group]:
 def _nearest(entries: list[tuple[NavigationEntry, str]], path: str) -> str:
     """Return the address of the entry that the path is nearest to, or an empty string."""
     places = [(url, url) for _entry, url in entries]
-    places += [(reverse(entry.covers), url) for entry, url in entries if entry.covers]
+    places += [(reverse(route), url) for entry, url in entries for route in entry.covers]
     above = [(len(place), url) for place, url in places if _is_below(path, place)]
     return max(above)[1] if above else ""
 

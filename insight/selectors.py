@@ -101,7 +101,7 @@ FROM sold GROUP BY item ORDER BY 2 DESC, 3 DESC, item LIMIT %(limit)s
 # Ids of accounts grow with time, so the newest accounts have the highest.
 _CUSTOMERS = f"""
 WITH newest AS (
-    SELECT id, username, userid, date_joined, is_staff OR is_client AS other
+    SELECT id, username, userid, date_joined, is_staff OR is_client OR NOT is_active AS other
     FROM {_USERS} ORDER BY id DESC LIMIT {CUSTOMERS_READ}
 ), joined AS (
     SELECT * FROM newest

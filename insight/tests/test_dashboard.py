@@ -173,7 +173,7 @@ def test_items_are_ranked_by_purchases_and_never_summed_across_currencies() -> N
     assert (lamp.item, lamp.quantity) == ("lamp", 50)
 
 
-def test_new_customers_are_neither_staff_nor_programs_nor_old() -> None:
+def test_new_customers_are_neither_staff_nor_programs_nor_closed_nor_old() -> None:
     day = timezone.now() - timedelta(hours=1)
     period = Period(day, day, day + timedelta(hours=2))
     accounts: dict[str, dict[str, Any]] = {
@@ -182,6 +182,8 @@ def test_new_customers_are_neither_staff_nor_programs_nor_old() -> None:
         "newer": {},
         "program": {"is_client": True},
         "chief": {"is_staff": True},
+        # An erased account is one.
+        "closed": {"is_active": False},
     }
     for name, fields in accounts.items():
         User.objects.create(username=name, userid=name, **fields)

@@ -56,6 +56,7 @@ class EventListView(APIView):
 
     # The permission depends on the types that the client names.
     required = {"GET": SIGNED_IN}
+    ignores_unknown = True
 
     @extend_schema(
         operation_id="events_list",

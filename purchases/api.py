@@ -97,6 +97,7 @@ class PurchaseListView(APIView):
     """The list of purchases."""
 
     required = {"GET": needs(P.PURCHASES_READ), "POST": needs(P.PURCHASES_WRITE)}
+    ignores_unknown = True
 
     @extend_schema(
         operation_id="purchases_list",
@@ -357,6 +358,7 @@ def _flag(request: Request, name: str) -> bool:
 
 class _ExportView(APIView):
     required = {"GET": needs(P.PURCHASES_READ)}
+    ignores_unknown = True
 
     def answer(self, request: Request, format: formats.Format) -> HttpResponseBase:
         caller = Caller.of(request.user)

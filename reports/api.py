@@ -56,6 +56,7 @@ class ReportListView(APIView):
     required = {"GET": needs(P.REPORTS_READ), "POST": needs(P.REPORTS_WRITE)}
 
     moment_field = "created_at"
+    ignores_unknown = True
 
     @extend_schema(
         operation_id="reports_list",

@@ -439,7 +439,7 @@ REST_FRAMEWORK = {
         "accounts.authentication.TokenAuthentication",
         "accounts.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.rules.MeetsRule"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.rules.MeetsRule", "shop.core.queries.KnownQuery"],
     "DEFAULT_PARSER_CLASSES": ["shop.core.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["shop.core.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shop.core.renderers.JSONOnly",

@@ -88,6 +88,8 @@ class _View(APIView):
 
     required = READ
     kind = ""
+    # A client asks all kinds by the same query.
+    also_known = ("compare", "interval", "limit", "order", "week_start")
 
     def get(self, request: Request) -> Response:
         found = _answer(request, self.kind)

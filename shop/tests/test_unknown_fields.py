@@ -1,6 +1,8 @@
-"""Bodies whose fields the site does not know."""
+"""Bodies whose fields the site does not know, and queries whose parameters it does not know."""
 
 import json
+import re
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,14 @@ LENIENT = {
     "PurchaseInputRequest",
     "ClassicPurchaseRequest",
     "ReportInputRequest",
+}
+LENIENT_READS = {
+    "/api/v1/purchases/",
+    "/api/v1/purchases/export.csv",
+    "/api/v1/purchases/export.jsonl",
+    "/api/v1/purchases/export.xlsx",
+    "/api/v1/events/",
+    "/api/v1/reports/",
 }
 
 
@@ -72,3 +82,28 @@ def test_every_new_body_is_read_strictly() -> None:
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 look(content["schema"])
     assert lenient == LENIENT
+
+
+def test_a_parameter_that_a_route_does_not_have_is_refused(db: None) -> None:
+    boss = Api(make("boss", "admin", "finance"))
+    schema = json.loads((ROOT / "docs" / "openapi.json").read_text())
+    lenient = set()
+    for path, operations in schema["paths"].items():
+        parameters = operations.get("get", {}).get("parameters", [])
+        if not path.startswith("/api/v1/") or not any(each["in"] == "query" for each in parameters):
+            continue
+        plain = path.removeprefix("/api/v1/").replace("{id}", str(uuid.UUID(int=0)))
+        answer = boss("GET", f"{re.sub('{.*?}', 'sales', plain)}?nonsense=1")
+        if answer.status_code == 403:  # It needs a session.
+            continue
+        said = answer.json()["errors"] if answer.status_code == 400 else []
+        if [(each["code"], each["attr"]) for each in said] != [("unknown_parameter", "nonsense")]:
+            lenient.add(path)
+    assert lenient == LENIENT_READS
+
+
+def test_the_parameters_that_are_known_are_those_of_the_schema(db: None) -> None:
+    boss = Api(make("boss", "admin", "finance"))
+    assert boss("GET", "logs/?field.colour=red&level=info").status_code == 200
+    assert boss("GET", "statistics/sales/?username=boss&week_start=sunday").status_code == 200
+    assert boss("GET", "billing/coupons/?username=boss&page_size=1&active=true").status_code == 200

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.demo import demo
+from tests.browser.windows import BROWSERS
 from tests.sessions import Browser
 from tests.system import ROOT, System
 
@@ -38,9 +39,7 @@ def _cookies(system: System, username: str) -> str:
 
 def measure(url: str, cookies: str, *, desktop: bool) -> dict[str, Any]:
     """Return what Lighthouse says about a page, as its JSON says it."""
-    chrome = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-    )
+    chrome = next(filter(None, map(shutil.which, BROWSERS)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.json"
         command = [

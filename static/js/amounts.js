@@ -87,7 +87,8 @@ export function tellAmount(input, output, currencyField) {
   };
   input.addEventListener("input", tell);
   currencyField?.addEventListener("input", tell);
-  tell();
+  // What was refused has its error below, and says the same.
+  if (input.getAttribute("aria-invalid") !== "true") tell();
 }
 
 // Every money field of the page; see templates/components/money_field.html.

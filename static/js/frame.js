@@ -10,6 +10,9 @@ for (const each of $$(".toasts .toast")) adopt(each);
 $("[data-focus]")?.focus();
 if (giveBack()) toast(t("What you had typed is here again. It has not been sent."));
 
+// On a phone tabs are one line that scrolls; the present one is in sight.
+for (const tab of $$(".tabs [aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - 99;
+
 // The keys: "/" and Ctrl-K go to the search. The palette listens to the event and may prevent it.
 const isTyping = (target) => target.closest("input, textarea, select, [contenteditable]");
 document.addEventListener("keydown", (event) => {

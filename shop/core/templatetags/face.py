@@ -85,9 +85,12 @@ def money(amount: Any, currency: str) -> SafeString | str:
     whole, fraction, after = amounts.parts(plain, currency)
     decimals, sign = max(len(fraction) - 1, 0), len(after.strip())
     unit = format_html('<span class="s{}">{}</span>', sign, after) if after else ""
+    # The style sheet makes them smaller where they stand as a figure.
+    length = len(whole + fraction + after)
+    size = " longer" if length > 16 else " long" if length > 13 else ""
     return format_html(
-        '<data class="money" value="{}">{}<span class="d{}">{}</span>{}</data>',
-        *(plain, whole, decimals, fraction, unit),
+        '<data class="money{}" value="{}">{}<span class="d{}">{}</span>{}</data>',
+        *(size, plain, whole, decimals, fraction, unit),
     )
 
 

@@ -76,6 +76,25 @@ PAGES = {
     for route, methods in PAGES.items()
 }
 
+
+class _Requests:
+    """A connection whose transactions are those of requests only, not the one around the test."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(connection, name)
+
+    @property
+    def in_atomic_block(self) -> bool:
+        blocks: Any = connection.atomic_blocks
+        return bool(blocks) and not blocks[-1]._from_testcase
+
+
+@pytest.fixture(autouse=True)
+def _entries_need_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse an entry of the audit that no transaction holds once there is none of the test."""
+    monkeypatch.setattr("audit.services.connection", _Requests())
+
+
 # --- What there is --------------------------------------------------------------------------
 
 

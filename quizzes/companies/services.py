@@ -77,6 +77,7 @@ def company_create(*, actor: User, slug: str, name: str) -> Company:
     return company
 
 
+@transaction.atomic
 def brand_change(*, actor: User, company: Company, given: dict[str, Any]) -> Company:
     """Replace the name, where it is given, and the brand. Raise ``ValidationFailed``."""
     given = dict(given)

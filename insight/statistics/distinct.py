@@ -112,7 +112,7 @@ def _count(
     cursor: Any, state: State, scope: Scope, windows: Sequence[Window]
 ) -> dict[Window, Counts]:
     bounds = [start for start, _end in windows] + [windows[-1][1]]
-    rows = facts(state, scope, bounds, key="customer_id")
+    rows = facts(state, scope, bounds, key="customer_id", summed=False)
     cursor.execute(
         f"""SELECT period, currency, count(*)
         FROM (SELECT DISTINCT period, currency, key FROM {rows.sql}) AS customer

@@ -246,11 +246,13 @@ def facts(
     key: str = "",
     from_ledger: Sequence[tuple[datetime, datetime]] = (),
     by_time: bool = False,
+    summed: bool = True,
 ) -> Facts:
     """Return the purchases between the bounds.
 
     ``key`` is ``item``, ``customer_id`` or empty. ``from_ledger`` are more ranges that the ledger
     is read for. With ``by_time`` the rows have times of a quarter of an hour or better.
+    Without ``summed`` the rows of roll-ups have no sums, so an index alone is read for them.
     """
     wanted = {key} - {""}
     if scope.customer is not None:
@@ -272,9 +274,9 @@ def facts(
     less: list[tuple[datetime, datetime]] = []
     if table == "insight_item_day" and len(bounds) == 2 and state.adds_tail:
         ledger, whole, less = _cut_days(first, last, state.at)
-    selected = (
-        "{period} AS period, {at} AS at, {key} AS key, currency, purchases, quantity, revenue"
-    )
+    sums = "purchases, quantity, revenue"
+    selected = f"{{period}} AS period, {{at}} AS at, {{key}} AS key, currency, {sums}"
+    rolled_up = selected if summed else selected.replace(sums, "0, 0, 0")
     name = key or "NULL"
     values: dict[str, Any] = {
         **scope.values,
@@ -309,14 +311,12 @@ def facts(
             f" AND {column} <> ALL (%(odd)s{cast}[])" if cast else f" AND {column} <> ALL (%(odd)s)"
         )
         parts.append(
-            f"SELECT {selected.format(period=_bucket(at_sql, bounds), at=at_sql, key=name)}"  # noqa: S608
+            f"SELECT {rolled_up.format(period=_bucket(at_sql, bounds), at=at_sql, key=name)}"  # noqa: S608
             f" FROM {table} AS row WHERE version = %(version)s"
             f" AND {column} >= %(from_unit)s{cast} AND {column} < %(to_unit)s{cast}"
             f"{odd if values['odd'] else ''}{scope.conditions('row')}"
         )
-    single = selected.replace(
-        "purchases, quantity, revenue", "1 AS purchases, quantity, price * quantity AS revenue"
-    )
+    single = selected.replace(sums, "1 AS purchases, quantity, price * quantity AS revenue")
     single = single.format(period=_bucket('"timestamp"', bounds), at='"timestamp"', key=name)
     single = single.replace("customer_id AS key", "row.customer_id AS key")
     if ledger:

@@ -15,6 +15,7 @@ import pytest
 
 from shop.local.pair import run_pair
 from shop.local.postgres import Postgres
+from tests import template
 from tests.system import FEED, System, running, wait_for
 
 
@@ -59,6 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicated]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("DATABASE_URL", raising=False)
         patch.delenv("REDIS_URL", raising=False)
+        template.copy(folder / "primary")
         with run_pair(folder / "primary", throwaway=True) as pair:
             standby = Postgres(folder / "standby", throwaway=True)
             primary = Postgres(folder / "primary", throwaway=True)

@@ -108,12 +108,21 @@ def _fresh_cache() -> None:
     """Empty the cache and what the process remembers, so that no test meets those of another."""
     from django.core.cache import cache
 
+    from accounts.providers import discovery
     from billing import presence
     from insight import remembered
+    from operations import forecasts
+    from quizzes.answering import definitions
+    from quizzes.funnel import limits, viewing
 
     cache.clear()
-    presence.forget()
-    remembered.forget()
+    for module in (discovery, presence, remembered, forecasts):
+        module.forget()
+    limits.forget_all()
+    # Each test has its own quizzes under the same names.
+    for kept in (definitions._definitions, definitions._versions, definitions._quizzes):
+        kept.clear()
+    viewing._waiting.clear()
 
 
 @pytest.fixture

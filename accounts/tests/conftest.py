@@ -9,7 +9,6 @@ from django.test import Client
 
 from accounts.mailing import mails_send
 from accounts.models import User
-from accounts.providers import discovery
 from shop.core import identity
 from tests.identity import CLIENT_ID, CLIENT_SECRET, IdentityProvider, providing
 
@@ -93,6 +92,5 @@ def provider(running_provider: IdentityProvider, settings: Any) -> IdentityProvi
         for name in ("example", "other")
     ]
     settings.SOCIALACCOUNT_PROVIDERS = identity.allauth_settings(settings.IDENTITY_PROVIDERS)
-    discovery.forget()
     running_provider.reset()
     return running_provider

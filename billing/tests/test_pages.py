@@ -15,13 +15,6 @@ from billing.tests.conftest import Api, Issue, body_of, buy
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _forgotten() -> Any:
-    presence.forget()
-    yield
-    presence.forget()
-
-
 def page(user: User, path: str) -> Any:
     client = Client()
     client.force_login(user)

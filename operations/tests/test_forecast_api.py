@@ -14,7 +14,6 @@ URL = "/api/v1/operations/forecast/"
 
 @pytest.mark.django_db
 def test_requests_are_forecast_from_hours_and_too_little_history_is_said(operator: Client) -> None:
-    forecasts.forget()
     little = operator.get(URL).json()
     assert (little["status"], little["points"]) == ("not_enough_history", [])
     assert little["days_missing"] >= 15
@@ -50,4 +49,3 @@ def test_requests_are_forecast_from_hours_and_too_little_history_is_said(operato
     assert drawn.split('"')[0].count("L") == 47
     for wrong in ({"horizon": 0}, {"horizon": 200}, {"metric": "errors"}):
         assert operator.get(URL, wrong).status_code == 400
-    forecasts.forget()

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import altcha
@@ -19,11 +18,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _counted_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _quickly_solved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("accounts.captcha.challenges.COST", 1)
-    limits.forget_all()
-    yield
-    limits.forget_all()
 
 
 class FairDevice(Device):

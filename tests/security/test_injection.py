@@ -26,6 +26,7 @@ from reports.contents import (
 from reports.rendering import render_statement
 from tests.access import PASSWORD
 from tests.security.forms import sign_up_form
+from tests.system import ROOT
 from tests.world import World, world
 
 __all__ = ["world"]
@@ -162,3 +163,28 @@ def test_even_a_hostile_template_reaches_no_file_and_no_network(
     ):
         child.wait()
     assert not list(tmp_path.glob("*.pdf"))
+
+
+RAW = {
+    "*.html": r"\|\s*safe\b|autoescape off|safeseq",
+    "*.js": r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc",
+    "*.py": r"\bmark_safe\(|SafeString\(|SafeText\(",
+}
+# The QR code is our own picture of digits and letters that we chose.
+DRAWN = {"billing/pages/paying.py"}
+
+
+@pytest.mark.parametrize("pattern", RAW)
+def test_no_text_gets_into_a_page_unescaped(pattern: str) -> None:
+    apps = [ROOT / each.name for each in ROOT.iterdir() if (each / "apps.py").exists()]
+    files = [
+        path for app in [*apps, ROOT / "templates", ROOT / "static"] for path in app.rglob(pattern)
+    ]
+    sources = {
+        str(path.relative_to(ROOT)): path.read_text()
+        for path in files
+        if not {"tests", "vendor"} & set(path.parts)
+    }
+    assert len(sources) > 20
+    raw = {name for name, text in sources.items() if re.search(RAW[pattern], text)}
+    assert raw == (DRAWN if pattern == "*.py" else set())

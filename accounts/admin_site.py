@@ -19,6 +19,13 @@ class ShopAdminSite(AdminSite):
         several = isinstance(model_or_iterable, Iterable)
         translate_names(model_or_iterable if several else [model_or_iterable])
 
+    def get_urls(self) -> list[Any]:
+        """Return the admin's routes without that to a row's page on the site.
+
+        No model names such a page. Django answers this route with 500 for what is no id.
+        """
+        return [each for each in super().get_urls() if getattr(each, "name", "") != "view_on_site"]
+
     def has_permission(self, request: HttpRequest) -> bool:
         """Return whether the request's user may enter the admin."""
         permissions = getattr(request.user, "permissions", 0)

@@ -32,10 +32,6 @@ ACCESS = Access(
         "admin/password_change/done/": {"GET": admin(), "POST": admin(405)},
         "admin/autocomplete/": {"GET": admin(403), "POST": admin(405)},
         "admin/jsi18n/": {"GET": admin(), "POST": admin(405)},
-        "admin/r/<path:content_type_id>/<path:object_id>/": {
-            "GET": admin(404),
-            "POST": admin(404),
-        },
         # Each app with models has a page in the admin, and this route names them all.
         APP_LIST: {"GET": admin(), "POST": admin()},
         "admin/(?P<url>.*)$": {"GET": admin(404), "POST": admin(404)},

@@ -33,7 +33,7 @@ from shop.core.idempotency import IdempotencyKeyReused
 ERRORS_SHOWN = 1000
 BODY_MAX_BYTES = 64 * 1024 * 1024
 CHUNK = 2000
-SECONDS = 120.0
+SECONDS = 240.0
 _BLOCK = 256 * 1024
 _IN_MEMORY = 1024 * 1024
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 from shop.core.admission import Room
 
-REST = 3.0
+REST = 6.0
 """Seconds that heavy work rests after each second of work."""
 SLICE_SECONDS = 0.002
 """Seconds of work between two rests, so that a rest is longer than the effort to begin it."""

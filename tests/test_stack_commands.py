@@ -72,6 +72,15 @@ def test_a_container_may_take_as_long_to_end_as_what_it_does() -> None:
     assert seconds(services["worker"]) > settings.CELERY_TASK_TIME_LIMIT
 
 
+def test_nginx_redirects_no_address_to_the_one_with_a_slash() -> None:
+    """Nginx answers 301 where only the address with a slash is a location that it passes on."""
+    locations = (ROOT / "nginx" / "locations.inc.template").read_text()
+    found = re.findall(r"location (?:= |\^~ )?(/[^\s~]*) \{\s+include \S+/proxy", locations)
+    assert "/api/v1/purchases/" in found
+    for path in found:
+        assert path == "/" or path.rstrip("/") in found, path
+
+
 def seconds(service: dict[str, str]) -> int:
     return int(service["stop_grace_period"].removesuffix("s"))
 

@@ -83,7 +83,8 @@ def _onward(request: HttpRequest) -> str:
     is_ours = url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return url if is_ours else ""
+    # Anything else could be the name of a view, or a page below this one.
+    return url if is_ours and url.startswith("/") else ""
 
 
 def _page(

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from accounts.audit.listing import moment_given
 from accounts.models import User
 from logs.levels import LEVELS, families
 from logs.words import FIRST_WORDS, split
 from shop.core.errors import FieldError, ValidationFailed
+from shop.core.times import given_moment
 
 PARTS = ("web", "live", "relay", "worker", "beat", "follower", "nginx", "postgres")
 WIDEST = timedelta(days=31)
@@ -62,7 +62,7 @@ def search_of(parameters: Mapping[str, str]) -> Search:
             if len(text) > TEXT_MAX or len(name) > TEXT_MAX or "\0" in text + name:
                 raise ValueError(_("This is too long."))
             if name in ("since", "until"):
-                moment = moment_given(text, is_end=name == "until").astimezone(UTC)
+                moment = given_moment(text, is_end=name == "until")
                 times[name] = min(max(moment, FIRST), LAST)
             else:
                 made.add(name, text)

@@ -2,13 +2,19 @@
 
 import base64
 import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from accounts.models import User
 from purchases.models import Purchase
+from quizzes.tests.access_authoring import DEFINITION
+from tests.callers import Api, make
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +133,33 @@ def test_no_name_in_an_address_is_a_mistake_of_ours(reader: Client, path: str) -
     for value in VALUES:
         answer = reader.get(path.format(quote(value, safe="")))
         assert answer.status_code < 500, value
+
+
+def _parameters() -> Iterator[tuple[str, list[str]]]:
+    """Yield each route of the API that is read, and the parameters that it has."""
+    schema = json.loads((Path(settings.BASE_DIR) / "docs/openapi.json").read_text())
+    for path, methods in schema["paths"].items():
+        found = methods.get("get", {}).get("parameters", [])
+        names = [each["name"] for each in found if each["in"] == "query"]
+        if path.startswith("/api/v1/") and names:
+            yield path, names
+
+
+def test_no_moment_or_number_is_a_mistake_of_ours_on_any_route() -> None:
+    admin = Api(make("boss", "admin"))
+    body = {"slug": "coffee", "definition": DEFINITION}
+    quiz = admin("POST", "companies/shop/quizzes/", body).json()["id"]
+    assert admin("POST", f"companies/shop/quizzes/{quiz}/publish/").status_code == 201
+    others = ["0e999999999999", "9" * 5000, str(2**63), "NaN", "²", "a\x00b", "\u202e", "("]
+    for path, names in _parameters():
+        route = path.removeprefix("/api/v1/").format_map(
+            {"company": "shop", "id": quiz, "kind": "sales", "code": "INV", "slug": "coffee"}
+        )
+        # To wait is tried elsewhere.
+        for name in set(names) - {"wait"}:
+            for value in MOMENTS if name in ("since", "until") else others:
+                answer = admin("GET", f"{route}?{urlencode({name: value})}")
+                assert answer.status_code < 500, (path, name, value)
 
 
 def test_a_cursor_is_taken_only_as_it_was_given(reader: Client) -> None:

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -18,7 +17,7 @@ from shop.core.errors import FieldError, ValidationFailed
 from shop.core.merged import Merged
 from shop.core.pagination import KeysetPagination
 from shop.core.sealing import Unsealable, unseal
-from shop.core.times import first_moment, last_moment
+from shop.core.times import given_moment
 
 FILTERS = ("since", "until", "actor", "account", "action", "object", "from", "to")
 TEXT_MAX_LENGTH = 200
@@ -125,7 +124,7 @@ def _condition(name: str, text: str) -> Q:
         raise ValueError(_("This is too long."))
     if name in ("since", "until"):
         operator = "gte" if name == "since" else "lte"
-        return Q((f"at__{operator}", moment_given(text, is_end=name == "until")))
+        return Q((f"at__{operator}", given_moment(text, is_end=name == "until")))
     if name in ("from", "to"):
         if not _SEQ.fullmatch(text):
             raise ValueError(_("Give the number of an entry."))
@@ -139,24 +138,3 @@ def _condition(name: str, text: str) -> Q:
         actions = [action for action in declared_actions() if action.partition(".")[0] == text]
         return Q(action__in=actions)
     return Q((name, text))
-
-
-def moment_given(text: str, *, is_end: bool) -> datetime:
-    """Return the time that a filter names: a time with an offset, or an end of a day.
-
-    Raise ``ValueError``, whose text is for the caller.
-    """
-    try:
-        if len(text) == 10:
-            day = date.fromisoformat(text)
-            return last_moment(day) if is_end else first_moment(day)
-        # A plus sign that the client did not escape arrives as a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+", 1) if "T" in text else text)
-        if moment.tzinfo is None:
-            raise ValueError(text)
-        moment.astimezone(None)
-    except (ValueError, OverflowError):
-        raise ValueError(
-            _("Give a day such as 2024-05-31 or a time such as 2024-05-31T15:54:32Z.")
-        ) from None
-    return moment

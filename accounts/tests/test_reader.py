@@ -73,6 +73,14 @@ def test_an_account_keeps_what_it_chooses(client: Client, alice: User):
     client.post(PAGE, {"theme": ""})
     alice.refresh_from_db()
     assert (alice.language, alice.theme) == ("de", "")
+    for elsewhere in (
+        "Infinity",
+        "account_login",
+        "//evil.example/",
+        "https://evil.example/",
+        "?a",
+    ):
+        assert client.post(PAGE, {"theme": "", "next": elsewhere})["Location"] == PAGE
 
 
 @pytest.mark.django_db

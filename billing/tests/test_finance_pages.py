@@ -139,6 +139,10 @@ def test_void_runs_coupons_and_files(
     url = pages.post("manage/runs/", until="2026-01-31", issue="on", idempotency_key="run").url
     assert url == f"/billing/manage/runs/{Run.objects.get().pk}/"
     assert "under way" in pages.get(url.removeprefix("/billing/"))
+    # The API takes a time as well as a day.
+    Run.objects.update(until="2026-01-31T12:00:00+01:00")
+    for path in ("manage/runs/", url.removeprefix("/billing/")):
+        assert "2026-01-31T11:00:00.000000Z" in pages.get(path)
     fixed = {"code": "FIVE", "value": "5,00", "currency": "EUR", "only_items": "book\npen"}
     place = pages.post("manage/coupons/", **fixed).url.removeprefix("/billing/")
     pages.post("manage/coupons/", 409, **fixed)

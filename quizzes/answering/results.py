@@ -1,12 +1,11 @@
 """The results of a quiz, for its company."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils.dateparse import parse_datetime
 
 from quizzes.answering import hooks
 from quizzes.answering.definitions import definition
@@ -16,7 +15,7 @@ from quizzes.authoring.models import Quiz
 from quizzes.definition.numbers import plain
 from quizzes.scoring.result import rounded
 from shop.core.errors import FieldError, NotFound, ValidationFailed
-from shop.core.times import first_moment, iso, last_moment
+from shop.core.times import given_moment, iso
 
 FILTERS = ("version", "outcome", "band", "since", "until")
 
@@ -50,16 +49,9 @@ def moment_in(query: Mapping[str, str], name: str) -> datetime | None:
     if not text:
         return None
     try:
-        if len(text) == len("2026-01-01"):
-            day = date.fromisoformat(text)
-            return last_moment(day) if name == "until" else first_moment(day)
-        # A plus sign in a query is a space.
-        moment = parse_datetime(text.replace(" ", "+")) if len(text) <= 40 else None
-    except (ValueError, OverflowError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise _unfit(name, "Give a day as 2026-05-31, or a time with an offset.")
-    return moment
+        return given_moment(text, is_end=name == "until")
+    except ValueError:
+        raise _unfit(name, "Give a day as 2026-05-31, or a time with an offset.") from None
 
 
 def _unfit(name: str, detail: str) -> ValidationFailed:

@@ -13,6 +13,7 @@ import msgspec
 from babel import Locale
 from django.utils.timezone import get_current_timezone, get_current_timezone_name, localtime
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 # English dates are written as most of the world writes them: "26 Nov", never "Nov 26".
 _LOCALES = {"en": "en-GB"}
@@ -172,3 +173,24 @@ def last_moment(value: date) -> datetime:
     if value == date.max:
         return datetime.max.replace(tzinfo=UTC)
     return first_moment(value + timedelta(days=1)) - timedelta(microseconds=1)
+
+
+def given_moment(text: str, *, is_end: bool) -> datetime:
+    """Return, in UTC, what a filter names: a time with an offset, or an end of the reader's day.
+
+    In UTC because PostgreSQL refuses some offsets that Python takes, and fractions of a second in
+    any. Raise ``ValueError``, whose text is for the caller.
+    """
+    try:
+        if len(text) == len("2024-05-31"):
+            day = date.fromisoformat(text)
+            return last_moment(day) if is_end else first_moment(day)
+        # A plus sign that the client did not escape arrives as a space.
+        moment = datetime.fromisoformat(text.replace(" ", "+", 1) if text[10:11] in "Tt" else text)
+        if moment.tzinfo is None:
+            raise ValueError(text)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            _("Give a day such as 2024-05-31 or a time such as 2024-05-31T15:54:32Z.")
+        ) from None

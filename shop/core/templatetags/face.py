@@ -65,10 +65,12 @@ def time(moment: datetime | str | None) -> SafeString | str:
 
 @register.simple_tag
 def day(value: date | str | None) -> SafeString | str:
-    """Return a date, also one in ISO 8601, as the reader writes dates."""
+    """Return a date, also one in ISO 8601, as the reader writes dates; a moment as a time."""
     if not value:
         return "–"
     if isinstance(value, str):
+        if len(value) > len("2024-05-31"):
+            return time(value)
         value = date.fromisoformat(value)
     return format_html('<time datetime="{}">{}</time>', value.isoformat(), times.day(value))
 

@@ -106,7 +106,9 @@ class Holders:
         self._asked_at = 0.0
 
     async def find(self, scope: Any) -> None:
-        """Put ``shop.holder`` and ``shop.unsure`` into the scope. Raise nothing."""
+        """Put ``shop.holder``, ``shop.unsure``, ``shop.arrived`` into the scope. Raise nothing."""
+        # The time of the look-up counts for the request, too.
+        scope["shop.arrived"] = time.monotonic()
         holder = address_holder((scope.get("client") or ("",))[0])
         unsure = False
         key = _credential(scope["headers"])

@@ -64,6 +64,7 @@ from shop.core import kept, process
 from shop.core.addresses import forwarded
 from shop.core.errors import ApplicationError, error_shape, send_error
 from shop.core.garbage import collect_rarely
+from shop.core.health import servers_take_writes
 from shop.core.refusals import at_a_pace
 from shop.routes import BEFORE_DJANGO, SOCKETS, websocket_urlpatterns
 from shop.server.bodies import SMALL_BYTES, Bodies
@@ -82,6 +83,7 @@ _gate = Gate(
     threads=settings.WSGI_THREADS,
     large_threads=settings.BULK_THREADS,
     large=SMALL_BYTES,
+    over=servers_take_writes,
 )
 _probes = Probes(django_application)
 _http = Bodies(

@@ -90,6 +90,11 @@ def check_dependencies() -> dict[str, tuple[str, float]]:
     return results
 
 
+def servers_take_writes() -> bool:
+    """Return whether PostgreSQL and Valkey take writes now."""
+    return not any(_run(_OWN[name])[0] for name in ("postgresql", "valkey"))
+
+
 def _no_store(response: HttpResponse) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     return response

@@ -5,6 +5,8 @@
 while a client reads, because the event loop sends finished answers and files. Only a response that
 Django makes while it is being sent keeps its thread.
 
+``scope["shop.arrived"]`` is when the request came, by ``time.monotonic``.
+
 ``environ["shop.stopped"]`` is a callable that tells a view whether its client has left. A view
 calls ``environ["shop.outage"]`` after an outage that every other request would meet, too.
 """
@@ -33,7 +35,10 @@ WAITING_SECONDS = 4.0
 ANSWER_SECONDS = 5.6
 """Seconds after its arrival within which a request is answered in an outage."""
 OUTAGE_SECONDS = 6.0
-"""Seconds that an outage is assumed to last after the last sign of it."""
+"""Seconds that an outage is assumed to last after the last sign of it, unless a check succeeds."""
+CHECK_SECONDS = 1.0
+"""Seconds between two checks whether an outage is over."""
+POLL_SECONDS = 0.1
 WRITE_SECONDS = 60.0
 """Seconds a thread waits until a part of its response is taken. The protocol cuts earlier."""
 BLOCK = 64 * 1024
@@ -176,10 +181,21 @@ class Gate:
     there is one. Without a free thread the answer is 503, or 429, with ``Retry-After``.
 
     A body of more than ``large`` bytes means much work, so its request goes to threads of its own.
+
+    ``over`` is called in a thread during an outage, and says whether the servers answer again.
     """
 
-    def __init__(self, app: Any, *, threads: int, large_threads: int, large: int) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        threads: int,
+        large_threads: int,
+        large: int,
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._app = app
+        self._over = over
         self._lanes = (
             _Lane("threads", threads, threads * 3 // 8),
             _Lane("bulk", large_threads, large_threads // 2),
@@ -187,12 +203,14 @@ class Gate:
         self._large = large
         self._files = Threads(2, "files")
         self._outage_until = 0.0
+        self._checks = Threads(1, "outage")
+        self._checking: asyncio.Task[None] | None = None
         # Finished answers that their clients have not taken yet.
         self._held = Room("answers", total=HELD_BYTES, share=HELD_SHARE)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        arrived = time.monotonic()
+        arrived = scope.get("shop.arrived") or time.monotonic()
         stopped = threading.Event()
         left = asyncio.create_task(_left(receive))
         left.add_done_callback(lambda _: stopped.set())
@@ -250,7 +268,7 @@ class Gate:
         """Wait for the thread, but in an outage only until ``ANSWER_SECONDS`` after arrival."""
         seconds = max(0.1, arrived + ANSWER_SECONDS - time.monotonic())
         while not (await asyncio.wait({made}, timeout=min(seconds, threading.TIMEOUT_MAX)))[0]:
-            seconds = 0.5
+            seconds = POLL_SECONDS
             if self._in_outage() and not response.started:
                 response.stopped.set()
                 made.add_done_callback(lambda _: _discard(made, response))
@@ -261,9 +279,19 @@ class Gate:
             self._outage_until = time.monotonic() + OUTAGE_SECONDS
             for lane in self._lanes:
                 lane.room.turn_away()
+            if self._checking is None or self._checking.done():
+                self._checking = asyncio.create_task(self._check())
 
     def _in_outage(self) -> bool:
         return time.monotonic() < self._outage_until
+
+    async def _check(self) -> None:
+        """Let requests wait for threads again as soon as the outage is over."""
+        while self._in_outage():
+            await asyncio.sleep(CHECK_SECONDS)
+            until = self._outage_until
+            if await self._checks.run(self._over) and until == self._outage_until:
+                self._outage_until = 0.0
 
     async def _send(self, holder: str, response: _Response, send: Any) -> None:
         """Send what the thread has made, at the pace of the client."""

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import threading
+import time
 from typing import Any
 
 import psycopg
@@ -22,6 +23,7 @@ from reports.models import Report
 from shop.core.errors import OutcomeUnknown, error_response
 from shop.core.exception_handler import exception_handler
 from shop.core.outages import is_outage
+from shop.server import gate as gate_module
 from shop.server.bodies import Bodies
 from shop.server.failures import Failures
 from shop.server.gate import Gate
@@ -249,57 +251,104 @@ def _refused(cause: Exception) -> OperationalError:
 async def test_only_what_everybody_would_meet_turns_away_who_waits(
     error: Exception, others: int
 ) -> None:
-    begun, fail, go_on = threading.Event(), threading.Event(), threading.Event()
+    app = _Application(error)
+    gate = Gate(app, threads=1, large_threads=1, large=1)
+    failing = asyncio.create_task(_ask(gate, "/fails", "account:1"))
+    await asyncio.to_thread(app.begun.wait, 10)
+    # The next request may get the thread of the first, whose fate is not known yet.
+    following = asyncio.create_task(_ask(gate, "/held", "account:2"))
+    waiting = asyncio.create_task(_ask(gate, "/", "account:3"))
+    await asyncio.sleep(0)
+    app.fail.set()
+    assert await failing == 503
+    app.go_on.set()
+    assert await following in (200, others)
+    assert await waiting == others
 
-    def application(environ: Any, start_response: Any) -> HttpResponse:
+
+async def test_an_outage_ends_once_the_servers_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "OUTAGE_SECONDS", 1000.0)
+    monkeypatch.setattr(gate_module, "CHECK_SECONDS", 0.01)
+    app, over = _Application(redis.TimeoutError("gone")), threading.Event()
+    app.fail.set()
+    gate = Gate(app, threads=1, large_threads=1, large=1, over=over.is_set)
+    assert await _ask(gate, "/fails", "account:1") == 503
+    async with asyncio.timeout(30):
+        held = await _kept_waiting(gate, "/held", "account:1")
+        assert await _ask(gate, "/", "account:2") == 503
+        over.set()
+        waiting = await _kept_waiting(gate, "/", "account:2")
+    app.go_on.set()
+    assert [await held, await waiting] == [200, 200]
+
+
+async def _kept_waiting(gate: Gate, path: str, holder: str) -> "asyncio.Task[int]":
+    """Ask until a request is not answered at once, and return that request."""
+    while True:
+        asked = asyncio.create_task(_ask(gate, path, holder))
+        if not (await asyncio.wait({asked}, timeout=0.1))[0]:
+            return asked
+
+
+async def test_what_was_waited_for_before_the_gate_counts_in_an_outage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate_module, "OUTAGE_SECONDS", 1000.0)
+    monkeypatch.setattr(gate_module, "ANSWER_SECONDS", 1000.0)
+    app = _Application(redis.TimeoutError("gone"))
+    app.fail.set()
+    gate = Gate(app, threads=1, large_threads=1, large=1)
+    assert await _ask(gate, "/fails", "account:1") == 503
+    long_ago = {"shop.arrived": time.monotonic() - 1000}
+    async with asyncio.timeout(30):
+        assert await _ask(gate, "/held", "account:2", **long_ago) == 503
+    app.go_on.set()
+
+
+class _Application:
+    """Answers 200; ``/fails`` meets the error when told, and ``/held`` waits until it may go on."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.begun, self.fail, self.go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, environ: Any, start_response: Any) -> HttpResponse:
         status = "200 OK"
         if environ["PATH_INFO"] == "/fails":
-            begun.set()
-            assert fail.wait(10)
+            self.begun.set()
+            assert self.fail.wait(10)
             request = HttpRequest()
             request.META = environ
-            told = exception_handler(error, {"request": request})
+            told = exception_handler(self.error, {"request": request})
             assert told is not None
             status = f"{told.status_code} Unavailable"
-        elif environ["PATH_INFO"] == "/next":
-            assert go_on.wait(10)
+        elif environ["PATH_INFO"] == "/held":
+            assert self.go_on.wait(60)
         start_response(status, [])
         return HttpResponse()
 
-    gate = Gate(application, threads=1, large_threads=1, large=1)
 
-    async def ask(path: str, holder: str) -> int:
-        sent: list[Any] = []
+async def _ask(gate: Gate, path: str, holder: str, **more: Any) -> int:
+    sent: list[Any] = []
 
-        async def receive() -> Any:
-            return await asyncio.Event().wait()
+    async def receive() -> Any:
+        return await asyncio.Event().wait()
 
-        async def send(message: Any) -> None:
-            sent.append(message)
+    async def send(message: Any) -> None:
+        sent.append(message)
 
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
-            "path": path,
-            "query_string": b"",
-            "root_path": "",
-            "headers": [],
-            "server": ("127.0.0.1", 80),
-            "shop.holder": holder,
-        }
-        await gate(scope, receive, send)
-        return int(sent[0]["status"])
-
-    failing = asyncio.create_task(ask("/fails", "account:1"))
-    await asyncio.to_thread(begun.wait, 10)
-    # The next request may get the thread of the first, whose fate is not known yet.
-    following = asyncio.create_task(ask("/next", "account:2"))
-    waiting = asyncio.create_task(ask("/", "account:3"))
-    await asyncio.sleep(0)
-    fail.set()
-    assert await failing == 503
-    go_on.set()
-    assert await following in (200, others)
-    assert await waiting == others
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "server": ("127.0.0.1", 80),
+        "shop.holder": holder,
+        **more,
+    }
+    await gate(scope, receive, send)
+    return int(sent[0]["status"])

@@ -99,6 +99,10 @@ def test_an_app_is_set_up_and_asked_for_and_removed(owner: User, sent_mail: Sent
 
     assert client.post("/accounts/2fa/totp/deactivate/").status_code == 302
     assert not Authenticator.objects.exists()
+    # Without a factor there is nothing that codes could stand for.
+    for path in ("recovery-codes/", "passkeys/7/remove/"):
+        refused = client.post(f"/accounts/2fa/{path}")
+        assert (refused.status_code, refused.templates[0].name) == (404, "404.html"), path
     assert sign_in()[1]["Location"] != SECOND
     assert [mail.subject.partition(" your")[0] for mail in sent_mail()] == [
         "An authenticator app was added to",

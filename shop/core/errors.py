@@ -271,7 +271,7 @@ def error_response(request: HttpRequest, error: ApplicationError) -> HttpRespons
     """Answer an error outside REST framework, as JSON or as a page.
 
     A write to an unknown address comes from a program, so it gets JSON, too. The page is the
-    template ``<status>.html`` with ``error`` in its context.
+    template ``<status>.html`` with ``error`` in its context, or that of ``422``.
     """
     response: HttpResponse
     shape = error_shape(request.path)
@@ -281,7 +281,8 @@ def error_response(request: HttpRequest, error: ApplicationError) -> HttpRespons
         response = JsonResponse(shape(error), status=error.status)
     else:
         context = {"error": error.errors[0], **_request_of(request)}
-        response = render(request, f"{error.status}.html", context, status=error.status)
+        names = [f"{error.status}.html", "422.html"]
+        response = render(request, names, context, status=error.status)
     for name, value in error_headers(error).items():
         response[name] = value
     return response

@@ -205,7 +205,7 @@ class ReadOnlySite:
 
 
 class OtherMethods:
-    """Gives Django's empty ``405`` answers the site's error page."""
+    """Gives Django's empty ``405`` answers, and refusals that no view took, the error page."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -217,6 +217,12 @@ class OtherMethods:
         page = error_response(request, MethodNotAllowed())
         page["Allow"] = response["Allow"]
         return page
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer a refusal; what the site itself cannot do goes to ``server_error``."""
+        if isinstance(exception, ApplicationError) and exception.status < 500:
+            return error_response(request, exception)
+        return None
 
 
 class Slashes(CommonMiddleware):

@@ -31,6 +31,7 @@ STEP = 16
 # How often a reader reads a line again to find the end of a row of CSV.
 READS = 4
 _BLOCK = 256 * 1024
+_BLANKS = " \t\xa0"
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
@@ -256,7 +257,7 @@ def _text(line: bytes) -> str:
 
 
 def csv_rows(file: IO[bytes], most: int | None = None, *, delimiter: str = ",") -> Iterator[Row]:
-    """Yield the rows of CSV, the header included; blank lines, of delimiters too, are skipped.
+    """Yield the rows of CSV, the header included, without those that hold only blanks.
 
     An unreadable row has its first line as its only cell, and the reader goes on with the next
     line. So an open quote spoils no other line. Raise ``TooManyLines`` after ``most`` lines.
@@ -270,13 +271,20 @@ def csv_rows(file: IO[bytes], most: int | None = None, *, delimiter: str = ",") 
         except StopIteration:
             return
         except (csv.Error, LineTooLong) as raised:
-            error = raised if isinstance(raised, LineTooLong) else _unreadable(f"{raised}.")
+            error = raised if isinstance(raised, LineTooLong) else _unreadable(_reason(raised))
             yield lines.number, [lines.text.rstrip("\r\n")], error
             lines.begin_again()
             reader = csv.reader(lines, strict=True, delimiter=delimiter)
         else:
-            if any(row):
+            if any(cell.strip(_BLANKS) for cell in row):
                 yield lines.number, row, None
+
+
+def _reason(error: csv.Error) -> str:
+    if "new-line" in str(error):
+        # The library advises a program how to open files.
+        return "A line ends with a carriage return alone, or holds one."
+    return f"{error}."
 
 
 def csv_header(rows: Iterator[Row]) -> list[str]:

@@ -12,6 +12,11 @@ from shop.core.errors import FieldError, ValidationFailed
 from shop.core.parsers import BOM
 
 DELIMITERS = {",": ",", ";": ";", "tab": "\t", "\\t": "\t", "\t": "\t", "|": "|"}
+_BINARY = {
+    b"PK\x03\x04": "The file is a workbook or an archive; save it as CSV.",
+    b"\xd0\xcf\x11\xe0": "The file is a workbook; save it as CSV.",
+    b"\x1f\x8b": "The file is compressed; unpack it first.",
+}
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BLOCK = 64 * 1024
 
@@ -51,10 +56,11 @@ def text_encoding(name: str) -> str | None:
 
 
 class _Transcoded(io.RawIOBase):
-    """The bytes of a file in another encoding, as UTF-8."""
+    """The bytes of a file in another encoding, as UTF-8; lines may end with ``\\r`` alone."""
 
-    def __init__(self, source: IO[bytes], encoding: str) -> None:
+    def __init__(self, source: IO[bytes], encoding: str, line_end: str = "\n") -> None:
         self._source = source
+        self._line_end = line_end
         self._decoder = codecs.getincrementaldecoder(encoding)("shop.unreadable")
         self._left = b""
         self._ended = False
@@ -67,6 +73,7 @@ class _Transcoded(io.RawIOBase):
             block = self._source.read(_BLOCK)
             self._ended = not block
             text = self._decoder.decode(block, final=self._ended)
+            text = text.replace(self._line_end, "\n")
             self._left = text.encode("utf-8", "surrogatepass")
         size = min(len(buffer), len(self._left))
         buffer[:size], self._left = self._left[:size], self._left[size:]
@@ -75,19 +82,26 @@ class _Transcoded(io.RawIOBase):
 
 def open_table(file: io.BufferedReader, dialect: Dialect) -> Table:
     """Return the table in a file; raise ``ValidationFailed`` if it is unreadable."""
+    start = file.peek(_BLOCK)[:4]
+    for signature, told in _BINARY.items():
+        if start.startswith(signature):
+            raise _refused(told)
     if dialect.encoding != "utf-8":
         file = io.BufferedReader(_Transcoded(file, dialect.encoding), _BLOCK)
     head = file.peek(_BLOCK)
     if head[:2] in _UTF_16:
         raise _refused("The file is in UTF-16; give --encoding utf-16.")
-    if b"\x00" in head[:4096]:
+    if head.count(b"\x00", 0, 4096) > len(head[:4096]) // 8:
         raise _refused("The file is no text in UTF-8; give its --encoding, such as utf-16-le.")
+    if b"\r" in head and b"\n" not in head:
+        # Excel for the Mac, and old tills, end a line like this.
+        file = io.BufferedReader(_Transcoded(file, "utf-8", "\r"), _BLOCK)
     delimiter = dialect.delimiter or ","
     preamble = []
-    if head.removeprefix(BOM)[:4].lower() == b"sep=":
+    if head.removeprefix(BOM)[:5].lower().removeprefix(b'"').startswith(b"sep="):
         # Excel reads the delimiter from this line, which counts as a line before the header.
         preamble.append(_line(file))
-        said = preamble[0].removeprefix(BOM).rstrip(b"\r\n")[4:].decode("utf-8", "replace")
+        said = preamble[0].removeprefix(BOM).strip(b'\r\n"')[4:].decode("utf-8", "replace")
         if said not in DELIMITERS:
             raise _refused(f"The line sep={said[:9]} names no delimiter that is read here.")
         delimiter = dialect.delimiter or DELIMITERS[said]
@@ -95,6 +109,8 @@ def open_table(file: io.BufferedReader, dialect: Dialect) -> Table:
         preamble.append(_line(file))
     rows = csv_rows(file, delimiter=delimiter)
     header = [name.strip() for name in csv_header(rows)]
+    if not header:
+        raise _refused("The file has no line with the names of its columns.")
     if any("\ud800" <= character <= "\udfff" for name in header for character in name):
         raise _refused(
             f"The header is no text in {dialect.encoding}; give its --encoding, such as cp1252."

@@ -151,7 +151,7 @@ def test_bulk_shows_the_errors_of_the_first_lines(till: Api):
 
 # Unreadable rows of CSV, each on one line, with a word of the reason.
 BROKEN_LINES = {
-    "1,a\rb": "new-line",
+    "1,a\rb": "carriage return",
     "1," + "x" * 17_000: "bytes",
     '1,"open': "not closed",
     '1,"a"b': "expected after",

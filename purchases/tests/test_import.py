@@ -1,6 +1,7 @@
 """The import of other programs' files, through its command."""
 
 import csv
+import gzip
 import io
 import subprocess
 import sys
@@ -199,6 +200,41 @@ def test_what_excel_says_of_the_delimiter_is_believed(file: Path):
     write(file, "ID;Date;Amount", "1;2024-05-31;3")
     with pytest.raises(CommandError, match="--delimiter ';'"):
         run(file)
+
+
+@pytest.mark.django_db
+def test_lines_of_old_macs_and_lines_without_content(file: Path):
+    file.write_bytes(b"ID,Date,Amount,Was\r1,2024-05-31,1,T\xc3\xbcr\r2,2024-05-31,2,\xff\r,,,\r")
+    assert run(file, COLUMNS + ",item=Was").startswith("1 recorded, 0 duplicates, 1 rejected")
+    assert Purchase.objects.get().item == "Tür"
+    file.write_bytes("ID\tDate\tAmount\r1\t2024-05-31\t3\r".encode("utf-16"))
+    assert run(file, encoding="utf-16", delimiter="\t").startswith("1 recorded")
+    write(file, '"sep=;"', "ID;Date;Amount", "1;2024-05-31;4", " ; ;", "\xa0;;\t", '"";"";""')
+    assert run(file).startswith("1 recorded, 0 duplicates, 0 rejected")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"PK\x03\x04\x14\x00\x06\x00", "save it as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as CSV"),
+        (gzip.compress(b"ID,Date,Amount\n"), "unpack it"),
+        (b"", "no line with the names"),
+        (b"\xef\xbb\xbf\r\n\r\n", "no line with the names"),
+        ("ID,Date,Amount\n".encode("utf-16-le"), "utf-16-le"),
+    ],
+)
+def test_files_that_are_no_table_are_told_by_what_they_are(file: Path, content: bytes, told: str):
+    file.write_bytes(content)
+    with pytest.raises(CommandError, match=told):
+        run(file)
+
+
+@pytest.mark.django_db
+def test_a_byte_of_a_broken_line_touches_no_other(file: Path):
+    file.write_bytes(b"ID,Date,Amount,Was\n1,2024-05-31,1,a\x00b\n2,2024-05-31,2,x\n")
+    assert run(file, COLUMNS + ",item=Was").startswith("1 recorded, 0 duplicates, 1 rejected")
 
 
 @pytest.mark.django_db

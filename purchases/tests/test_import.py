@@ -1,7 +1,6 @@
 """The import of other programs' files, through its command."""
 
 import csv
-import gzip
 import io
 import subprocess
 import sys
@@ -219,11 +218,12 @@ def test_lines_of_old_macs_and_lines_without_content(file: Path):
     [
         (b"PK\x03\x04\x14\x00\x06\x00", "save it as CSV"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as CSV"),
-        (gzip.compress(b"ID,Date,Amount\n"), "unpack it"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "unpack it"),
         (b"", "no line with the names"),
         (b"\xef\xbb\xbf\r\n\r\n", "no line with the names"),
         ("ID,Date,Amount\n".encode("utf-16-le"), "utf-16-le"),
     ],
+    ids=["xlsx", "xls", "gzip", "empty", "blank", "utf-16"],
 )
 def test_files_that_are_no_table_are_told_by_what_they_are(file: Path, content: bytes, told: str):
     file.write_bytes(content)

@@ -1,6 +1,7 @@
 """``/documentation``: Swagger UI from our own static files, and the schema."""
 
 import json
+import threading
 from functools import cache
 from typing import Any
 from urllib.parse import quote
@@ -14,9 +15,17 @@ from django.utils import translation
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+# The generator loads classes at its first use, which two threads cannot do at once.
+_making = threading.Lock()
+
+
+def _schema() -> bytes:
+    with _making:
+        return _made_schema()
+
 
 @cache
-def _schema() -> bytes:
+def _made_schema() -> bytes:
     # The generator visits every view, so it is imported only when somebody reads the documentation.
     from drf_spectacular.generators import SchemaGenerator
     from drf_spectacular.renderers import OpenApiJsonRenderer

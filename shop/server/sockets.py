@@ -92,6 +92,18 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         until = max(self._controls_until, self.loop.time() - CONTROLS / CONTROLS_A_SECOND)
         self._controls_until = until + 1 / CONTROLS_A_SECOND
 
+    def handle_parser_exception(self) -> None:
+        """Close the connection, also where the handshake is not answered yet.
+
+        A client may send a bad frame right behind its handshake. No close frame can be sent then,
+        and uvicorn takes it for a fault of its own.
+        """
+        if self.conn.close_sent is not None:
+            super().handle_parser_exception()
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1002, "reason": ""})
+        self.transport.close()
+
     async def run_asgi(self) -> None:
         """Serve the connection, and offer the extension."""
         # With compression every connection needs its own bytes, so shared frames do not work.

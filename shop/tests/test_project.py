@@ -34,6 +34,29 @@ def test_the_committed_schema_is_what_the_code_says(client: Client):
     assert served == committed, "Run `make schema`."
 
 
+# A process of its own, because a generator that was used once has loaded what it needs.
+_AT_ONCE = """
+import django
+from concurrent.futures import ThreadPoolExecutor
+django.setup()
+import sys
+from django.test import Client
+import shop.urls
+sys.setswitchinterval(1e-5)
+with ThreadPoolExecutor(6) as pool:
+    ask = Client(raise_request_exception=False, headers={"host": "localhost"}).get
+    print({answer.status_code for answer in pool.map(ask, ["/documentation/openapi.json"] * 6)})
+"""
+
+
+def test_the_first_readers_of_the_schema_may_come_at_once() -> None:
+    environment = {**os.environ, "ENVIRONMENT": "development"}
+    environment["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+    command = [sys.executable, "-c", _AT_ONCE]
+    asked = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, check=True)
+    assert asked.stdout.decode().strip().endswith("{200}"), asked.stderr.decode()[-2000:]
+
+
 NAME = re.compile(r"^#?([A-Z0-9_]+)=", re.M)
 
 

@@ -1,7 +1,9 @@
 """Frames and handshakes of websockets."""
 
+import contextlib
 import socket
 import struct
+import time
 import uuid
 
 import pytest
@@ -57,6 +59,29 @@ def test_fragments_masks_and_lengths_that_are_wrong(system: System, joe: str) ->
     interleaved.send(TEXT, b"x", fin=False)
     interleaved.send(TEXT, b"y")
     assert interleaved.close_code() == 1002
+
+
+def test_a_bad_frame_right_behind_the_handshake_is_no_fault_of_ours(system: System) -> None:
+    before = system.log.read_text().count("Fatal error")
+    lines = (
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+    )
+    head = "\r\n".join(("GET /ws/events/ HTTP/1.1", "Host: localhost", *lines, "", ""))
+    for number in range(60):
+        with socket.create_connection(("127.0.0.1", system.port), timeout=10) as wire:
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            wire.sendall(head.encode())
+            # The answer takes a few milliseconds, and the frame is to come before it.
+            time.sleep(number % 20 / 4000)
+            wire.sendall(b"\xf1\x80abcd")
+            with contextlib.suppress(ConnectionError):
+                while wire.recv(4096):
+                    pass
+    assert system.log.read_text().count("Fatal error") == before
+    assert system.healthy()
 
 
 def test_a_flood_of_pings_keeps_the_feed_going(system: System, joe: str) -> None:

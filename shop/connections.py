@@ -5,10 +5,12 @@ to ``shop.settings``, which calls them once.
 """
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
+from redis.connection import parse_url
 
 from shop.core import env
 from shop.core.database import ANSWER_MARGIN, LOST_SERVER, connection_class
@@ -27,7 +29,7 @@ def database(role: str, *, development: bool) -> dict[str, Any]:
 
 def replica(url: str) -> dict[str, Any]:
     """Return Django's settings of the streaming replica at ``url``."""
-    settings = _database("application", _parameters(url))
+    settings = _database("application", _parameters("DATABASE_REPLICA_URL", url))
     settings["OPTIONS"]["options"] += " -c default_transaction_read_only=on"
     settings["TEST"] = {"MIRROR": "default"}
     return settings
@@ -46,40 +48,57 @@ def further_roles(*, development: bool) -> dict[str, dict[str, str]]:
     """
     found: dict[str, dict[str, str]] = {}
     for kind in FURTHER:
-        if url := _role_url(kind, development=development):
+        if parameters := _url_parameters(_name(kind), development=development):
             found[kind] = {
-                key: value for key, value in _parameters(url).items() if key in ("user", "password")
+                key: value for key, value in parameters.items() if key in ("user", "password")
             }
             names = [one.get("user", "") for one in found.values()]
             if "" in names or len(names) > len(set(names)):
-                raise ImproperlyConfigured(f"DATABASE_{kind.upper()}_URL needs a user of its own.")
+                raise ImproperlyConfigured(f"{_name(kind)} needs a user of its own.")
     return found
 
 
-def _role_url(kind: str, *, development: bool) -> str:
-    return env.secret(
-        f"DATABASE_{kind.upper()}_URL", development="" if development else None, optional=True
+def _name(kind: str) -> str:
+    return f"DATABASE_{kind.upper()}_URL"
+
+
+def _url_parameters(name: str, *, development: bool) -> dict[str, str]:
+    """Return the parameters of the variable; empty if it is not set."""
+    url = env.secret(name, development="" if development else None, optional=True)
+    return _parameters(name, url) if url else {}
+
+
+def _parameters(name: str, url: str) -> dict[str, str]:
+    """Return libpq's parameters; raise ``ImproperlyConfigured``, which never shows the URL."""
+    try:
+        parameters = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+        ports = [int(port) for port in parameters.get("port", "").split(",") if port]
+    except (psycopg.Error, ValueError):
+        ports = [0]
+    if not all(0 < port < 65536 for port in ports):
+        raise _malformed(name, "postgresql://user:password@host:5432/name")
+    return parameters
+
+
+def _malformed(name: str, example: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"{name} cannot be read. It is written as {example}, and characters such as / # % @ of a "
+        "password as %2F %23 %25 %40."
     )
-
-
-def _parameters(url: str) -> dict[str, str]:
-    return {key: str(value) for key, value in conninfo_to_dict(url).items()}
 
 
 def _role_parameters(role: str, *, development: bool) -> dict[str, str]:
     """Return libpq's parameters for a role, from its URL or from the POSTGRES_* variables."""
     if role in FURTHER:
-        if url := _role_url(role, development=development):
-            return _parameters(url)
+        if parameters := _url_parameters(_name(role), development=development):
+            return parameters
         role = "application"
-    url = env.secret("DATABASE_URL", development="" if development else None, optional=True)
+    parameters = _url_parameters("DATABASE_URL", development=development)
     if role == "owner":
-        owner_url = env.secret(
-            "DATABASE_OWNER_URL", development="" if development else None, optional=True
-        )
-        url = owner_url or url
-    if url:
-        return _parameters(url)
+        owner = _url_parameters("DATABASE_OWNER_URL", development=development)
+        parameters = owner or parameters
+    if parameters:
+        return parameters
     application = env.secret("POSTGRES_APP_PASSWORD", optional=True)
     if role == "application" and application:
         user, password = env.text("POSTGRES_APP_USER", "shop_app"), application
@@ -157,12 +176,27 @@ def redis_url(*, development: bool) -> str:
     """Return Valkey's URL, from REDIS_URL or from VALKEY_PASSWORD, VALKEY_HOST and VALKEY_PORT."""
     unset = "" if development else None
     if url := env.secret("REDIS_URL", development=unset, optional=True):
+        try:
+            _check_valkey(url)
+        except ValueError:
+            raise _malformed("REDIS_URL", "redis://:password@host:6379/0") from None
         return url
     password = env.secret("VALKEY_PASSWORD", development=unset)
     host = env.text("VALKEY_HOST", "localhost" if development else "valkey")
     port = env.integer("VALKEY_PORT", 6379, minimum=1, maximum=65535)
     credentials = f":{quote(password, safe='')}@" if password else ""
     return f"redis://{credentials}{host}:{port}/0"
+
+
+def _check_valkey(url: str) -> None:
+    """Raise ``ValueError`` if redis-py cannot read the URL, or would read it as another."""
+    parse_url(url)
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        # redis-py reads a database that is no number as 0, and a host that is missing as this one.
+        int(parts.path.strip("/") or 0)
+        if not parts.hostname:
+            raise ValueError
 
 
 def celery_url(url: str) -> str:

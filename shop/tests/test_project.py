@@ -308,6 +308,21 @@ def test_production_does_not_start_with_a_url_of_the_examples(
     assert refusal(monkeypatch, **{name: real}) == ""
 
 
+@pytest.mark.parametrize("name", URLS)
+def test_a_url_that_cannot_be_read_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, name: str
+):
+    scheme = "redis" if name == "REDIS_URL" else "postgresql"
+    for rest in (
+        *("u:geheim@[::1/0", "u:geheim@host:port/0", "u:geheim@host:99999/0"),
+        *(("u:ge#heim@host/0", "u:geheim@host/zero") if scheme == "redis" else ("u:ge%zz@host/0",)),
+    ):
+        for url in (f"{scheme}://{rest}", f"mysql://{rest}", rest):
+            told = refusal(monkeypatch, **{name: url})
+            assert told.startswith(f"{name} cannot be read."), url
+            assert "heim" not in told and "%zz" not in told
+
+
 def test_a_refused_start_says_one_line():
     finished = subprocess.run(
         [sys.executable, "manage.py", "check_environment"],

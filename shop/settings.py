@@ -38,9 +38,7 @@ DATA_KEYS = env.data_keys(
 
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 # Every link in a mail begins with it. The Host of a request is never used for links.
-SITE_URL = env.text(
-    "SITE_URL", f"http://localhost:{env.integer('PORT', 8000, maximum=65535)}"
-).rstrip("/")
+SITE_URL = env.address("SITE_URL", f"http://localhost:{env.integer('PORT', 8000, maximum=65535)}")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # Our own apps come first, because the template of an earlier app replaces that of a later one.
@@ -409,7 +407,7 @@ STORAGES = {
             "location": env.text("REPORTS_DIR", DATA_DIR / "reports"),
             "s3": {
                 "bucket": env.text("S3_BUCKET", ""),
-                "endpoint": env.text("S3_ENDPOINT", ""),
+                "endpoint": env.address("S3_ENDPOINT", ""),
                 "region": env.text("S3_REGION", ""),
                 "access_key": env.secret("S3_ACCESS_KEY", optional=True),
                 "secret_key": env.secret("S3_SECRET_KEY", optional=True),
@@ -570,7 +568,7 @@ BILLING_PRICES_INCLUDE_TAX = env.boolean("BILLING_PRICES_INCLUDE_TAX", True)
 BILLING_KEEP_YEARS = env.integer("BILLING_KEEP_YEARS", 10, minimum=1, maximum=100)
 # Whether a worker asks the EU's register about customers' VAT ids.
 BILLING_VAT_CHECK = env.boolean("BILLING_VAT_CHECK", not DEVELOPMENT)
-BILLING_VIES_URL = env.text(
+BILLING_VIES_URL = env.address(
     "BILLING_VIES_URL", "https://ec.europa.eu/taxation_customs/vies/rest-api"
 ).rstrip("/")
 _EXAMPLE_IBAN = "DE89370400440532013000"
@@ -593,7 +591,7 @@ BILLING_SELLER = {
 # both are given, separated by a comma.
 STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY", optional=True)
 STRIPE_WEBHOOK_SECRETS = env.secrets("STRIPE_WEBHOOK_SECRET")
-STRIPE_API_URL = env.text("STRIPE_API_URL", "https://api.stripe.com").rstrip("/")
+STRIPE_API_URL = env.address("STRIPE_API_URL", "https://api.stripe.com")
 # A provider for trying things out, which moves no money.
 BILLING_TEST_PROVIDER = DEVELOPMENT
 BILLING_TEST_WEBHOOK_SECRETS = ["whsec_test"]

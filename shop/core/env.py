@@ -89,6 +89,27 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def address(name: str, default: str | object = _REQUIRED) -> str:
+    """Return the variable, the http(s) address of a server, without a slash at its end.
+
+    Raise ``ImproperlyConfigured`` for anything else; an address with a password is not shown.
+    """
+    value = text(name, default).rstrip("/")
+    if not value:
+        return ""
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or re.search(r"[\s?#@]", value):
+        raise ImproperlyConfigured(
+            f"{name} must be an address such as https://shop.example.org, with neither an account "
+            "nor a query."
+        )
+    return value
+
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 

@@ -324,6 +324,24 @@ def test_a_url_that_cannot_be_read_is_told_without_its_password(
             assert "%zz" not in told
 
 
+@pytest.mark.parametrize("name", ["SITE_URL", "S3_ENDPOINT", "BILLING_VIES_URL", "STRIPE_API_URL"])
+def test_an_address_that_is_none_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str):
+    for value in (
+        *("shop.example.org", "javascript:x", "https://", "https://shop.example.org:port"),
+        *("https://shop.example.org:99999", "http://[::1", "https://shop example.org"),
+        *(
+            "https://u:geheim@shop.example.org",
+            "https://shop.example.org/?x=1",
+            "ftp://shop.example",
+        ),
+    ):
+        told = refusal(monkeypatch, **{name: value})
+        assert told.startswith(f"{name} must be an address"), value
+        assert "geheim" not in told
+    for value in ("https://shop.example.org:8443/", "http://[::1]:8000", "https://a.example/base"):
+        assert refusal(monkeypatch, **{name: value}) == ""
+
+
 def test_a_refused_start_says_one_line():
     finished = subprocess.run(
         [sys.executable, "manage.py", "check_environment"],

@@ -1,35 +1,40 @@
-"""The one statement that gives positions: it moves events from the outbox to the log."""
+"""The statements that give positions: they move events from the outbox to the log."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
+from events.fair_queue import FairQueue
 from events.models import Event, Outbox
 from events.representation import Row
 
 BATCH = 500
-BATCH_MAX = 10_000
-# A backlog is numbered in this many batches, so that new events get a part of each.
-BATCHES = 100
+# How many waiting events the relay remembers. Beside a larger backlog a new event waits until these
+# are numbered.
+REMEMBERED = 100_000
 
-_OLDEST = "SELECT place FROM waiting ORDER BY id LIMIT %(limit)s"
-# Customers take turns, each in its own order. So no customer's purchase waits until a whole upload
-# of another customer is numbered.
-_IN_TURN = """
-SELECT place
-FROM (
-    SELECT place, id, row_number() OVER (PARTITION BY customer_id ORDER BY id) AS turn FROM waiting
-) AS turns
-ORDER BY turn, id LIMIT %(limit)s
-"""
-# The rows of any other transaction were moved before, or rolled back.
-_MOVE = f"""
-WITH waiting AS MATERIALIZED (
+# The rows of any other transaction were moved or read before, or rolled back.
+_WAITING = f"""
     SELECT ctid AS place, id, customer_id FROM {Outbox._meta.db_table}
     WHERE xid >= %(xid)s OR xid = ANY (%(open)s::bigint[])
-), moved AS (
-    DELETE FROM {Outbox._meta.db_table} WHERE ctid = ANY (ARRAY({{batch}}))
+"""  # noqa: S608
+_XMAX = "pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+_OPEN = "ARRAY(SELECT xid::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS xid)"
+_READ = f"""
+SELECT coalesce(array_agg(customer_id), '{{}}'), coalesce(array_agg(place), '{{}}'),
+       {_XMAX}, {_OPEN}
+FROM (
+    SELECT coalesce(customer_id, 0) AS customer_id, place::text AS place
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY id) AS turn
+        FROM ({_WAITING}) AS waiting
+    ) AS turns
+    ORDER BY turn, id LIMIT %(limit)s
+) AS chosen
+"""  # noqa: S608
+_MOVE = f"""
+WITH {{waiting}}moved AS (
+    DELETE FROM {Outbox._meta.db_table} WHERE ctid = ANY ({{places}})
     RETURNING id, type, customer_id, recorder_id, payload
 ), numbered AS (
     INSERT INTO {Event._meta.db_table} (position, id, type, customer_id, recorder_id, payload, at)
@@ -38,14 +43,17 @@ WITH waiting AS MATERIALIZED (
     FROM moved
     RETURNING position, id, type, customer_id, recorder_id, payload, at
 )
-SELECT position, id, type, customer_id, recorder_id, payload, at,
-       CASE position WHEN %(position)s + 1 THEN ARRAY[
-           (SELECT count(*) FROM waiting), pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-       ] || ARRAY(SELECT xid::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS xid) END
+SELECT position, id, type, customer_id, recorder_id, payload, at, {{seen}}
 FROM numbered ORDER BY position
 """  # noqa: S608
-MOVE_OLDEST = _MOVE.format(batch=_OLDEST)
-MOVE_IN_TURN = _MOVE.format(batch=_IN_TURN)
+_MOVE_THESE = _MOVE.format(waiting="", places="%(places)s::text[]::tid[]", seen="NULL")
+# The first row also has the number of waiting events and the snapshot.
+_SEEN = f"ARRAY[(SELECT count(*) FROM waiting), {_XMAX}] || {_OPEN}"  # noqa: S608
+MOVE_OLDEST = _MOVE.format(
+    waiting=f"waiting AS MATERIALIZED ({_WAITING}), ",
+    places="ARRAY(SELECT place FROM waiting ORDER BY id LIMIT %(limit)s)",
+    seen=f"CASE position WHEN %(position)s + 1 THEN {_SEEN} END",
+)
 
 # The plan must use the index on xid, because dead rows make the outbox much larger than the few
 # live ones.
@@ -55,39 +63,81 @@ CONNECTION_OPTIONS = (
 )
 
 
-@dataclass
-class Numbering:
-    """The last position, and the transactions whose events to look for.
+class Transactions(NamedTuple):
+    """Those from ``xid`` on, and some that were ``open`` before."""
 
-    Only the transactions that were ``open`` when the relay last found the outbox empty, and those
-    from ``xid`` on, may have events there. ``left`` counts events that were seen and not moved yet.
+    xid: int = 0
+    open: list[int] = []
+
+
+class Numbering:
+    """The last position, and the events that wait for one.
+
+    When more events wait than a batch holds, the relay remembers where they are, and customers take
+    turns. So no customer's purchase waits until a whole upload of another customer is numbered.
+    Meanwhile the relay reads only what is new.
+
+    ``left`` says that events wait. Only transactions of ``unmoved`` may have written any.
     """
 
-    position: int
-    xid: int = 0
-    open: list[int] = field(default_factory=list)
-    left: int = 0
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.left = False
+        self.unmoved = self._unread = Transactions()
+        self._queue: FairQueue[str] = FairQueue()
+        self._is_whole = True
 
     async def move(self, connection: "psycopg.AsyncConnection[Any]") -> list[Row]:
         """Give the next events their positions; return them, in order."""
-        if self.left:
-            statement, limit = MOVE_IN_TURN, min(max(BATCH, self.left // BATCHES), BATCH_MAX)
-        else:
-            statement, limit = MOVE_OLDEST, BATCH
-        cursor = await connection.execute(
-            statement,
-            {"xid": self.xid, "open": self.open, "limit": limit, "position": self.position},
-            prepare=True,
-            # Text takes longer to parse, times and ids above all.
-            binary=True,
-        )
-        found = await cursor.fetchall()
-        if not found:
-            self.left = 0
-            return []
-        waiting, xid, *still_open = found[0][-1]
-        self.position = found[-1][0]
-        self.left = waiting - len(found)
         if not self.left:
-            self.xid, self.open = xid, still_open
+            return await self._move_oldest(connection)
+        # What is new of a customer must not overtake what the relay has not read yet.
+        if self._is_whole:
+            await self._read(connection)
+        return await self._move_in_turn(connection)
+
+    async def _move_oldest(self, connection: "psycopg.AsyncConnection[Any]") -> list[Row]:
+        asked = {**self.unmoved._asdict(), "limit": BATCH, "position": self.position}
+        found = await self._rows(connection, MOVE_OLDEST, asked)
+        if found:
+            waiting, *snapshot = found[0][-1]
+            if waiting > len(found):
+                self.left, self._is_whole, self._unread = True, True, self.unmoved
+            else:
+                self.unmoved = Transactions(snapshot[0], snapshot[1:])
+        return self._numbered(found)
+
+    async def _read(self, connection: "psycopg.AsyncConnection[Any]") -> None:
+        """Remember where the new events are."""
+        limit = max(BATCH, REMEMBERED - len(self._queue))
+        asked = {**self._unread._asdict(), "limit": limit}
+        [(customers, places, xid, still_open)] = await self._rows(connection, _READ, asked)
+        self._queue.put(customers, places)
+        self._is_whole = len(places) < limit
+        self._unread = Transactions(xid, still_open)
+
+    async def _move_in_turn(self, connection: "psycopg.AsyncConnection[Any]") -> list[Row]:
+        places = self._queue.take(BATCH)
+        asked = {"places": places, "position": self.position}
+        found = await self._rows(connection, _MOVE_THESE, asked)
+        if len(found) < len(places):
+            # Somebody has rewritten the table, so the rows are elsewhere. All are read again.
+            self._queue.clear()
+            self._is_whole = False
+        if not self._queue:
+            self.left = False
+            if self._is_whole:
+                self.unmoved = self._unread
+        return self._numbered(found)
+
+    async def _rows(
+        self, connection: "psycopg.AsyncConnection[Any]", statement: str, values: dict[str, Any]
+    ) -> list[Any]:
+        # Text takes longer to parse, times and ids above all.
+        cursor = await connection.execute(statement, values, prepare=True, binary=True)
+        return await cursor.fetchall()
+
+    def _numbered(self, found: list[Any]) -> list[Row]:
+        if found:
+            self.position = found[-1][0]
         return [Row(*row[:7]) for row in found]

@@ -1,61 +1,126 @@
 """The order in which the relay numbers waiting events, and the dead rows that it leaves."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
-from django.utils import timezone
 
-from accounts.access import Caller
-from accounts.models import User
-from events.models import Event, Outbox
-from events.numbering import BATCH, MOVE_IN_TURN, MOVE_OLDEST, Numbering
+from events.numbering import BATCH, Numbering
 from events.relay import IDLE_SECONDS, LONGEST_IDLE_SECONDS, LONGEST_SECONDS, Pace
-from events.tests.log import number
-from purchases.entries import Entry
-from purchases.services import record_purchases
-from purchases.validation import parse_purchase
 from shop.core.database import own_connection_parameters
 
-
-def _buy(name: str, count: int) -> None:
-    user, _ = User.objects.get_or_create(username=name, userid=name)
-    caller = Caller.of(user)
-    record_purchases(
-        [
-            Entry(
-                caller,
-                parse_purchase({"item": f"{number}", "price": "1"}, now=timezone.now()),
-                nonce=uuid4().hex,
-            )
-            for number in range(count)
-        ]
-    )
+_WRITE = """
+INSERT INTO events_outbox (id, customer_id) SELECT uuidv7(), %s FROM generate_series(1, %s)
+"""
+HOG, ANN, JOE = 1, 2, 3
 
 
-def _whose(statement: str) -> list[str]:
+@contextlib.asynccontextmanager
+async def _relay_and_writer() -> AsyncIterator[tuple[Any, Any]]:
+    connect, parameters = psycopg.AsyncConnection.connect, own_connection_parameters()
+    async with (
+        await connect(**parameters, autocommit=True) as relay,
+        await connect(**parameters, autocommit=True) as writer,
+    ):
+        yield relay, writer
+
+
+async def _whose(numbering: Numbering, relay: Any) -> list[int | None]:
     """Number a batch; return whose events it has, in the order of their positions."""
-    names = dict(User.objects.values_list("pk", "username"))
-    return [names[row.customer_id or 0] for row in number(statement)]
+    return [row.customer_id for row in await numbering.move(relay)]
 
 
-@pytest.mark.django_db
-def test_behind_an_upload_everybody_else_has_a_turn() -> None:
-    _buy("hog", 2 * BATCH + 10)
-    _buy("ann", 2)
-    assert set(_whose(MOVE_OLDEST)) == {"hog"}
-    numbered = _whose(MOVE_IN_TURN)
-    assert numbered.count("ann") == 2
-    assert len(numbered) == BATCH
-    assert _whose(MOVE_IN_TURN) == ["hog"] * 12
-    for name in ("hog", "ann"):
-        events = Event.objects.filter(customer__username=name).order_by("position")
-        keys = list(events.values_list("key", flat=True))
+async def _expect_each_once(relay: Any, count: int, *, in_order: bool = True) -> None:
+    """Check the log; ``in_order`` says that each customer's events are in the order of writing."""
+    cursor = await relay.execute("SELECT position, customer_id, id FROM events_event ORDER BY 1")
+    rows = await cursor.fetchall()
+    assert [row[0] for row in rows] == list(range(1, count + 1))
+    assert len({row[2] for row in rows}) == count
+    for customer in {row[1] for row in rows} if in_order else ():
+        keys = [row[2] for row in rows if row[1] == customer]
         assert keys == sorted(keys)
-    positions = Event.objects.order_by("position").values_list("position", flat=True)
-    assert list(positions) == list(range(1, 2 * BATCH + 13))
-    assert not Outbox.objects.exists()
+    cursor = await relay.execute("SELECT count(*) FROM events_outbox")
+    assert await cursor.fetchone() == (0,)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_behind_an_upload_everybody_else_has_a_turn() -> None:
+    async with _relay_and_writer() as (relay, writer):
+        numbering = Numbering(0)
+        await writer.execute(_WRITE, [HOG, 4 * BATCH + 10])
+        await writer.execute(_WRITE, [ANN, 2])
+        assert await _whose(numbering, relay) == [HOG] * BATCH
+        numbered = await _whose(numbering, relay)
+        assert (len(numbered), numbered.count(ANN)) == (BATCH, 2)
+        # Who comes later has a turn in the next batch, however much waits.
+        await writer.execute(_WRITE, [JOE, 1])
+        await writer.execute(_WRITE, [HOG, 1])
+        assert JOE in await _whose(numbering, relay)
+        while numbering.left:
+            await numbering.move(relay)
+        assert await numbering.move(relay) == []
+        await _expect_each_once(relay, 4 * BATCH + 14)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_nobody_waits_for_a_backlog_larger_than_what_the_relay_remembers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("events.numbering.REMEMBERED", 2 * BATCH)
+    async with _relay_and_writer() as (relay, writer):
+        numbering = Numbering(0)
+        await writer.execute(_WRITE, [HOG, 12 * BATCH])
+        await numbering.move(relay)
+        written = []
+        while numbering.position < 8 * BATCH:
+            written.append(numbering.position)
+            await writer.execute(_WRITE, [ANN, 1])
+            await numbering.move(relay)
+        while numbering.left or await numbering.move(relay):
+            await numbering.move(relay)
+        await _expect_each_once(relay, 12 * BATCH + len(written))
+        cursor = await relay.execute(
+            "SELECT position FROM events_event WHERE customer_id = %s ORDER BY 1", [ANN]
+        )
+        numbered = [position for (position,) in await cursor.fetchall()]
+        waited = [one - then for one, then in zip(numbered, written, strict=True)]
+        assert max(waited) <= 3 * BATCH
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_backlog_whose_table_is_rewritten_is_numbered_once() -> None:
+    """VACUUM FULL moves the rows that the relay remembers."""
+    async with _relay_and_writer() as (relay, writer):
+        numbering = Numbering(0)
+        await writer.execute(_WRITE, [HOG, 4 * BATCH])
+        for _ in range(2):
+            await numbering.move(relay)
+        await writer.execute("VACUUM FULL events_outbox")
+        await writer.execute(_WRITE, [ANN, 1])
+        while await numbering.move(relay) or numbering.left:
+            pass
+        await _expect_each_once(relay, 4 * BATCH + 1, in_order=False)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_commits_late_is_found_behind_a_backlog() -> None:
+    async with _relay_and_writer() as (relay, writer):
+        async with await psycopg.AsyncConnection.connect(**own_connection_parameters()) as late:
+            numbering = Numbering(0)
+            await late.execute(_WRITE, [ANN, 1])
+            await writer.execute(_WRITE, [HOG, 3 * BATCH])
+            await numbering.move(relay)
+            await numbering.move(relay)
+            await late.commit()
+            assert ANN in await _whose(numbering, relay)
+            await late.execute(_WRITE, [JOE, 1])
+            while await numbering.move(relay):
+                pass
+            await late.commit()
+            assert await _whose(numbering, relay) == [JOE]
+        await _expect_each_once(relay, 3 * BATCH + 2)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -107,8 +172,8 @@ async def test_an_open_transaction_does_not_make_the_relay_read_moved_rows(
         await other.execute("INSERT INTO events_outbox (id) VALUES (uuidv7())")
         plan: Any = await relay.execute(
             "EXPLAIN (ANALYZE, BUFFERS, FORMAT json)"
-            f" SELECT ctid FROM events_outbox WHERE xid >= {numbering.xid}"
-            f" OR xid = ANY ('{{{','.join(map(str, numbering.open))}}}'::bigint[])"
+            f" SELECT ctid FROM events_outbox WHERE xid >= {numbering.unmoved.xid}"
+            f" OR xid = ANY ('{{{','.join(map(str, numbering.unmoved.open))}}}'::bigint[])"
         )
         ((found,),) = await plan.fetchall()
         scan = found[0]["Plan"]

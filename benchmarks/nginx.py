@@ -6,8 +6,8 @@ Our configuration is compared with the barest one: TLS, kept connections, no log
 nginx on this machine costs at least as much as that one.
 
 nginx runs with the templates of the stack of containers, rendered for this machine. It comes from
-an image (NGINX_IMAGE) if there is Docker, else from the machine. It must be 1.27.3 or later, which
-keeps its connections to the application. Needs wrk.
+an image (NGINX_IMAGE) if there is Docker, else from the machine. Docker keeps its log as that of
+the stack. nginx must be 1.27.3 or later, which keeps its connections to the application. Needs wrk.
 """
 
 import argparse
@@ -23,6 +23,8 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+
+import yaml
 
 from benchmarks.single_buy import OURS, SCRIPT, _buys, _customers, _serving
 from benchmarks.tables import spread, table
@@ -45,7 +47,7 @@ SETTINGS = {
 PORTS = ("80", "443", "2002", "8080")
 """The ports of the templates. Each is replaced, because others may use them here."""
 BARE = """
-worker_processes auto;
+worker_processes 1;
 pid {folder}/bare.pid;
 error_log /dev/stderr crit;
 events {{ worker_connections 4096; }}
@@ -76,11 +78,18 @@ def _program() -> list[str]:
     Raise ``LookupError`` if there is no nginx.
     """
     if shutil.which("docker") and not _fails("docker", "image", "inspect", IMAGE):
-        words = ["docker", "run", "--rm", "-i", "--network", "host", "-v", "{}:{}"]
-        return [*words, "--entrypoint", "nginx", IMAGE]
+        words = ["docker", "run", "--rm", "--attach", "stderr", "--network", "host", "-v", "{}:{}"]
+        return [*words, *_log_options(), "--entrypoint", "nginx", IMAGE]
     if shutil.which("nginx"):
         return ["nginx"]
     raise LookupError("neither nginx nor its image is here")
+
+
+def _log_options() -> list[str]:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    log = compose["x-base"]["logging"]
+    options = [f"--log-opt={name}={value}" for name, value in log["options"].items()]
+    return [f"--log-driver={log['driver']}", *options]
 
 
 def _fails(*words: str) -> bool:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Write into the folder named what nginx cannot read from the environment: the trusted proxies in
 # front of it (TRUSTED_PROXIES) and the hosts that it answers to (ALLOWED_HOSTS), both separated by
-# commas, and the target of plain HTTP (SITE_URL).
+# commas, the target of plain HTTP (SITE_URL), and its worker processes (NGINX_WORKERS).
 set -eu
 folder=${1:-/etc/nginx/conf.d}
 
@@ -24,6 +24,26 @@ done
 hosts=${ALLOWED_HOSTS:-localhost,127.0.0.1}
 only ALLOWED_HOSTS "$hosts" 'a-zA-Z0-9_.:,* []-'
 echo "server_name $(echo "$hosts" | tr ',' ' ' | sed 's/\*/~./');" >"$folder/hosts.inc"
+
+# One worker passes on many times what the replicas of a machine can answer, and takes less of the
+# processor than several. Lines of several writers must not mix, and a pipe keeps only 4 KiB whole.
+workers=${NGINX_WORKERS:-1}
+connections=16384 buffer=4k
+case $workers in
+1) connections=32768 buffer=32k ;;
+auto | [2-9] | [1-9][0-9]) ;;
+*)
+    echo "NGINX_WORKERS has to be auto or a number from 1 to 99, and not: $workers" >&2
+    exit 1
+    ;;
+esac
+cat >"$folder/workers.inc" <<END
+worker_processes $workers;
+events {
+    worker_connections $connections;
+}
+END
+echo "access_log /dev/stdout json buffer=$buffer flush=1s;" >"$folder/access_log.inc"
 
 site=${SITE_URL:-https://localhost}
 site=${site#*://}

@@ -243,3 +243,31 @@ def test_a_restore_that_is_killed_lets_nothing_start(
 def test_plain_http_is_sent_to_the_port_that_https_has(port: str, site: str) -> None:
     text, _ = fresh_env((ROOT / ".env.example").read_text(), {"HTTPS_PORT": port})
     assert f"\nSITE_URL={site}\n" in text
+
+
+def environment_of_nginx(folder: Path, workers: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", ROOT / "nginx" / "15-environment.sh", folder],
+        env=os.environ | {"NGINX_WORKERS": workers},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("workers", "written", "whole"),
+    [("", "1", "32k"), ("1", "1", "32k"), ("auto", "auto", "4k"), ("12", "12", "4k")],
+)
+def test_lines_of_several_nginx_workers_do_not_mix(
+    tmp_path: Path, workers: str, written: str, whole: str
+) -> None:
+    assert environment_of_nginx(tmp_path, workers).returncode == 0
+    assert f"worker_processes {written};" in (tmp_path / "workers.inc").read_text()
+    assert f" buffer={whole} " in (tmp_path / "access_log.inc").read_text()
+
+
+@pytest.mark.parametrize("workers", ["0", "100", "-1", "two", "1; user root"])
+def test_nginx_does_not_start_with_a_wrong_number_of_workers(tmp_path: Path, workers: str) -> None:
+    finished = environment_of_nginx(tmp_path, workers)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("NGINX_WORKERS has to be auto or a number from 1 to 99")

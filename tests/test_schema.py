@@ -59,11 +59,13 @@ def test_every_answer_is_what_the_schema_says(
     system: System, tmp_path: Path, username: str
 ) -> None:
     forget_limits(system)
+    token = system.token(username)
+    me = system.request("GET", "/api/v1/accounts/me/", token=token).json()
     command = [
         *(sys.executable, "-m", "schemathesis.cli"),
         *("--config-file", str(ROOT / "tests" / "schemathesis.toml")),
         *("run", str(ROOT / "docs" / "openapi.json"), "--url", system.url),
-        *("--header", f"Authorization: Token {system.token(username)}"),
+        *("--header", f"Authorization: Token {token}"),
         *("--phases", "examples,coverage,fuzzing,stateful"),
         *("--max-examples", str(EXAMPLES or 6), "--continue-on-failure", "--no-color"),
         *(() if EXAMPLES else ("--generation-deterministic",)),
@@ -72,10 +74,11 @@ def test_every_answer_is_what_the_schema_says(
         command,
         cwd=tmp_path,
         env=os.environ
-        | {"SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks", "PYTHONPATH": str(ROOT)},
+        | {"SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks", "PYTHONPATH": str(ROOT)}
+        | {"SCHEMA_RIGHTS": " ".join(me["permissions"])},
         capture_output=True,
         text=True,
-        # Two minutes of processor time, on a machine that may be busy.
+        # A minute of processor time, on a machine that may be busy.
         timeout=3600 if EXAMPLES else 900,
     )
     forget_limits(system)
@@ -83,4 +86,6 @@ def test_every_answer_is_what_the_schema_says(
     if EXAMPLES:
         print(done.stdout)
     assert "Stateful" in done.stdout
+    # After the end of its session, all further answers would be 401.
+    assert system.request("GET", "/api/v1/accounts/me/", token=token).status == 200
     assert system.healthy()

@@ -18,6 +18,7 @@ from shop.core.idempotency import IDEMPOTENCY_KEY, parse_idempotency_key
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
 from shop.core.schema import (
     ACCEPTED_PERMISSIONS,
+    BODY_OPTIONAL,
     KEY_REUSED,
     LOCATION,
     REPLAYED,
@@ -172,7 +173,7 @@ class WebhookView(APIView):
             "lost."
         ),
         parameters=[_ID],
-        extensions=answers({"403": _NEEDED}),
+        extensions={**answers({"403": _NEEDED}), BODY_OPTIONAL: True},
         request=WebhookChangeSerializer,
         responses={200: WebhookSerializer},
     )

@@ -1,9 +1,11 @@
 """Which process runs a file of tests, where ``pytest -n 4`` spreads them; a plugin of pytest.
 
 A whole system takes seconds to start, and its relay asks for events all the time. So all files that
-share one are one piece of work, and those with a browser are another. They are the largest pieces,
-and so they come first. Files that share a prepared database are a piece, too. Once a process has
-run the last file with a system, it stops the system.
+share one are one piece of work. Those with a browser are two more, because one would still run when
+all else has ended: that of the pages with ``goods``, and that of the others. They are the largest
+pieces, and so they come first. Files that share a prepared database are a piece, too. Then the
+files in this folder come, which take longer than those of the apps. Once a process has run the last
+file with a system, it stops the system.
 """
 
 import re
@@ -15,8 +17,8 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 
-PIECES = ("browser", "system", "prepared")
-WITH_SYSTEM = PIECES[:2]
+PIECES = ("system", "goods", "browser", "prepared")
+WITH_SYSTEM = PIECES[:3]
 
 
 @cache
@@ -24,7 +26,7 @@ def piece(file: str) -> str:
     """Return the name of the piece that a file belongs to; a file by itself is one."""
     source = (ROOT / file).read_text()
     if re.search(r"^from tests\.browser\b.*^pytestmark = ", source, re.MULTILINE | re.DOTALL):
-        return "browser"
+        return "goods" if re.search(r"\bgoods: Goods\b", source) else "browser"
     for name in ("system: System", "prepared: dict"):
         if re.search(rf"\b{name}\b", source):
             return name.partition(":")[0]
@@ -36,7 +38,9 @@ def _file(item: pytest.Item) -> str:
 
 
 def _place(file: str) -> int:
-    return PIECES.index(piece(file)) if piece(file) in PIECES else len(PIECES)
+    if piece(file) in PIECES:
+        return PIECES.index(piece(file))
+    return len(PIECES) + (not file.startswith("tests/"))
 
 
 class Pieces(LoadFileScheduling):

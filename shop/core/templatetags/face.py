@@ -34,17 +34,18 @@ def block_text(context: Context, name: str) -> str:
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """Return an icon of the sprite. It is decoration unless a label says what it means."""
-    href = f"{static('icons.svg')}#{name}"
     if not label:
-        return _decoration(href)
+        return _decoration(name)
+    href = f"{static('icons.svg')}#{name}"
     return format_html(
         '<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>', label, href
     )
 
 
 @lru_cache(maxsize=512)
-def _decoration(href: str) -> SafeString:
+def _decoration(name: str) -> SafeString:
     # A page has thirty of these.
+    href = f"{static('icons.svg')}#{name}"
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}"></use></svg>', href)
 
 

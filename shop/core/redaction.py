@@ -25,10 +25,12 @@ _NODE = 8
 COUNT_MAX = 10_000
 """A number of tokens or tickets is smaller, and a code that somebody types is not."""
 
+# Anybody can write long texts into a line. So what is before a secret is bounded, because it is
+# looked for from each place of a text anew.
 _WORDS = (
     "passw(?:or)?[dt]|passwd|passphrase|passcode|pwd|kennwort|secrets?(?:[-_]?keys?)?|tokens?|tickets?|set[-_]?cookies?|cookies?|"
     "(?:proxy[-_]?)?authorization|credentials?|api[-_]?keys?|private[-_]?keys?|key[-_]?text|"
-    "access[-_]?keys?|sessionid|session[-_]?keys?|csrf\\w*|otp|totp|pepper|dsn|signatures?|"
+    "access[-_]?keys?|sessionid|session[-_]?keys?|csrf\\w{0,40}|otp|totp|pepper|dsn|signatures?|"
     "x[-_]shop[-_]key|assertion|verifier|jwt|cv[cv]2?|card[-_]?numbers?|iban"
 )
 # A name ends with what it is: a token_id, a password_changed_at and a cookie_name are no secrets.
@@ -63,8 +65,9 @@ _SCHEME = re.compile(
 )
 _FORMS = re.compile(
     r"\b(?P<kind>shk_|whsec_|(?:sk|rk)_(?:live|test)_|gh[pousr]_|xox[abprs]-|AKIA)[\w+/=-]{2,}"
-    # A JWT, and what was encrypted in the same way.
-    r"|\beyJ[\w-]{4,}(?:\.[\w-]*){1,4}"
+    # A JWT, and what was encrypted in the same way. A first part without an end would be looked
+    # through once more from each place in it.
+    r"|\beyJ[\w-]{4,1000}+(?:\.[\w-]*){1,4}"
     # 32 random bytes in base64: tickets, tokens of invitations, verifiers.
     r"|(?<![\w/+-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*\d)[A-Za-z0-9_-]{40,90}={0,2}(?![\w-])"
 )

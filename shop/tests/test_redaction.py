@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from shop.core import env, logs
-from shop.core.redaction import clean, know
+from shop.core.redaction import clean, hide, know
 
 KEY = "shk_Zk3vQ9aTcanaryCanaryCanary0123456789abcdefAB"
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlLWNhbmFyeQ"
@@ -205,3 +205,12 @@ def test_every_event_is_one_line(sinks: Sinks) -> None:
         events = [json.loads(line)["event"] for line in lines]
         events = [event for event in events if event != "log.failed"]
         assert events == [one["event"] for one in copied]
+
+
+@pytest.mark.parametrize("part", ["csrf", "-eyJaaaa", "csrf_", "a.b@", "token ", "<a:", "shk_-"])
+def test_a_text_costs_what_its_length_is(part: str) -> None:
+    """A pattern that takes the square of the length would need minutes here.
+
+    It would hold up everybody, because the address of a socket is a line of the log.
+    """
+    assert hide(part * 25_000)

@@ -14,9 +14,9 @@ class SMTPServer(socketserver.ThreadingTCPServer):
     ``perhaps`` are the mails that it did not refuse, which a real server might have delivered.
 
     ``mode`` is ``ok``; ``refuse``, which answers a finished mail with 451; ``reject``, which
-    answers the recipient with 550; ``drop`` or ``hang``, which do so after a whole mail; or
-    ``silent``, which does not even greet. ``size`` is the size that it announces, ``size_enforced``
-    the size that it accepts.
+    answers the recipient with 550; ``leave``, which ends the line there; ``drop`` or ``hang``,
+    which do so after a whole mail; or ``silent``, which does not even greet. ``size`` is the size
+    that it announces, ``size_enforced`` the size that it accepts.
     """
 
     allow_reuse_address = True
@@ -64,6 +64,8 @@ class _Session(socketserver.StreamRequestHandler):
                 self.say("354 go on")
                 if not self.take():
                     return
+            elif verb == b"RCPT" and self.server.mode == "leave":
+                return
             elif verb == b"RCPT" and self.server.mode == "reject":
                 self.say("550 no such mailbox")
             elif verb == b"QUIT":

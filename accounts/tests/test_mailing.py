@@ -74,6 +74,7 @@ def test_a_connection_lost_after_the_mail_does_not_lose_its_outcome(
     ("mode", "status"),
     [
         ("refuse", Status.QUEUED),
+        ("leave", Status.QUEUED),
         ("reject", Status.FAILED),
         ("drop", Status.FAILED),
         ("hang", Status.FAILED),

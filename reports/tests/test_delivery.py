@@ -175,7 +175,7 @@ def again(report: Report) -> None:
     mailing.document_mail(report.pk)
 
 
-@pytest.mark.parametrize("mode", ["refuse", "silent"])
+@pytest.mark.parametrize("mode", ["refuse", "silent", "leave"])
 def test_a_mail_that_was_certainly_not_taken_is_sent_later(
     ready: Report, mail_server: SMTPServer, mode: str, settings: Any
 ) -> None:

@@ -86,6 +86,7 @@ def send_once(
 
 
 def _send(mailer: Any, message: EmailMessage, smaller: EmailMessage | None) -> Delivery:
+    data_begun = _watch_data(getattr(mailer, "connection", None))
     try:
         mailer.send_messages([message])
     except _REFUSED as error:
@@ -94,9 +95,25 @@ def _send(mailer: Any, message: EmailMessage, smaller: EmailMessage | None) -> D
             return _send(mailer, smaller, None)
         return Delivery(Outcome.REFUSED, error)
     except Exception as error:
-        # After a lost connection, a timeout or the task's time limit the server may have the mail.
-        return Delivery(Outcome.UNKNOWN, error)
+        # After a lost connection, a timeout or the task's time limit the server may have the mail,
+        # if it was asked to take one.
+        return Delivery(Outcome.UNKNOWN if data_begun() else Outcome.REFUSED, error)
     return Delivery(Outcome.SENT)
+
+
+def _watch_data(connection: smtplib.SMTP | None) -> Callable[[], bool]:
+    """Return a callable that tells whether the mail itself was begun; yes if nobody can know."""
+    if connection is None:
+        return lambda: True
+    begun: list[bool] = []
+    command = connection.data
+
+    def data(message: Any) -> Any:
+        begun.append(True)
+        return command(message)
+
+    connection.data = data  # type: ignore[method-assign,assignment]
+    return lambda: bool(begun)
 
 
 def _size_limit(mailer: Any) -> float:

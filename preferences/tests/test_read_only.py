@@ -66,12 +66,23 @@ def test_a_change_is_in_force_in_every_process_without_valkey(system: System) ->
     def buy() -> Any:
         return system.request("POST", "/api/v1/purchases/", {"item": "x", "price": "1"}, joe)
 
-    def behind(version: int) -> list[str]:
-        found = system.request("GET", "/api/v1/operations/instances/", token=boss).json()
-        alive = [each for each in found if each["state"] == "alive"]
-        assert {"web", "relay", "worker", "beat"} <= {each["kind"] for each in alive}
-        return [each["kind"] for each in alive if each["settings_version"] != version]
+    def alive() -> dict[str, list[int]]:
+        """Return the versions of the settings that the processes of each kind have."""
+        versions: dict[str, list[int]] = {}
+        for each in system.request("GET", "/api/v1/operations/instances/", token=boss).json():
+            if each["state"] == "alive":
+                versions.setdefault(each["kind"], []).append(each["settings_version"])
+        return versions
 
+    def are_all_there() -> bool:
+        return {"web", "relay", "worker", "beat"} <= alive().keys()
+
+    def behind(version: int) -> list[str]:
+        assert are_all_there()
+        return [kind for kind, versions in alive().items() if {*versions} != {version}]
+
+    # The worker of a site that has just started may not have reported yet.
+    wait_for(are_all_there)
     assert buy().status == 201
     valkey = system.pids("valkey-server")
     assert valkey

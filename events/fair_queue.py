@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterable
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -21,9 +22,11 @@ class FairQueue(Generic[Item]):
 
     def put(self, holders: Iterable[int], items: Iterable[Item]) -> None:
         """Add each item behind its holder's own."""
-        for holder, item in zip(holders, items, strict=True):
-            self._holders.setdefault(holder, deque()).append(item)
-            self._size += 1
+        for holder, group in groupby(zip(holders, items, strict=True), itemgetter(0)):
+            waiting = self._holders.setdefault(holder, deque())
+            before = len(waiting)
+            waiting.extend(item for _, item in group)
+            self._size += len(waiting) - before
 
     def take(self, count: int) -> list[Item]:
         """Remove the next items, ``count`` at most, and return them."""

@@ -1,5 +1,6 @@
 """The statements that give positions: they move events from the outbox to the log."""
 
+import struct
 from typing import Any, NamedTuple
 
 import psycopg
@@ -9,9 +10,13 @@ from events.models import Event, Outbox
 from events.representation import Row
 
 BATCH = 500
-# How many waiting events the relay remembers. Beside a larger backlog a new event waits until these
-# are numbered.
-REMEMBERED = 100_000
+# What a batch of a backlog holds. A new event waits until the one under way has been moved.
+TURNS = 200
+# How many waiting events the relay remembers. Of a larger backlog these are the oldest; all others
+# wait until they are numbered.
+REMEMBERED = 500_000
+PLACE = struct.Struct(">IH")
+"""A place in the table (``tid``) as PostgreSQL sends it: the block, and the row in it."""
 
 # The rows of any other transaction were moved or read before, or rolled back.
 _WAITING = f"""
@@ -21,16 +26,9 @@ _WAITING = f"""
 _XMAX = "pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _OPEN = "ARRAY(SELECT xid::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS xid)"
 _READ = f"""
-SELECT coalesce(array_agg(customer_id), '{{}}'), coalesce(array_agg(place), '{{}}'),
+SELECT coalesce(array_agg(coalesce(customer_id, 0)), '{{}}'), coalesce(array_agg(place), '{{}}'),
        {_XMAX}, {_OPEN}
-FROM (
-    SELECT coalesce(customer_id, 0) AS customer_id, place::text AS place
-    FROM (
-        SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY id) AS turn
-        FROM ({_WAITING}) AS waiting
-    ) AS turns
-    ORDER BY turn, id LIMIT %(limit)s
-) AS chosen
+FROM ({_WAITING} ORDER BY id LIMIT %(limit)s) AS waiting
 """  # noqa: S608
 _MOVE = f"""
 WITH {{waiting}}moved AS (
@@ -84,7 +82,7 @@ class Numbering:
         self.position = position
         self.left = False
         self.unmoved = self._unread = Transactions()
-        self._queue: FairQueue[str] = FairQueue()
+        self._queue: FairQueue[bytes] = FairQueue()
         self._is_whole = True
 
     async def move(self, connection: "psycopg.AsyncConnection[Any]") -> list[Row]:
@@ -109,7 +107,7 @@ class Numbering:
 
     async def _read(self, connection: "psycopg.AsyncConnection[Any]") -> None:
         """Remember where the new events are."""
-        limit = max(BATCH, REMEMBERED - len(self._queue))
+        limit = max(TURNS, REMEMBERED - len(self._queue))
         asked = {**self._unread._asdict(), "limit": limit}
         [(customers, places, xid, still_open)] = await self._rows(connection, _READ, asked)
         self._queue.put(customers, places)
@@ -117,7 +115,8 @@ class Numbering:
         self._unread = Transactions(xid, still_open)
 
     async def _move_in_turn(self, connection: "psycopg.AsyncConnection[Any]") -> list[Row]:
-        places = self._queue.take(BATCH)
+        taken = map(PLACE.unpack, self._queue.take(TURNS))
+        places = [f"({block},{row})" for block, row in taken]
         asked = {"places": places, "position": self.position}
         found = await self._rows(connection, _MOVE_THESE, asked)
         if len(found) < len(places):

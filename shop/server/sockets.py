@@ -78,7 +78,17 @@ class SocketProtocol(WebSocketsSansIOProtocol):
                 break
             piece, self._held = self._held[:PIECE], self._held[PIECE:]
             super().data_received(piece)
+            if self.conn.handshake_exc is not None and not self.handshake_initiated:
+                self._refuse_head()
         self._read_or_not()
+
+    def _refuse_head(self) -> None:
+        """Write the refusal of a head that is too long, and close the connection.
+
+        uvicorn writes nothing then, and would leave the connection open for as long as it lasts.
+        """
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
 
     def handle_ping(self) -> None:
         self._count_control()

@@ -136,9 +136,6 @@ class Storage(DocumentStorage):
 
 @pytest.fixture
 def world(db: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
-    monkeypatch.setattr(
-        settings, "PASSWORD_HASHERS", ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    )
     storage = Storage("file", tmp_path, {})
     monkeypatch.setattr(downloads, "store", storage)
     monkeypatch.setattr(celery_app, "send_task", lambda *args, **options: None)

@@ -131,7 +131,7 @@ class DeployListView(APIView):
         tags=["operations"],
         summary="List deploys, newest first",
         parameters=PAGE_PARAMETERS,
-        responses={200: OpenApiResponse(response=page_schema("Deploy"))},
+        responses={200: OpenApiResponse(response=page_schema(DeploySerializer))},
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()

@@ -54,7 +54,7 @@ class AccountListView(SignUpView):
             ),
             *PAGE_PARAMETERS,
         ],
-        responses={200: OpenApiResponse(page_schema("Person"))},
+        responses={200: OpenApiResponse(page_schema(PersonSerializer))},
     )
     def get(self, request: Request) -> Response:
         paginator = ByKey()

@@ -38,7 +38,7 @@ class PermissionListView(APIView):
         operation_id="permissions_list",
         tags=["people"],
         summary="List all permissions",
-        responses={200: OpenApiResponse(page_schema("Permission"))},
+        responses={200: OpenApiResponse(page_schema(PermissionSerializer))},
     )
     def get(self, request: Request) -> Response:
         return one_page(
@@ -55,7 +55,7 @@ class RoleListView(APIView):
         operation_id="roles_list",
         tags=["people"],
         summary="List the roles, the built-in ones first",
-        responses={200: OpenApiResponse(page_schema("Role"))},
+        responses={200: OpenApiResponse(page_schema(RoleSerializer))},
     )
     def get(self, request: Request) -> Response:
         return one_page([role_data(role) for role in selectors.roles()])

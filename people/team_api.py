@@ -60,7 +60,7 @@ class TeamListView(APIView):
         tags=["people"],
         summary="List teams, newest first",
         parameters=PAGE_PARAMETERS,
-        responses={200: OpenApiResponse(page_schema("Team"))},
+        responses={200: OpenApiResponse(page_schema(TeamSerializer))},
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()
@@ -146,7 +146,7 @@ class MemberListView(APIView):
         tags=["people"],
         summary="List the members of a team, newest first",
         parameters=[_ID, *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(page_schema("Member"))},
+        responses={200: OpenApiResponse(page_schema(MemberSerializer))},
     )
     def get(self, request: Request, id: str) -> Response:
         paginator = ByKey()

@@ -17,8 +17,8 @@ from people.idempotency import answer_once
 from preferences import selectors, services
 from preferences.schema import changes_schema
 from preferences.serializers import (
-    ChangeSerializer,
     RestoreSerializer,
+    SettingChangeSerializer,
     SettingsSerializer,
     change_data,
     settings_data,
@@ -105,7 +105,7 @@ class HistoryView(APIView):
             *PAGE_PARAMETERS,
             OpenApiParameter("name", OpenApiTypes.STR, description="Of this setting only."),
         ],
-        responses={200: OpenApiResponse(page_schema("SettingChange"))},
+        responses={200: OpenApiResponse(page_schema(SettingChangeSerializer))},
     )
     def get(self, request: Request) -> Response:
         pages = KeysetPagination()
@@ -115,7 +115,7 @@ class HistoryView(APIView):
         )
         names = selectors.names_of(change.changed_by_id for change in changes)
         found = [change_data(change, names) for change in changes]
-        return pages.get_paginated_response(ChangeSerializer(found, many=True).data)
+        return pages.get_paginated_response(SettingChangeSerializer(found, many=True).data)
 
 
 class RestoreView(APIView):

@@ -45,7 +45,7 @@ class SettingsSerializer(serializers.Serializer[Any]):
     settings = SettingSerializer(many=True)
 
 
-class ChangeSerializer(serializers.Serializer[Any]):
+class SettingChangeSerializer(serializers.Serializer[Any]):
     """A change of one setting."""
 
     version = serializers.IntegerField()
@@ -54,9 +54,6 @@ class ChangeSerializer(serializers.Serializer[Any]):
     value = serializers.JSONField(allow_null=True)
     changed_at = serializers.CharField()
     changed_by = serializers.CharField(allow_null=True)
-
-    class Meta:
-        ref_name = "SettingChange"
 
 
 class RestoreSerializer(Body):

@@ -112,7 +112,7 @@ class PurchaseListView(APIView):
         ],
         responses={
             200: OpenApiResponse(
-                response=page_schema("Purchase"),
+                response=page_schema(PurchaseSerializer),
                 examples=[
                     OpenApiExample("page", {"next": None, "previous": None, "results": [EXAMPLE]})
                 ],

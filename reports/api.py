@@ -64,7 +64,7 @@ class ReportListView(APIView):
         parameters=PAGE_PARAMETERS,
         responses={
             200: OpenApiResponse(
-                response=page_schema("Report"),
+                response=page_schema(ReportSerializer),
             )
         },
     )

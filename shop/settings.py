@@ -467,6 +467,8 @@ SPECTACULAR_SETTINGS = {
         "ReportKindEnum": "reports.models.Kind",
         "DocumentKindEnum": ["invoice", "credit_note"],
         "CreditNoteStatusEnum": ["issued"],
+        "InvoiceStatusEnum": ["draft", "open", "partially_paid", "paid", "void"],
+        "LeadStateEnum": ["new", "confirmed", "withdrawn"],
         "BankCreditStatusEnum": "billing.payments.bank_statements.models.BankCredit.Status",
         "WebhookStateEnum": ["active", "disabled"],
         "DeliveryStateEnum": ["pending", "delivered", "failed"],

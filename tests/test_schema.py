@@ -32,6 +32,12 @@ def test_the_schema_is_for_those_who_do_not_know_the_code() -> None:
     assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
 
 
+def test_every_reference_of_the_schema_leads_somewhere() -> None:
+    text = (ROOT / "docs" / "openapi.json").read_text()
+    named = set(re.findall(r'"#/components/schemas/([^"/]+)"', text))
+    assert named == json.loads(text)["components"]["schemas"].keys()
+
+
 def test_bulk_bodies_are_typed_as_what_they_are() -> None:
     schema = json.loads((ROOT / "docs" / "openapi.json").read_text())
     content = schema["paths"]["/api/v1/purchases/bulk/"]["post"]["requestBody"]["content"]

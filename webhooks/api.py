@@ -82,7 +82,7 @@ class WebhookListView(APIView):
         operation_id="webhooks_list",
         summary="List webhooks, newest first",
         parameters=PAGE_PARAMETERS,
-        responses={200: OpenApiResponse(page_schema("Webhook"))},
+        responses={200: OpenApiResponse(page_schema(WebhookSerializer))},
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()
@@ -303,7 +303,7 @@ class DeliveryListView(APIView):
             OpenApiParameter("state", OpenApiTypes.STR, enum=Delivery.State.values),
             *PAGE_PARAMETERS,
         ],
-        responses={200: OpenApiResponse(page_schema("Delivery"))},
+        responses={200: OpenApiResponse(page_schema(DeliverySerializer))},
     )
     def get(self, request: Request, id: str) -> Response:
         endpoint = endpoint_of(actor_of(request), id)

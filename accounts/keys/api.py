@@ -75,7 +75,7 @@ class KeyListView(APIView):
         operation_id="keys_list",
         summary="List your API keys, newest first",
         parameters=PAGE_PARAMETERS,
-        responses={200: OpenApiResponse(response=page_schema("Key"))},
+        responses={200: OpenApiResponse(response=page_schema(KeySerializer))},
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()

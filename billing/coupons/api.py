@@ -102,7 +102,7 @@ class CouponListView(APIView):
             OpenApiParameter("username", OpenApiTypes.STR, description="Those of one customer."),
             *PAGE_PARAMETERS,
         ],
-        responses={200: OpenApiResponse(page_schema("Coupon"))},
+        responses={200: OpenApiResponse(page_schema(CouponSerializer))},
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()

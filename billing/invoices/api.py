@@ -26,6 +26,8 @@ from billing.invoices.representation import (
 from billing.invoices.selectors import STATUSES, Filters
 from billing.invoices.serializers import (
     CreditNoteSerializer,
+    CreditNoteSummarySerializer,
+    DocumentSummarySerializer,
     DraftChangeSerializer,
     DraftSerializer,
     InvoiceSerializer,
@@ -78,7 +80,7 @@ class InvoiceListView(APIView):
         summary="List invoices, and drafts for staff, newest first",
         description="Lists leave out lines, discounts and taxes.",
         parameters=[_STATUS, *FILTERS, *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(response=page_schema("DocumentSummary"))},
+        responses={200: OpenApiResponse(response=page_schema(DocumentSummarySerializer))},
     )
     def get(self, request: HttpRequest) -> Response:
         paginator = KeysetPagination()
@@ -199,7 +201,7 @@ class CreditNoteListView(APIView):
         summary="List credit notes, newest first",
         description="Lists leave out lines, discounts and taxes.",
         parameters=[*FILTERS, *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(response=page_schema("CreditNoteSummary"))},
+        responses={200: OpenApiResponse(response=page_schema(CreditNoteSummarySerializer))},
     )
     def get(self, request: HttpRequest) -> Response:
         paginator = KeysetPagination()

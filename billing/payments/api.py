@@ -168,7 +168,7 @@ class PaymentListView(_MovementListView):
         operation_id="payments_list",
         summary="List payments, newest first",
         parameters=[*_FILTERS, *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(page_schema("Payment"))},
+        responses={200: OpenApiResponse(page_schema(PaymentSerializer))},
     )
     def get(self, request: Request) -> Response:
         return self.listed(request)
@@ -183,7 +183,7 @@ class RefundListView(_MovementListView):
         operation_id="refunds_list",
         summary="List refunds, newest first",
         parameters=[*_FILTERS, *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(page_schema("Refund"))},
+        responses={200: OpenApiResponse(page_schema(RefundSerializer))},
     )
     def get(self, request: Request) -> Response:
         return self.listed(request)
@@ -198,7 +198,7 @@ class ChargebackListView(_MovementListView):
         operation_id="chargebacks_list",
         summary="List chargebacks, newest first",
         parameters=[*_FILTERS, *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(page_schema("Chargeback"))},
+        responses={200: OpenApiResponse(page_schema(ChargebackSerializer))},
     )
     def get(self, request: Request) -> Response:
         return self.listed(request)

@@ -32,7 +32,7 @@ class RunListView(APIView):
         operation_id="runs_list",
         summary="List runs, newest first",
         parameters=PAGE_PARAMETERS,
-        responses={200: OpenApiResponse(response=page_schema("Run"))},
+        responses={200: OpenApiResponse(response=page_schema(RunSerializer))},
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()

@@ -54,7 +54,7 @@ class TaxRateListView(APIView):
         tags=["billing"],
         summary="List tax rates, the newest first",
         parameters=PAGE_PARAMETERS,
-        responses={200: OpenApiResponse(page_schema("TaxRate"))},
+        responses={200: OpenApiResponse(page_schema(TaxRateSerializer))},
     )
     def get(self, request: Request) -> Response:
         return _page(request, self, TaxRate.objects.all(), rate_data)
@@ -117,7 +117,7 @@ class ItemTaxListView(APIView):
         tags=["billing"],
         summary="List the items that have a tax code of their own",
         parameters=PAGE_PARAMETERS,
-        responses={200: OpenApiResponse(page_schema("ItemTax"))},
+        responses={200: OpenApiResponse(page_schema(ItemTaxSerializer))},
     )
     def get(self, request: Request) -> Response:
         return _page(request, self, ItemTax.objects.all(), item_tax_data)

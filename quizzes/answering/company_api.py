@@ -49,7 +49,7 @@ class QuizResultListView(APIView):
         operation_id="quizzes_results",
         summary="List the results of a quiz, newest first",
         parameters=[COMPANY, ID, *_FILTERS, *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(page_schema("QuizResult"))},
+        responses={200: OpenApiResponse(page_schema(QuizResultSerializer))},
     )
     def get(self, request: Request, company: str, id: str) -> Response:
         paginator = KeysetPagination()

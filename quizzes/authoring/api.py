@@ -60,7 +60,7 @@ class QuizListView(APIView):
         operation_id="quizzes_list",
         summary="List the quizzes of a company, newest first",
         parameters=[COMPANY, *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(page_schema("Quiz"))},
+        responses={200: OpenApiResponse(page_schema(QuizSerializer))},
     )
     def get(self, request: Request, company: str) -> Response:
         paginator = KeysetPagination()
@@ -224,7 +224,7 @@ class VersionListView(APIView):
         operation_id="quizzes_versions",
         summary="List the published versions of a quiz, newest first",
         parameters=[COMPANY, ID, *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(page_schema("Version"))},
+        responses={200: OpenApiResponse(page_schema(VersionSerializer))},
     )
     def get(self, request: Request, company: str, id: str) -> Response:
         paginator = _ByNumber()

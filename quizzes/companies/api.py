@@ -49,7 +49,7 @@ class CompanyListView(APIView):
         operation_id="companies_list",
         summary="List your companies, newest first",
         parameters=PAGE_PARAMETERS,
-        responses={200: OpenApiResponse(page_schema("Company"))},
+        responses={200: OpenApiResponse(page_schema(CompanySerializer))},
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()
@@ -133,7 +133,7 @@ class CompanyMemberListView(APIView):
         operation_id="companies_members",
         summary="List the people of a company, newest first",
         parameters=[COMPANY, *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(page_schema("CompanyMember"))},
+        responses={200: OpenApiResponse(page_schema(CompanyMemberSerializer))},
     )
     def get(self, request: Request, company: str) -> Response:
         paginator = ByKey()

@@ -23,7 +23,11 @@ from quizzes.leads.acts import lead_erase, leads_exported
 from quizzes.leads.exports import FORMATS, leads_export
 from quizzes.leads.respondents import paper_download
 from quizzes.leads.selectors import STATES, lead_data, lead_detail, lead_of, leads_of
-from quizzes.leads.serializers import ErasureStartedSerializer, LeadDetailSerializer
+from quizzes.leads.serializers import (
+    ErasureStartedSerializer,
+    LeadDetailSerializer,
+    LeadSerializer,
+)
 from shop.core.admission import account_holder
 from shop.core.errors import NotFound
 from shop.core.pagination import PAGE_PARAMETERS, KeysetPagination, page_schema
@@ -53,7 +57,7 @@ class LeadListView(APIView):
             OpenApiParameter("state", enum=list(STATES)),
             *PAGE_PARAMETERS,
         ],
-        responses={200: OpenApiResponse(page_schema("Lead"))},
+        responses={200: OpenApiResponse(page_schema(LeadSerializer))},
     )
     def get(self, request: Request, company: str) -> Response:
         found = leads_of(

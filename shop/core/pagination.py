@@ -14,7 +14,8 @@ from uuid import UUID
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from rest_framework import serializers
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -294,12 +295,14 @@ PAGE_PARAMETERS = [
 ]
 
 
-def page_schema(component: str) -> dict[str, Any]:
-    """Return the OpenAPI schema of a page whose rows are of the named component."""
-    link = {"type": "string", "format": "uri", "nullable": True}
-    rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{component}"}}
-    return {
-        "type": "object",
-        "required": ["next", "previous", "results"],
-        "properties": {"next": link, "previous": link, "results": rows},
-    }
+def page_schema(rows: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """Return what OpenAPI says of a page of such rows."""
+    name = rows.__name__.removesuffix("Serializer") + "Page"
+    return inline_serializer(
+        name,
+        {
+            "next": serializers.URLField(allow_null=True),
+            "previous": serializers.URLField(allow_null=True),
+            "results": rows(many=True),
+        },
+    )

@@ -109,7 +109,7 @@ class CreditListView(APIView):
         operation_id="bank_credits_list",
         summary="List credits of bank statements, newest first",
         parameters=[OpenApiParameter("status", OpenApiTypes.STR), *PAGE_PARAMETERS],
-        responses={200: OpenApiResponse(page_schema("BankCredit"))},
+        responses={200: OpenApiResponse(page_schema(BankCreditSerializer))},
     )
     def get(self, request: Request) -> Response:
         paginator = KeysetPagination()

@@ -17,7 +17,15 @@ from django.utils.crypto import salted_hmac
 
 from accounts.captcha.models import CaptchaUsed
 from accounts.keys.models import Token, TokenKind
-from accounts.names import KeysEnd, NameKey, NewUserid, NewUsername, SignInName, normalise
+from accounts.names import (
+    TYPED_MAX_LENGTH,
+    KeysEnd,
+    NameKey,
+    NewUserid,
+    NewUsername,
+    SignInName,
+    normalise,
+)
 from accounts.permissions import (
     ROLE_NAMES,
     ROLES,
@@ -68,6 +76,8 @@ class Accounts(UserManager["User"]):
         """Return the accounts with this username: one, or namesakes with the nearest first."""
         # No stored name begins or ends with a blank, because every way in strips them.
         username = username.strip()
+        if len(username) > TYPED_MAX_LENGTH:
+            return self.none()
         same = self.alias(key=NameKey("username")).filter(key=NameKey(models.Value(username)))
         exact = models.Case(models.When(username=normalise(username), then=0), default=1)
         return same.order_by(exact, "namesake")
@@ -84,6 +94,8 @@ class Accounts(UserManager["User"]):
 
         They are compared as usernames are, and come in the order of an index, as ``key``.
         """
+        if len(text) > TYPED_MAX_LENGTH:
+            return self.alias(key=NameKey(field)).none()
         found = self.alias(key=NameKey(field)).filter(
             key__gte=NameKey(models.Value(text)), key__lt=KeysEnd(models.Value(text))
         )

@@ -17,6 +17,8 @@ from django.db.models import CharField, Func
 from django.utils.deconstruct import deconstructible
 
 KEY = 'normalize(casefold(normalize({}, NFKC) COLLATE "pg_unicode_fast"), NFKC)'
+TYPED_MAX_LENGTH = 1024
+"""No spelling of a name is longer. Sorting the marks of a text takes the square of their number."""
 SYSTEM = "system:"
 # The names of system accounts before they had a prefix of their own.
 RESERVED = frozenset({"importer"})
@@ -52,14 +54,18 @@ class KeysEnd(Func):
 
 
 def normalise(name: str) -> str:
-    """Return a username or userid as it is stored, in NFC."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+    """Return a username or userid as it is stored, in NFC; a text too long for one as it is."""
+    if name.isascii() or len(name) > TYPED_MAX_LENGTH:
+        return name
+    return unicodedata.normalize("NFC", name)
 
 
 def fold(username: str) -> str:
     """Return the key of a username."""
     if username.isascii():
         return username.lower()
+    if len(username) > TYPED_MAX_LENGTH:
+        return username.casefold()
     folded = unicodedata.normalize("NFKC", username).casefold()
     return unicodedata.normalize("NFKC", folded)
 

@@ -165,14 +165,14 @@ def wrap(text: str, width: float, size: float = TEXT_SIZE) -> list[str]:
             lines.append(current)
         current, used = word, length
         while used > limit:
-            end, used = 0, 0
-            while end == 0 or used + measure(current[end]) <= limit:
-                used += measure(current[end])
+            end, taken = 0, 0
+            while end == 0 or taken + measure(current[end]) <= limit:
+                taken += measure(current[end])
                 end += 1
             end = _boundary(current, end)
             lines.append(current[:end])
+            used -= sum(map(measure, current[:end]))
             current = current[end:]
-            used = sum(map(measure, current))
     lines.append(current)
     return lines
 

@@ -64,6 +64,7 @@ from shop.core import kept, process
 from shop.core.addresses import forwarded
 from shop.core.errors import ApplicationError, error_shape, send_error
 from shop.core.garbage import collect_rarely
+from shop.core.headers import bounded
 from shop.core.health import servers_take_writes
 from shop.core.refusals import at_a_pace
 from shop.routes import BEFORE_DJANGO, SOCKETS, websocket_urlpatterns
@@ -152,7 +153,7 @@ async def _request(scope: Any, receive: Any, send: Any) -> None:
     if probe and scope["path"] == "/livez":
         await answer_livez(scope, send)
         return
-    scope = forwarded(scope)
+    scope = forwarded(bounded(scope))
     if probe and scope["path"] in PROBES:
         await _probes(_for_this_host(scope), receive, send)
         return
@@ -174,7 +175,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
         await _requests(scope, receive, send)
     elif scope["type"] == "websocket":
-        scope = forwarded(scope)
+        scope = forwarded(bounded(scope))
         await _holders.find(scope)
         send = at_a_pace(scope["shop.holder"], send)
         try:

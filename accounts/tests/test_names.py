@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import Token, User
-from accounts.names import KEY, fold
+from accounts.names import KEY, fold, normalise
 from accounts.services import customers_resolve, system_account
 from accounts.tests.conftest import PASSWORD, make_recent
 from accounts.tests.test_services import code, resolve
@@ -264,3 +264,11 @@ def test_names_that_became_the_same_keep_their_accounts() -> None:
         assert customers_resolve([(None, name)])[0].id == user.pk  # type: ignore[union-attr]
     assert User.objects.get_by_natural_key("STRASSE").username == "strasse"
     assert system_account("importer").pk == User.objects.get(username="system:importer").pk
+
+
+def test_a_text_that_is_too_long_for_a_name_costs_what_its_length_is() -> None:
+    """Sorting so many marks would take hours, here or in PostgreSQL."""
+    text = "a" + "\u0315\u0300" * 500_000
+    assert normalise(text) == fold(text) == text
+    assert not User.objects.known_as(text)
+    assert not User.objects.starting_with("username", text)

@@ -208,6 +208,8 @@ def parse_origins(given: Sequence[str]) -> list[str]:
 
 def _origin(text: str) -> str | None:
     """Return the origin in its one spelling, or ``None`` for anything else."""
+    if len(text) > 2 * ORIGIN_MAX_LENGTH:
+        return None
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from quizzes.authoring.imports import FORMATS, Imported, definition_import
+from quizzes.authoring.imports import FORMATS, Imported, definition_import, gift
 from quizzes.definition.canonical import canonical
 from quizzes.definition.checks import check
 from quizzes.definition.parse import parse
@@ -403,3 +403,9 @@ def test_no_file_breaks_an_importer_or_takes_long() -> None:
     assert time.process_time() - started < 20
     with pytest.raises(Invalid):
         definition_import("gift", b"x" * (size + 1))
+
+
+def test_brackets_that_open_and_close_again_cost_what_their_length_is() -> None:
+    """The square of it would take minutes."""
+    found = gift.read(b"{{\n\n" + b"}{\n\n" * 500_000, "en")
+    assert (found.questions, len(found.skipped)) == (0, 1)

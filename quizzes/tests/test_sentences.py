@@ -14,9 +14,9 @@ from django.utils.translation import override
 
 from accounts.models import User
 from quizzes.definition.parse import parse
-from quizzes.definition.problems import Invalid
+from quizzes.definition.problems import Invalid, Problem
 from quizzes.pages.editing.sentences import SENTENCES, in_words, translated
-from quizzes.pages.editing.words import WORDS, sentence
+from quizzes.pages.editing.words import WORDS, sentence, told
 from quizzes.tests.answering import coffee
 from quizzes.tests.test_quiz_schema import FAULTS
 from tests.system import ROOT
@@ -129,3 +129,10 @@ def test_faults_of_files_are_german_on_the_page_and_english_in_the_api(name: str
         "SurveyJS",
         "ANSWER",
     )
+
+
+def test_the_place_of_a_fault_costs_what_its_length_is() -> None:
+    """It holds the name of a field, and the square of a long one would take an hour."""
+    assert told(Problem("required", "", "z" * 1_000_000)) == told(Problem("required", "", None))
+    assert "3" in told(Problem("required", "", "questions.2.title"))
+    assert told(Problem("required", "", "questions." + "9" * 10_000))

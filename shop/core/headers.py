@@ -1,6 +1,7 @@
-"""The headers that describe a request's body, and must be understood before it is read."""
+"""The headers that describe a request's body, and those that would cost more than their length."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from shop.core.errors import FieldError, UnsupportedMediaType, ValidationFailed
 
@@ -8,6 +9,27 @@ from shop.core.errors import FieldError, UnsupportedMediaType, ValidationFailed
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 # Headers that have one value. A proxy would join a repeated one into another value.
 _SINGLE = {name.lower().encode(): name for name in ("Idempotency-Key", "Content-Type")}
+# Python reads parameters, as in ``text/html; charset=utf-8``, in the square of their length.
+TYPES_MAX_BYTES = 1024
+_TYPES = {b"accept": b"*/*", b"content-type": b"application/octet-stream"}
+
+
+def bounded(scope: Any) -> Any:
+    """Return an ASGI scope without headers that would take the square of their length.
+
+    A type that is far too long counts as any type, or as none that is known. Cookies with a
+    backslash are left out: RFC 6265 has none, and older versions of Python unquote them slowly.
+    """
+    headers = [_bounded(name, value) for name, value in scope["headers"]]
+    return scope | {"headers": headers} if headers != scope["headers"] else scope
+
+
+def _bounded(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if name in _TYPES and len(value) > TYPES_MAX_BYTES:
+        return name, _TYPES[name]
+    if name == b"cookie" and b"\\" in value:
+        return name, b";".join(each for each in value.split(b";") if b"\\" not in each)
+    return name, value
 
 
 def check_body_headers(content_type: str, content_encoding: str) -> None:

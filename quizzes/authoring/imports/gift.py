@@ -75,25 +75,28 @@ def _blocks(text: str) -> Iterator[tuple[int, str]]:
             ended = False
         else:
             blocks[-1][1].append(_put_aside(line))
-    waiting: tuple[int, str] | None = None
+    # The number, the parts and the open brackets. Parts are joined once, because there may be many.
+    waiting: tuple[int, list[str], int] | None = None
     for number, lines in blocks:
         block = "\n".join(lines)
+        parts, opened = [block], block.count("{") - block.count("}")
         end, beginning = block.find("}"), block.find("{")
         if waiting is not None:
             if end >= 0 and (beginning < 0 or end < beginning):
-                block, number = f"{waiting[1]}\n{block}", waiting[0]
+                waiting[1].append(block)
+                number, parts, opened = waiting[0], waiting[1], waiting[2] + opened
             elif beginning < 0:
-                waiting = (waiting[0], f"{waiting[1]}\n{block}")
+                waiting[1].append(block)
                 continue
             else:
-                yield waiting
+                yield waiting[0], "\n".join(waiting[1])
             waiting = None
-        if block.count("{") > block.count("}"):
-            waiting = (number, block)
+        if opened > 0:
+            waiting = number, parts, opened
         else:
-            yield number, block
+            yield number, "\n".join(parts)
     if waiting is not None:
-        yield waiting
+        yield waiting[0], "\n".join(waiting[1])
 
 
 def _put_aside(line: str) -> str:

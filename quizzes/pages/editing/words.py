@@ -48,7 +48,8 @@ PARTS: dict[str, Any] = {
     "consents": _("Consent"),
 }
 """What the form calls the parts of a definition."""
-_PART = re.compile(r"([a-z]+)\.([0-9]+)")
+# The name of an unknown field is in the place, too, and may be long.
+_PART = re.compile(r"(?<![a-z])([a-z]{1,20})\.([0-9]{1,6})")
 
 
 def sentence(problem: Problem) -> str:

@@ -17,6 +17,7 @@ from audit.models import Waiting
 from billing.invoices.models import Balance, Document
 from billing.metrics import collect_billing
 from billing.pages.attention import find_attention
+from billing.payments.bank_statements.camt import read_camt
 from billing.payments.bank_statements.importing import credits_purge
 from billing.payments.bank_statements.models import BankCredit
 from billing.payments.models import Payment
@@ -328,3 +329,15 @@ def test_the_command_and_the_page(customer: User, finance: Api, tmp_path: Path) 
     assert reader.get(page).status_code == 200
     assert "Import a statement" not in reader.get(page).content.decode()
     assert reader.post(page, {"action": "import", "content": content}).status_code == 403
+
+
+def test_an_entry_of_many_parts_costs_what_its_length_is() -> None:
+    """Looking through all of it for each part would take minutes."""
+    parts = '<TxDtls><Amt Ccy="EUR">1.00</Amt></TxDtls>' * 30_000
+    text = (
+        '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.02"><BkToCstmrStmt><Stmt>'
+        '<Acct><Id><IBAN>DE1</IBAN></Id></Acct><Ntry><Amt Ccy="EUR">30000.00</Amt>'
+        "<CdtDbtInd>CRDT</CdtDbtInd><Sts>BOOK</Sts><BookgDt><Dt>2026-01-01</Dt></BookgDt>"
+        f"{'<a/>' * 300_000}<NtryDtls>{parts}</NtryDtls></Ntry></Stmt></BkToCstmrStmt></Document>"
+    )
+    assert len([*read_camt(io.BytesIO(text.encode()))]) == 30_000

@@ -180,11 +180,13 @@ def _entry(statement: _Statement, entry: Any) -> Iterator[BankLine]:
     reversed = _text(entry, "RvslInd") in ("true", "1")
     direction = Direction.OTHER if reversed or not amount else _DIRECTIONS[sign]
     own = bank_reference_of(_text(entry, "AcctSvcrRef"))
+    # Once for all parts: each could have to look through all of the entry.
+    about = _text(entry, "AddtlNtryInf")
     parts = entry.findall("{*}NtryDtls/{*}TxDtls")
     shares = [_share(part, currency) for part in parts]
     if len(parts) < 2 or None in shares:
         # Only the whole is known, so the texts of its parts are read as one.
-        yield _line(statement, entry, parts, direction, day, amount, currency, own)
+        yield _line(statement, about, parts, direction, day, amount, currency, own)
         return
     if sum((share for share in shares if share is not None), Decimal(0)) != amount:
         raise WrongSums()
@@ -194,7 +196,7 @@ def _entry(statement: _Statement, entry: Any) -> Iterator[BankLine]:
         if own and reference in ("", own):
             reference = f"{own}/{number}"
         yield _line(
-            statement, entry, [part], direction, day, share or Decimal(0), currency, reference
+            statement, about, [part], direction, day, share or Decimal(0), currency, reference
         )
 
 
@@ -212,7 +214,7 @@ def _share(part: Any, currency: str) -> Decimal | None:
 
 def _line(
     statement: _Statement,
-    entry: Any,
+    about: str,
     parts: list[Any],
     direction: Direction,
     day: Any,
@@ -231,7 +233,7 @@ def _line(
         if bank_reference_of(reference)
     ]
     payers = [_text(part, "RltdPties/Dbtr/Nm", "RltdPties/Dbtr/Pty/Nm") for part in parts]
-    text = words(" ".join(written) or _text(entry, "AddtlNtryInf"), TEXT_MAX_LENGTH)
+    text = words(" ".join(written) or about, TEXT_MAX_LENGTH)
     reference = words(" ".join(given), REFERENCE_MAX_LENGTH)
     payer = words(next(filter(None, payers), ""), PAYER_MAX_LENGTH)
     facts = (day, amount, currency, reference, text, payer, direction)

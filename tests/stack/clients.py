@@ -93,7 +93,8 @@ class Load(threading.Thread):
                         answer = ask(client)
                         self.done += 1
                         if answer.status_code not in (200, 201):
-                            self.failed.append(f"{answer.request.url} {answer.status_code}")
+                            took = answer.elapsed.total_seconds()
+                            self.failed.append(f"{ask.__name__} {answer.status_code} {took:.1f} s")
                     except httpx.HTTPError as error:
                         self.failed.append(f"{ask.__name__} {error!r}")
 
@@ -178,7 +179,8 @@ def everything_watched(stack: Stack, loads: int = 3, followers: int = 3) -> Iter
             while not set(bought) <= set(follower.items) and time.monotonic() < deadline:
                 time.sleep(0.1)
             follower.__exit__()
-    assert [problem for load in watch.loads for problem in load.failed] == []
+    failed = [problem for load in watch.loads for problem in load.failed]
+    assert not failed, failed
     assert sum(load.done for load in watch.loads) > 100
     for follower in watch.followers:
         follower.check_order()

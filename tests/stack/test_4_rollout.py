@@ -108,7 +108,7 @@ def test_a_deploy_of_a_new_version_is_noticed_by_nobody(stack: Stack, tmp_path: 
     assert stack.sql(NOTES) == "1"
     # Compose has nothing to do now, because it knows the containers as its own.
     before = set(stack.containers("web"))
-    stack.compose("up", "-d", "--no-deps", "--scale", "web=3", "web")
+    stack.compose("up", "-d", "--no-deps", "--scale", f"web={len(before)}", "web")
     assert set(stack.containers("web")) == before
 
 

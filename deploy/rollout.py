@@ -92,6 +92,8 @@ def deploy(stack: Stack, *, build: bool) -> None:
             print_line("Taking the new replicas away again; the old ones serve on.")
             for service in ROLLED:
                 remove(stack.generation(service, colour))
+            # Until then the names without a colour may lead to a replica that is gone.
+            time.sleep(SWITCH_SECONDS)
             direct_requests(nginx, None)
             raise
         # A later `up` compares the containers with these values.

@@ -143,6 +143,10 @@ def test_void_runs_coupons_and_files(
     Run.objects.update(until="2026-01-31T12:00:00+01:00")
     for path in ("manage/runs/", url.removeprefix("/billing/")):
         assert "2026-01-31T11:00:00.000000Z" in pages.get(path)
+    # In UTC it is beyond the calendar.
+    Run.objects.update(until="9999-12-31T23:59:59.999999-12:00")
+    for path in ("manage/runs/", url.removeprefix("/billing/")):
+        assert "9999-12-31T23:59:59.999999Z" in pages.get(path)
     fixed = {"code": "FIVE", "value": "5,00", "currency": "EUR", "only_items": "book\npen"}
     place = pages.post("manage/coupons/", **fixed).url.removeprefix("/billing/")
     pages.post("manage/coupons/", 409, **fixed)

@@ -153,8 +153,7 @@ def test_drafts_instead(finance: Api, customers: list[User]) -> None:
 
 def test_bad_requests(finance: Api) -> None:
     long = f"2026-05-01T10:00:00.{'0' * 40}Z"
-    beyond = "9999-12-31T23:59:59-23:59"
-    for until in ("soon", "2026-05-01T10:00:00", 5, long, beyond, None):
+    for until in ("soon", "2026-05-01T10:00:00", 5, long, None):
         body = {} if until is None else {"until": until}
         assert finance("POST", "runs/", body).status_code == 400
     assert finance("GET", "runs/x/").status_code == 404

@@ -27,10 +27,19 @@ _PLACES = {
 }
 
 
+def in_utc(moment: datetime) -> datetime:
+    """Return the moment in UTC; an end of the calendar for one that is beyond it there."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        end = datetime.min if moment.year == datetime.min.year else datetime.max
+        return end.replace(tzinfo=UTC)
+
+
 def iso(moment: datetime) -> str:
     """Return a UTC time with microseconds, as ``2024-05-31T15:54:32.204000Z``."""
     if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
+        moment = in_utc(moment)
     # A quarter of the time that ``isoformat`` takes; it leaves out microseconds that are zero.
     text: str = msgspec.to_builtins(moment)
     return text if moment.microsecond else text[:-1] + ".000000Z"
@@ -189,7 +198,7 @@ def given_moment(text: str, *, is_end: bool) -> datetime:
         moment = datetime.fromisoformat(text.replace(" ", "+", 1) if text[10:11] in "Tt" else text)
         if moment.tzinfo is None:
             raise ValueError(text)
-        return moment.astimezone(UTC)
+        return in_utc(moment)
     except (ValueError, OverflowError):
         raise ValueError(
             _("Give a day such as 2024-05-31 or a time such as 2024-05-31T15:54:32Z.")

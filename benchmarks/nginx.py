@@ -47,7 +47,7 @@ SETTINGS = {
 PORTS = ("80", "443", "2002", "8080")
 """The ports of the templates. Each is replaced, because others may use them here."""
 BARE = """
-worker_processes 1;
+worker_processes auto;
 pid {folder}/bare.pid;
 error_log /dev/stderr crit;
 events {{ worker_connections 4096; }}

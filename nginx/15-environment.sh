@@ -25,9 +25,9 @@ hosts=${ALLOWED_HOSTS:-localhost,127.0.0.1}
 only ALLOWED_HOSTS "$hosts" 'a-zA-Z0-9_.:,* []-'
 echo "server_name $(echo "$hosts" | tr ',' ' ' | sed 's/\*/~./');" >"$folder/hosts.inc"
 
-# One worker passes on many times what the replicas of a machine can answer, and takes less of the
-# processor than several. Lines of several writers must not mix, and a pipe keeps only 4 KiB whole.
-workers=${NGINX_WORKERS:-1}
+# Lines of several writers must not mix, and a pipe keeps only 4 KiB whole. One worker mixes with
+# nobody.
+workers=${NGINX_WORKERS:-auto}
 connections=16384 buffer=4k
 case $workers in
 1) connections=32768 buffer=32k ;;
